@@ -1,0 +1,128 @@
+/**
+ * What workflows ask of the world. Workflows import these types only. Inputs and results are small JSON without
+ * secrets. Every activity may run twice, or beside itself; each heartbeats ActivityProgress and honours cancellation.
+ */
+import type { Beside, CheckReport } from '../sources/kinds/component.ts';
+import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
+import type { RestoreInput, RestorePlan } from '../workflows/contract.ts';
+
+/** The facts of a system that a workflow decides by. */
+export interface SystemFacts {
+  readonly system: string;
+  readonly site: string;
+  readonly approvalLimitSeconds: number;
+  readonly keepAsideSeconds: number;
+  /** SHA-256 of the system file's text. */
+  readonly fileSha256: string;
+  readonly components: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly tier: string;
+    readonly host: string;
+  }[];
+}
+
+/** One group of components that are captured together on one host, inside one freeze when there is one. */
+export interface CaptureGroup {
+  readonly host: string;
+  readonly components: readonly string[];
+  readonly quiesce: { readonly mode: 'pause' | 'stop' | 'none'; readonly budgetSeconds: number };
+}
+
+export interface BackupFacts extends SystemFacts {
+  readonly plan: string;
+  readonly store: string;
+  readonly verify: 'presence' | 'content';
+  readonly groups: readonly CaptureGroup[];
+  /** The host that begins and commits the capture. */
+  readonly commitHost: string;
+}
+
+export interface CaptureResult {
+  readonly components: readonly ComponentRecord[];
+  readonly freezes: readonly FreezeRecord[];
+}
+
+/** Run on the orchestration queue. */
+export interface OrchestrationActivities {
+  describeBackup(input: { system: string; plan: string }): Promise<BackupFacts>;
+  describeSystem(input: { system: string }): Promise<SystemFacts>;
+  /** Who holds the system's lock, or undefined when nobody does any more. */
+  lockHolder(input: { lockId: string }): Promise<{ operation: string; plan?: string; workflowId: string } | undefined>;
+  /** Writes what happened beside the system's state for people and programs. */
+  writeReport(input: { system: string; kind: string; id: string; report: Record<string, unknown> }): Promise<void>;
+}
+
+/** Run on the queue of the host that holds the component. */
+export interface HostActivities {
+  beginCapture(input: {
+    system: string;
+    plan: string;
+    store: string;
+    captureId: string;
+    startedAtMs: number;
+  }): Promise<CaptureTicket>;
+  /** Before any freeze: stores what is stable; results are thrown away. */
+  hotPass(input: { system: string; store: string; ticket: CaptureTicket; group: CaptureGroup }): Promise<void>;
+  /** Freezes when the group asks for it, captures, proves the freeze unbroken, releases, checks what was captured. */
+  captureGroup(input: {
+    system: string;
+    store: string;
+    ticket: CaptureTicket;
+    group: CaptureGroup;
+    freezeId: string;
+  }): Promise<CaptureResult>;
+  commitCapture(input: {
+    system: string;
+    store: string;
+    ticket: CaptureTicket;
+    purpose: 'backup' | 'safety';
+    tag?: string;
+    components: readonly ComponentRecord[];
+    freezes: readonly FreezeRecord[];
+  }): Promise<{ manifestKey: string; sha256: string; pointAt: string }>;
+  abandonCapture(input: { system: string; store: string; ticket: CaptureTicket }): Promise<void>;
+  verifyBackup(input: {
+    system: string;
+    store: string;
+    manifestKey: string;
+    level: 'presence' | 'content';
+  }): Promise<ProofBody>;
+  /** Finds a backup by `latest`, id or time. */
+  findBackup(input: {
+    system: string;
+    store?: string;
+    backup: string;
+    plan?: string;
+  }): Promise<{ store: string; manifestKey: string; backup: string }>;
+  planRestore(input: RestoreInput): Promise<RestorePlan>;
+  restoreBeside(input: {
+    system: string;
+    store: string;
+    manifestKey: string;
+    component: string;
+    paths: readonly string[];
+    target?: string;
+    restoreId: string;
+  }): Promise<Beside>;
+  checkBeside(input: { system: string; beside: Beside }): Promise<CheckReport>;
+  swapIn(input: { system: string; beside: Beside }): Promise<void>;
+  swapBack(input: { system: string; beside: Beside }): Promise<void>;
+  commitRestore(input: { system: string; beside: Beside; keep: boolean }): Promise<{ aside?: string }>;
+  discardBeside(input: { system: string; beside: Beside }): Promise<void>;
+}
+
+/** Run on the host's urgent queue: never behind a long capture. */
+export interface UrgentActivities {
+  /** Releases a freeze, or every freeze of the system with no id. Nothing held: nothing done. */
+  releaseFreeze(input: { system: string; freezeId?: string }): Promise<{ released: readonly string[] }>;
+  /** Stops the containers that use these components or belong to the stack, and remembers which ran. */
+  stopForRestore(input: {
+    system: string;
+    components: readonly string[];
+    restoreId: string;
+  }): Promise<{ stopped: readonly string[] }>;
+  /** Starts what stopForRestore stopped, in order, gated on health. Throws Unhealthy with the log's tail. */
+  startAfterRestore(input: { system: string; restoreId: string }): Promise<{ started: readonly string[] }>;
+  ping(input: { system: string }): Promise<{ host: string; version: string }>;
+}

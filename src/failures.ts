@@ -1,0 +1,143 @@
+/**
+ * Every failure that Holdfast reports, in one place. A failure has a code, says what happened, whether waiting can
+ * help, and what to try next. Temporal retries what waiting helps; the rest ends the operation at once.
+ */
+
+interface FailureKind {
+  /** True when the same call may succeed later without anybody changing anything. */
+  readonly waitingHelps: boolean;
+  /** What an operator should try next, in one sentence. */
+  readonly hint: string;
+}
+
+export const FAILURES = {
+  // Input and configuration
+  BadInput: { waitingHelps: false, hint: 'Correct the input; `--help` shows what is accepted.' },
+  BadSystemFile: { waitingHelps: false, hint: 'Correct the lines named above and run `holdfast doctor`.' },
+  UnknownSystem: {
+    waitingHelps: false,
+    hint: 'List the known systems with `holdfast status`; add a file with `holdfast init`.',
+  },
+  SecretMissing: {
+    waitingHelps: false,
+    hint: 'Provide the secret at the place the system file names, then start again.',
+  },
+  // Engine and locking
+  EngineUnreachable: { waitingHelps: true, hint: 'Start it with `holdfast up`, or set TEMPORAL_ADDRESS.' },
+  SystemBusy: { waitingHelps: true, hint: 'Another operation runs on this system; see `holdfast status`.' },
+  HostSilent: { waitingHelps: true, hint: 'Check that the worker of this host runs (`holdfast up`).' },
+  HostBusy: { waitingHelps: true, hint: 'Another capture runs on this host; it is tried again.' },
+  ApprovalExpired: { waitingHelps: false, hint: 'Start the operation again and approve it in time.' },
+  Rejected: { waitingHelps: false, hint: 'A person rejected the plan; nothing was changed.' },
+  PlanChanged: {
+    waitingHelps: false,
+    hint: 'The situation changed after approval; look at the new plan and approve again.',
+  },
+  // Docker
+  DockerUnreachable: {
+    waitingHelps: true,
+    hint: 'Check that the Docker engine runs and that this user may reach its socket.',
+  },
+  VolumeMissing: { waitingHelps: false, hint: 'Check the volume name with `docker volume ls`.' },
+  VolumeInUse: { waitingHelps: true, hint: 'Stop the containers named above, or let Holdfast stop them with quiesce.' },
+  ContainerMissing: { waitingHelps: false, hint: 'Check the service or container name in the system file.' },
+  Unhealthy: { waitingHelps: true, hint: 'Look at the logs of the container named above.' },
+  FreezeBroken: {
+    waitingHelps: true,
+    hint: 'Something changed the container during the freeze; what was read was thrown away.',
+  },
+  FreezeOverBudget: {
+    waitingHelps: false,
+    hint: 'Raise the freeze budget, use quiesce: stop in a quiet hour, or a filesystem with snapshots.',
+  },
+  // Sources
+  SourceMissing: { waitingHelps: false, hint: 'Check the path in the system file.' },
+  SourceChanging: {
+    waitingHelps: true,
+    hint: 'Files changed while they were read; quiesce the writer or exclude them.',
+  },
+  SourceCorrupt: {
+    waitingHelps: false,
+    hint: 'The source itself fails its check; look at it before any backup is trusted.',
+  },
+  SourceEmpty: { waitingHelps: false, hint: 'Nothing was found to back up; an empty capture is never a backup.' },
+  PermissionDenied: {
+    waitingHelps: false,
+    hint: 'Run the host worker as a user that may read or write what is named above.',
+  },
+  DiskFull: { waitingHelps: true, hint: 'Free space on the filesystem named above; it is tried again.' },
+  CheckFailed: {
+    waitingHelps: false,
+    hint: 'The restored or captured data failed its own check; choose another backup.',
+  },
+  // Vault and stores
+  StoreUnreachable: { waitingHelps: true, hint: 'Check the network and the address of the store; it is tried again.' },
+  StoreDenied: { waitingHelps: false, hint: 'Check the credentials and the policy of the store.' },
+  StoreNotMounted: { waitingHelps: true, hint: 'Mount the store, or create its marker with `holdfast init`.' },
+  StoreUnfit: { waitingHelps: false, hint: 'The store does not honour what a vault needs; choose another.' },
+  NotAVault: {
+    waitingHelps: false,
+    hint: 'Create the vault with `holdfast init`, or correct the store in the system file.',
+  },
+  VaultFormat: {
+    waitingHelps: false,
+    hint: 'This vault was written by another format version; use a matching Holdfast.',
+  },
+  BackupMissing: { waitingHelps: false, hint: 'List the backups with `holdfast list`.' },
+  ObjectMissing: { waitingHelps: false, hint: 'An object that the backup names is gone; try another store or backup.' },
+  ObjectCorrupt: {
+    waitingHelps: false,
+    hint: 'Stored bytes are damaged; try another store or backup, and verify this one.',
+  },
+  Untrusted: { waitingHelps: false, hint: 'A signature does not hold; do not restore this unless you know why.' },
+  WrongIdentity: { waitingHelps: false, hint: 'Use the age identity that belongs to a recipient of this vault.' },
+  CaptureSuperseded: { waitingHelps: false, hint: 'A sweep settled this capture; start the backup again.' },
+  // Restore
+  TargetNotEmpty: { waitingHelps: false, hint: 'Choose an empty target, or approve replacing what is there.' },
+  UnsafePath: { waitingHelps: false, hint: 'The archive names a path outside its target; it was refused.' },
+  ArchiveBroken: { waitingHelps: false, hint: 'The archive does not follow its format; try another backup.' },
+  // Anything that nobody foresaw
+  Internal: { waitingHelps: true, hint: 'This is a defect in Holdfast; the log has the details.' },
+} as const satisfies Record<string, FailureKind>;
+
+export type FailureCode = keyof typeof FAILURES;
+
+/**
+ * An error an operator is meant to read. `message` says what happened, with names and numbers and without secrets;
+ * `cause` keeps the original error. Activities turn it into Temporal's ApplicationFailure of type `code`.
+ */
+export class HoldfastError extends Error {
+  override readonly name = 'HoldfastError';
+  readonly code: FailureCode;
+  /** Facts for programs: small, JSON, no secrets. */
+  readonly details: Readonly<Record<string, unknown>>;
+  private readonly ownHint: string | undefined;
+
+  constructor(
+    code: FailureCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown>; hint?: string } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+    this.ownHint = options.hint;
+  }
+
+  get waitingHelps(): boolean {
+    return FAILURES[this.code].waitingHelps;
+  }
+
+  get hint(): string {
+    return this.ownHint ?? FAILURES[this.code].hint;
+  }
+}
+
+/** The codes for which a retry is pointless: what Temporal's retry policies list as non-retryable. */
+export const FINAL_CODES: readonly FailureCode[] = (Object.keys(FAILURES) as FailureCode[]).filter(
+  (code) => !FAILURES[code].waitingHelps,
+);
+
+export function isFailureCode(text: string): text is FailureCode {
+  return Object.hasOwn(FAILURES, text);
+}

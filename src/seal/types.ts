@@ -1,0 +1,52 @@
+/** Naming, compressing and sealing of chunks, on worker threads. The format is age v1 around zstd (RFC 8878). */
+import type { ChunkRecipe } from '../part.ts';
+
+export interface SealedChunk {
+  /** 64 hex digits: HMAC-SHA-256 of the plain bytes under the chunk-id key. */
+  readonly id: string;
+  readonly lengthBytes: number;
+  /** age(zstd(bytes)); undefined when `wanted` said no. Owned by the receiver. */
+  readonly sealed: Uint8Array | undefined;
+  /** Paths that were not as their expectation said while they were read. */
+  readonly changed: readonly string[];
+}
+
+/** One pool for one capture: one age file key and header, a fresh payload nonce for every chunk. */
+export interface SealPool {
+  /**
+   * Reads the recipe on a thread, names it, asks `wanted` (on the calling thread), and seals what is wanted. Bounded:
+   * resolves `ready()` when another call would not queue without end.
+   */
+  seal(
+    recipe: ChunkRecipe,
+    wanted: (id: string, lengthBytes: number) => boolean | Promise<boolean>,
+  ): Promise<SealedChunk>;
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens chunks on threads. */
+export interface OpenPool {
+  /**
+   * Throws WrongIdentity, ObjectCorrupt (age, zstd, length), never more than `lengthBytes` of memory for the plain
+   * bytes. With the chunk-id key the name is checked as well. `sealed` is transferred and not usable afterwards.
+   */
+  open(sealed: Uint8Array, expect: { id: string; lengthBytes: number }): Promise<Uint8Array>;
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SealPoolOptions {
+  readonly recipients: readonly string[];
+  readonly chunkIdKey: Uint8Array;
+  /** Default: the number of cores. */
+  readonly threads?: number;
+  /** zstd level. */
+  readonly level?: number;
+}
+
+export interface OpenPoolOptions {
+  readonly identities: readonly string[];
+  readonly chunkIdKey?: Uint8Array;
+  readonly threads?: number;
+}

@@ -1,0 +1,94 @@
+/** What every kind of component can do. One file a kind beside this one; `kinds/index.ts` joins them. */
+import type { DockerHost } from '../../docker/types.ts';
+import type { Artifact, ArtifactReader } from '../../part.ts';
+import type { Component } from '../../system/types.ts';
+
+export interface KindProgress {
+  readonly phase: string;
+  readonly bytesDone?: number;
+  readonly bytesTotal?: number;
+  readonly filesDone?: number;
+}
+
+export interface KindContext {
+  readonly signal: AbortSignal;
+  readonly report: (progress: KindProgress) => void;
+  /** Connects on first use; throws DockerUnreachable. */
+  readonly docker: () => DockerHost;
+  /** A directory of this system on this host, for journals and scratch copies. */
+  readonly stateDirectory: string;
+  readonly system: string;
+}
+
+/** Where artifacts go. Called in order; resolves when the artifact's chunks and lists are stored. */
+export interface CaptureSink {
+  store(artifact: Artifact): Promise<void>;
+}
+
+export interface Captured {
+  readonly facts: Record<string, unknown>;
+  readonly warnings: string[];
+}
+
+/** What is there now, for the restore plan and for `doctor`. Ages and sizes are told, but not part of a digest. */
+export interface LiveState {
+  readonly exists: boolean;
+  readonly sizeBytes?: number;
+  readonly newestChangeMs?: number;
+  /** Container names that use it at present. */
+  readonly usedBy: readonly string[];
+  readonly problems: readonly string[];
+}
+
+export interface RestoreTarget {
+  /** Undefined: the component's own place. Otherwise a directory, volume or file of this name. */
+  readonly elsewhere?: string;
+  /** Only these paths of a tree, relative; empty means all. */
+  readonly paths: readonly string[];
+}
+
+/** A restored copy beside the live one. JSON: the workflow carries it from step to step. */
+export interface Beside {
+  readonly component: string;
+  /** The restore's id: names of everything made for it derive from it, so that a repeat finds them. */
+  readonly restoreId: string;
+  /** Paths or volume names made. */
+  readonly place: string;
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface CheckReport {
+  readonly ok: boolean;
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+}
+
+/**
+ * Every method is safe to repeat after a crash at any line, honours `context.signal`, and throws HoldfastError.
+ * Capture never changes the source. Until `swapIn` a restore changes nothing that is live.
+ */
+export interface ComponentKind<C extends Component = Component> {
+  readonly kind: C['kind'];
+  /** Stores what is stable before a freeze, so that inside it hardly anything is left. Its references are not kept. */
+  hotPass?(component: C, sink: CaptureSink, context: KindContext): Promise<void>;
+  capture(component: C, sink: CaptureSink, context: KindContext): Promise<Captured>;
+  /** Reads what was captured against the source's own checks, after any freeze has ended (scratch copies allowed). */
+  checkCaptured?(component: C, artifacts: readonly ArtifactReader[], context: KindContext): Promise<CheckReport>;
+  inspect(component: C, context: KindContext): Promise<LiveState>;
+  /** Restores beside the live state; what an earlier attempt left half-made is replaced. */
+  restoreBeside(
+    component: C,
+    artifacts: readonly ArtifactReader[],
+    target: RestoreTarget,
+    restoreId: string,
+    context: KindContext,
+  ): Promise<Beside>;
+  checkBeside(component: C, beside: Beside, context: KindContext): Promise<CheckReport>;
+  /** Brings the copy into place under a journal, with its users stopped; the old state is kept aside. */
+  swapIn(component: C, beside: Beside, context: KindContext): Promise<void>;
+  /** Undoes swapIn, also a half-done one; without one it does nothing. */
+  swapBack(component: C, beside: Beside, context: KindContext): Promise<void>;
+  /** The restore is committed: the old state is kept aside (its place is returned) or, with keep false, removed. */
+  commit(component: C, beside: Beside, options: { keep: boolean }, context: KindContext): Promise<{ aside?: string }>;
+  /** Removes the copy beside when the restore ends without a swap. */
+  discard(component: C, beside: Beside, context: KindContext): Promise<void>;
+}

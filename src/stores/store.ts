@@ -1,0 +1,51 @@
+/** Where the objects of vaults lie. One small interface; every store passes the same conformance suite. */
+
+export interface ObjectInfo {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** The store's own clock. */
+  readonly modifiedAtMs: number;
+}
+
+export interface PutOptions {
+  /** True: the write fails with outcome 'exists' when the key is taken; of several racing writers exactly one wins. */
+  readonly createOnly: boolean;
+  /** SHA-256 of the bytes (hex), sent to stores that check it themselves. */
+  readonly sha256?: string;
+  readonly signal?: AbortSignal;
+}
+
+export type PutOutcome = 'written' | 'exists';
+
+/**
+ * Keys are `/`-separated, of the characters A-Z a-z 0-9 . _ - : and never contain `..` or an empty segment.
+ * Every method throws HoldfastError only: StoreUnreachable (waiting helps, transient faults were already retried with
+ * backoff), StoreDenied, StoreNotMounted, DiskFull, ObjectMissing. Aborting rejects with the signal's reason.
+ * A repeated call is harmless.
+ */
+export interface Store {
+  /** For people: `directory /mnt/nas/vault`, `s3 bucket/prefix`. Never a secret. */
+  readonly label: string;
+  readonly kind: 'directory' | 's3';
+
+  /** After return the bytes are what `get` gives; durable only after `sync`, for stores that buffer. */
+  put(key: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome>;
+  /** Throws ObjectMissing. The returned buffer belongs to the caller. Bounded: objects are a few MiB. */
+  get(key: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
+  /** Undefined when there is no such object. */
+  head(key: string): Promise<ObjectInfo | undefined>;
+  /** Keys under a prefix in byte order, from after `startAfter` on; listing after writing is consistent. */
+  list(prefix: string, options?: { startAfter?: string; signal?: AbortSignal }): AsyncIterable<ObjectInfo>;
+  /** Succeeds also when nothing is there. */
+  delete(key: string): Promise<void>;
+  /** Everything put before is durable when this resolves. */
+  sync(): Promise<void>;
+  /**
+   * The checksum the store itself computed or checked for the object, without handing out its bytes;
+   * undefined when the store has none (then it is read back by those who may).
+   */
+  storedSha256?(key: string): Promise<string | undefined>;
+  /** A path for programs on this machine to read the object by, where there is one. */
+  localPath?(key: string): string;
+  close(): Promise<void>;
+}

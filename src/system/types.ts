@@ -1,0 +1,149 @@
+/** A system as its file describes it, after loading: every default filled in, every secret still a reference. */
+
+export type Tier = 'critical' | 'important' | 'reference';
+
+/** Where a secret is found on the host that needs it. The value never leaves the process that resolved it. */
+export type SecretRef = { readonly env: string } | { readonly file: string } | { readonly command: readonly string[] };
+
+export type QuiesceMode = 'pause' | 'stop' | 'none';
+
+export interface Quiesce {
+  readonly mode: QuiesceMode;
+  /** The longest a container may stay paused or stopped for one capture. */
+  readonly budgetSeconds: number;
+}
+
+/** How a captured or restored ledger is judged (RECOVERY-FACTS: an open port proves nothing). */
+export type ComponentCheck =
+  | { readonly kind: 'ledger'; readonly file: string; readonly image?: string }
+  | { readonly kind: 'tigerbeetle'; readonly file: string; readonly binary?: string; readonly image?: string }
+  | { readonly kind: 'command'; readonly command: readonly string[]; readonly timeoutSeconds: number };
+
+interface ComponentBase {
+  readonly name: string;
+  readonly tier: Tier;
+  /** The host whose worker does the work. */
+  readonly host: string;
+  /** Components restored and started before this one. */
+  readonly after: readonly string[];
+}
+
+export interface VolumeComponent extends ComponentBase {
+  readonly kind: 'volume';
+  readonly volume: string;
+  readonly quiesce: Quiesce;
+  readonly exclude: readonly string[];
+  readonly check?: ComponentCheck;
+}
+
+export interface FilesComponent extends ComponentBase {
+  readonly kind: 'files';
+  /** Absolute path of a directory or of one file. */
+  readonly path: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** Only files at least this old; 0 means all. */
+  readonly minimumAgeSeconds: number;
+}
+
+export interface SqliteComponent extends ComponentBase {
+  readonly kind: 'sqlite';
+  readonly path: string;
+  readonly requiredTables: readonly string[];
+  /** Compose services or containers to stop while the file is swapped in by a restore. */
+  readonly usedBy: readonly string[];
+}
+
+export interface ComposeComponent extends ComponentBase {
+  readonly kind: 'compose';
+  /** The Compose project name, as in the label com.docker.compose.project. */
+  readonly project: string;
+  readonly directory: string;
+  readonly files: readonly string[];
+  readonly healthTimeoutSeconds: number;
+  readonly saveImages: boolean;
+}
+
+export type Component = VolumeComponent | FilesComponent | SqliteComponent | ComposeComponent;
+
+export type StoreConfig =
+  | {
+      readonly name: string;
+      readonly kind: 'directory';
+      readonly path: string;
+      /** Refuse when the path is not a mount of its own. */
+      readonly mustBeMounted: boolean;
+    }
+  | {
+      readonly name: string;
+      readonly kind: 's3';
+      readonly bucket: string;
+      readonly prefix: string;
+      readonly region: string;
+      readonly endpoint?: string;
+      readonly pathStyle: boolean;
+      /** Without these the AWS SDK's own credential chain is used. */
+      readonly accessKeyId?: SecretRef;
+      readonly secretAccessKey?: SecretRef;
+      readonly caFile?: string;
+    };
+
+export interface RetentionConfig {
+  readonly last?: number;
+  readonly hourly?: number;
+  readonly daily?: number;
+  readonly weekly?: number;
+  readonly monthly?: number;
+  readonly yearly?: number;
+  /** ISO 8601 duration or shorthand such as `30d`. */
+  readonly within?: string;
+}
+
+export interface Plan {
+  readonly name: string;
+  readonly components: readonly string[];
+  /** Overrides the components' own quiesce: with `stop`, all of the plan is captured inside one stop. */
+  readonly quiesce?: Quiesce;
+  readonly schedule?: { readonly cron: string; readonly timeZone: string };
+  readonly onChange: boolean;
+  /** The first store takes the capture; the others are copies. */
+  readonly stores: readonly string[];
+  readonly keep: RetentionConfig;
+  /** How the fresh backup is read back before the run ends. */
+  readonly verify: 'presence' | 'content';
+  readonly rpoSeconds?: number;
+}
+
+export interface KeysConfig {
+  /** age recipients; at least two: operations and escrow. */
+  readonly recipients: readonly string[];
+  readonly chunkIdKey: SecretRef;
+  /** An OpenSSH Ed25519 private key without passphrase. */
+  readonly signer: SecretRef;
+  /** Only on hosts that verify or restore: an age identity. */
+  readonly identity?: SecretRef;
+  /** `SHA256:…` fingerprint of the offline root's public key. */
+  readonly rootFingerprint: string;
+}
+
+export interface ApprovalConfig {
+  readonly limitSeconds: number;
+}
+
+export interface System {
+  readonly name: string;
+  readonly site: string;
+  readonly hosts: readonly string[];
+  readonly components: readonly Component[];
+  readonly plans: readonly Plan[];
+  readonly stores: readonly StoreConfig[];
+  readonly keys: KeysConfig;
+  readonly approval: ApprovalConfig;
+  /** How long the replaced state is kept after a restore. */
+  readonly keepAsideSeconds: number;
+  /** The compose component that holds the services, when there is one: stopped and started around a restore. */
+  readonly compose?: string;
+  /** The text of the file, as loaded; every backup contains it, sealed. */
+  readonly sourceText: string;
+  readonly sourcePath: string;
+}

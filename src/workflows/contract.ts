@@ -1,0 +1,166 @@
+/**
+ * Names and shapes that people and programs use from outside: workflow types, ids, inputs, results, messages. Each
+ * workflow takes one small flat JSON object. Nothing here can do I/O.
+ */
+
+export interface BackupInput {
+  readonly system: string;
+  readonly plan: string;
+  readonly tag?: string;
+  /** How long to wait for another operation on the system before giving up. Default 6 h. */
+  readonly waitSeconds?: number;
+}
+
+export interface BackupResult {
+  readonly outcome: 'done' | 'skipped';
+  readonly why?: string;
+  readonly backup?: string;
+  readonly manifestKey?: string;
+  readonly pointAt?: string;
+  readonly readBytes?: number;
+  readonly storedBytes?: number;
+  readonly chunksNew?: number;
+  readonly chunksReused?: number;
+  readonly downtimeMs?: number;
+  readonly verified?: { readonly level: string; readonly ok: boolean };
+  readonly warnings?: readonly string[];
+}
+
+export interface VerifyInput {
+  readonly system: string;
+  /** `latest` (default) or a backup id. */
+  readonly backup?: string;
+  readonly plan?: string;
+  readonly level?: 'presence' | 'content';
+  readonly store?: string;
+}
+
+export interface VerifyResult {
+  readonly backup: string;
+  readonly level: string;
+  readonly ok: boolean;
+  readonly objectsChecked: number;
+  readonly bytesChecked: number;
+  readonly bad: readonly { readonly key: string; readonly code: string; readonly what: string }[];
+  readonly moreBad: number;
+}
+
+export interface RestoreInput {
+  readonly system: string;
+  /** `latest` (default), a backup id, or `before:<RFC 3339 time>`. */
+  readonly backup?: string;
+  readonly plan?: string;
+  readonly store?: string;
+  /** Comma-separated component names; default all in the backup. */
+  readonly components?: string;
+  /** Comma-separated paths inside one tree. */
+  readonly paths?: string;
+  /** Another place: a directory, or a volume name. Nothing live is touched then. */
+  readonly target?: string;
+  /** `plan` prints and ends; `verify` restores beside, checks, removes; `restore` (default) does all of it. */
+  readonly mode?: 'plan' | 'verify' | 'restore';
+  /** The digest of a plan approved beforehand. */
+  readonly approve?: string;
+  readonly approvedBy?: string;
+  readonly skipSafetyBackup?: boolean;
+}
+
+export interface PlanAction {
+  readonly component: string;
+  readonly action: 'stop' | 'restore' | 'swap' | 'start' | 'create';
+  /** What is acted on: container names, volume, path. */
+  readonly on: readonly string[];
+}
+
+export interface RestorePlan {
+  /** SHA-256 over ids and actions, never over ages. */
+  readonly digest: string;
+  readonly backup: string;
+  readonly manifestKey: string;
+  readonly store: string;
+  readonly pointAt: string;
+  readonly actions: readonly PlanAction[];
+  readonly components: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly host: string;
+    readonly sizeBytes: number;
+    readonly liveExists: boolean;
+    readonly liveChangedAt?: string;
+  }[];
+  readonly warnings: readonly string[];
+  /** How old the data would be, and what of the live state would be lost, in words. */
+  readonly ageSeconds: number;
+}
+
+export interface RestoreResult {
+  readonly outcome: 'planned' | 'verified' | 'restored' | 'rejected' | 'expired' | 'rolled-back';
+  readonly plan: RestorePlan;
+  readonly why?: string;
+  readonly safetyBackup?: string;
+  readonly checks: readonly {
+    readonly component: string;
+    readonly name: string;
+    readonly ok: boolean;
+    readonly detail: string;
+  }[];
+  readonly downtimeMs?: number;
+  readonly durationMs?: number;
+  readonly aside: readonly string[];
+}
+
+/** Update and signal `approve`; the digest is the one of the plan the person has seen. */
+export interface Approval {
+  readonly digest: string;
+  readonly by: string;
+}
+
+export interface Rejection {
+  readonly by: string;
+  readonly why?: string;
+}
+
+/** Query `progress`. */
+export interface Progress {
+  readonly operation: 'backup' | 'verify' | 'restore';
+  readonly phase: string;
+  readonly since: string;
+  /** The approval that is waited for, if any. */
+  readonly waitingFor?: string;
+  readonly steps: readonly { readonly name: string; readonly state: 'done' | 'running' | 'waiting' | 'failed' }[];
+}
+
+/** Heartbeat details of every long activity, shown by the terminal and the UI. */
+export interface ActivityProgress {
+  readonly phase: string;
+  readonly bytesDone?: number;
+  readonly bytesTotal?: number;
+  readonly filesDone?: number;
+}
+
+export const WORKFLOWS = {
+  backup: 'backup',
+  verify: 'verify',
+  restore: 'restore',
+  systemLock: 'systemLock',
+  releaseFreeze: 'releaseFreeze',
+} as const;
+
+export const UPDATES = { approve: 'approve', reject: 'reject' } as const;
+/** A worker need not be there for a signal: the same shapes under these names. */
+export const SIGNALS = { approve: 'approveSignal', reject: 'rejectSignal' } as const;
+export const QUERIES = { progress: 'progress', plan: 'plan' } as const;
+
+export const workflowIds = {
+  backup: (system: string, plan: string) => `${system}/backup/${plan}`,
+  verify: (system: string, backup: string) => `${system}/verify/${backup}`,
+  restore: (system: string) => `${system}/restore`,
+  lock: (system: string, site: string) => `${system}/${site}/lock`,
+};
+
+export const SEARCH_ATTRIBUTES = {
+  system: 'HoldfastSystem',
+  operation: 'HoldfastOperation',
+  phase: 'HoldfastPhase',
+  needsOperator: 'HoldfastNeedsOperator',
+} as const;
