@@ -1,0 +1,127 @@
+/** From the file as written to the system as used: defaults filled in, durations in seconds. Pure. */
+import { durationSeconds } from './durations.ts';
+import { DEFAULTS, type SystemFile } from './schema.ts';
+import type { Component, ComponentCheck, Plan, Quiesce, StoreConfig, System } from './types.ts';
+
+type FileOf<Section extends 'components' | 'plans' | 'stores'> = SystemFile[Section][string];
+type VolumeFile = Extract<FileOf<'components'>, { kind: 'volume' }>;
+
+/** Drops keys without a value, so that an optional key is absent rather than undefined. */
+function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as never;
+}
+
+/** The file must have passed the schema and the cross checks, and have keys. */
+export function buildSystem(
+  file: SystemFile & { keys: NonNullable<SystemFile['keys']> },
+  source: { text: string; path: string },
+): System {
+  const hosts = file.hosts ?? [DEFAULTS.host];
+  const components = Object.entries(file.components).map(([name, component]) => buildComponent(name, component, hosts));
+  const composeNames = components.filter((component) => component.kind === 'compose').map(({ name }) => name);
+  const compose = file.compose ?? (composeNames.length === 1 ? composeNames[0] : undefined);
+  return {
+    name: file.system,
+    site: file.site ?? DEFAULTS.site,
+    hosts,
+    components,
+    plans: Object.entries(file.plans).map(([name, plan]) => buildPlan(name, plan)),
+    stores: Object.entries(file.stores).map(([name, store]) => buildStore(name, store, file.system)),
+    keys: present(file.keys),
+    approval: { limitSeconds: durationSeconds(file.approval?.limit ?? DEFAULTS.approvalLimit) },
+    keepAsideSeconds: durationSeconds(file.keepAside ?? DEFAULTS.keepAside),
+    ...(compose === undefined ? {} : { compose }),
+    sourceText: source.text,
+    sourcePath: source.path,
+  };
+}
+
+function buildComponent(name: string, file: FileOf<'components'>, hosts: readonly string[]): Component {
+  const base = {
+    name,
+    tier: file.tier ?? DEFAULTS.tier,
+    host: file.host ?? hosts[0] ?? DEFAULTS.host,
+    after: file.after ?? [],
+  };
+  switch (file.kind) {
+    case 'volume':
+      return {
+        ...base,
+        kind: 'volume',
+        volume: file.volume,
+        quiesce: buildQuiesce(file.quiesce ?? DEFAULTS.quiesceMode),
+        exclude: file.exclude ?? [],
+        ...(file.check === undefined ? {} : { check: buildCheck(file.check) }),
+      };
+    case 'files':
+      return {
+        ...base,
+        kind: 'files',
+        path: file.path,
+        include: file.include ?? [],
+        exclude: file.exclude ?? [],
+        minimumAgeSeconds: file.minimumAge === undefined ? 0 : durationSeconds(file.minimumAge),
+      };
+    case 'sqlite':
+      return {
+        ...base,
+        kind: 'sqlite',
+        path: file.path,
+        requiredTables: file.requiredTables ?? [],
+        usedBy: file.usedBy ?? [],
+      };
+    case 'compose':
+      return {
+        ...base,
+        kind: 'compose',
+        project: file.project,
+        directory: file.directory,
+        files: file.files ?? ['compose.yaml'],
+        healthTimeoutSeconds: durationSeconds(file.healthTimeout ?? DEFAULTS.healthTimeout),
+        saveImages: file.saveImages ?? false,
+      };
+  }
+}
+
+function buildQuiesce(quiesce: NonNullable<VolumeFile['quiesce']>): Quiesce {
+  const { mode, budget } = typeof quiesce === 'string' ? { mode: quiesce, budget: undefined } : quiesce;
+  return { mode, budgetSeconds: durationSeconds(budget ?? DEFAULTS.quiesceBudget) };
+}
+
+function buildCheck(check: NonNullable<VolumeFile['check']>): ComponentCheck {
+  if (check.kind !== 'command') return present(check);
+  return {
+    kind: 'command',
+    command: check.command,
+    timeoutSeconds: durationSeconds(check.timeout ?? DEFAULTS.checkTimeout),
+  };
+}
+
+function buildPlan(name: string, plan: FileOf<'plans'>): Plan {
+  const { schedule } = plan;
+  const timed = typeof schedule === 'string' ? { cron: schedule } : schedule;
+  return {
+    name,
+    components: plan.components,
+    stores: plan.stores,
+    onChange: plan.onChange ?? false,
+    keep: present(plan.keep ?? {}),
+    verify: plan.verify ?? 'presence',
+    ...(plan.quiesce === undefined ? {} : { quiesce: buildQuiesce(plan.quiesce) }),
+    ...(timed === undefined ? {} : { schedule: { timeZone: DEFAULTS.timeZone, ...present(timed) } }),
+    ...(plan.rpo === undefined ? {} : { rpoSeconds: durationSeconds(plan.rpo) }),
+  };
+}
+
+function buildStore(name: string, store: FileOf<'stores'>, system: string): StoreConfig {
+  if (store.kind === 'directory') {
+    return { name, kind: 'directory', path: store.path, mustBeMounted: store.mustBeMounted ?? false };
+  }
+  return {
+    ...(present(store) as Extract<StoreConfig, { kind: 's3' }>),
+    name,
+    prefix: (store.prefix ?? system).replace(/\/+$/, ''),
+    region: store.region ?? DEFAULTS.region,
+    pathStyle: store.pathStyle ?? store.endpoint !== undefined,
+  };
+}

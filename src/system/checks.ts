@@ -1,0 +1,174 @@
+/** What a schema can't say: names that must exist, orders without cycles, times that must make sense. Pure. */
+import { Cron } from 'croner';
+import { nearest, type Problem, type ProblemPath } from './problems.ts';
+import { NAME_PATTERN, type SystemFile } from './schema.ts';
+
+type Report = (path: ProblemPath, message: string, atKey?: boolean) => void;
+
+/** Every problem of a file whose shape is right. `keysOptional` is for files that `init` has yet to complete. */
+export function crossCheck(file: SystemFile, options: { keysOptional: boolean }): Problem[] {
+  const problems: Problem[] = [];
+  const report: Report = (path, message, atKey = false) => {
+    problems.push({ path, atKey, message });
+  };
+  checkNames(file, report);
+  checkKeys(file, options.keysOptional, report);
+  checkComponents(file, report);
+  checkCycles(file, report);
+  checkCompose(file, report);
+  checkPlans(file, report);
+  checkStores(file, report);
+  return problems;
+}
+
+function checkNames(file: SystemFile, report: Report): void {
+  for (const section of ['components', 'plans', 'stores'] as const) {
+    const names = Object.keys(file[section]);
+    if (names.length === 0) report([section], `\`${section}\` is empty: name at least one`);
+    for (const name of names) {
+      if (!NAME_PATTERN.test(name)) {
+        report([section, name], `\`${name}\`: write a name of a-z, 0-9 and -, starting with a letter`, true);
+      }
+    }
+  }
+}
+
+function checkKeys(file: SystemFile, optional: boolean, report: Report): void {
+  if (file.keys === undefined) {
+    if (!optional) report(['keys'], '`keys` is missing: run `holdfast init <this file>`, which makes them');
+    return;
+  }
+  const { recipients } = file.keys;
+  if (new Set(recipients).size < 2) {
+    report(['keys', 'recipients'], 'the recipients are all the same: operations and escrow must be two keys');
+  }
+}
+
+function checkComponents(file: SystemFile, report: Report): void {
+  const hosts = file.hosts ?? [];
+  for (const [name, component] of Object.entries(file.components)) {
+    if (component.host !== undefined && file.hosts !== undefined && !hosts.includes(component.host)) {
+      report(['components', name, 'host'], unknown('host', component.host, hosts));
+    }
+    component.after?.forEach((other, index) => {
+      const path = ['components', name, 'after', index];
+      if (other === name) report(path, `\`${name}\` can't come after itself: remove it`);
+      else reportUnknown(path, 'component', other, Object.keys(file.components), report);
+    });
+  }
+}
+
+function checkCycles(file: SystemFile, report: Report): void {
+  const done = new Set<string>();
+  const visit = (name: string, trail: readonly string[]): void => {
+    if (done.has(name)) return;
+    const component = file.components[name];
+    for (const [index, other] of (component?.after ?? []).entries()) {
+      if (other === name) continue;
+      const start = [...trail, name].indexOf(other);
+      if (start >= 0) {
+        const circle = [...[...trail, name].slice(start), other].join(' → ');
+        report(['components', name, 'after', index], `the order goes in a circle (${circle}): remove one of them`);
+      } else visit(other, [...trail, name]);
+    }
+    done.add(name);
+  };
+  for (const name of Object.keys(file.components)) visit(name, []);
+}
+
+function checkCompose(file: SystemFile, report: Report): void {
+  const names = Object.keys(file.components).filter((name) => file.components[name]?.kind === 'compose');
+  if (file.compose !== undefined && !names.includes(file.compose)) {
+    report(['compose'], unknown('compose component', file.compose, names));
+  }
+  if (file.compose === undefined && names.length > 1) {
+    report(
+      ['components'],
+      `there are ${names.length} compose components: add \`compose: ${names[0] ?? ''}\` to say which holds the services`,
+    );
+  }
+}
+
+function checkPlans(file: SystemFile, report: Report): void {
+  for (const [name, plan] of Object.entries(file.plans)) {
+    const path = ['plans', name];
+    checkList([...path, 'components'], 'component', plan.components, Object.keys(file.components), report);
+    checkList([...path, 'stores'], 'store', plan.stores, Object.keys(file.stores), report);
+    if (plan.verify === 'content' && file.keys !== undefined && file.keys.identity === undefined) {
+      report([...path, 'verify'], '`content` needs `keys.identity` on the host: add it, or write `presence`');
+    }
+    if (plan.schedule !== undefined) checkSchedule([...path, 'schedule'], plan.schedule, report);
+  }
+}
+
+function checkSchedule(
+  path: ProblemPath,
+  schedule: string | { cron: string; timeZone?: string | undefined },
+  report: Report,
+): void {
+  const cron = typeof schedule === 'string' ? schedule : schedule.cron;
+  const cronPath = typeof schedule === 'string' ? path : [...path, 'cron'];
+  if (cron.trim().split(/\s+/).length !== 5) {
+    report(cronPath, `\`${cron}\` is no cron expression: write five fields: minute hour day month weekday`);
+  } else {
+    try {
+      if (new Cron(cron, { paused: true }).nextRun() === null) {
+        report(cronPath, `\`${cron}\` never comes: write a date that exists`);
+      }
+    } catch (error) {
+      report(
+        cronPath,
+        `\`${cron}\` is no cron expression (${error instanceof Error ? error.message : 'unknown'}): write five fields such as 0 2 * * *`,
+      );
+    }
+  }
+  if (typeof schedule !== 'string' && schedule.timeZone !== undefined && !isTimeZone(schedule.timeZone)) {
+    report([...path, 'timeZone'], `\`${schedule.timeZone}\` is no time zone: write one such as UTC or Europe/Berlin`);
+  }
+}
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function checkStores(file: SystemFile, report: Report): void {
+  const paths = new Map<string, string>();
+  for (const [name, store] of Object.entries(file.stores)) {
+    if (store.kind === 's3' && (store.accessKeyId === undefined) !== (store.secretAccessKey === undefined)) {
+      report(['stores', name], '`accessKeyId` and `secretAccessKey` belong together: add the missing one');
+    }
+    if (store.kind !== 'directory') continue;
+    const other = paths.get(store.path.replace(/\/+$/, ''));
+    if (other !== undefined)
+      report(['stores', name, 'path'], `\`${other}\` lies there already: give each store its own`);
+    paths.set(store.path.replace(/\/+$/, ''), name);
+  }
+}
+
+function checkList(
+  path: ProblemPath,
+  what: string,
+  names: readonly string[],
+  known: readonly string[],
+  report: Report,
+): void {
+  names.forEach((name, index) => {
+    if (names.indexOf(name) !== index) report([...path, index], `\`${name}\` is named twice: remove one`);
+    else reportUnknown([...path, index], what, name, known, report);
+  });
+}
+
+function reportUnknown(path: ProblemPath, what: string, name: string, known: readonly string[], report: Report): void {
+  if (!known.includes(name)) report(path, unknown(what, name, known));
+}
+
+function unknown(what: string, name: string, known: readonly string[]): string {
+  const guess = nearest(name, known);
+  const instead = guess === undefined ? `write one of: ${known.join(', ')}` : `did you mean \`${guess}\`?`;
+  return `there is no ${what} \`${name}\`; ${instead}`;
+}

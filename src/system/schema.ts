@@ -1,0 +1,259 @@
+/** The shape of a system file. Descriptions and defaults are what editors show; `build.ts` fills the defaults in. */
+import { z } from 'zod';
+import { DURATION_PATTERN } from './durations.ts';
+
+export const DEFAULTS = {
+  site: 'main',
+  host: 'local',
+  tier: 'important',
+  quiesceMode: 'pause',
+  quiesceBudget: '30s',
+  approvalLimit: '24h',
+  keepAside: '7d',
+  healthTimeout: '120s',
+  checkTimeout: '60s',
+  timeZone: 'UTC',
+  region: 'us-east-1',
+} as const;
+
+export const NAME_PATTERN = /^[a-z][a-z0-9-]{0,62}$/;
+
+const name = (what: string) =>
+  z
+    .string()
+    .regex(NAME_PATTERN, 'write a name of a-z, 0-9 and -, starting with a letter, at most 63 characters')
+    .describe(what);
+const text = (what: string) => z.string().min(1, 'write some text').describe(what);
+const duration = (what: string) =>
+  z.string().regex(DURATION_PATTERN, 'write a duration such as 30s, 15m, 48h, 30d or 12w').describe(what);
+const absolutePath = (what: string) =>
+  z
+    .string()
+    .regex(/^\/[^\0]*$/, 'write an absolute path, starting with /')
+    .describe(what);
+const patterns = (what: string) => z.array(z.string().min(1, 'write a pattern')).describe(what);
+const count = (what: string) => z.int('write a whole number').min(1, 'write a number of at least 1').describe(what);
+
+/** Marks what must be a reference, so that a literal value is refused without being repeated in the message. */
+export const SECRET_WANTED = 'write a reference: { env: NAME }, { file: /path } or { command: [program, argument] }';
+
+const secret = (what: string) =>
+  z
+    .union(
+      [
+        z.strictObject({
+          env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'write the name of an environment variable'),
+        }),
+        z.strictObject({ file: absolutePath('A file that only its owner may read.') }),
+        z.strictObject({
+          command: z.array(z.string()).min(1).describe('A program and its arguments; it prints the secret.'),
+        }),
+      ],
+      SECRET_WANTED,
+    )
+    .describe(`${what} A reference, never the value itself.`);
+
+const quiesceMode = z.enum(['pause', 'stop', 'none']).describe('How writers are held still while a component is read.');
+const quiesce = z
+  .union([
+    quiesceMode,
+    z.strictObject({
+      mode: quiesceMode,
+      budget: duration(
+        `The longest a container may stay paused or stopped. Default ${DEFAULTS.quiesceBudget}.`,
+      ).optional(),
+    }),
+  ])
+  .describe('`pause`, `stop` or `none`, or `{ mode: pause, budget: 30s }`.');
+
+const base = {
+  tier: z
+    .enum(['critical', 'important', 'reference'])
+    .describe(`Orders captures, restores and alarms. Default ${DEFAULTS.tier}.`)
+    .optional(),
+  host: name('The host whose worker does the work. Default: the first of `hosts`.').optional(),
+  after: z.array(z.string()).describe('Components that are restored and started before this one.').optional(),
+};
+
+const check = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('ledger'),
+      file: text('The ledger file inside the volume.'),
+      image: text('An image that holds the checking program.').optional(),
+    }),
+    z.strictObject({
+      kind: z.literal('tigerbeetle'),
+      file: text('The data file inside the volume, such as 0_0.tigerbeetle.'),
+      binary: absolutePath('A tigerbeetle binary of the release that wrote the file.').optional(),
+      image: text('An image of that release.').optional(),
+    }),
+    z.strictObject({
+      kind: z.literal('command'),
+      command: z.array(z.string()).min(1).describe('Run on a scratch copy; exit 0 means good. {} is the copy.'),
+      timeout: duration(`Default ${DEFAULTS.checkTimeout}.`).optional(),
+    }),
+  ])
+  .describe('How what was captured or restored is judged. An open port proves nothing.');
+
+const component = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('volume'),
+    volume: text('The Docker volume.'),
+    quiesce: quiesce.optional(),
+    exclude: patterns('Paths inside the volume to leave out.').optional(),
+    check: check.optional(),
+    ...base,
+  }),
+  z.strictObject({
+    kind: z.literal('files'),
+    path: absolutePath('A directory or one file.'),
+    include: patterns('Only these; default everything.').optional(),
+    exclude: patterns('All but these.').optional(),
+    minimumAge: duration('Only files that are at least this old. Default: all.').optional(),
+    ...base,
+  }),
+  z.strictObject({
+    kind: z.literal('sqlite'),
+    path: absolutePath('The database file.'),
+    requiredTables: z.array(z.string().min(1)).describe('Tables that must be there, or the capture fails.').optional(),
+    usedBy: z
+      .array(z.string().min(1))
+      .describe('Compose services or containers to stop while a restore swaps the file in.')
+      .optional(),
+    ...base,
+  }),
+  z.strictObject({
+    kind: z.literal('compose'),
+    project: text('The Compose project name.'),
+    directory: absolutePath('The project directory.'),
+    files: z
+      .array(z.string().min(1))
+      .min(1)
+      .describe('Compose files, relative to the directory. Default: compose.yaml.')
+      .optional(),
+    healthTimeout: duration(
+      `How long a start may take to become healthy. Default ${DEFAULTS.healthTimeout}.`,
+    ).optional(),
+    saveImages: z.boolean().describe('Store the images too. Default false.').optional(),
+    ...base,
+  }),
+]);
+
+const store = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('directory'),
+    path: absolutePath('A directory of this system alone; a NAS mount is one too.'),
+    mustBeMounted: z.boolean().describe('Refuse when the path is not a mount of its own. Default false.').optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('s3'),
+    bucket: text('The bucket.'),
+    prefix: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*\/?$/, 'write a prefix of letters, digits, . _ - and /')
+      .describe('Default: the name of the system.')
+      .optional(),
+    region: text(`Default ${DEFAULTS.region}.`).optional(),
+    endpoint: z
+      .string()
+      .regex(/^https?:\/\/[^@\s]+$/, 'write an address such as https://s3.example.net, without credentials')
+      .describe('Any S3-compatible server. Default: AWS.')
+      .optional(),
+    pathStyle: z.boolean().describe('Bucket in the path. Default: true when there is an endpoint.').optional(),
+    accessKeyId: secret("Default: the AWS SDK's own credential chain.").optional(),
+    secretAccessKey: secret("Default: the AWS SDK's own credential chain.").optional(),
+    caFile: absolutePath('A certificate authority to trust for this endpoint.').optional(),
+  }),
+]);
+
+const cron = z.string().describe('A cron expression of five fields, such as `0 2 * * *`.');
+const schedule = z
+  .union([
+    cron,
+    z.strictObject({
+      cron,
+      timeZone: z
+        .string()
+        .describe(`An IANA time zone such as Europe/Berlin. Default ${DEFAULTS.timeZone}.`)
+        .optional(),
+    }),
+  ])
+  .describe('When the plan runs. Default: only when it is started.');
+
+const plan = z.strictObject({
+  components: z.array(z.string()).min(1, 'name at least one component').describe('What is captured together.'),
+  stores: z
+    .array(z.string())
+    .min(1, 'name at least one store')
+    .describe('The first takes the capture; others are copies.'),
+  schedule: schedule.optional(),
+  onChange: z.boolean().describe('Also run when a watched file changes. Default false.').optional(),
+  quiesce: quiesce
+    .describe("Overrides the components' own: with `stop`, all of it is captured inside one stop.")
+    .optional(),
+  keep: z
+    .strictObject({
+      last: count('The newest n.').optional(),
+      hourly: count('The newest of each of n hours.').optional(),
+      daily: count('The newest of each of n days.').optional(),
+      weekly: count('The newest of each of n weeks.').optional(),
+      monthly: count('The newest of each of n months.').optional(),
+      yearly: count('The newest of each of n years.').optional(),
+      within: duration('Everything younger than this.').optional(),
+    })
+    .describe('What a prune would keep; a backup that any rule keeps stays. Default: everything.')
+    .optional(),
+  verify: z
+    .enum(['presence', 'content'])
+    .describe('How the fresh backup is read back before the run ends. Default presence; content needs `keys.identity`.')
+    .optional(),
+  rpo: duration('The most data, in time, that may be lost; `status` warns when the newest backup is older.').optional(),
+});
+
+const keys = z
+  .strictObject({
+    recipients: z
+      .array(z.string().regex(/^age1[0-9a-z]{58}$/, 'write an age recipient, age1… (62 characters)'))
+      .min(2, 'name at least two recipients: operations and escrow')
+      .describe('age recipients that can read the backups: operations and escrow at least.'),
+    chunkIdKey: secret('The key that names chunks.'),
+    signer: secret('The OpenSSH Ed25519 key that signs manifests.'),
+    identity: secret('Only on hosts that verify or restore: an age identity.').optional(),
+    rootFingerprint: z
+      .string()
+      .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'write the fingerprint of the root key, SHA256:… (50 characters)')
+      .describe('The fingerprint of the offline root, as in the recovery kit.'),
+  })
+  .describe('Made by `holdfast init`, which writes this section.');
+
+export const systemFileSchema = z
+  .strictObject({
+    system: name('The name of the system, used in every command.'),
+    site: name(`Where it runs. Default ${DEFAULTS.site}.`).optional(),
+    hosts: z
+      .array(name('A host.'))
+      .min(1, 'name at least one host')
+      .describe(`The machines with a Holdfast worker. Default [${DEFAULTS.host}].`)
+      .optional(),
+    stores: z.record(z.string(), store).describe('Where backups lie, by name.'),
+    keys: keys.optional(),
+    components: z.record(z.string(), component).describe('What holds state, by name.'),
+    plans: z.record(z.string(), plan).describe('What is captured together, when and how, by name.'),
+    compose: name('The compose component that holds the services. Default: the only one.').optional(),
+    approval: z
+      .strictObject({ limit: duration(`How long a plan waits for approval. Default ${DEFAULTS.approvalLimit}.`) })
+      .describe('Before anything is overwritten a person approves the printed plan.')
+      .optional(),
+    keepAside: duration(
+      `How long the replaced state is kept after a restore. Default ${DEFAULTS.keepAside}.`,
+    ).optional(),
+  })
+  .describe('A Holdfast system file');
+
+export type SystemFile = z.output<typeof systemFileSchema>;
+
+/** JSON Schema (draft 2020-12) for editors: what a person may write. */
+export function systemJsonSchema(): Record<string, unknown> {
+  return { title: 'Holdfast system file', ...z.toJSONSchema(systemFileSchema, { io: 'input' }) };
+}
