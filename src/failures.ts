@@ -38,6 +38,10 @@ export const FAILURES = {
     waitingHelps: true,
     hint: 'Check that the Docker engine runs and that this user may reach its socket.',
   },
+  DockerRefused: {
+    waitingHelps: true,
+    hint: "The message above is the Docker engine's own; its log (`journalctl -u docker`) has more.",
+  },
   VolumeMissing: { waitingHelps: false, hint: 'Check the volume name with `docker volume ls`.' },
   VolumeInUse: { waitingHelps: true, hint: 'Stop the containers named above, or let Holdfast stop them with quiesce.' },
   ContainerMissing: { waitingHelps: false, hint: 'Check the service or container name in the system file.' },

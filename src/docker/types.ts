@@ -1,4 +1,6 @@
 /** The Docker engine as Holdfast uses it, on one host. All methods throw HoldfastError. */
+import type { ContainerCreateOptions, ContainerInspectInfo, ImageInspectInfo, NetworkInspectInfo } from 'dockerode';
+
 import type { FreezeRecord } from '../vault/types.ts';
 
 export interface ContainerFacts {
@@ -11,7 +13,10 @@ export interface ContainerFacts {
   readonly project?: string;
   readonly service?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Names of the volumes it mounts. */
   readonly volumes: readonly string[];
+  /** Those of `volumes` that it can write to. */
+  readonly writes: readonly string[];
 }
 
 export interface VolumeFacts {
@@ -30,7 +35,25 @@ export interface FreezeIntent {
   readonly mode: 'pause' | 'stop';
   readonly budgetSeconds: number;
   /** Only containers that were running (not paused, not stopped by the operator); in the order to stop. */
-  readonly containers: readonly { readonly id: string; readonly name: string; readonly startedAt: string }[];
+  readonly containers: readonly FrozenContainer[];
+  /** Nobody else may start to write to these while the freeze is held. */
+  readonly volumes: readonly string[];
+}
+
+export interface FrozenContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly startedAt: string;
+  /** Containers of one level are stopped together; level 0 first. Started again in the opposite order. */
+  readonly level: number;
+  /** How long the engine waits for it to end by itself before it is killed. */
+  readonly stopSeconds: number;
+}
+
+/** Keeps the guard of one state directory alive. The guard's own end is noticed, and a new one is started. */
+export interface GuardLease {
+  readonly pid: number;
+  close(): void;
 }
 
 export interface HeldFreeze {
@@ -67,5 +90,38 @@ export interface DockerHost {
     signal: AbortSignal;
   }): Promise<{ exitCode: number; output: string }>;
   version(): Promise<{ engine: string; api: string }>;
+  /** Everything the engine knows of a container, for inventories; undefined when there is none. */
+  describe(id: string): Promise<ContainerInspectInfo | undefined>;
+  describeImage(reference: string): Promise<ImageInspectInfo | undefined>;
+  networksOf(project: string): Promise<NetworkInspectInfo[]>;
+  createNetwork(
+    name: string,
+    options: { driver: string; internal: boolean; labels: Record<string, string> },
+  ): Promise<void>;
+  /** Creates without starting; the id is returned. */
+  createContainer(spec: ContainerCreateOptions & { name: string }): Promise<string>;
+  renameContainer(id: string, name: string): Promise<void>;
+  /** Removes a container and its anonymous volumes; one that is gone already is no error. */
+  removeContainer(id: string): Promise<void>;
+  /** The engine's own archive of these images, as `docker save` writes it. */
+  saveImages(references: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array>;
+  loadImages(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  /** Resolves when the engine is listening to; events from `sinceMs` on are delivered. Ends when the engine goes away. */
+  events(options: EventFilter): Promise<AsyncIterable<DockerEvent>>;
   close(): void;
+}
+
+export interface EventFilter {
+  readonly sinceMs: number;
+  readonly types: readonly ('container' | 'volume')[];
+  readonly actions: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+export interface DockerEvent {
+  readonly type: string;
+  readonly action: string;
+  /** Container id or volume name. */
+  readonly subject: string;
+  readonly attributes: Readonly<Record<string, string>>;
 }
