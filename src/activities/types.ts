@@ -12,6 +12,8 @@ export interface SystemFacts {
   readonly site: string;
   readonly approvalLimitSeconds: number;
   readonly keepAsideSeconds: number;
+  /** How long a host may be silent before an operation that freezes gives up on it. Default 600. */
+  readonly hostSilentSeconds?: number;
   /** SHA-256 of the system file's text. */
   readonly fileSha256: string;
   readonly components: readonly {
@@ -19,6 +21,8 @@ export interface SystemFacts {
     readonly kind: string;
     readonly tier: string;
     readonly host: string;
+    /** How the component itself asks to be quiesced; absent for kinds that never need it. */
+    readonly quiesce?: CaptureGroup['quiesce'];
   }[];
 }
 
@@ -71,6 +75,8 @@ export interface HostActivities {
     ticket: CaptureTicket;
     group: CaptureGroup;
     freezeId: string;
+    /** A `safety` capture is raw: what is there is stored, also when its own checks would refuse it. */
+    purpose: 'backup' | 'safety';
   }): Promise<CaptureResult>;
   commitCapture(input: {
     system: string;
@@ -95,6 +101,7 @@ export interface HostActivities {
     backup: string;
     plan?: string;
   }): Promise<{ store: string; manifestKey: string; backup: string }>;
+  /** `components` of the plan stand in the order of the restore: by tier and by what must be there before. */
   planRestore(input: RestoreInput): Promise<RestorePlan>;
   restoreBeside(input: {
     system: string;
@@ -110,6 +117,8 @@ export interface HostActivities {
   swapBack(input: { system: string; beside: Beside }): Promise<void>;
   commitRestore(input: { system: string; beside: Beside; keep: boolean }): Promise<{ aside?: string }>;
   discardBeside(input: { system: string; beside: Beside }): Promise<void>;
+  /** Looks at the live components after the start: they are there and their own inspection finds no problem. */
+  checkLive(input: { system: string; components: readonly string[] }): Promise<CheckReport>;
 }
 
 /** Run on the host's urgent queue: never behind a long capture. */

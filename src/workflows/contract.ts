@@ -107,6 +107,8 @@ export interface RestoreResult {
   readonly downtimeMs?: number;
   readonly durationMs?: number;
   readonly aside: readonly string[];
+  /** What went less well than planned without stopping the restore, such as a safety backup that failed. */
+  readonly warnings?: readonly string[];
 }
 
 /** Update and signal `approve`; the digest is the one of the plan the person has seen. */
@@ -156,6 +158,7 @@ export const workflowIds = {
   verify: (system: string, backup: string) => `${system}/verify/${backup}`,
   restore: (system: string) => `${system}/restore`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
+  release: (system: string, freezeId: string) => `${system}/release/${freezeId}`,
 };
 
 export const SEARCH_ATTRIBUTES = {

@@ -1,0 +1,147 @@
+/** Takes one backup of a plan: a recovery point that exists if and only if its manifest does. */
+import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
+import type { BackupFacts } from '../activities/types.ts';
+import type { CaptureTicket } from '../vault/types.ts';
+import { captureGroups, type Gathered } from './capture.ts';
+import type { BackupInput, BackupResult } from './contract.ts';
+import { inOneVoice, told } from './failure.ts';
+import { NAME, parseInput, type Fields } from './input.ts';
+import { withSystemLock } from './lock.ts';
+import { onHost, orchestration } from './proxies.ts';
+import { Story } from './story.ts';
+
+const FIELDS: Fields<BackupInput> = {
+  system: { ...NAME, required: true },
+  plan: { ...NAME, required: true },
+  tag: NAME,
+  waitSeconds: { type: 'number' },
+};
+
+const STEPS = ['wait for the system', 'begin', 'capture', 'commit', 'verify', 'report'] as const;
+
+const WAIT_SECONDS = 6 * 3600;
+
+/** `skipped` when the same plan is being backed up already; otherwise `done`, or the run fails and says why. */
+export async function backup(input: BackupInput): Promise<BackupResult> {
+  const asked = parseInput<BackupInput>('backup', input, FIELDS);
+  const story = new Story('backup', STEPS);
+  return inOneVoice(() => run(asked, story));
+}
+
+async function run(asked: BackupInput, story: Story): Promise<BackupResult> {
+  story.about(asked.system);
+  const facts = await orchestration.describeBackup({ system: asked.system, plan: asked.plan });
+  const { system, site, plan } = facts;
+
+  // One operation at a time, so that nothing is restored or stopped while it is being read.
+  story.begin('wait for the system');
+  const { waitSeconds = WAIT_SECONDS } = asked;
+  const locked = await withSystemLock(story, { system, site, operation: 'backup', plan, waitSeconds }, () =>
+    capture(facts, asked, story),
+  );
+  const result: BackupResult = locked.held ? locked.value : { outcome: 'skipped', why: locked.why };
+
+  story.begin('report');
+  await orchestration.writeReport({ system, kind: 'backup', id: workflowInfo().runId, report: { ...result } });
+  story.finish();
+  return result;
+}
+
+async function capture(facts: BackupFacts, asked: BackupInput, story: Story): Promise<BackupResult> {
+  const { system, store, plan } = facts;
+  const host = onHost(facts.commitHost);
+
+  // The vault learns of the capture first, so that a sweep waits for it or stops it, never misses it.
+  story.begin('begin');
+  const ticket = await host.beginCapture({
+    system,
+    plan,
+    store,
+    // The run's own id: a retry of the activity finds the same capture, another run makes another.
+    captureId: workflowInfo().runId,
+    startedAtMs: Date.now(),
+  });
+
+  try {
+    story.begin('capture');
+    const gathered = await captureGroups({ ...facts, ticket, purpose: 'backup', patience: 'patient' });
+
+    // Written last: until here nothing of this backup is visible.
+    story.begin('commit');
+    const { components, freezes } = gathered;
+    const committed = await host.commitCapture({
+      system,
+      store,
+      ticket,
+      purpose: 'backup',
+      ...(asked.tag === undefined ? {} : { tag: asked.tag }),
+      components,
+      freezes,
+    });
+
+    story.begin('verify');
+    const read = await readBack(facts, committed.manifestKey);
+    return resultOf(ticket, committed, gathered, read);
+  } catch (error) {
+    story.fail(told(error).message);
+    await CancellationScope.nonCancellable(() => abandon(facts, ticket));
+    throw error;
+  }
+}
+
+interface ReadBack {
+  readonly verified?: { readonly level: string; readonly ok: boolean };
+  readonly warnings: readonly string[];
+}
+
+/** The backup is committed: whatever happens here is told and changes nothing about that. */
+async function readBack(facts: BackupFacts, manifestKey: string): Promise<ReadBack> {
+  const { system, store, verify: level } = facts;
+  const { verifyBackup } = onHost(facts.commitHost, { summary: `${level} of ${manifestKey}`, patience: 'brief' });
+  try {
+    const { ok, bad } = await verifyBackup({ system, store, manifestKey, level });
+    const first = bad[0];
+    return {
+      verified: { level, ok },
+      warnings: first === undefined ? [] : [`Verification found damage: ${first.key}: ${first.what}`],
+    };
+  } catch (error) {
+    const why = isCancellation(error) ? 'the run was cancelled' : told(error).message;
+    return { warnings: [`The backup is committed but was not verified: ${why}`] };
+  }
+}
+
+function resultOf(
+  ticket: CaptureTicket,
+  committed: { manifestKey: string; pointAt: string },
+  { components, freezes, warnings }: Gathered,
+  read: ReadBack,
+): BackupResult {
+  const sum = (count: 'readBytes' | 'storedBytes' | 'chunksNew' | 'chunksReused') =>
+    components.reduce((total, component) => total + component.counts[count], 0);
+  const all = [...warnings, ...components.flatMap((component) => component.warnings), ...read.warnings];
+  return {
+    outcome: 'done',
+    backup: ticket.backupId,
+    manifestKey: committed.manifestKey,
+    pointAt: committed.pointAt,
+    readBytes: sum('readBytes'),
+    storedBytes: sum('storedBytes'),
+    chunksNew: sum('chunksNew'),
+    chunksReused: sum('chunksReused'),
+    downtimeMs: freezes.reduce((total, freeze) => total + freeze.downtimeMs, 0),
+    ...(read.verified === undefined ? {} : { verified: read.verified }),
+    ...(all.length === 0 ? {} : { warnings: all.slice(0, 50) }),
+  };
+}
+
+/** Closes the capture's record; a store that is down must not keep the lock, and a sweep settles the record anyway. */
+async function abandon(facts: BackupFacts, ticket: CaptureTicket): Promise<void> {
+  const { system, store } = facts;
+  const brief = onHost(facts.commitHost, { summary: 'abandon the capture', patience: 'brief' });
+  try {
+    await brief.abandonCapture({ system, store, ticket });
+  } catch {
+    // Told by the failure that led here; this one adds nothing an operator could act on.
+  }
+}

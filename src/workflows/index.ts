@@ -1,0 +1,6 @@
+/** Every workflow type a worker of the orchestration queue knows, under the names people type. */
+export { backup } from './backup.ts';
+export { releaseFreeze } from './release-freeze.ts';
+export { restore } from './restore.ts';
+export { systemLock } from './system-lock.ts';
+export { verify } from './verify.ts';

@@ -1,0 +1,128 @@
+/**
+ * The ways in which workflows ask for work. All the patience of the operations is here: which failures are tried again,
+ * how often, and how long a silent host is waited for.
+ */
+import type { RetryPolicy } from '@temporalio/common';
+import { isCancellation, proxyActivities, proxyLocalActivities, type ActivityOptions } from '@temporalio/workflow';
+import type { HostActivities, OrchestrationActivities, UrgentActivities } from '../activities/types.ts';
+import { FINAL_CODES } from '../failures.ts';
+import { hostQueue, urgentHostQueue } from '../task-queues.ts';
+import { failure, neverStarted } from './failure.ts';
+
+/** Whatever touches data is waited for when it is cancelled: the next step must not run beside it. */
+const TOUCHES_DATA = {
+  startToCloseTimeout: '24 hours',
+  heartbeatTimeout: '30 seconds',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+} as const satisfies ActivityOptions;
+
+/** About four hours of a store or an engine being down. */
+const PATIENT: RetryPolicy = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '5 minutes',
+  maximumAttempts: 55,
+  nonRetryableErrorTypes: [...FINAL_CODES],
+};
+
+/** Each attempt stops or pauses something that people use: a handful of them, then the run says why it failed. */
+const SPARING: RetryPolicy = {
+  ...PATIENT,
+  initialInterval: '2 seconds',
+  maximumInterval: '1 minute',
+  maximumAttempts: 8,
+};
+
+/** A step that is nice to have: it may not hold up what it belongs to. */
+const BRIEF: RetryPolicy = { ...PATIENT, maximumInterval: '10 seconds', maximumAttempts: 3 };
+
+/** Undoing is tried for as long as it takes. */
+const FOR_EVER: RetryPolicy = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' };
+
+/** Facts, reports and the lock's holder: read where the workflow runs, without a round trip to the server. */
+export const orchestration = proxyLocalActivities<OrchestrationActivities>({
+  startToCloseTimeout: '20 seconds',
+  retry: {
+    initialInterval: '200 milliseconds',
+    maximumInterval: '10 seconds',
+    nonRetryableErrorTypes: [...FINAL_CODES],
+  },
+});
+
+/** Long work on a host. */
+export function onHost(host: string, options: { summary?: string; patience?: 'patient' | 'sparing' | 'brief' } = {}) {
+  const retry = { patient: PATIENT, sparing: SPARING, brief: BRIEF }[options.patience ?? 'patient'];
+  return proxyActivities<HostActivities>({
+    ...TOUCHES_DATA,
+    taskQueue: hostQueue(host),
+    retry,
+    ...(options.summary === undefined ? {} : { summary: options.summary }),
+  });
+}
+
+/** The same for steps that undo, or that must not stay half-done: tried until they succeed. */
+export function onHostForEver(host: string, summary: string) {
+  return proxyActivities<HostActivities>({ ...TOUCHES_DATA, taskQueue: hostQueue(host), retry: FOR_EVER, summary });
+}
+
+/** Long work that is not begun by a host that has been silent for the given time (see `whileHostAnswers`). */
+export function onListeningHost(
+  host: string,
+  options: { summary: string; silentSeconds: number; patience: 'patient' | 'sparing' | 'brief' },
+) {
+  const retry = { patient: PATIENT, sparing: SPARING, brief: BRIEF }[options.patience];
+  return proxyActivities<HostActivities>({
+    ...TOUCHES_DATA,
+    taskQueue: hostQueue(host),
+    scheduleToStartTimeout: options.silentSeconds * 1000,
+    retry,
+    summary: options.summary,
+  });
+}
+
+/** Short work that never stands behind a long capture. */
+export function urgentlyOn(host: string, options: { summary: string; giveUpAfterSeconds?: number; attempts?: number }) {
+  return proxyActivities<UrgentActivities>({
+    taskQueue: urgentHostQueue(host),
+    startToCloseTimeout: '30 minutes',
+    heartbeatTimeout: '30 seconds',
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    summary: options.summary,
+    ...(options.giveUpAfterSeconds === undefined ? {} : { scheduleToCloseTimeout: options.giveUpAfterSeconds * 1000 }),
+    retry: options.attempts === undefined ? FOR_EVER : { ...FOR_EVER, maximumAttempts: options.attempts },
+  });
+}
+
+/**
+ * Runs `step` until the host has taken it. A host that has not taken it in time may be busy with a long capture or may be
+ * gone: the urgent queue tells which. Busy is waited for; gone ends with HostSilent, so that a lock isn't held for a
+ * machine that may never come back.
+ */
+export async function whileHostAnswers<T>(system: string, host: string, step: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await step();
+    } catch (error) {
+      if (!neverStarted(error)) throw error;
+      if (!(await answers(system, host))) {
+        throw failure('HostSilent', `The worker of host ${host} has taken no work for a long time.`, { host });
+      }
+    }
+  }
+}
+
+async function answers(system: string, host: string): Promise<boolean> {
+  const { ping } = proxyActivities<UrgentActivities>({
+    taskQueue: urgentHostQueue(host),
+    scheduleToCloseTimeout: '10 seconds',
+    cancellationType: 'TRY_CANCEL',
+    summary: `is ${host} there?`,
+  });
+  try {
+    await ping({ system });
+    return true;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return false;
+  }
+}

@@ -1,0 +1,181 @@
+/** Puts checked copies in the place of the live state: stop, swap, start, commit; and back again when it fails. */
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import type { Beside } from '../sources/kinds/component.ts';
+import type { Gate } from './approval.ts';
+import { failure, told } from './failure.ts';
+import { onHost, onHostForEver, urgentlyOn } from './proxies.ts';
+import { discardAll, hostOf, type Checks, type Order } from './restore-beside.ts';
+import type { Story } from './story.ts';
+
+export interface LiveOrder extends Order {
+  readonly besides: readonly Beside[];
+  /** How long a person is waited for when the restored system does not become healthy. */
+  readonly limitSeconds: number;
+}
+
+export interface Replaced {
+  readonly outcome: 'restored' | 'rolled-back';
+  readonly why?: string;
+  readonly checks: Checks;
+  readonly aside: readonly string[];
+  readonly downtimeMs: number;
+  readonly warnings: readonly string[];
+}
+
+type Undo = () => Promise<void>;
+
+/**
+ * Before the system is opened again every failure, and a cancel, puts the old state back and starts it. Opening it is the
+ * point of no return: from then on new data is written, so that only a person's word brings the old state back.
+ */
+export async function replaceLive(order: LiveOrder, story: Story, gate: Gate): Promise<Replaced> {
+  const stoppedAt = Date.now();
+  const undo: Undo[] = [];
+  try {
+    await stopAndSwap(order, story, undo);
+  } catch (error) {
+    story.fail(told(error).message);
+    const left = await CancellationScope.nonCancellable(() => rollBack(order, undo));
+    if (isCancellation(error)) throw error;
+    return rolledBack(told(error).message, Date.now() - stoppedAt, left);
+  }
+  return CancellationScope.nonCancellable(() => openAndCommit(order, story, gate, undo, stoppedAt));
+}
+
+async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[]): Promise<void> {
+  const { system, restoreId, besides } = order;
+
+  story.begin('stop');
+  for (const host of hostsOf(order)) {
+    // Registered before the step: it may have stopped something even if its word never comes back.
+    undo.push(() => startAgain(order, host));
+    const components = besides.filter(({ component }) => hostOf(order.plan, component) === host);
+    await urgentlyOn(host, { summary: 'stop what uses the data', attempts: 8 }).stopForRestore({
+      system,
+      components: components.map(({ component }) => component),
+      restoreId,
+    });
+  }
+
+  story.begin('swap in');
+  for (const beside of besides) {
+    const host = hostOf(order.plan, beside.component);
+    undo.push(() => onHostForEver(host, `put ${beside.component} back`).swapBack({ system, beside }));
+    await onHost(host, { summary: `swap in ${beside.component}`, patience: 'sparing' }).swapIn({ system, beside });
+  }
+}
+
+async function openAndCommit(
+  order: LiveOrder,
+  story: Story,
+  gate: Gate,
+  undo: readonly Undo[],
+  stoppedAt: number,
+): Promise<Replaced> {
+  story.begin('start');
+  const unhealthy = await open(order);
+  const downtimeMs = Date.now() - stoppedAt;
+  if (unhealthy !== undefined && (await personWantsTheOldState(order, story, gate, unhealthy))) {
+    await stopOnceMore(order);
+    return rolledBack(unhealthy, Date.now() - stoppedAt, await rollBack(order, undo));
+  }
+
+  story.begin('check what runs');
+  const { checks, warnings } = await checkWhatRuns(order);
+
+  story.begin('keep the old state aside');
+  const aside: string[] = [];
+  for (const beside of order.besides) {
+    const host = onHostForEver(hostOf(order.plan, beside.component), `commit ${beside.component}`);
+    const kept = await host.commitRestore({ system: order.system, beside, keep: true });
+    if (kept.aside !== undefined) aside.push(kept.aside);
+  }
+  if (unhealthy !== undefined) {
+    throw failure('Unhealthy', `The data was restored, but ${unhealthy}`, { aside });
+  }
+  const bad = checks.filter(({ ok }) => !ok).map(({ component, detail }) => `${component}: ${detail}`);
+  return {
+    outcome: 'restored',
+    ...(bad.length === 0 ? {} : { why: `After the start a check found: ${bad.join('; ')}` }),
+    checks,
+    aside,
+    downtimeMs,
+    warnings,
+  };
+}
+
+/** Starts what was stopped. Returns what is wrong when it does not become healthy. */
+async function open({ system, restoreId, ...order }: LiveOrder): Promise<string | undefined> {
+  for (const host of hostsOf(order)) {
+    try {
+      await urgentlyOn(host, { summary: 'start, and wait for health', attempts: 3 }).startAfterRestore({
+        system,
+        restoreId,
+      });
+    } catch (error) {
+      return told(error).message;
+    }
+  }
+  return undefined;
+}
+
+async function personWantsTheOldState(order: LiveOrder, story: Story, gate: Gate, unhealthy: string): Promise<boolean> {
+  story.needsOperator(true);
+  const note = [
+    `The restored system was started and is not healthy: ${unhealthy}`,
+    '',
+    `Reject to put the old state back; approve digest \`${order.plan.digest}\` to keep what was restored.`,
+  ].join('\n');
+  const answer = await gate.ask(order.plan.digest, 'a decision: keep or roll back', note, order.limitSeconds);
+  story.needsOperator(false);
+  return answer.kind === 'rejected';
+}
+
+async function stopOnceMore({ system, restoreId, ...order }: LiveOrder): Promise<void> {
+  for (const host of hostsOf(order)) {
+    const components = order.besides.map(({ component }) => component);
+    await urgentlyOn(host, { summary: 'stop to roll back' }).stopForRestore({ system, components, restoreId });
+  }
+}
+
+/** Last done, first undone; one that fails keeps none of the others from being tried. Returns what is left to do. */
+async function rollBack(order: LiveOrder, undo: readonly Undo[]): Promise<string[]> {
+  const left: string[] = [];
+  for (const step of undo.toReversed()) {
+    try {
+      await step();
+    } catch (error) {
+      left.push(told(error).message);
+    }
+  }
+  const copies = await discardAll(order.system, order.plan, order.besides);
+  return [...left, ...copies.map((place) => `The copy ${place} could not be removed.`)];
+}
+
+async function startAgain({ system, restoreId }: LiveOrder, host: string): Promise<void> {
+  // Bounded: what was broken before the restore may well not become healthy now.
+  await urgentlyOn(host, { summary: 'start again', attempts: 3 }).startAfterRestore({ system, restoreId });
+}
+
+async function checkWhatRuns(order: LiveOrder): Promise<{ checks: Checks; warnings: string[] }> {
+  const checks: Checks[number][] = [];
+  const warnings: string[] = [];
+  for (const { component } of order.besides) {
+    const host = onHost(hostOf(order.plan, component), { summary: `look at ${component}`, patience: 'brief' });
+    try {
+      const report = await host.checkLive({ system: order.system, components: [component] });
+      checks.push(...report.checks.map((check) => ({ component, ...check })));
+    } catch (error) {
+      warnings.push(`${component} could not be looked at after the start: ${told(error).message}`);
+    }
+  }
+  return { checks, warnings };
+}
+
+function rolledBack(why: string, downtimeMs: number, warnings: readonly string[]): Replaced {
+  return { outcome: 'rolled-back', why, checks: [], aside: [], downtimeMs, warnings };
+}
+
+function hostsOf(order: Pick<LiveOrder, 'besides' | 'plan'>): string[] {
+  return [...new Set(order.besides.map(({ component }) => hostOf(order.plan, component)))];
+}

@@ -1,0 +1,202 @@
+/** Brings components of a system back from a backup, undoing everything by itself until the system is open again. */
+import { allHandlersFinished, condition, defineQuery, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { SystemFacts } from '../activities/types.ts';
+import { Gate } from './approval.ts';
+import { QUERIES, type RestoreInput, type RestorePlan, type RestoreResult } from './contract.ts';
+import { failure, inOneVoice } from './failure.ts';
+import { listOf, NAME, parseInput, type Fields } from './input.ts';
+import { withSystemLock } from './lock.ts';
+import { onHost, orchestration } from './proxies.ts';
+import { bringBeside, discardAll, type Order } from './restore-beside.ts';
+import { replaceLive } from './restore-live.ts';
+import { safetyBackup } from './safety-backup.ts';
+import { Story } from './story.ts';
+
+const FIELDS: Fields<RestoreInput> = {
+  system: { ...NAME, required: true },
+  backup: { type: 'string' },
+  plan: NAME,
+  store: NAME,
+  components: { type: 'string' },
+  paths: { type: 'string' },
+  target: { type: 'string' },
+  mode: { type: 'string', oneOf: ['plan', 'verify', 'restore'] },
+  approve: { type: 'string' },
+  approvedBy: { type: 'string' },
+  skipSafetyBackup: { type: 'boolean' },
+};
+
+const STEPS = {
+  plan: ['plan'],
+  verify: ['plan', 'restore beside', 'check'],
+  elsewhere: ['plan', 'restore beside', 'check', 'report'],
+  restore: [
+    'plan',
+    'approval',
+    'wait for the system',
+    'safety backup',
+    'restore beside',
+    'check',
+    'stop',
+    'swap in',
+    'start',
+    'check what runs',
+    'keep the old state aside',
+    'report',
+  ],
+} as const;
+
+const WAIT_SECONDS = 6 * 3600;
+
+export const planQuery = defineQuery<RestorePlan | undefined>(QUERIES.plan);
+
+/** See RestoreResult: `rejected`, `expired` and `rolled-back` are answers; whatever else went wrong is a failure. */
+export async function restore(input: RestoreInput): Promise<RestoreResult> {
+  let plan: RestorePlan | undefined;
+  setHandler(planQuery, () => plan, { description: 'What the restore would do' });
+  const asked = parseInput<RestoreInput>('restore', input, FIELDS);
+  const way = asked.target === undefined ? (asked.mode ?? 'restore') : elsewhere(asked);
+  const story = new Story('restore', STEPS[way]);
+  const gate = new Gate(story);
+  return inOneVoice(async () => {
+    try {
+      return await run(asked, way, story, gate, (printed) => (plan = printed));
+    } finally {
+      await condition(allHandlersFinished);
+    }
+  });
+}
+
+type Way = keyof typeof STEPS;
+
+function elsewhere(asked: RestoreInput): Way {
+  return asked.mode === undefined || asked.mode === 'restore' ? 'elsewhere' : asked.mode;
+}
+
+async function run(
+  asked: RestoreInput,
+  way: Way,
+  story: Story,
+  gate: Gate,
+  show: (plan: RestorePlan) => void,
+): Promise<RestoreResult> {
+  const { system } = asked;
+  story.about(system);
+  const facts = await orchestration.describeSystem({ system });
+
+  story.begin('plan');
+  const planner = onHost(plannerOf(facts, asked), { summary: 'plan the restore' });
+  const plan = await planner.planRestore(asked);
+  show(plan);
+  const nothing = { plan, checks: [], aside: [] };
+  if (way === 'plan') return { outcome: 'planned', ...nothing };
+
+  const order: Order = { system, plan, restoreId: workflowInfo().runId, paths: listOf(asked.paths) };
+  if (way === 'verify') return proveOnly(order, story);
+  if (way === 'elsewhere') return besideOnly({ ...order, target: asked.target ?? '' }, story);
+
+  // Nothing is overwritten before a person has seen exactly this plan.
+  story.begin('approval');
+  const answer = await approvalOf(asked, facts, plan, gate);
+  if (answer.kind === 'rejected') {
+    return { outcome: 'rejected', ...nothing, why: `${answer.by} rejected the plan: ${answer.why}` };
+  }
+  if (answer.kind === 'expired') {
+    return { outcome: 'expired', ...nothing, why: `Nobody approved within ${facts.approvalLimitSeconds} s.` };
+  }
+
+  story.begin('wait for the system');
+  const lock = { system, site: facts.site, operation: 'restore', waitSeconds: WAIT_SECONDS } as const;
+  const locked = await withSystemLock(story, lock, async () => {
+    // While approval and lock were waited for, the world went on: the same plan must come out, of the same backup.
+    const again = await planner.planRestore({ ...asked, backup: plan.backup, store: plan.store });
+    if (again.digest !== plan.digest) {
+      show(again);
+      throw failure('PlanChanged', `The plan approved was ${plan.digest}; now it is ${again.digest}.`);
+    }
+    return restoreLocked({ ...order, plan: again }, facts, asked, story, gate);
+  });
+  if (!locked.held) throw failure('SystemBusy', locked.why);
+  story.begin('report');
+  await orchestration.writeReport({ system, kind: 'restore', id: order.restoreId, report: { ...locked.value } });
+  story.finish();
+  return locked.value;
+}
+
+/** The host whose components are asked for first; it reads the catalogue and looks at what lives there. */
+function plannerOf(facts: SystemFacts, asked: RestoreInput): string {
+  const wanted = listOf(asked.components);
+  const unknown = wanted.filter((name) => !facts.components.some((component) => component.name === name));
+  if (unknown.length > 0) {
+    const known = facts.components.map((component) => component.name).join(', ');
+    throw failure('BadInput', `${facts.system} has no component ${unknown.join(', ')}; it has ${known}.`);
+  }
+  const first = facts.components.find((component) => wanted.length === 0 || wanted.includes(component.name));
+  if (first === undefined) throw failure('BadInput', `${facts.system} has no components.`);
+  return first.host;
+}
+
+async function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, gate: Gate) {
+  if (asked.approve !== undefined) {
+    if (asked.approve === plan.digest) return { kind: 'approved', by: asked.approvedBy ?? 'the caller' } as const;
+    throw failure('PlanChanged', `The plan approved was ${asked.approve}; now it is ${plan.digest}.`);
+  }
+  const lines = plan.actions.map(({ action, component, on }) => `- ${action} \`${component}\`: ${on.join(', ')}`);
+  const note = [`Backup \`${plan.backup}\` of ${plan.pointAt}. Digest \`${plan.digest}\`.`, '', ...lines].join('\n');
+  return gate.ask(plan.digest, 'approval', note, facts.approvalLimitSeconds);
+}
+
+async function restoreLocked(
+  order: Order,
+  facts: SystemFacts,
+  asked: RestoreInput,
+  story: Story,
+  gate: Gate,
+): Promise<RestoreResult> {
+  const beganAt = Date.now();
+
+  // What will be replaced is kept first, as it is; without a place to keep it the restore goes on and says so.
+  story.begin('safety backup');
+  const safety = asked.skipSafetyBackup === true ? { warnings: [] } : await safetyBackup(order.plan, facts);
+
+  const { besides, checks } = await bringBeside(order, story);
+  const replaced = await replaceLive({ ...order, besides, limitSeconds: facts.approvalLimitSeconds }, story, gate);
+  const warnings = [...safety.warnings, ...replaced.warnings];
+  return {
+    outcome: replaced.outcome,
+    plan: order.plan,
+    checks: [...checks, ...replaced.checks],
+    aside: replaced.aside,
+    downtimeMs: replaced.downtimeMs,
+    durationMs: Date.now() - beganAt,
+    ...(replaced.why === undefined ? {} : { why: replaced.why }),
+    ...(safety.backup === undefined ? {} : { safetyBackup: safety.backup }),
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
+}
+
+/** Restores beside, checks, removes. */
+async function proveOnly(order: Order, story: Story): Promise<RestoreResult> {
+  const beganAt = Date.now();
+  const { besides, checks } = await bringBeside(order, story);
+  await discardAll(order.system, order.plan, besides);
+  story.finish();
+  return { outcome: 'verified', plan: order.plan, checks, aside: [], durationMs: Date.now() - beganAt };
+}
+
+/** Restores to another place: nothing live is touched, so there is nothing to approve, stop or swap. */
+async function besideOnly(order: Order, story: Story): Promise<RestoreResult> {
+  const beganAt = Date.now();
+  const { checks } = await bringBeside(order, story);
+  const durationMs = Date.now() - beganAt;
+  const result: RestoreResult = { outcome: 'restored', plan: order.plan, checks, aside: [], durationMs };
+  story.begin('report');
+  await orchestration.writeReport({
+    system: order.system,
+    kind: 'restore',
+    id: order.restoreId,
+    report: { ...result },
+  });
+  story.finish();
+  return result;
+}

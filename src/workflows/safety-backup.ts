@@ -1,0 +1,56 @@
+/** Keeps what a restore is about to replace, as it is: raw, best effort, never counted as newest, fresh or proved. */
+import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
+import type { CaptureGroup, SystemFacts } from '../activities/types.ts';
+import type { RestorePlan } from './contract.ts';
+import { captureGroups } from './capture.ts';
+import { told } from './failure.ts';
+import { onHost } from './proxies.ts';
+
+const PLAN = 'safety';
+
+/** Never throws but for cancellation: what went wrong is a warning in the restore's result. */
+export async function safetyBackup(
+  plan: RestorePlan,
+  facts: SystemFacts,
+): Promise<{ backup?: string; warnings: string[] }> {
+  const groups = groupsOf(plan, facts);
+  const first = groups[0];
+  if (first === undefined) return { warnings: ['No safety backup: nothing of what is restored exists at present.'] };
+  const { system } = facts;
+  const { store } = plan;
+  const host = onHost(first.host, { summary: 'safety backup', patience: 'brief' });
+  try {
+    const ticket = await host.beginCapture({
+      system,
+      plan: PLAN,
+      store,
+      captureId: `${workflowInfo().runId}-safety`,
+      startedAtMs: Date.now(),
+    });
+    try {
+      const order = { ...facts, store, ticket, groups, purpose: 'safety', patience: 'brief' } as const;
+      const { components, freezes, warnings } = await captureGroups(order);
+      await host.commitCapture({ system, store, ticket, purpose: 'safety', components, freezes });
+      return { backup: ticket.backupId, warnings: [...warnings] };
+    } catch (error) {
+      await CancellationScope.nonCancellable(() => host.abandonCapture({ system, store, ticket }));
+      throw error;
+    }
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return { warnings: [`No safety backup could be taken: ${told(error).message}`] };
+  }
+}
+
+/** One group for each host, quieted as its most careful component asks: a raw copy is still one moment of time. */
+function groupsOf(plan: RestorePlan, facts: SystemFacts): CaptureGroup[] {
+  const live = plan.components.filter(({ liveExists }) => liveExists);
+  return [...new Set(live.map(({ host }) => host))].map((host) => {
+    const names = live.filter((component) => component.host === host).map(({ name }) => name);
+    const quiets = facts.components.filter(({ name }) => names.includes(name)).map(({ quiesce }) => quiesce);
+    const asked = quiets.filter((quiesce) => quiesce !== undefined && quiesce.mode !== 'none');
+    const budgetSeconds = Math.max(0, ...asked.map((quiesce) => quiesce?.budgetSeconds ?? 0));
+    const mode = asked.length === 0 ? 'none' : asked.some((quiesce) => quiesce?.mode === 'stop') ? 'stop' : 'pause';
+    return { host, components: names, quiesce: { mode, budgetSeconds } };
+  });
+}
