@@ -32,6 +32,8 @@ export interface OpenPool {
    * bytes. With the chunk-id key the name is checked as well. `sealed` is transferred and not usable afterwards.
    */
   open(sealed: Uint8Array, expect: { id: string; lengthBytes: number }): Promise<Uint8Array>;
+  /** The same, of a file on this machine that the thread reads itself. Throws ObjectMissing as well. */
+  openFile(path: string, expect: { id: string; lengthBytes: number }): Promise<Uint8Array>;
   ready(): Promise<void>;
   close(): Promise<void>;
 }

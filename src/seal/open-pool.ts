@@ -1,0 +1,45 @@
+/** Opening on threads: decryption, unpacking and the check of the name happen away from the event loop. */
+import { parseIdentities } from './age-keys.ts';
+import { ThreadPool } from './thread-pool.ts';
+import type { OpenPool, OpenPoolOptions } from './types.ts';
+
+export interface OpenThreadData {
+  readonly identities: readonly string[];
+  readonly chunkIdKey: Uint8Array | undefined;
+}
+
+export type OpenRequest = { readonly id: string; readonly lengthBytes: number } & (
+  { readonly sealed: Uint8Array; readonly path?: undefined } | { readonly sealed?: undefined; readonly path: string }
+);
+
+const JOBS_PER_THREAD = 3;
+
+/** Throws BadInput for identities that are none. Threads start with the first chunk. */
+export function createOpenPool(options: OpenPoolOptions): OpenPool {
+  // Here as well, so that a wrong identity is refused at once and not in a thread later.
+  parseIdentities(options.identities);
+  const { identities } = options;
+  const workerData: OpenThreadData = {
+    identities: [...identities],
+    chunkIdKey: options.chunkIdKey === undefined ? undefined : Uint8Array.from(options.chunkIdKey),
+  };
+  const entry = new URL('./open-thread.ts', import.meta.url);
+  const pool = new ThreadPool({ entry, workerData, threads: options.threads, jobsPerThread: JOBS_PER_THREAD });
+  const run = async (request: OpenRequest, transfer: readonly ArrayBuffer[]) =>
+    (await pool.run({ request, transfer })) as Uint8Array;
+  return {
+    open: (sealed, expect) => {
+      const own = transferable(sealed);
+      return run({ sealed: own, ...expect }, [own.buffer]);
+    },
+    openFile: (path, expect) => run({ path, ...expect }, []),
+    ready: () => pool.ready(),
+    close: () => pool.close(),
+  };
+}
+
+/** The same bytes alone in their buffer: a view into a larger one, such as Node's pool, must not be given away. */
+function transferable(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const alone = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
+  return alone && bytes.buffer instanceof ArrayBuffer ? new Uint8Array(bytes.buffer) : Uint8Array.from(bytes);
+}

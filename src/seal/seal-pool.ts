@@ -1,0 +1,69 @@
+/** Sealing on threads: reading, naming, compressing and encrypting happen away from the event loop. */
+import type { ChunkRecipe } from '../part.ts';
+import { MAX_CHUNK_BYTES } from '../part.ts';
+import { HoldfastError } from '../failures.ts';
+import { createSealer } from './age.ts';
+import { DEFAULT_LEVEL } from './compress.ts';
+import { packRecipe } from './recipe-wire.ts';
+import { ThreadPool } from './thread-pool.ts';
+import type { SealedChunk, SealPool, SealPoolOptions } from './types.ts';
+
+export interface SealThreadData {
+  readonly fileKey: Uint8Array;
+  readonly header: Uint8Array;
+  readonly chunkIdKey: Uint8Array;
+  readonly level: number;
+}
+
+export interface SealRequest {
+  readonly packed: Uint8Array;
+  readonly lengthBytes: number;
+}
+
+export interface NamedChunk {
+  readonly id: string;
+  readonly lengthBytes: number;
+  readonly changed: readonly string[];
+}
+
+export interface ThreadSealed extends NamedChunk {
+  readonly sealed: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** One being read or sealed, one waiting for its answer, one queued: a thread never waits for the main thread. */
+const JOBS_PER_THREAD = 3;
+const CHUNK_ID_KEY_BYTES = 32;
+
+/** Throws BadInput for recipients or a key that cannot be used. Threads start with the first chunk. */
+export function createSealPool(options: SealPoolOptions): SealPool {
+  if (options.chunkIdKey.length !== CHUNK_ID_KEY_BYTES) {
+    throw new HoldfastError('BadInput', `The chunk-id key has ${options.chunkIdKey.length} bytes instead of 32.`);
+  }
+  const workerData: SealThreadData = {
+    ...createSealer(options.recipients),
+    chunkIdKey: Uint8Array.from(options.chunkIdKey),
+    level: options.level ?? DEFAULT_LEVEL,
+  };
+  const entry = new URL('./seal-thread.ts', import.meta.url);
+  const pool = new ThreadPool({ entry, workerData, threads: options.threads, jobsPerThread: JOBS_PER_THREAD });
+  return {
+    seal: (recipe, wanted) => seal(pool, recipe, wanted),
+    ready: () => pool.ready(),
+    close: () => pool.close(),
+  };
+}
+
+async function seal(pool: ThreadPool, recipe: ChunkRecipe, wanted: Parameters<SealPool['seal']>[1]) {
+  const { lengthBytes } = recipe;
+  if (!(lengthBytes > 0 && lengthBytes <= MAX_CHUNK_BYTES)) {
+    throw new HoldfastError('Internal', `A chunk of ${lengthBytes} bytes was asked for; 1 to ${MAX_CHUNK_BYTES} fit.`);
+  }
+  const packed = packRecipe(recipe);
+  const request: SealRequest = { packed, lengthBytes };
+  const ask = (question: unknown) => {
+    const named = question as NamedChunk;
+    return wanted(named.id, named.lengthBytes);
+  };
+  const result = await pool.run({ request, transfer: [packed.buffer], ask });
+  return result as SealedChunk;
+}

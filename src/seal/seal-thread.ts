@@ -1,0 +1,62 @@
+/** A sealing thread: reads the pieces of a chunk, names it, asks whether it is wanted, compresses and seals it. */
+import { workerData } from 'node:worker_threads';
+import type { AgeSealer } from './age.ts';
+import { ageSealWith } from './age.ts';
+import { compress } from './compress.ts';
+import { readPieces } from './read-pieces.ts';
+import type { NamedChunk, SealRequest, SealThreadData, ThreadSealed } from './seal-pool.ts';
+import { chunkId } from './small.ts';
+import { serveJobs } from './thread-messages.ts';
+import type { StepOutcome } from './thread-messages.ts';
+
+interface HeldChunk extends NamedChunk {
+  readonly buffer: Buffer;
+}
+
+const data = workerData as SealThreadData;
+const sealer: AgeSealer = { fileKey: data.fileKey, header: data.header };
+const held = new Map<number, HeldChunk>();
+/** Buffers are used again: a fresh one for every chunk would have to be zeroed by the kernel, page by page. */
+const spare: Buffer[] = [];
+const SMALLEST_BUFFER_BYTES = 256 * 1024;
+
+function takeBuffer(length: number): Buffer {
+  const index = spare.findIndex((buffer) => buffer.length >= length);
+  const [found] = index < 0 ? [] : spare.splice(index, 1);
+  if (found !== undefined) return found;
+  // One that was too small makes room, so that a thread never keeps more buffers than jobs.
+  spare.pop();
+  return Buffer.allocUnsafeSlow(Math.max(SMALLEST_BUFFER_BYTES, 2 ** Math.ceil(Math.log2(length))));
+}
+
+function request(job: number, body: unknown): StepOutcome {
+  const { packed, lengthBytes } = body as SealRequest;
+  const buffer = takeBuffer(lengthBytes);
+  const plain = buffer.subarray(0, lengthBytes);
+  // Held before reading, so that a failure gives the buffer back.
+  held.set(job, { id: '', lengthBytes, changed: [], buffer });
+  const changed = readPieces(packed, plain);
+  const named: NamedChunk = { id: chunkId(data.chunkIdKey, plain), lengthBytes, changed };
+  held.set(job, { ...named, buffer });
+  return { type: 'ask', body: named };
+}
+
+function answer(job: number, wanted: unknown): StepOutcome {
+  const chunk = held.get(job);
+  if (chunk === undefined) throw new Error('a chunk was answered for that is not held');
+  const { id, lengthBytes, changed, buffer } = chunk;
+  const base = { id, lengthBytes, changed };
+  if (wanted !== true)
+    return { type: 'done', body: { ...base, sealed: undefined } satisfies ThreadSealed, transfer: [] };
+  const sealed = ageSealWith(sealer, compress(buffer.subarray(0, lengthBytes), data.level));
+  return { type: 'done', body: { ...base, sealed } satisfies ThreadSealed, transfer: [sealed.buffer] };
+}
+
+function release(job: number): void {
+  const chunk = held.get(job);
+  if (chunk === undefined) return;
+  held.delete(job);
+  spare.push(chunk.buffer);
+}
+
+serveJobs({ request, answer, release });
