@@ -1,0 +1,72 @@
+/**
+ * `npm run setup`: finds or makes what Holdfast runs on. With `-- test` or `-- bench` also what those need. Everything
+ * made is cached outside the tree, pinned and checked; a second run only looks.
+ */
+import { dockerEngine } from './setup/docker.ts';
+import { ensurePackages } from './setup/packages.ts';
+import type { Program } from './setup/packages.ts';
+import { say, SetupError } from './setup/say.ts';
+import { temporalServer } from './setup/temporal.ts';
+import { testServer } from './setup/test-server.ts';
+import { versitygw } from './setup/versitygw.ts';
+
+/** What is wanted: to run Holdfast, to run the tests or the benchmark, or the demo with or without containers. */
+export type Purpose = 'run' | 'test' | 'bench' | 'demo' | 'demo-without-docker';
+
+const TEST_PROGRAMS: readonly Program[] = [
+  ...(['age', 'zstd', 'jq', 'setfattr', 'setfacl', 'sqlite3', 'busybox', 'ssh-keygen'] as const),
+];
+
+const PROGRAMS: Readonly<Record<Purpose, readonly Program[]>> = {
+  run: [],
+  test: TEST_PROGRAMS,
+  bench: [...TEST_PROGRAMS, 'restic', 'borg'],
+  demo: ['busybox'],
+  'demo-without-docker': [],
+};
+
+export interface Prepared extends AsyncDisposable {
+  /** To be set for child processes, so that they use what was found. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Prepares for a purpose; disposing stops what had to be started. Throws SetupError with the exact next step. */
+export async function prepare(purpose: Purpose): Promise<Prepared> {
+  await ensurePackages(PROGRAMS[purpose], purpose === 'run' ? 'Holdfast' : `the ${purpose}`);
+  const environment: Record<string, string> = { HOLDFAST_TEMPORAL: await temporalServer() };
+  if (purpose === 'test') {
+    environment['HOLDFAST_TEST_SERVER'] = await testServer();
+    environment['HOLDFAST_VERSITYGW'] = await versitygw();
+  }
+  const needsDocker = purpose === 'test' || purpose === 'bench' || purpose === 'demo';
+  const engine = needsDocker ? await dockerEngine() : undefined;
+  return { environment, [Symbol.asyncDispose]: async () => engine?.[Symbol.asyncDispose]() };
+}
+
+function isPurpose(text: string): text is Purpose {
+  return Object.hasOwn(PROGRAMS, text);
+}
+
+/** Runs a program of scripts/; a SetupError is a message for a person, anything else a defect with its stack. */
+export async function runMain(main: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function main(purpose = 'run'): Promise<number> {
+  if (!isPurpose(purpose)) {
+    process.stderr.write(`Usage: npm run setup [-- ${Object.keys(PROGRAMS).join(' | ')}]\n`);
+    return 2;
+  }
+  await using prepared = await prepare(purpose);
+  for (const [name, value] of Object.entries(prepared.environment)) say(`${name}=${value}`);
+  say('Everything is there.');
+  return 0;
+}
+
+if (import.meta.main) await runMain(() => main(process.argv[2]));

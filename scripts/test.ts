@@ -1,0 +1,27 @@
+/**
+ * `npm test`: prepares what the tests need, checks types, rules and formatting, runs every test, and ends with the line
+ * `N passed, N failed`. Arguments go to Vitest and leave the static checks out: `npm test -- test/house`,
+ * `npm test -- -t torn`. Exit code 0 only when something ran and nothing failed.
+ */
+import { endChildrenOnSignals, wasInterrupted } from './test/child.ts';
+import { reportLines, totalsOf } from './test/report.ts';
+import type { RunSummary } from './test/reporter.ts';
+import { runStaticChecks } from './test/static-checks.ts';
+import { PROJECTS, runVitest } from './test/vitest.ts';
+import { prepare, runMain } from './setup.ts';
+
+async function main(args: readonly string[]): Promise<number> {
+  endChildrenOnSignals();
+  await using prepared = await prepare('test');
+  Object.assign(process.env, prepared.environment);
+  const checks = args.length === 0 ? await runStaticChecks() : [];
+  const runs: RunSummary[] = [];
+  for (const project of PROJECTS) {
+    if (wasInterrupted()) break;
+    runs.push(await runVitest(project, args));
+  }
+  process.stdout.write(`${reportLines(checks, runs).join('\n')}\n`);
+  return totalsOf(checks, runs).failed === 0 && !wasInterrupted() ? 0 : 1;
+}
+
+await runMain(() => main(process.argv.slice(2)));
