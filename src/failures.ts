@@ -24,6 +24,13 @@ export const FAILURES = {
   },
   // Engine and locking
   EngineUnreachable: { waitingHelps: true, hint: 'Start it with `holdfast up`, or set TEMPORAL_ADDRESS.' },
+  EngineVersion: {
+    waitingHelps: false,
+    hint: 'Let running operations finish with the version that made it, move the file aside, and start again; schedules and backups are not in it.',
+  },
+  EngineRunning: { waitingHelps: false, hint: 'Use the engine that runs, or set HOLDFAST_HOME to another directory.' },
+  PortTaken: { waitingHelps: true, hint: 'Stop what listens there, or choose another port.' },
+  ToolMissing: { waitingHelps: false, hint: 'Run `npm run setup`.' },
   SystemBusy: { waitingHelps: true, hint: 'Another operation runs on this system; see `holdfast status`.' },
   HostSilent: { waitingHelps: true, hint: 'Check that the worker of this host runs (`holdfast up`).' },
   HostBusy: { waitingHelps: true, hint: 'Another capture runs on this host; it is tried again.' },
@@ -95,6 +102,7 @@ export const FAILURES = {
   },
   Untrusted: { waitingHelps: false, hint: 'A signature does not hold; do not restore this unless you know why.' },
   WrongIdentity: { waitingHelps: false, hint: 'Use the age identity that belongs to a recipient of this vault.' },
+  SweepRunning: { waitingHelps: true, hint: 'Captures wait until the sweep is done; if it died, run prune again.' },
   CaptureSuperseded: { waitingHelps: false, hint: 'A sweep settled this capture; start the backup again.' },
   // Restore
   TargetNotEmpty: { waitingHelps: false, hint: 'Choose an empty target, or approve replacing what is there.' },
