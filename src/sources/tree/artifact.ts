@@ -1,0 +1,165 @@
+/** A tree as an artifact: one tar, cut by files, so that what did not change is not read again. */
+import { createHash } from 'node:crypto';
+import { lstat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { HoldfastError } from '../../failures.ts';
+import type { Artifact, ChunkRecipe, Piece, RecipeSegment } from '../../part.ts';
+import { FIXED_CHUNK_BYTES } from '../../part.ts';
+import type { ByteString } from '../byte-string.ts';
+import { byteString, displayName, pathArgument } from '../byte-string.ts';
+import { failureOf, isMissing } from '../io-errors.ts';
+import type { TreeEntry } from './entry.ts';
+import { decodeEntries } from './entry.ts';
+import { LARGE_FILE_BYTES } from './grouping.ts';
+import type { EntryGroup } from './groups.ts';
+import { paddedBytes, tarHeader } from './headers.ts';
+import type { Note } from './notes.ts';
+import { warningsOf } from './notes.ts';
+import { scanTree } from './scan.ts';
+
+export interface TreeOptions {
+  /** Name of the artifact; default `tree.tar`. */
+  readonly name?: string;
+  /** Patterns relative to the root (globs.ts); default everything. */
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  /** Only regular files at least this old. */
+  readonly minimumAgeSeconds?: number;
+}
+
+/** What the last complete pass over the segments saw. */
+export interface TreeReport {
+  readonly files: number;
+  /** Length of the tar. */
+  readonly tarBytes: number;
+  readonly warnings: readonly string[];
+}
+
+export interface TreeArtifact extends Artifact {
+  /** Undefined until all segments were taken once. */
+  report(): TreeReport | undefined;
+}
+
+/** Contents of a large file that are reused or read together. */
+const RUN_BYTES = 64 * FIXED_CHUNK_BYTES;
+
+/**
+ * The tar (POSIX pax) of a directory, or of a single file. Its first entry is `./`, the others are relative to it; a
+ * single file lies in it under its own name. The root may be a path of any bytes. Links are not followed, the root
+ * included: resolve it before. Segments are made by a fresh scan each time; a scan fails with SourceMissing,
+ * PermissionDenied.
+ */
+export function treeArtifact(root: string | Buffer, options: TreeOptions = {}): TreeArtifact {
+  const absolute = byteString(typeof root === 'string' ? resolve(root) : root);
+  let report: TreeReport | undefined;
+  return {
+    name: options.name ?? 'tree.tar',
+    mediaType: 'application/x-tar',
+    report: () => report,
+    async *segments() {
+      let files = 0;
+      let tarBytes = 0;
+      let notes: readonly Note[] = [];
+      const base = await baseOf(absolute);
+      const age = options.minimumAgeSeconds ?? 0;
+      const walk = {
+        include: options.include ?? [],
+        exclude: options.exclude ?? [],
+        newestMtimeMs: age > 0 ? Date.now() - age * 1000 : null,
+      };
+      for await (const group of scanTree(absolute, walk, (found) => (notes = found))) {
+        files += group.files;
+        for (const segment of segmentsOf(base, group)) {
+          tarBytes += segment.lengthBytes;
+          yield segment;
+        }
+      }
+      report = { files, tarBytes, warnings: warningsOf(notes) };
+    },
+  };
+}
+
+/** What the entries' paths count from: a root that is a file has its own name as the only entry. */
+async function baseOf(root: ByteString): Promise<ByteString> {
+  try {
+    return (await lstat(pathArgument(root))).isDirectory() ? root : root.slice(0, root.lastIndexOf('/'));
+  } catch (error) {
+    if (isMissing(error)) throw new HoldfastError('SourceMissing', `${displayName(root)} does not exist`);
+    throw failureOf(error, `read ${displayName(root)}`);
+  }
+}
+
+function* segmentsOf(base: ByteString, group: EntryGroup): Generator<RecipeSegment> {
+  yield {
+    kind: 'recipes',
+    fingerprint: group.fingerprint,
+    settled: group.settled,
+    lengthBytes: group.tarBytes,
+    files: group.files,
+    recipes: () => groupRecipes(base, group),
+  };
+  if (group.large) yield* contentRuns(base, group);
+}
+
+/** A group is at most MAX_CHUNK_BYTES long: one chunk. */
+function* groupRecipes(base: ByteString, group: EntryGroup): Generator<ChunkRecipe> {
+  const pieces: Piece[] = [];
+  let loose: Buffer[] = [];
+  const flush = (): void => {
+    if (loose.length > 0)
+      pieces.push({ kind: 'bytes', bytes: loose.length === 1 ? (loose[0] as Buffer) : Buffer.concat(loose) });
+    loose = [];
+  };
+  for (const entry of decodeEntries(group.records)) {
+    loose.push(tarHeader(entry));
+    if (entry.type !== 'file' || entry.sizeBytes === 0 || entry.sizeBytes >= LARGE_FILE_BYTES) continue;
+    flush();
+    pieces.push(contentPiece(base, entry, 0, entry.sizeBytes));
+    const padding = paddedBytes(entry.sizeBytes) - entry.sizeBytes;
+    if (padding > 0) loose.push(Buffer.alloc(padding));
+  }
+  flush();
+  yield { pieces, lengthBytes: group.tarBytes };
+}
+
+function* contentRuns(base: ByteString, group: EntryGroup): Generator<RecipeSegment> {
+  const entry = [...decodeEntries(group.records)].at(-1);
+  if (entry === undefined) return;
+  for (let start = 0; start < entry.sizeBytes; start += RUN_BYTES) {
+    const end = Math.min(start + RUN_BYTES, entry.sizeBytes);
+    yield {
+      kind: 'recipes',
+      fingerprint: contentFingerprint(entry, start, end),
+      settled: group.settled,
+      lengthBytes: (end === entry.sizeBytes ? paddedBytes(end) : end) - start,
+      files: 0,
+      recipes: () => contentRecipes(base, entry, start, end),
+    };
+  }
+}
+
+/** Name, mode and the rest stand in the header, which has its own fingerprint. */
+function contentFingerprint(entry: TreeEntry, start: number, end: number): string {
+  const facts = [entry.device, entry.inode, entry.sizeBytes, entry.mtimeNs, entry.ctimeNs, start, end].join(' ');
+  return createHash('sha256').update(`holdfast contents 1\n${facts}`).digest('hex');
+}
+
+function* contentRecipes(base: ByteString, entry: TreeEntry, start: number, end: number): Generator<ChunkRecipe> {
+  for (let at = start; at < end; at += FIXED_CHUNK_BYTES) {
+    const length = Math.min(FIXED_CHUNK_BYTES, end - at);
+    const pieces: Piece[] = [contentPiece(base, entry, at, length)];
+    const padding = at + length === entry.sizeBytes ? paddedBytes(entry.sizeBytes) - entry.sizeBytes : 0;
+    if (padding > 0) pieces.push({ kind: 'bytes', bytes: Buffer.alloc(padding) });
+    yield { pieces, lengthBytes: length + padding };
+  }
+}
+
+function contentPiece(base: ByteString, entry: TreeEntry, offset: number, length: number): Piece {
+  return {
+    kind: 'range',
+    path: pathArgument(`${base}/${entry.path}`),
+    offset,
+    length,
+    expect: { sizeBytes: entry.sizeBytes, mtimeNs: entry.mtimeNs, inode: entry.inode },
+  };
+}

@@ -1,0 +1,99 @@
+/** Scans a tree on a thread of its own; the event loop only passes groups on. */
+import { Worker } from 'node:worker_threads';
+import type { FailureCode } from '../../failures.ts';
+import { HoldfastError } from '../../failures.ts';
+import type { ByteString } from '../byte-string.ts';
+import { systemCallsProblem } from '../system-calls.ts';
+import type { EntryGroup } from './groups.ts';
+import type { Note } from './notes.ts';
+import type { WalkOptions } from './walk.ts';
+
+/** Slots of the shared flags: groups sent and not yet taken; not zero: stop. */
+export const WAITING = 0;
+export const STOP = 1;
+
+/** Groups under way at most: some MiB of records, enough to keep the receiver busy. */
+const MOST_WAITING = 32;
+
+export interface ScanOrder {
+  readonly root: ByteString;
+  readonly walk: WalkOptions;
+  readonly scanStartMs: number;
+  readonly flags: SharedArrayBuffer;
+  readonly mostWaiting: number;
+}
+
+export type ScanMessage =
+  | { readonly kind: 'group'; readonly group: EntryGroup }
+  | { readonly kind: 'end'; readonly notes: readonly Note[] }
+  | { readonly kind: 'error'; readonly code: FailureCode; readonly message: string };
+
+/**
+ * The groups of a tree in the order of its tar; `onNotes` gets what was left out, before the last group has been
+ * followed by the end. Leaving the loop early stops the thread.
+ */
+export async function* scanTree(
+  root: ByteString,
+  walk: Omit<WalkOptions, 'xattrs'>,
+  onNotes: (notes: readonly Note[]) => void,
+): AsyncGenerator<EntryGroup, void, undefined> {
+  const flags = new SharedArrayBuffer(8);
+  const order: ScanOrder = {
+    root,
+    walk: { ...walk, xattrs: systemCallsProblem() === undefined },
+    scanStartMs: Date.now(),
+    flags,
+    mostWaiting: MOST_WAITING,
+  };
+  const worker = new Worker(new URL('./scan-worker.ts', import.meta.url), { workerData: order });
+  const inbox = new Inbox(worker);
+  const slots = new Int32Array(flags);
+  try {
+    for (;;) {
+      const message = await inbox.next();
+      if (message.kind === 'end') {
+        onNotes(message.notes);
+        return;
+      }
+      if (message.kind === 'error') throw new HoldfastError(message.code, message.message);
+      Atomics.sub(slots, WAITING, 1);
+      Atomics.notify(slots, WAITING);
+      yield message.group;
+    }
+  } finally {
+    Atomics.store(slots, STOP, 1);
+    Atomics.notify(slots, WAITING);
+    await worker.terminate();
+  }
+}
+
+/** Messages of a thread, one at a time. */
+class Inbox {
+  private readonly messages: ScanMessage[] = [];
+  private waiting: (() => void) | undefined;
+  private failure: Error | undefined;
+
+  constructor(worker: Worker) {
+    worker.on('message', (message: ScanMessage) => {
+      this.messages.push(message);
+      this.waiting?.();
+    });
+    worker.on('error', (error: unknown) => this.fail(error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', () => this.fail(new Error('the scanning thread ended early')));
+  }
+
+  async next(): Promise<ScanMessage> {
+    while (this.messages.length === 0) {
+      if (this.failure !== undefined) {
+        throw new HoldfastError('Internal', this.failure.message, { cause: this.failure });
+      }
+      await new Promise<void>((resolve) => (this.waiting = resolve));
+    }
+    return this.messages.shift() as ScanMessage;
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    this.waiting?.();
+  }
+}
