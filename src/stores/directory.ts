@@ -1,0 +1,221 @@
+/** A store in a directory: a local disk, a NAS mount, a removable drive. */
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { link, lstat, mkdir, open, rename, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HoldfastError } from '../failures.ts';
+import { directoryFailure, errorCode, isMissing } from './directory-errors.ts';
+import { walk } from './directory-walk.ts';
+import { checkKey, checkPrefix, TEMPORARY_AREA } from './keys.ts';
+import { requireMount } from './mount.ts';
+import type { ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
+import { syncFilesystem } from './sync-filesystem.ts';
+
+export interface DirectoryStoreOptions {
+  readonly path: string;
+  readonly mustBeMounted: boolean;
+}
+
+/** Objects are a few MiB; a file of more is none of ours, and reading it whole would fill the memory. */
+const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
+
+/** Throws StoreNotMounted. Makes nothing: the directory appears with the first object. */
+export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<Store> {
+  const store = new DirectoryStore(options);
+  await store.checkMount();
+  return store;
+}
+
+class DirectoryStore implements Store {
+  readonly kind = 'directory';
+  readonly label: string;
+  readonly #root: string;
+  readonly #mustBeMounted: boolean;
+  readonly #madeDirectories = new Map<string, Promise<void>>();
+  #changes = 0;
+  #durableChanges = 0;
+
+  constructor(options: DirectoryStoreOptions) {
+    this.#root = options.path;
+    this.#mustBeMounted = options.mustBeMounted;
+    this.label = `directory ${options.path}`;
+  }
+
+  async put(key: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome> {
+    const target = this.localPath(key);
+    options.signal?.throwIfAborted();
+    try {
+      return await this.#place(target, bytes, options);
+    } catch (cause) {
+      options.signal?.throwIfAborted();
+      throw directoryFailure(this.label, `write ${key}`, cause);
+    }
+  }
+
+  async get(key: string, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
+    const path = this.localPath(key);
+    options.signal?.throwIfAborted();
+    try {
+      return await readObject(path, options.signal);
+    } catch (cause) {
+      options.signal?.throwIfAborted();
+      if (!isMissing(cause)) throw directoryFailure(this.label, `read ${key}`, cause);
+      await this.checkMount();
+      throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`, { cause });
+    }
+  }
+
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    const path = this.localPath(key);
+    try {
+      const stat = await lstat(path);
+      if (!stat.isFile()) return undefined;
+      return { key, sizeBytes: stat.size, modifiedAtMs: Math.floor(stat.mtimeMs) };
+    } catch (cause) {
+      if (!isMissing(cause)) throw directoryFailure(this.label, `look at ${key}`, cause);
+      await this.checkMount();
+      return undefined;
+    }
+  }
+
+  async *list(
+    prefix: string,
+    options: { startAfter?: string; signal?: AbortSignal } = {},
+  ): AsyncGenerator<ObjectInfo, void, undefined> {
+    checkPrefix(prefix);
+    await this.checkMount();
+    const { startAfter = '', signal } = options;
+    try {
+      yield* walk({ root: this.#root, prefix, startAfter, signal });
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw directoryFailure(this.label, `list ${prefix}`, cause);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const path = this.localPath(key);
+    try {
+      await unlink(path);
+      this.#changes += 1;
+    } catch (cause) {
+      if (!isMissing(cause)) throw directoryFailure(this.label, `delete ${key}`, cause);
+      await this.checkMount();
+    }
+  }
+
+  async sync(): Promise<void> {
+    const changes = this.#changes;
+    if (changes === this.#durableChanges) return;
+    await this.checkMount();
+    try {
+      await syncFilesystem(this.#root);
+    } catch (cause) {
+      throw directoryFailure(this.label, 'sync', cause);
+    }
+    this.#durableChanges = Math.max(this.#durableChanges, changes);
+  }
+
+  localPath(key: string): string {
+    return join(this.#root, checkKey(key));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Throws StoreNotMounted. Looked at whenever something is missing, because that is how a lost mount shows. */
+  async checkMount(): Promise<void> {
+    if (this.#mustBeMounted) await requireMount(this.#root);
+  }
+
+  async #place(target: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome> {
+    const temporary = join(this.#root, TEMPORARY_AREA, `${process.pid}-${randomUUID()}`);
+    try {
+      await this.#inDirectory(dirname(temporary), () =>
+        writeFile(temporary, bytes, { flag: 'wx', mode: 0o600, signal: options.signal }),
+      );
+      // Counted before the name appears: a sync that starts in between must not think there is nothing to do.
+      this.#changes += 1;
+      return await this.#inDirectory(dirname(target), () => publish(temporary, target, options.createOnly));
+    } finally {
+      await unlinkIfThere(temporary);
+    }
+  }
+
+  /** Runs `action`; makes the directory first when it is new, or when it has vanished since. */
+  async #inDirectory<T>(directory: string, action: () => Promise<T>): Promise<T> {
+    await this.#makeDirectory(directory);
+    try {
+      return await action();
+    } catch (cause) {
+      if (errorCode(cause) !== 'ENOENT') throw cause;
+      this.#madeDirectories.delete(directory);
+      await this.#makeDirectory(directory);
+      return await action();
+    }
+  }
+
+  #makeDirectory(directory: string): Promise<void> {
+    const known = this.#madeDirectories.get(directory);
+    if (known !== undefined) return known;
+    const made = this.checkMount().then(async () => {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+    });
+    this.#madeDirectories.set(directory, made);
+    made.catch(() => this.#madeDirectories.delete(directory));
+    return made;
+  }
+}
+
+/** Gives the finished file its name. link(2) fails when the name is taken, so of several writers exactly one wins. */
+async function publish(temporary: string, target: string, createOnly: boolean): Promise<PutOutcome> {
+  if (!createOnly) {
+    await rename(temporary, target);
+    return 'written';
+  }
+  try {
+    await link(temporary, target);
+    return 'written';
+  } catch (cause) {
+    if (errorCode(cause) === 'EEXIST') return 'exists';
+    if (errorCode(cause) === 'ENOTSUP' || errorCode(cause) === 'EPERM') throw noLinks(target, cause);
+    throw cause;
+  }
+}
+
+function noLinks(target: string, cause: unknown): HoldfastError {
+  return new HoldfastError('StoreUnfit', `The filesystem of ${target} has no hard links, which create-only needs.`, {
+    cause,
+    hint: 'Use a filesystem with hard links (ext4, XFS, Btrfs, ZFS, NFS), or another kind of store.',
+  });
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause;
+  }
+}
+
+async function readObject(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile() || stat.size > MAX_OBJECT_BYTES) {
+      throw new HoldfastError('ObjectCorrupt', `${path} is not an object: ${stat.size} bytes, or no plain file.`);
+    }
+    const bytes = Buffer.allocUnsafeSlow(stat.size);
+    let got = 0;
+    while (got < bytes.length) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await file.read(bytes, got, bytes.length - got, got);
+      if (bytesRead === 0) break;
+      got += bytesRead;
+    }
+    return got === bytes.length ? bytes : bytes.subarray(0, got);
+  } finally {
+    await file.close();
+  }
+}

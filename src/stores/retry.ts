@@ -1,0 +1,93 @@
+/** Tries again what may succeed a moment later, with growing, randomised pauses and an end. */
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface RetryPolicy {
+  /** Attempts in all, the first included. */
+  readonly attempts: number;
+  readonly firstPauseMs: number;
+  readonly longestPauseMs: number;
+  /** An attempt without any progress for that long is given up: a hanging server must be noticed. */
+  readonly silenceMs: number;
+}
+
+export const STORE_RETRIES: RetryPolicy = {
+  attempts: 7,
+  firstPauseMs: 200,
+  longestPauseMs: 10_000,
+  silenceMs: 30_000,
+};
+
+/** An attempt that made no progress in time. */
+export class SilenceError extends Error {
+  override readonly name = 'SilenceError';
+  constructor(silenceMs: number) {
+    super(`no answer for ${silenceMs / 1000} s`);
+  }
+}
+
+export interface Attempt {
+  /** 1 for the first. */
+  readonly number: number;
+  /** Aborted when the caller aborts, and when the attempt was silent for too long. */
+  readonly signal: AbortSignal;
+  /** Says that something arrived: the silence starts anew. */
+  progress(): void;
+}
+
+/**
+ * Runs `action` until it succeeds, `worthTrying` says no, or the attempts are used up; then throws its last error.
+ * Rejects with the signal's reason when the caller aborts. `extraMs` is granted on top of the silence, for large bodies.
+ */
+export async function withRetries<T>(
+  policy: RetryPolicy,
+  options: { signal: AbortSignal | undefined; extraMs: number; worthTrying: (cause: unknown) => boolean },
+  action: (attempt: Attempt) => Promise<T>,
+): Promise<T> {
+  for (let number = 1; ; number += 1) {
+    options.signal?.throwIfAborted();
+    try {
+      return await runAttempt(policy.silenceMs + options.extraMs, number, options.signal, action);
+    } catch (cause) {
+      options.signal?.throwIfAborted();
+      if (number >= policy.attempts || !options.worthTrying(cause)) throw cause;
+    }
+    await pause(pauseMs(policy, number), options.signal);
+  }
+}
+
+async function runAttempt<T>(
+  silenceMs: number,
+  number: number,
+  caller: AbortSignal | undefined,
+  action: (attempt: Attempt) => Promise<T>,
+): Promise<T> {
+  const silence = new AbortController();
+  const timer = setTimeout(() => {
+    silence.abort(new SilenceError(silenceMs));
+  }, silenceMs);
+  const signal = caller === undefined ? silence.signal : AbortSignal.any([caller, silence.signal]);
+  try {
+    return await action({ number, signal, progress: () => timer.refresh() });
+  } catch (cause) {
+    // Clients report an aborted request in words of their own; why it was aborted is what counts.
+    if (silence.signal.aborted) throw silence.signal.reason;
+    throw cause;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Half of an exponentially growing pause, and a random part of the other half (so that writers do not march in step). */
+function pauseMs(policy: RetryPolicy, number: number): number {
+  const full = Math.min(policy.longestPauseMs, policy.firstPauseMs * 2 ** (number - 1));
+  return full / 2 + (Math.random() * full) / 2;
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await delay(ms, undefined, signal === undefined ? {} : { signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw cause;
+  }
+}

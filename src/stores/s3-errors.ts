@@ -1,0 +1,109 @@
+/** What an error of S3, of its SDK or of the network means for a store. */
+import { HoldfastError } from '../failures.ts';
+import { SilenceError } from './retry.ts';
+
+interface S3Fault {
+  /** S3's error code, such as NoSuchKey; the error's own name otherwise. */
+  readonly name: string;
+  readonly status: number | undefined;
+  readonly networkCode: string | undefined;
+}
+
+/** A body that ended before its announced length. */
+export class ShortBodyError extends Error {
+  override readonly name = 'ShortBodyError';
+}
+
+const TRANSIENT_NAMES = new Set([
+  'ConditionalRequestConflict',
+  'RequestTimeout',
+  'RequestTimeTooSkewed',
+  'SlowDown',
+  'ThrottlingException',
+  'TimeoutError',
+  'InternalError',
+  'BadDigest',
+  'IncompleteBody',
+]);
+const TRANSIENT_NETWORK = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+  'ENOTFOUND',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'HPE_INVALID_CONSTANT',
+  'HPE_INVALID_EOF_STATE',
+]);
+/** Statuses that say the request itself will never do, among those of the server's own faults. */
+const NOT_IMPLEMENTED = 501;
+const INSUFFICIENT_STORAGE = 507;
+
+export function faultOf(cause: unknown): S3Fault {
+  const name = field(cause, 'name');
+  const status = field(field(cause, '$metadata'), 'httpStatusCode') ?? field(field(cause, '$response'), 'statusCode');
+  const code = field(cause, 'code') ?? field(field(cause, 'cause'), 'code');
+  return {
+    name: typeof name === 'string' ? name : 'Error',
+    status: typeof status === 'number' ? status : undefined,
+    networkCode: typeof code === 'string' ? code : undefined,
+  };
+}
+
+/** True for what may be gone a moment later: overload, lost connections, silence, bodies cut short. */
+export function isTransient(cause: unknown): boolean {
+  if (cause instanceof SilenceError || cause instanceof ShortBodyError) return true;
+  if (cause instanceof HoldfastError) return false;
+  const fault = faultOf(cause);
+  if (TRANSIENT_NAMES.has(fault.name)) return true;
+  const { status } = fault;
+  if (status === 429 || status === 408) return true;
+  if (status !== undefined && status >= 500) return status !== NOT_IMPLEMENTED && status !== INSUFFICIENT_STORAGE;
+  if (fault.networkCode !== undefined && TRANSIENT_NETWORK.has(fault.networkCode)) return true;
+  // An answer of 200 whose body cannot be parsed was cut, or came from something in between.
+  return status !== undefined && status < 300;
+}
+
+export function isPreconditionFailed(cause: unknown): boolean {
+  const { name, status } = faultOf(cause);
+  return status === 412 || name === 'PreconditionFailed';
+}
+
+export function isNotFound(cause: unknown): boolean {
+  const { name, status } = faultOf(cause);
+  return name === 'NoSuchKey' || name === 'NotFound' || (status === 404 && name !== 'NoSuchBucket');
+}
+
+/** `doing` says what was tried, such as `write chunks/ab/…`. */
+export function s3Failure(label: string, doing: string, cause: unknown): HoldfastError {
+  if (cause instanceof HoldfastError) return cause;
+  const { name, status, networkCode } = faultOf(cause);
+  const what = networkCode ?? describe(cause, name, status);
+  const text = (why: string) => `The ${label} does not let us ${doing}: ${why}.`;
+  if (status === INSUFFICIENT_STORAGE || name === 'QuotaExceeded' || name === 'XMinioStorageFull') {
+    return new HoldfastError('DiskFull', text(what), { cause });
+  }
+  if (name === 'NoSuchBucket') {
+    const hint = 'Create the bucket, or correct its name, endpoint and region in the system file.';
+    return new HoldfastError('StoreDenied', text('the bucket does not exist'), { cause, hint });
+  }
+  if (status === NOT_IMPLEMENTED) return new HoldfastError('StoreUnfit', text(what), { cause });
+  if (isTransient(cause)) return new HoldfastError('StoreUnreachable', text(what), { cause });
+  const denied = name === 'CredentialsProviderError' || (status !== undefined && status >= 300);
+  return new HoldfastError(denied ? 'StoreDenied' : 'StoreUnreachable', text(what), { cause });
+}
+
+function describe(cause: unknown, name: string, status: number | undefined): string {
+  if (cause instanceof SilenceError || cause instanceof ShortBodyError) return cause.message;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const head = status === undefined ? name : `${status} ${name}`;
+  return message === '' || message === name || message === 'UnknownError' ? head : `${head}, ${message}`;
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
