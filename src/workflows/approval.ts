@@ -1,5 +1,7 @@
 /** A person's word on a printed plan: update `approve` or `reject`, or the signals beside them. */
 import { ApplicationFailure, condition, defineSignal, defineUpdate, log, setHandler } from '@temporalio/workflow';
+import type { FailureCode } from '../failures.ts';
+import { judgeApproval, namesDigest } from '../policy/approval.ts';
 import { SIGNALS, UPDATES, type Approval, type Rejection } from './contract.ts';
 import type { Story } from './story.ts';
 
@@ -15,6 +17,7 @@ export type Answer =
 
 interface Question {
   readonly digest: string;
+  readonly deadlineMs: number;
   answer: Answer | undefined;
 }
 
@@ -46,12 +49,13 @@ export class Gate {
 
   /** Waits for an answer that names this digest, until the limit. */
   async ask(digest: string, what: string, note: string, limitSeconds: number): Promise<Answer> {
-    const question: Question = { digest, answer: undefined };
+    const limitMs = limitSeconds * 1000;
+    const question: Question = { digest, deadlineMs: Date.now() + limitMs, answer: undefined };
     this.question = question;
     this.asked = true;
-    if (this.early?.digest === digest) this.approve(this.early);
+    if (this.early !== undefined && namesDigest(this.early.digest, digest)) this.approve(this.early);
     this.story.waitFor(what, note);
-    const answered = await condition(() => question.answer !== undefined, limitSeconds * 1000);
+    const answered = await condition(() => question.answer !== undefined, limitMs);
     this.question = undefined;
     this.story.waitIsOver();
     return answered && question.answer !== undefined ? question.answer : { kind: 'expired' };
@@ -84,9 +88,10 @@ export class Gate {
 
   private mustFit(approval: unknown): void {
     this.mustBeAsked(approval);
-    const { digest } = approval as Partial<Approval>;
-    if (digest === this.question?.digest) return;
-    throw refusal('PlanChanged', `The digest ${String(digest)} is not that of the plan that waits for approval.`);
+    if (this.question === undefined) return;
+    const { digest, deadlineMs } = this.question;
+    const judged = judgeApproval(approval as Approval, { digest, deadlineMs }, Date.now());
+    if (!judged.ok) throw refusal(judged.code, `Not approved: ${judged.why}.`);
   }
 
   private mustBeAsked(message: unknown): void {
@@ -107,6 +112,6 @@ export class Gate {
   }
 }
 
-function refusal(type: 'BadInput' | 'PlanChanged', message: string): ApplicationFailure {
+function refusal(type: FailureCode, message: string): ApplicationFailure {
   return ApplicationFailure.create({ type, message, nonRetryable: true });
 }

@@ -2,12 +2,12 @@
 import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { BackupFacts } from '../activities/types.ts';
 import type { CaptureTicket } from '../vault/types.ts';
-import { captureGroups, type Gathered } from './capture.ts';
+import { captureGroups, silenceOf, type Gathered } from './capture.ts';
 import type { BackupInput, BackupResult } from './contract.ts';
 import { inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { withSystemLock } from './lock.ts';
-import { onHost, orchestration } from './proxies.ts';
+import { onHost, orchestration, whileHostAnswers } from './proxies.ts';
 import { Story } from './story.ts';
 
 const FIELDS: Fields<BackupInput> = {
@@ -49,18 +49,16 @@ async function run(asked: BackupInput, story: Story): Promise<BackupResult> {
 
 async function capture(facts: BackupFacts, asked: BackupInput, story: Story): Promise<BackupResult> {
   const { system, store, plan } = facts;
-  const host = onHost(facts.commitHost);
+  const silentSeconds = silenceOf(facts);
 
   // The vault learns of the capture first, so that a sweep waits for it or stops it, never misses it.
   story.begin('begin');
-  const ticket = await host.beginCapture({
-    system,
-    plan,
-    store,
-    // The run's own id: a retry of the activity finds the same capture, another run makes another.
-    captureId: workflowInfo().runId,
-    startedAtMs: Date.now(),
-  });
+  // The run's own id: a retry of the activity finds the same capture, another run makes another.
+  const { runId: captureId } = workflowInfo();
+  const startedAtMs = Date.now();
+  const ticket = await whileHostAnswers(system, facts.commitHost, { silentSeconds }, (host) =>
+    host.beginCapture({ system, plan, store, captureId, startedAtMs }),
+  );
 
   try {
     story.begin('capture');
@@ -69,15 +67,10 @@ async function capture(facts: BackupFacts, asked: BackupInput, story: Story): Pr
     // Written last: until here nothing of this backup is visible.
     story.begin('commit');
     const { components, freezes } = gathered;
-    const committed = await host.commitCapture({
-      system,
-      store,
-      ticket,
-      purpose: 'backup',
-      ...(asked.tag === undefined ? {} : { tag: asked.tag }),
-      components,
-      freezes,
-    });
+    const tag = asked.tag === undefined ? {} : { tag: asked.tag };
+    const committed = await whileHostAnswers(system, facts.commitHost, { silentSeconds }, (host) =>
+      host.commitCapture({ system, store, ticket, purpose: 'backup', ...tag, components, freezes }),
+    );
 
     story.begin('verify');
     const read = await readBack(facts, committed.manifestKey);
@@ -97,7 +90,11 @@ interface ReadBack {
 /** The backup is committed: whatever happens here is told and changes nothing about that. */
 async function readBack(facts: BackupFacts, manifestKey: string): Promise<ReadBack> {
   const { system, store, verify: level } = facts;
-  const { verifyBackup } = onHost(facts.commitHost, { summary: `${level} of ${manifestKey}`, patience: 'brief' });
+  const { verifyBackup } = onHost(facts.commitHost, {
+    summary: `${level} of ${manifestKey}`,
+    patience: 'brief',
+    silentSeconds: silenceOf(facts),
+  });
   try {
     const { ok, bad } = await verifyBackup({ system, store, manifestKey, level });
     const first = bad[0];
@@ -138,7 +135,11 @@ function resultOf(
 /** Closes the capture's record; a store that is down must not keep the lock, and a sweep settles the record anyway. */
 async function abandon(facts: BackupFacts, ticket: CaptureTicket): Promise<void> {
   const { system, store } = facts;
-  const brief = onHost(facts.commitHost, { summary: 'abandon the capture', patience: 'brief' });
+  const brief = onHost(facts.commitHost, {
+    summary: 'abandon the capture',
+    patience: 'brief',
+    giveUpAfterSeconds: silenceOf(facts),
+  });
   try {
     await brief.abandonCapture({ system, store, ticket });
   } catch {

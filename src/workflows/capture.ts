@@ -2,7 +2,7 @@
 import { CancellationScope, workflowInfo } from '@temporalio/workflow';
 import type { CaptureGroup, CaptureResult } from '../activities/types.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord } from '../vault/types.ts';
-import { onListeningHost, whileHostAnswers } from './proxies.ts';
+import { whileHostAnswers, type Patience } from './proxies.ts';
 import { releaseOrHandOver } from './release-freeze.ts';
 
 export interface CaptureOrder {
@@ -12,7 +12,7 @@ export interface CaptureOrder {
   readonly groups: readonly CaptureGroup[];
   readonly purpose: 'backup' | 'safety';
   /** For groups that freeze nothing; one that does is tried a handful of times at most. */
-  readonly patience: 'patient' | 'brief';
+  readonly patience: Patience;
   readonly hostSilentSeconds?: number;
 }
 
@@ -50,15 +50,12 @@ async function captureLive(order: CaptureOrder, group: CaptureGroup, index: numb
 async function captureFrozen(order: CaptureOrder, group: CaptureGroup, index: number): Promise<GroupOutcome> {
   const { system, store, ticket } = order;
   const freezeId = freezeIdOf(index);
-  const silentSeconds = order.hostSilentSeconds ?? HOST_SILENT_SECONDS;
+  const silentSeconds = silenceOf(order);
 
   // What is stable is stored while everything still runs, so that inside the freeze hardly anything is left to read.
-  await whileHostAnswers(system, group.host, () =>
-    onListeningHost(group.host, {
-      summary: `hot pass: ${group.components.join(', ')}`,
-      silentSeconds,
-      patience: order.patience,
-    }).hotPass({ system, store, ticket, group }),
+  const summary = `hot pass: ${group.components.join(', ')}`;
+  await whileHostAnswers(system, group.host, { summary, silentSeconds, patience: order.patience }, (host) =>
+    host.hotPass({ system, store, ticket, group }),
   );
 
   // From here on something may be stopped, even if the word of it never comes back.
@@ -79,21 +76,19 @@ function captureOn(
   order: CaptureOrder,
   group: CaptureGroup,
   freezeId: string,
-  patience: 'patient' | 'sparing' | 'brief',
+  patience: Patience,
 ): Promise<CaptureResult> {
   const { system, store, ticket, purpose } = order;
-  const silentSeconds = order.hostSilentSeconds ?? HOST_SILENT_SECONDS;
+  const silentSeconds = silenceOf(order);
   const summary = `capture ${group.components.join(', ')}`;
-  return whileHostAnswers(system, group.host, () =>
-    onListeningHost(group.host, { summary, silentSeconds, patience }).captureGroup({
-      system,
-      store,
-      ticket,
-      group,
-      freezeId,
-      purpose,
-    }),
+  return whileHostAnswers(system, group.host, { summary, silentSeconds, patience }, (host) =>
+    host.captureGroup({ system, store, ticket, group, freezeId, purpose }),
   );
+}
+
+/** How long a host of this system may be silent before its work is given up. */
+export function silenceOf(facts: { readonly hostSilentSeconds?: number }): number {
+  return facts.hostSilentSeconds ?? HOST_SILENT_SECONDS;
 }
 
 /** Unique to the run and the group, so that a release can't reach another run's freeze. */

@@ -49,35 +49,33 @@ export const orchestration = proxyLocalActivities<OrchestrationActivities>({
   },
 });
 
+export type Patience = 'patient' | 'sparing' | 'brief';
+
+export interface HostOptions {
+  readonly summary?: string;
+  readonly patience?: Patience;
+  /** The step is not begun by a host that has been silent for so long (see `whileHostAnswers`). Default: no limit. */
+  readonly silentSeconds?: number;
+  /** The step as a whole may not take longer: for what is done on the way out. */
+  readonly giveUpAfterSeconds?: number;
+}
+
 /** Long work on a host. */
-export function onHost(host: string, options: { summary?: string; patience?: 'patient' | 'sparing' | 'brief' } = {}) {
-  const retry = { patient: PATIENT, sparing: SPARING, brief: BRIEF }[options.patience ?? 'patient'];
+export function onHost(host: string, options: HostOptions = {}) {
+  const { summary, patience = 'patient', silentSeconds, giveUpAfterSeconds } = options;
   return proxyActivities<HostActivities>({
     ...TOUCHES_DATA,
     taskQueue: hostQueue(host),
-    retry,
-    ...(options.summary === undefined ? {} : { summary: options.summary }),
+    retry: { patient: PATIENT, sparing: SPARING, brief: BRIEF }[patience],
+    ...(summary === undefined ? {} : { summary }),
+    ...(silentSeconds === undefined ? {} : { scheduleToStartTimeout: silentSeconds * 1000 }),
+    ...(giveUpAfterSeconds === undefined ? {} : { scheduleToCloseTimeout: giveUpAfterSeconds * 1000 }),
   });
 }
 
 /** The same for steps that undo, or that must not stay half-done: tried until they succeed. */
 export function onHostForEver(host: string, summary: string) {
   return proxyActivities<HostActivities>({ ...TOUCHES_DATA, taskQueue: hostQueue(host), retry: FOR_EVER, summary });
-}
-
-/** Long work that is not begun by a host that has been silent for the given time (see `whileHostAnswers`). */
-export function onListeningHost(
-  host: string,
-  options: { summary: string; silentSeconds: number; patience: 'patient' | 'sparing' | 'brief' },
-) {
-  const retry = { patient: PATIENT, sparing: SPARING, brief: BRIEF }[options.patience];
-  return proxyActivities<HostActivities>({
-    ...TOUCHES_DATA,
-    taskQueue: hostQueue(host),
-    scheduleToStartTimeout: options.silentSeconds * 1000,
-    retry,
-    summary: options.summary,
-  });
 }
 
 /** Short work that never stands behind a long capture. */
@@ -94,14 +92,19 @@ export function urgentlyOn(host: string, options: { summary: string; giveUpAfter
 }
 
 /**
- * Runs `step` until the host has taken it. A host that has not taken it in time may be busy with a long capture or may be
- * gone: the urgent queue tells which. Busy is waited for; gone ends with HostSilent, so that a lock isn't held for a
- * machine that may never come back.
+ * Asks a host for one step until it has taken it. A host that has not taken it in time may be busy with a long capture or
+ * may be gone: the urgent queue tells which. Busy is waited for; gone ends with HostSilent, so that a lock isn't held for
+ * a machine that may never come back.
  */
-export async function whileHostAnswers<T>(system: string, host: string, step: () => Promise<T>): Promise<T> {
+export async function whileHostAnswers<T>(
+  system: string,
+  host: string,
+  options: HostOptions & { silentSeconds: number },
+  step: (activities: ReturnType<typeof onHost>) => Promise<T>,
+): Promise<T> {
   for (;;) {
     try {
-      return await step();
+      return await step(onHost(host, options));
     } catch (error) {
       if (!neverStarted(error)) throw error;
       if (!(await answers(system, host))) {

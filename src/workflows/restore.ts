@@ -1,6 +1,7 @@
 /** Brings components of a system back from a backup, undoing everything by itself until the system is open again. */
 import { allHandlersFinished, condition, defineQuery, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { SystemFacts } from '../activities/types.ts';
+import { namesDigest } from '../policy/approval.ts';
 import { Gate } from './approval.ts';
 import { QUERIES, type RestoreInput, type RestorePlan, type RestoreResult } from './contract.ts';
 import { failure, inOneVoice } from './failure.ts';
@@ -138,7 +139,8 @@ function plannerOf(facts: SystemFacts, asked: RestoreInput): string {
 
 async function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, gate: Gate) {
   if (asked.approve !== undefined) {
-    if (asked.approve === plan.digest) return { kind: 'approved', by: asked.approvedBy ?? 'the caller' } as const;
+    if (namesDigest(asked.approve, plan.digest))
+      return { kind: 'approved', by: asked.approvedBy ?? 'the caller' } as const;
     throw failure('PlanChanged', `The plan approved was ${asked.approve}; now it is ${plan.digest}.`);
   }
   const lines = plan.actions.map(({ action, component, on }) => `- ${action} \`${component}\`: ${on.join(', ')}`);

@@ -2,7 +2,7 @@
 import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { CaptureGroup, SystemFacts } from '../activities/types.ts';
 import type { RestorePlan } from './contract.ts';
-import { captureGroups } from './capture.ts';
+import { captureGroups, silenceOf } from './capture.ts';
 import { told } from './failure.ts';
 import { onHost } from './proxies.ts';
 
@@ -18,7 +18,7 @@ export async function safetyBackup(
   if (first === undefined) return { warnings: ['No safety backup: nothing of what is restored exists at present.'] };
   const { system } = facts;
   const { store } = plan;
-  const host = onHost(first.host, { summary: 'safety backup', patience: 'brief' });
+  const host = onHost(first.host, { summary: 'safety backup', patience: 'brief', silentSeconds: silenceOf(facts) });
   try {
     const ticket = await host.beginCapture({
       system,
@@ -33,7 +33,11 @@ export async function safetyBackup(
       await host.commitCapture({ system, store, ticket, purpose: 'safety', components, freezes });
       return { backup: ticket.backupId, warnings: [...warnings] };
     } catch (error) {
-      await CancellationScope.nonCancellable(() => host.abandonCapture({ system, store, ticket }));
+      await CancellationScope.nonCancellable(() =>
+        onHost(first.host, { patience: 'brief', giveUpAfterSeconds: silenceOf(facts) })
+          .abandonCapture({ system, store, ticket })
+          .catch(() => undefined),
+      );
       throw error;
     }
   } catch (error) {

@@ -1,0 +1,122 @@
+/** A Temporal server, a worker and a scripted world for tests of workflows: every activity is small, real and counted. */
+import { randomUUID } from 'node:crypto';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { SEARCH_ATTRIBUTES } from '../../src/workflows/contract.ts';
+import { findTemporal } from '../../src/engine/tools.ts';
+import { hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue } from '../../src/task-queues.ts';
+import { HOST, type World } from './world.ts';
+
+export const WORKFLOWS_PATH = new URL('../../src/workflows/index.ts', import.meta.url).pathname;
+
+const QUIET = new DefaultLogger('ERROR', () => undefined);
+
+let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
+
+export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
+  bundle ??= bundleWorkflowCode({ workflowsPath: WORKFLOWS_PATH, logger: QUIET });
+  return bundle;
+}
+
+/** Once a process, before the first server: the core's warnings about failures that tests cause on purpose are noise. */
+export function quietRuntime(): void {
+  try {
+    Runtime.install({ logger: QUIET, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
+  } catch {
+    // Another test file of the same process was first.
+  }
+}
+
+export async function devServer(): Promise<TestWorkflowEnvironment> {
+  quietRuntime();
+  const binary = await findTemporal();
+  if (binary === undefined) throw new Error('No Temporal server binary: run `npm run setup`.');
+  return TestWorkflowEnvironment.createLocal({
+    server: {
+      executable: { type: 'existing-path', path: binary.path },
+      searchAttributes: [
+        defineSearchAttributeKey(SEARCH_ATTRIBUTES.system, 'KEYWORD'),
+        defineSearchAttributeKey(SEARCH_ATTRIBUTES.operation, 'KEYWORD'),
+        defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD'),
+        defineSearchAttributeKey(SEARCH_ATTRIBUTES.needsOperator, 'BOOL'),
+      ],
+    },
+  });
+}
+
+export interface Crew {
+  /** Stops one of the workers, as when its process ends. */
+  stop(who: 'orchestration' | 'host' | 'urgent'): Promise<void>;
+  start(who: 'orchestration' | 'host' | 'urgent'): Promise<void>;
+  close(): Promise<void>;
+}
+
+type Role = Parameters<Crew['start']>[0];
+
+/** The workers of one host, on the world's own activities. */
+export async function crew(env: TestWorkflowEnvironment, world: World, host = HOST): Promise<Crew> {
+  const running = new Map<Role, { worker: Worker; done: Promise<void> }>();
+  const start = async (role: Role): Promise<void> => {
+    const worker = await makeWorker(env, world, role, host);
+    running.set(role, { worker, done: worker.run() });
+  };
+  const stop = async (role: Role): Promise<void> => {
+    const one = running.get(role);
+    running.delete(role);
+    one?.worker.shutdown();
+    await one?.done;
+  };
+  for (const role of ['orchestration', 'host', 'urgent'] as const) await start(role);
+  return {
+    start,
+    stop,
+    close: async () => {
+      await Promise.all([...running.keys()].map(stop));
+    },
+  };
+}
+
+async function makeWorker(env: TestWorkflowEnvironment, world: World, role: Role, host: string): Promise<Worker> {
+  const common = { connection: env.nativeConnection, namespace: env.namespace ?? 'default' };
+  const quick = {
+    shutdownGraceTime: 0,
+    shutdownForceTime: '20 seconds',
+    maxHeartbeatThrottleInterval: '200 ms',
+  } as const;
+  switch (role) {
+    case 'orchestration':
+      return Worker.create({
+        ...common,
+        ...quick,
+        taskQueue: ORCHESTRATION_QUEUE,
+        workflowBundle: await workflowBundle(),
+        activities: world.orchestration(env.client),
+      });
+    case 'host':
+      return Worker.create({ ...common, ...quick, taskQueue: hostQueue(host), activities: world.host() });
+    case 'urgent':
+      return Worker.create({ ...common, ...quick, taskQueue: urgentHostQueue(host), activities: world.urgent() });
+  }
+}
+
+export function uniqueName(prefix: string): string {
+  return `${prefix}-${randomUUID().slice(0, 8)}`;
+}
+
+/** Polls until `look` gives something; the limit is generous because machines are slow and busy. */
+export async function eventually<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  const until = Date.now() + 60_000;
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined && seen !== false) return seen;
+    if (Date.now() > until) throw new Error(`Waited 60 s in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

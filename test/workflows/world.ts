@@ -1,0 +1,239 @@
+/**
+ * The world as workflows see it, in memory: a system with a ledger (frozen while it is captured) and files. Keeps what is
+ * frozen, stopped and swapped, writes down each call, and fails where a test's script says so.
+ */
+import { cancelled, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Client } from '@temporalio/client';
+import type {
+  BackupFacts,
+  HostActivities,
+  OrchestrationActivities,
+  SystemFacts,
+  UrgentActivities,
+} from '../../src/activities/types.ts';
+import type { RestorePlan } from '../../src/workflows/contract.ts';
+import { lockHolderOf } from '../../src/activities/lock-holder.ts';
+
+export const HOST = 'alpha';
+
+export type ActivityName = keyof OrchestrationActivities | keyof HostActivities | keyof UrgentActivities;
+
+/** Called before the activity does its work; the number counts its calls from 1. */
+export type Script = Partial<Record<ActivityName, (call: number, input: unknown) => void | Promise<void>>>;
+
+export function failWith(type: string, message = `scripted ${type}`): never {
+  throw ApplicationFailure.create({ type, message });
+}
+
+/** Heartbeats until it is cancelled, as a long capture does. */
+export async function untilCancelled(): Promise<never> {
+  const timer = setInterval(() => {
+    heartbeat({ phase: 'capture' });
+  }, 50);
+  try {
+    return await cancelled();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+export interface WorldOptions {
+  readonly script?: Script;
+  readonly approvalLimitSeconds?: number;
+  readonly hostSilentSeconds?: number;
+  readonly quiesce?: 'pause' | 'none';
+  /** Live state to be replaced; false is a new machine. */
+  readonly liveExists?: boolean;
+}
+
+export class World {
+  readonly calls: { name: ActivityName; input: unknown }[] = [];
+  readonly held = new Set<string>();
+  readonly manifests: { purpose: string; plan: string }[] = [];
+  readonly swapped = new Set<string>();
+  readonly besides = new Set<string>();
+  stopped = false;
+  backupInUse = 'backup-1';
+  private readonly options: WorldOptions;
+
+  constructor(options: WorldOptions = {}) {
+    this.options = options;
+  }
+
+  names(): ActivityName[] {
+    return this.calls.map(({ name }) => name);
+  }
+
+  count(name: ActivityName): number {
+    return this.calls.filter((call) => call.name === name).length;
+  }
+
+  orchestration(client: Client): OrchestrationActivities {
+    return this.scripted<OrchestrationActivities>({
+      describeBackup: ({ system, plan }) => Promise.resolve(this.backupFacts(system, plan)),
+      describeSystem: ({ system }) => Promise.resolve(this.facts(system)),
+      lockHolder: ({ lockId }) => lockHolderOf(client, lockId),
+      writeReport: () => Promise.resolve(),
+    });
+  }
+
+  host(): HostActivities {
+    return this.scripted<HostActivities>({
+      beginCapture: ({ captureId, plan, startedAtMs }) =>
+        Promise.resolve({
+          captureId,
+          manifestKey: `backups/${plan}/x.json`,
+          backupId: 'backup-2',
+          plan,
+          epoch: 'e1',
+          startedAt: new Date(startedAtMs).toISOString(),
+        }),
+      hotPass: () => Promise.resolve(),
+      captureGroup: ({ group, freezeId }) => {
+        if (group.quiesce.mode !== 'none') this.held.add(freezeId);
+        const components = group.components.map((name) => componentRecord(name));
+        return Promise.resolve({ components, freezes: [] });
+      },
+      commitCapture: ({ ticket, purpose }) => {
+        this.manifests.push({ purpose, plan: ticket.plan });
+        return Promise.resolve({ manifestKey: ticket.manifestKey, sha256: 'ab', pointAt: ticket.startedAt });
+      },
+      abandonCapture: () => Promise.resolve(),
+      verifyBackup: ({ manifestKey, level }) => Promise.resolve(proof(manifestKey, level)),
+      findBackup: ({ store }) =>
+        Promise.resolve({ store: store ?? 'main', manifestKey: 'backups/daily/x.json', backup: this.backupInUse }),
+      planRestore: () => Promise.resolve(this.plan()),
+      restoreBeside: ({ component, restoreId, target }) => {
+        this.besides.add(component);
+        return Promise.resolve({ component, restoreId, place: target ?? `/beside/${component}`, facts: {} });
+      },
+      checkBeside: () => Promise.resolve({ ok: true, checks: [{ name: 'content', ok: true, detail: 'as captured' }] }),
+      swapIn: ({ beside }) => {
+        this.swapped.add(beside.component);
+        return Promise.resolve();
+      },
+      swapBack: ({ beside }) => {
+        this.swapped.delete(beside.component);
+        return Promise.resolve();
+      },
+      commitRestore: ({ beside }) => {
+        this.besides.delete(beside.component);
+        return Promise.resolve({ aside: `/aside/${beside.component}` });
+      },
+      discardBeside: ({ beside }) => {
+        this.besides.delete(beside.component);
+        return Promise.resolve();
+      },
+      checkLive: () => Promise.resolve({ ok: true, checks: [{ name: 'there', ok: true, detail: 'it is there' }] }),
+    });
+  }
+
+  urgent(): UrgentActivities {
+    return this.scripted<UrgentActivities>({
+      releaseFreeze: ({ freezeId }) => {
+        const released = [...this.held].filter((held) => freezeId === undefined || held === freezeId);
+        for (const held of released) this.held.delete(held);
+        return Promise.resolve({ released });
+      },
+      stopForRestore: () => {
+        this.stopped = true;
+        return Promise.resolve({ stopped: ['ledger'] });
+      },
+      startAfterRestore: () => {
+        this.stopped = false;
+        return Promise.resolve({ started: ['ledger'] });
+      },
+      ping: () => Promise.resolve({ host: HOST, version: '0' }),
+    });
+  }
+
+  facts(system: string): SystemFacts {
+    const budgetSeconds = 60;
+    const { quiesce = 'none' } = this.options;
+    return {
+      system,
+      site: 'home',
+      approvalLimitSeconds: this.options.approvalLimitSeconds ?? 600,
+      keepAsideSeconds: 60,
+      ...(this.options.hostSilentSeconds === undefined ? {} : { hostSilentSeconds: this.options.hostSilentSeconds }),
+      fileSha256: 'f'.repeat(64),
+      components: [
+        { name: 'ledger', kind: 'volume', tier: 'critical', host: HOST, quiesce: { mode: quiesce, budgetSeconds } },
+        { name: 'config', kind: 'files', tier: 'important', host: HOST },
+      ],
+    };
+  }
+
+  backupFacts(system: string, plan: string): BackupFacts {
+    const { quiesce = 'none' } = this.options;
+    return {
+      ...this.facts(system),
+      plan,
+      store: 'main',
+      verify: 'presence',
+      groups: [{ host: HOST, components: ['ledger', 'config'], quiesce: { mode: quiesce, budgetSeconds: 60 } }],
+      commitHost: HOST,
+    };
+  }
+
+  plan(): RestorePlan {
+    const { liveExists = true } = this.options;
+    return {
+      digest: (this.backupInUse === 'backup-1' ? 'a' : 'b').repeat(64),
+      backup: this.backupInUse,
+      manifestKey: 'backups/daily/x.json',
+      store: 'main',
+      pointAt: '2026-11-21T02:00:00Z',
+      actions: [{ component: 'ledger', action: 'swap', on: ['ledger-data'] }],
+      components: ['ledger', 'config'].map((name) => ({ name, kind: 'files', host: HOST, sizeBytes: 1, liveExists })),
+      warnings: [],
+      ageSeconds: 60,
+    };
+  }
+
+  private scripted<T extends object>(activities: T): T {
+    const wrapped = Object.entries(activities).map(([key, run]) => {
+      const name = key as ActivityName;
+      const call = async (input: unknown): Promise<unknown> => {
+        this.calls.push({ name, input });
+        await this.options.script?.[name]?.(this.count(name), input);
+        return (run as (given: unknown) => Promise<unknown>)(input);
+      };
+      return [name, call];
+    });
+    return Object.fromEntries(wrapped) as T;
+  }
+}
+
+function componentRecord(name: string) {
+  const counts = { chunksNew: 1, chunksReused: 2, readBytes: 10, storedBytes: 5, filesSeen: 1 };
+  return {
+    name,
+    kind: 'files',
+    tier: 'critical' as const,
+    host: HOST,
+    capturedAt: '2026-11-21T02:00:00Z',
+    artifacts: [],
+    facts: {},
+    warnings: [],
+    counts: { ...counts, changed: [], changedCount: 0 },
+  };
+}
+
+function proof(manifestKey: string, level: 'presence' | 'content') {
+  return {
+    format: 1 as const,
+    vaultId: 'v',
+    manifestKey,
+    manifestSha256: 'ab',
+    level,
+    at: '2026-11-21T02:00:00Z',
+    ok: true,
+    objectsChecked: 3,
+    bytesChecked: 30,
+    bad: [],
+    moreBad: 0,
+    signer: 's',
+  };
+}
