@@ -38,6 +38,8 @@ export interface FreezeIntent {
   readonly containers: readonly FrozenContainer[];
   /** Nobody else may start to write to these while the freeze is held. */
   readonly volumes: readonly string[];
+  /** From when on a change of the containers breaks the freeze: before they were looked at. */
+  readonly plannedAtMs: number;
 }
 
 export interface FrozenContainer {

@@ -1,0 +1,98 @@
+/** Releasing what a freeze holds, by whoever is left to do it: the worker, the next worker, or the guard. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { HoldfastError } from '../failures.ts';
+import { answered } from './errors.ts';
+import { releaseStep } from './freeze-judge.ts';
+import type { FreezeJournal } from './freeze-journal.ts';
+import type { DockerHost, FrozenContainer } from './types.ts';
+
+const LEVEL_PATIENCE_MS = 5000;
+
+export interface ReleaseOptions {
+  readonly signal?: AbortSignal;
+  /** No call of this freeze can be under way any more. */
+  readonly quiet: boolean;
+  /** Everything was just seen to be held by this freeze: release first and look only when that fails. */
+  readonly known?: boolean;
+  /** Told when something has to be tried again; the message has no secret. */
+  readonly onTrouble?: (message: string) => void;
+}
+
+/**
+ * Returns the ids that it started or unpaused. Levels are released in the opposite order of stopping, each level at
+ * once. Retried until all of it runs or is known to be nobody's business: for ever, unless the signal aborts.
+ */
+export async function releaseContainers(
+  docker: DockerHost,
+  journal: FreezeJournal,
+  options: ReleaseOptions,
+): Promise<string[]> {
+  const under: Promise<string | undefined>[] = [];
+  const levels = [...new Set(journal.intent.containers.map((container) => container.level))].sort((a, b) => b - a);
+  for (const level of levels) {
+    const containers = journal.intent.containers.filter((container) => container.level === level);
+    const ofLevel = containers.map((container) => releaseOne(docker, journal, container, options));
+    under.push(...ofLevel);
+    // One that cannot start must not keep the others down.
+    await Promise.race([Promise.allSettled(ofLevel), sleep(LEVEL_PATIENCE_MS, undefined, { ref: false })]);
+  }
+  const done = await Promise.all(under);
+  return done.filter((id) => id !== undefined);
+}
+
+async function releaseOne(
+  docker: DockerHost,
+  journal: FreezeJournal,
+  container: FrozenContainer,
+  options: ReleaseOptions,
+): Promise<string | undefined> {
+  if (options.known === true && (await releaseAtOnce(docker, journal, container))) return container.id;
+  for (let attempt = 0; ; attempt++) {
+    options.signal?.throwIfAborted();
+    try {
+      const outcome = await tryOnce(docker, journal, container, options.quiet);
+      if (outcome === 'released') return container.id;
+      if (outcome === 'nothing') return undefined;
+    } catch (error) {
+      options.onTrouble?.(`release ${container.name}: ${messageOf(error)}`);
+    }
+    await sleep(Math.min(50 * 2 ** Math.min(attempt, 6), 2000), undefined, { signal: options.signal });
+  }
+}
+
+/** One look less while containers are held. Whatever goes wrong here is looked at by the loop that follows. */
+async function releaseAtOnce(docker: DockerHost, journal: FreezeJournal, container: FrozenContainer): Promise<boolean> {
+  try {
+    await (journal.intent.mode === 'pause' ? docker.unpause(container.id) : docker.start(container.id));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function tryOnce(
+  docker: DockerHost,
+  journal: FreezeJournal,
+  container: FrozenContainer,
+  quiet: boolean,
+): Promise<'released' | 'nothing' | 'again'> {
+  const facts = await docker.inspect(container.id);
+  const step = releaseStep(journal, container, { facts, nowMs: Date.now(), quiet });
+  if (step.do === 'nothing') return 'nothing';
+  if (step.do === 'wait') return 'again';
+  try {
+    await (step.do === 'unpause' ? docker.unpause(container.id) : docker.start(container.id));
+  } catch (error) {
+    // Somebody else was quicker, or it is gone: the next look tells which.
+    if (answered(error, 404) || answered(error, 409)) return 'again';
+    if (step.do === 'unpause' && /not paused/i.test(messageOf(error))) return 'again';
+    throw error;
+  }
+  return 'released';
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof HoldfastError) return error.message;
+  return error instanceof Error ? error.message : String(error);
+}
