@@ -1,0 +1,34 @@
+/** A client of the engine, for the command line and whatever else starts or watches workflows. */
+import { Client, Connection } from '@temporalio/client';
+import { HoldfastError } from '../failures.ts';
+import { engineTarget } from './target.ts';
+import type { EngineTarget } from './target.ts';
+
+const CONNECT_LIMIT_MS = 5_000;
+
+export interface Engine extends AsyncDisposable {
+  readonly client: Client;
+  readonly connection: Connection;
+  readonly target: EngineTarget;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects within seconds or throws EngineUnreachable with the address and what to do. The caller closes it (or uses
+ * `await using`).
+ */
+export async function connectEngine(target: EngineTarget = engineTarget()): Promise<Engine> {
+  let connection: Connection;
+  try {
+    connection = await Connection.connect({ ...target.connectionOptions, connectTimeout: CONNECT_LIMIT_MS });
+  } catch (cause) {
+    throw new HoldfastError(
+      'EngineUnreachable',
+      `the Temporal server at ${target.address} (${target.from}) does not answer`,
+      { cause, details: { address: target.address, from: target.from } },
+    );
+  }
+  const client = new Client({ connection, namespace: target.namespace });
+  const close = (): Promise<void> => connection.close();
+  return { client, connection, target, close, [Symbol.asyncDispose]: close };
+}

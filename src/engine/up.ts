@@ -1,0 +1,211 @@
+/**
+ * `holdfast up`: the embedded server (unless TEMPORAL_* names another), its registrations, and the workers of this
+ * machine, all kept running until this process is asked to end.
+ */
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { HoldfastError } from '../failures.ts';
+import { engineDirectory } from '../system/home.ts';
+import { connectEngine } from './connect.ts';
+import type { Engine } from './connect.ts';
+import { freePort, preferPort, requirePort } from './ports.ts';
+import { identityOf, pidOf } from './process.ts';
+import { raiseRetention, registerSearchAttributes } from './register.ts';
+import { serverSpec, waitUntilServing } from './server.ts';
+import {
+  checkDatabaseVersion,
+  endOrphans,
+  recordDatabaseVersion,
+  takeInstanceLock,
+  writeEngineRecord,
+} from './state.ts';
+import type { InstanceLock } from './state.ts';
+import { supervise } from './supervised.ts';
+import type { ChildEvent, ChildSpec, Supervised } from './supervised.ts';
+import { engineTarget, isServerNamed } from './target.ts';
+import type { EngineTarget } from './target.ts';
+import { findTemporal } from './tools.ts';
+import { waitUntilPolling, workerPlaces } from './workers.ts';
+
+const USUAL_PORT = 7233;
+const USUAL_UI_PORT = 8233;
+
+export interface UpOptions {
+  /** The hosts that this machine is; one worker process for each, beside the one for the stories. */
+  readonly hosts: readonly string[];
+  /** Exactly this port, waited for while a predecessor gives it back. Default: 7233, or a free one when that is taken. */
+  readonly port?: number;
+  /** Likewise; false for no web interface. Default 8233 or a free one. */
+  readonly uiPort?: number | false;
+  /** False: the server only. Default true. */
+  readonly workers?: boolean;
+  readonly onEvent?: (event: UpEvent) => void;
+  /** Aborting gives up starting; what was started is stopped. */
+  readonly signal?: AbortSignal;
+}
+
+export type UpEvent =
+  | ({ readonly kind: 'child' } & ChildEvent)
+  | { readonly kind: 'serving'; readonly address: string; readonly uiUrl?: string; readonly from: EngineTarget['from'] }
+  | { readonly kind: 'registered'; readonly searchAttributes: readonly string[] }
+  | { readonly kind: 'orphans'; readonly ended: number }
+  | { readonly kind: 'ready'; readonly hosts: readonly string[] };
+
+export interface RunningEngine {
+  readonly target: EngineTarget;
+  /** Stops the workers, then the server. A repeat waits for the same end. */
+  stop(): Promise<void>;
+  /** Process numbers by name, for status and tests; a child between death and restart has none. */
+  processes(): Readonly<Record<string, number | undefined>>;
+}
+
+/** Everything one `up` has started, and the record of it that survives its death. */
+class Household {
+  private readonly children: Supervised[] = [];
+  private readonly options: UpOptions;
+  private lock: InstanceLock | undefined;
+  private place: { address: string; uiUrl?: string } | undefined;
+  private stopping: Promise<void> | undefined;
+
+  constructor(options: UpOptions) {
+    this.options = options;
+  }
+
+  tell(event: UpEvent): void {
+    this.options.onEvent?.(event);
+  }
+
+  start(spec: ChildSpec): Supervised {
+    const child = supervise(spec, (event) => {
+      this.tell({ kind: 'child', ...event });
+      // The child isn't known here before its first start has been told of.
+      queueMicrotask(() => this.writeRecord());
+    });
+    this.children.push(child);
+    this.writeRecord();
+    return child;
+  }
+
+  takeLock(): void {
+    this.lock = takeInstanceLock();
+    if (this.lock === undefined) {
+      throw new HoldfastError('EngineRunning', `an engine runs already in ${engineDirectory()}`);
+    }
+  }
+
+  serveAt(place: { address: string; uiUrl?: string }): void {
+    this.place = place;
+  }
+
+  /** Only the owner of the embedded server keeps a record; workers of a named server are nobody else's business. */
+  private writeRecord(): void {
+    if (this.place === undefined || this.stopping !== undefined) return;
+    const children = this.children.map((child) => child.identity()).filter((identity) => identity !== undefined);
+    writeEngineRecord({ ...this.place, owner: identityOf(process.pid) ?? '', children });
+  }
+
+  processes(): Record<string, number | undefined> {
+    return Object.fromEntries(
+      this.children.map((child) => {
+        const identity = child.identity();
+        return [child.name, identity === undefined ? undefined : pidOf(identity)];
+      }),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.stopping ??= this.stopInOrder();
+    return this.stopping;
+  }
+
+  private async stopInOrder(): Promise<void> {
+    const workers = this.children.filter((child) => child.name !== 'server');
+    // Workers hand back what they were doing while there is still a server to hand it to.
+    await Promise.all(workers.map((child) => child.stop()));
+    await Promise.all(this.children.map((child) => child.stop()));
+    if (this.place !== undefined) rmSync(path.join(engineDirectory(), 'engine.json'), { force: true });
+    this.lock?.release();
+  }
+}
+
+async function choosePort(asked: number | undefined, usual: number): Promise<number> {
+  if (asked === 0) return freePort();
+  return asked === undefined ? preferPort(usual) : requirePort(asked);
+}
+
+async function startServer(household: Household, options: UpOptions): Promise<void> {
+  const binary = await findTemporal();
+  if (binary === undefined) throw new HoldfastError('ToolMissing', 'there is no Temporal server binary');
+  household.takeLock();
+  checkDatabaseVersion();
+  const ended = await endOrphans();
+  if (ended > 0) household.tell({ kind: 'orphans', ended });
+  const port = await choosePort(options.port, USUAL_PORT);
+  const uiPort = options.uiPort === false ? undefined : await choosePort(options.uiPort, USUAL_UI_PORT);
+  const address = `127.0.0.1:${port}`;
+  household.serveAt({ address, ...(uiPort === undefined ? {} : { uiUrl: `http://127.0.0.1:${uiPort}` }) });
+  const server = household.start(serverSpec(binary.path, { port, ...(uiPort === undefined ? {} : { uiPort }) }));
+  await waitUntilServing(address, () => server.identity() !== undefined, options.signal);
+}
+
+async function register(household: Household, engine: Engine, embedded: boolean): Promise<void> {
+  const { connection, target } = engine;
+  if (embedded) {
+    await raiseRetention(connection, target.namespace);
+    recordDatabaseVersion();
+  }
+  const searchAttributes = await registerSearchAttributes(connection, target.namespace);
+  if (searchAttributes.length > 0) household.tell({ kind: 'registered', searchAttributes });
+}
+
+async function startWorkers(household: Household, engine: Engine, options: UpOptions): Promise<void> {
+  // A named server is named to the workers by the same variables; ours is named by its address.
+  const env = isServerNamed() ? {} : { TEMPORAL_ADDRESS: engine.target.address };
+  const started = workerPlaces(options.hosts, env).map((place) => ({ place, child: household.start(place.spec) }));
+  await Promise.all(
+    started.map(({ place, child }) => {
+      const pidOfWorker = (): number | undefined => household.processes()[child.name];
+      return waitUntilPolling(engine.connection, engine.target.namespace, place, pidOfWorker, options.signal);
+    }),
+  );
+  household.tell({ kind: 'ready', hosts: options.hosts });
+}
+
+/**
+ * Resolves when server and workers are at work. Throws EngineRunning, EngineVersion, PortTaken, ToolMissing,
+ * EngineUnreachable or HostSilent, after stopping what it had started.
+ */
+export async function startUp(options: UpOptions): Promise<RunningEngine> {
+  const household = new Household(options);
+  try {
+    const embedded = !isServerNamed();
+    if (embedded) await startServer(household, options);
+    const target = engineTarget();
+    await using engine = await connectEngine(target);
+    await register(household, engine, embedded);
+    const { address, uiUrl, from } = target;
+    household.tell({ kind: 'serving', address, from, ...(uiUrl === undefined ? {} : { uiUrl }) });
+    if (options.workers !== false) await startWorkers(household, engine, options);
+    return { target, stop: () => household.stop(), processes: () => household.processes() };
+  } catch (error) {
+    await household.stop();
+    throw error;
+  }
+}
+
+/** Runs until SIGINT or SIGTERM, then stops everything in order. Rejects when it cannot start. */
+export async function runUp(options: UpOptions): Promise<void> {
+  const starting = new AbortController();
+  const asked = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => {
+        starting.abort(new HoldfastError('Rejected', `${signal} while starting`));
+        resolve();
+      });
+    }
+  });
+  const signal = options.signal === undefined ? starting.signal : AbortSignal.any([options.signal, starting.signal]);
+  const running = await startUp({ ...options, signal });
+  await asked;
+  await running.stop();
+}

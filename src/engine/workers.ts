@@ -1,0 +1,92 @@
+/** The worker processes that `up` keeps running, and how one sees that they are at work. */
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import type { temporal } from '@temporalio/proto';
+import { HoldfastError } from '../failures.ts';
+import { hostQueue, ORCHESTRATION_QUEUE } from '../task-queues.ts';
+import { logFile } from './state.ts';
+import type { ChildSpec } from './supervised.ts';
+
+const WORKER = path.resolve(import.meta.dirname, '..', 'worker.ts');
+const READY_LIMIT_MS = 90_000;
+const POLL_MS = 150;
+/** A worker that is stopped hands its activities back within this time. */
+const STOP_LIMIT_MS = 30_000;
+
+const { TaskQueueType } = proto.temporal.api.enums.v1;
+
+/**
+ * A host worker moves much data through short-lived buffers: without a limit on the young generation Node lets it grow
+ * to hundreds of MiB before it looks. The old generations are bounded so that a leak ends the worker and not the host.
+ */
+const NODE_OPTIONS = {
+  orchestration: '--max-old-space-size=512',
+  host: '--max-semi-space-size=1 --max-old-space-size=384',
+} as const;
+
+export interface WorkerPlace {
+  readonly spec: ChildSpec;
+  readonly queue: string;
+  readonly queueType: temporal.api.enums.v1.TaskQueueType;
+}
+
+function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[], env: NodeJS.ProcessEnv): ChildSpec {
+  const options = [process.env['NODE_OPTIONS'], NODE_OPTIONS[role]].filter((part) => part !== undefined && part !== '');
+  return {
+    name,
+    command: process.execPath,
+    args: [WORKER, '--role', role, ...args],
+    env: { ...process.env, ...env, NODE_OPTIONS: options.join(' ') },
+    logFile: logFile(name.replaceAll(' ', '-')),
+    stopLimitMs: STOP_LIMIT_MS,
+  };
+}
+
+/** One worker for the stories, one for each host that this machine is. `env` tells them where the server is. */
+export function workerPlaces(hosts: readonly string[], env: NodeJS.ProcessEnv): WorkerPlace[] {
+  return [
+    {
+      spec: workerSpec('worker', 'orchestration', [], env),
+      queue: ORCHESTRATION_QUEUE,
+      queueType: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    },
+    ...hosts.map((host) => ({
+      spec: workerSpec(`worker ${host}`, 'host', ['--host', host], env),
+      queue: hostQueue(host),
+      queueType: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    })),
+  ];
+}
+
+/** A worker names itself `<pid>@<machine>` to the server unless it is told otherwise. */
+function isOwnPoller(identity: string | null | undefined, pid: number): boolean {
+  return identity?.startsWith(`${pid}@${hostname()}`) === true;
+}
+
+/** Waits until that very process asks the server for work. Throws HostSilent with the place of its log. */
+export async function waitUntilPolling(
+  connection: Connection,
+  namespace: string,
+  place: WorkerPlace,
+  pidOfWorker: () => number | undefined,
+  signal?: AbortSignal,
+): Promise<void> {
+  const end = Date.now() + READY_LIMIT_MS;
+  while (Date.now() < end) {
+    signal?.throwIfAborted();
+    const { pollers } = await connection.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name: place.queue },
+      taskQueueType: place.queueType,
+    });
+    const pid = pidOfWorker();
+    if (pid !== undefined && pollers.some((poller) => isOwnPoller(poller.identity, pid))) return;
+    await sleep(POLL_MS);
+  }
+  throw new HoldfastError('HostSilent', `the ${place.spec.name} was started and does not ask for work`, {
+    hint: `Its log says why: ${place.spec.logFile}.`,
+  });
+}
