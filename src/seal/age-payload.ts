@@ -1,6 +1,7 @@
 /** The payload of an age v1 file: STREAM of ChaCha20-Poly1305 in pieces of 64 KiB, under a key bound to a nonce. */
 import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
 import { HoldfastError } from '../failures.ts';
+import { freeNow } from './free.ts';
 import { hkdf } from './age-header.ts';
 
 const PIECE_BYTES = 64 * 1024;
@@ -33,6 +34,7 @@ export function sealPayload(fileKey: Uint8Array, plain: Uint8Array, out: Uint8Ar
     out.set(sealed, at);
     out.set(cipher.getAuthTag(), at + sealed.length);
     at += sealed.length + TAG_BYTES;
+    freeNow(sealed);
   }
 }
 
@@ -49,7 +51,9 @@ export function openPayload(fileKey: Uint8Array, payload: Uint8Array): Buffer {
     const end = Math.min(start + SEALED_PIECE_BYTES, payload.length);
     const cipher = createDecipheriv('chacha20-poly1305', key, pieceNonce(index, index === pieces - 1), AEAD);
     cipher.setAuthTag(payload.subarray(end - TAG_BYTES, end));
-    plain.set(cipher.update(payload.subarray(start, end - TAG_BYTES)), index * PIECE_BYTES);
+    const piece = cipher.update(payload.subarray(start, end - TAG_BYTES));
+    plain.set(piece, index * PIECE_BYTES);
+    freeNow(piece);
     try {
       cipher.final();
     } catch {

@@ -2,6 +2,7 @@
 export { ageOpen, ageSeal } from './age.ts';
 export { generateAgeIdentity, parseIdentities, parseRecipient, recipientOf } from './age-keys.ts';
 export type { AgeKeyPair } from './age-keys.ts';
+export { freeNow } from './free.ts';
 export { createOpenPool } from './open-pool.ts';
 export { createSealPool } from './seal-pool.ts';
 export { chunkId, openBytes, sealBytes } from './small.ts';

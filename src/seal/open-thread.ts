@@ -5,6 +5,7 @@ import { HoldfastError } from '../failures.ts';
 import { AgeOpener } from './age.ts';
 import { parseIdentities } from './age-keys.ts';
 import { decompress } from './compress.ts';
+import { freeNow } from './free.ts';
 import type { OpenRequest, OpenThreadData } from './open-pool.ts';
 import { chunkId } from './small.ts';
 import { serveJobs } from './thread-messages.ts';
@@ -22,6 +23,7 @@ function request(_job: number, body: unknown): StepOutcome {
   try {
     const sealed = asked.sealed ?? readWhole(asked.path, asked.lengthBytes);
     const plain = openChunk(sealed, asked);
+    if (asked.sealed !== undefined) freeNow(asked.sealed);
     return { type: 'done', body: plain, transfer: [plain.buffer] };
   } catch (cause) {
     if (!(cause instanceof HoldfastError)) throw cause;
@@ -31,7 +33,9 @@ function request(_job: number, body: unknown): StepOutcome {
 
 function openChunk(sealed: Uint8Array, asked: OpenRequest): Uint8Array<ArrayBuffer> {
   const { id, lengthBytes } = asked;
-  const plain = decompress(opener.open(sealed), lengthBytes, lengthBytes);
+  const packed = opener.open(sealed);
+  const plain = decompress(packed, lengthBytes, lengthBytes);
+  freeNow(packed);
   if (plain.length !== lengthBytes) {
     throw new HoldfastError('ObjectCorrupt', `it holds ${plain.length} bytes instead of ${lengthBytes}.`);
   }

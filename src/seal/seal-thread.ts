@@ -6,6 +6,7 @@ import { compress } from './compress.ts';
 import { readPieces } from './read-pieces.ts';
 import type { NamedChunk, SealRequest, SealThreadData, ThreadSealed } from './seal-pool.ts';
 import { chunkId } from './small.ts';
+import { freeNow } from './free.ts';
 import { serveJobs } from './thread-messages.ts';
 import type { StepOutcome } from './thread-messages.ts';
 
@@ -48,7 +49,9 @@ function answer(job: number, wanted: unknown): StepOutcome {
   const base = { id, lengthBytes, changed };
   if (wanted !== true)
     return { type: 'done', body: { ...base, sealed: undefined } satisfies ThreadSealed, transfer: [] };
-  const sealed = ageSealWith(sealer, compress(buffer.subarray(0, lengthBytes), data.level));
+  const packed = compress(buffer.subarray(0, lengthBytes), data.level);
+  const sealed = ageSealWith(sealer, packed);
+  freeNow(packed);
   return { type: 'done', body: { ...base, sealed } satisfies ThreadSealed, transfer: [sealed.buffer] };
 }
 

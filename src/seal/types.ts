@@ -5,7 +5,10 @@ export interface SealedChunk {
   /** 64 hex digits: HMAC-SHA-256 of the plain bytes under the chunk-id key. */
   readonly id: string;
   readonly lengthBytes: number;
-  /** age(zstd(bytes)); undefined when `wanted` said no. Owned by the receiver. */
+  /**
+   * age(zstd(bytes)); undefined when `wanted` said no. Owned by the receiver, who may give it to `freeNow` (free.ts) once
+   * it is stored: the garbage collector takes its time, which costs a hundred MiB.
+   */
   readonly sealed: Uint8Array | undefined;
   /** Paths that were not as their expectation said while they were read. */
   readonly changed: readonly string[];
