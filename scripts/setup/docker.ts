@@ -8,9 +8,10 @@ import { request } from 'node:http';
 import type { RequestOptions } from 'node:http';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { identityOf, isAlive, signalProcess } from '../../src/engine/process.ts';
 import { cacheDirectory } from '../../src/engine/tools.ts';
 import { stopLeftovers } from './docker-leftovers.ts';
-import { identityOf, isAlive, withLock } from './lock.ts';
+import { withLock } from './lock.ts';
 import { canInstall, ensurePackages, missingPrograms } from './packages.ts';
 import { findProgram } from './run.ts';
 import { doing, say, SetupError } from './say.ts';
@@ -91,11 +92,10 @@ async function startEngine(): Promise<void> {
 async function stopEngine(): Promise<void> {
   const identity = read(place('engine'));
   if (!isAlive(identity)) return;
-  const pid = Number.parseInt(identity, 10);
   await doing('Stopping the Docker engine that was started for this', async () => {
-    process.kill(pid, 'SIGTERM');
+    signalProcess(identity, 'SIGTERM');
     const ended = await waitUntil(() => !isAlive(identity), STOP_LIMIT_MS);
-    if (!ended) process.kill(pid, 'SIGKILL');
+    if (!ended) signalProcess(identity, 'SIGKILL');
     await waitUntil(() => !isAlive(identity), PING_LIMIT_MS);
     stopLeftovers();
   });

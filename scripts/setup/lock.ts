@@ -2,28 +2,11 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { identityOf, isAlive } from '../../src/engine/process.ts';
 
 const POLL_MS = 200;
 /** A lock without an owner's number this long after it was made belongs to nobody. */
 const UNSIGNED_MS = 10_000;
-
-/** A process by number and start time, because numbers are used again. Undefined when it doesn't exist. */
-export function identityOf(pid: number): string | undefined {
-  try {
-    // The name in brackets may hold anything; what follows the last bracket is fields 3 and up, 22 is the start time.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : `${pid} ${fields[19] ?? ''}`;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether the process that this text identifies still runs. */
-export function isAlive(identity: string): boolean {
-  const pid = Number.parseInt(identity, 10);
-  return Number.isInteger(pid) && pid > 0 && identityOf(pid) === identity;
-}
 
 function isAbandoned(lock: string): boolean {
   try {

@@ -18,7 +18,7 @@ export function isEngineKnown(): boolean {
  * work. What the work left unfinished goes on when the next engine starts there.
  */
 export async function ephemeralEngine<T>(
-  options: Pick<UpOptions, 'hosts' | 'onEvent' | 'signal'>,
+  options: Pick<UpOptions, 'hosts' | 'workers' | 'onEvent' | 'signal'>,
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
   if (isEngineKnown()) {
