@@ -5,6 +5,8 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
 export interface Measured {
@@ -116,11 +118,12 @@ export async function measure(wanted: Command): Promise<Measured> {
   return { wallSeconds, cpuSeconds: childSeconds(times), peakMiB: peak };
 }
 
-/** Sum of the sizes of all files below, in bytes. */
+/** Sum of the sizes of all files below, in bytes; directories themselves are not counted. */
 export async function treeBytes(directory: string): Promise<number> {
-  let output = '';
-  const du = spawn('du', ['--bytes', '--summarize', directory], { stdio: ['ignore', 'pipe', 'inherit'] });
-  du.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
-  await new Promise((resolve, reject) => du.once('error', reject).once('close', resolve));
-  return Number(output.split('\t')[0]);
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  let bytes = 0;
+  for (const entry of entries) {
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  return bytes;
 }
