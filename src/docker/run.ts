@@ -36,8 +36,12 @@ export async function runToEnd(
         Image: spec.image,
         Cmd: [...spec.command],
         Labels: { ...spec.labels, [OWNER_LABEL]: printIdentity(ownIdentity()) },
-        NetworkDisabled: true,
-        HostConfig: { Binds: [...spec.binds], NetworkMode: spec.network, LogConfig: { Type: 'json-file', Config: {} } },
+        HostConfig: {
+          Binds: [...spec.binds],
+          NetworkMode: spec.network,
+          SecurityOpt: [...(spec.securityOptions ?? [])],
+          LogConfig: { Type: 'json-file', Config: {} },
+        },
       }),
     );
     await bounded(subject, limits, () => container.start());

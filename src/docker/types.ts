@@ -87,7 +87,9 @@ export interface DockerHost {
     command: readonly string[];
     binds: readonly string[];
     labels: Record<string, string>;
-    network: 'none';
+    /** None, or that of another container of Holdfast's own. */
+    network: 'none' | `container:${string}`;
+    securityOptions?: readonly string[];
     timeoutMs: number;
     signal: AbortSignal;
   }): Promise<{ exitCode: number; output: string }>;

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { finished } from 'node:stream/promises';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 
 import Docker from 'dockerode';
@@ -132,7 +132,7 @@ export async function testImage(raw: Docker, id: string): Promise<string> {
       tag: id,
       changes: 'ENV PATH=/bin',
     });
-    for await (const _ of stream) _;
+    await text(stream);
     return tag;
   } finally {
     await rm(directory, { recursive: true, force: true });
