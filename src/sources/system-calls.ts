@@ -24,9 +24,11 @@ interface Calls {
   readonly lsetxattr: (path: PathLike, name: PathLike, value: Buffer, size: number, flags: number) => number;
   readonly lremovexattr: (path: PathLike, name: PathLike) => number;
   readonly utimensat: (directory: number, path: PathLike, times: Buffer, flags: number) => number;
+  readonly futimens: (fd: number, times: Buffer) => number;
   readonly mknod: (path: PathLike, mode: number, device: bigint) => number;
   readonly renameat2: (fromDir: number, from: PathLike, toDir: number, to: PathLike, flags: number) => number;
   readonly syncfs: (fd: number) => number;
+  readonly syncFileRange: (fd: number, offset: number, bytes: number, flags: number) => number;
 }
 
 function load(): Calls {
@@ -40,11 +42,13 @@ function load(): Calls {
     ),
     lremovexattr: library.func('int lremovexattr(const char *path, const char *name)'),
     utimensat: library.func('int utimensat(int dir, const char *path, const void *times, int flags)'),
+    futimens: library.func('int futimens(int fd, const void *times)'),
     mknod: library.func('int mknod(const char *path, unsigned int mode, uint64_t dev)'),
     renameat2: library.func(
       'int renameat2(int fromDir, const char *from, int toDir, const char *to, unsigned int flags)',
     ),
     syncfs: library.func('int syncfs(int fd)'),
+    syncFileRange: library.func('int sync_file_range(int fd, int64_t offset, int64_t nbytes, unsigned int flags)'),
   };
 }
 
@@ -160,15 +164,22 @@ export function removeXattr(path: PathLike, name: PathLike): boolean {
 const timesBuffer = Buffer.alloc(32);
 timesBuffer.writeBigInt64LE(UTIME_OMIT, 8);
 
-/** Sets the modification time of the file itself, to the nanosecond; the access time stays. Throws a CallError. */
-export function setModifiedTime(path: PathLike, mtimeNs: bigint): void {
-  const rest = ((mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-  timesBuffer.writeBigInt64LE((mtimeNs - rest) / 1_000_000_000n, 16);
+/**
+ * Sets the modification time of the file itself (a path) or of an open file (a descriptor), to the nanosecond; the
+ * access time stays. Throws a CallError.
+ */
+export function setModifiedTime(file: PathLike | number, mtimeNs: bigint): void {
+  const rest = ((mtimeNs % NS_PER_S) + NS_PER_S) % NS_PER_S;
+  timesBuffer.writeBigInt64LE((mtimeNs - rest) / NS_PER_S, 16);
   timesBuffer.writeBigInt64LE(rest, 24);
-  if (calls().utimensat(AT_FDCWD, terminated(path), timesBuffer, AT_SYMLINK_NOFOLLOW) !== 0) {
-    throw callError('utimensat', path);
+  if (typeof file === 'number') {
+    if (calls().futimens(file, timesBuffer) !== 0) throw callError('futimens', `file descriptor ${file}`);
+  } else if (calls().utimensat(AT_FDCWD, terminated(file), timesBuffer, AT_SYMLINK_NOFOLLOW) !== 0) {
+    throw callError('utimensat', file);
   }
 }
+
+const NS_PER_S = 1_000_000_000n;
 
 /** Makes a fifo or a device node; `mode` carries the type bits. Throws a CallError. */
 export function makeNode(path: PathLike, mode: number, device: bigint): void {
@@ -190,4 +201,12 @@ export function exchangeNames(one: string, other: string): boolean {
 /** Returns when all that was written to the filesystem of this open file is durable. Throws a CallError. */
 export function syncFilesystem(fd: number): void {
   if (calls().syncfs(fd) !== 0) throw callError('syncfs', `file descriptor ${fd}`);
+}
+
+/** SYNC_FILE_RANGE_WRITE: begins to write and does not wait. */
+const BEGIN_WRITING = 2;
+
+/** Asks the kernel to begin writing a range of an open file out, so that a later sync finds less to do. Only advice. */
+export function beginWritingOut(fd: number, offset: number, bytes: number): void {
+  calls().syncFileRange(fd, offset, bytes, BEGIN_WRITING);
 }
