@@ -12,6 +12,8 @@ export interface ArtifactRef {
   readonly root: string;
   readonly depth: number;
   readonly chunks: number;
+  /** Id of the root of the tree of stored checksums: what presence is checked by, without any key. */
+  readonly sums?: string;
 }
 
 export interface StoreCounts {
@@ -94,14 +96,18 @@ export interface ProofBody {
   /** At most 50, then `moreBad`. */
   readonly bad: readonly { readonly key: string; readonly code: string; readonly what: string }[];
   readonly moreBad: number;
+  /** Empty until `writeProof` signs it. */
   readonly signer: string;
 }
 
 /** One line of the catalogue, read from the store alone. */
 export interface CatalogueEntry {
   readonly key: string;
+  /** Of a manifest that cannot be read: what its name says, and nothing else. */
   readonly body: ManifestBody;
   readonly sha256: string;
+  /** Gaps in the signer's chain, proofs that do not hold: facts beside the verdict, for people. */
+  readonly notes?: readonly string[];
   /** How far it can be trusted, with the reason when it can't. */
   readonly trust: { readonly ok: true } | { readonly ok: false; readonly why: string };
   readonly proofs: readonly ProofBody[];
@@ -200,6 +206,8 @@ export interface ReaderVault {
   catalogue(options?: { plan?: string; signal?: AbortSignal }): Promise<CatalogueEntry[]>;
   /** Throws BackupMissing, Untrusted. */
   open(manifestKey: string): Promise<BackupReader>;
+  /** Artifacts of a capture whose manifest is not written yet, for checks before the commit. */
+  artifacts(epoch: string, refs: readonly ArtifactRef[]): Promise<readonly ArtifactReader[]>;
   /** Content: every chunk and list is fetched, opened and compared with its name and length. Goes on after a bad one. */
   verifyContent(
     manifestKey: string,

@@ -1,0 +1,88 @@
+/** Reads an artifact back: ordered bytes, chunks opened side by side on threads, a bounded number of them in memory. */
+import { HoldfastError } from '../failures.ts';
+import type { ArtifactReader, MediaType } from '../part.ts';
+import type { OpenPool } from '../seal/index.ts';
+import type { Store } from '../stores/store.ts';
+import { chunksOf, type ListKeys, type Placed } from './lists.ts';
+import { objectKey } from './names.ts';
+import type { ArtifactRef } from './types.ts';
+
+/** Chunks that are fetched and opened ahead of the reader. */
+export const WINDOW_CHUNKS = 16;
+
+/** Fetches and opens one chunk. Throws ObjectMissing, ObjectCorrupt, WrongIdentity. */
+export async function openChunk(
+  store: Store,
+  pool: OpenPool,
+  chunk: { readonly id: string; readonly lengthBytes: number },
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const key = objectKey('chunks', chunk.id);
+  const expect = { id: chunk.id, lengthBytes: chunk.lengthBytes };
+  try {
+    if (store.localPath !== undefined) return await pool.openFile(store.localPath(key), expect);
+    const sealed = await store.get(key, signal === undefined ? {} : { signal });
+    return await pool.open(sealed, expect);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.details['key'] !== undefined) throw error;
+    throw new HoldfastError(error.code, `${key}: ${error.message}`, {
+      cause: error,
+      details: { ...error.details, key },
+    });
+  }
+}
+
+export class VaultArtifactReader implements ArtifactReader {
+  readonly name: string;
+  readonly mediaType: MediaType;
+  readonly lengthBytes: number;
+  private readonly ref: ArtifactRef;
+  private readonly store: Store;
+  private readonly keys: ListKeys;
+  private readonly pool: OpenPool;
+
+  constructor(ref: ArtifactRef, from: { store: Store; keys: ListKeys; pool: OpenPool }) {
+    this.ref = ref;
+    this.name = ref.name;
+    this.mediaType = ref.mediaType;
+    this.lengthBytes = ref.lengthBytes;
+    this.store = from.store;
+    this.keys = from.keys;
+    this.pool = from.pool;
+  }
+
+  async *read(options: { start?: number; end?: number; signal?: AbortSignal } = {}): AsyncGenerator<Uint8Array> {
+    const start = Math.max(0, options.start ?? 0);
+    const end = Math.min(this.lengthBytes, options.end ?? this.lengthBytes);
+    const { signal } = options;
+    const opening: { readonly chunk: Placed; readonly bytes: Promise<Uint8Array> }[] = [];
+    const take = async (): Promise<Uint8Array> => {
+      const next = opening[0];
+      if (next === undefined) throw new HoldfastError('Internal', 'no chunk is being opened');
+      const bytes = await next.bytes;
+      opening.shift();
+      signal?.throwIfAborted();
+      return within(next.chunk, bytes, start, end);
+    };
+    try {
+      for await (const chunk of chunksOf(this.store, this.keys, this.ref, { start, end })) {
+        signal?.throwIfAborted();
+        const bytes = openChunk(this.store, this.pool, chunk, signal);
+        // Heard when its turn comes.
+        bytes.catch(() => undefined);
+        opening.push({ chunk, bytes });
+        if (opening.length >= WINDOW_CHUNKS) yield await take();
+      }
+      while (opening.length > 0) yield await take();
+    } finally {
+      await Promise.allSettled(opening.map(({ bytes }) => bytes));
+    }
+  }
+}
+
+/** The part of a chunk that lies between two offsets of the artifact. */
+function within(chunk: Placed, bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const from = Math.max(0, start - chunk.offset);
+  const to = Math.min(bytes.length, end - chunk.offset);
+  return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+}

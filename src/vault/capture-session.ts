@@ -1,0 +1,239 @@
+/** One component's capture: artifacts in, chunks and list trees out. What an earlier capture stored is found, not redone. */
+import { type Artifact, type ChunkRecipe, type RecipeSegment, type StreamSegment } from '../part.ts';
+import type { SealedChunk, SealPool } from '../seal/index.ts';
+import { Cutter } from './cut.ts';
+import { ListTreeBuilder, type TreeRoot } from './list-tree.ts';
+import type { ObjectWriter, WriteTally } from './object-writer.ts';
+import type { ChunkRef, ReuseCache } from './reuse-cache.ts';
+import type { ArtifactRef, CaptureProgress, CaptureSession, StoreCounts } from './types.ts';
+
+/** Steps between the first chunk that is not stored yet and the newest: bounds what is held while one put is slow. */
+const WINDOW_STEPS = 48;
+const CHANGED_SHOWN = 20;
+const CHANGED_PATH_CHARACTERS = 200;
+
+export interface SessionDependencies {
+  readonly writer: ObjectWriter;
+  readonly pool: () => SealPool;
+  /** Resolves when the threads can take more. */
+  readonly ready: () => Promise<void>;
+  readonly gear: Int32Array;
+  readonly reuse: ReuseCache;
+  readonly signal: AbortSignal;
+  readonly onProgress: ((progress: CaptureProgress) => void) | undefined;
+  /** Makes what was put durable and remembers it. */
+  readonly settle: () => Promise<void>;
+  readonly onClose: () => void;
+}
+
+interface Tally extends WriteTally {
+  readBytes: number;
+  doneBytes: number;
+  filesSeen: number;
+  readonly changed: string[];
+  changedCount: number;
+}
+
+interface Progress {
+  bytesDone: number;
+  filesDone: number;
+  chunksNew: number;
+  storedBytes: number;
+}
+
+export class Session implements CaptureSession {
+  private readonly the: SessionDependencies;
+  private readonly before: Progress = { bytesDone: 0, filesDone: 0, chunksNew: 0, storedBytes: 0 };
+  private complete = true;
+  private finished = false;
+  private closed = false;
+
+  constructor(dependencies: SessionDependencies) {
+    this.the = dependencies;
+  }
+
+  async store(artifact: Artifact): Promise<{ ref: ArtifactRef; counts: StoreCounts }> {
+    const run = new ArtifactRun(this.the, this.before);
+    this.complete = false;
+    const { lengthBytes, ...tree } = await run.store(artifact);
+    this.complete = true;
+    const { name, mediaType } = artifact;
+    const ref = { name, mediaType, lengthBytes, ...tree };
+    const { doneBytes, ...counts } = run.tally;
+    this.before.bytesDone += doneBytes;
+    this.before.filesDone += counts.filesSeen;
+    this.before.chunksNew += counts.chunksNew;
+    this.before.storedBytes += counts.storedBytes;
+    return { ref, counts };
+  }
+
+  async finish(): Promise<void> {
+    await this.the.settle();
+    await this.the.reuse.save(this.complete);
+    this.finished = true;
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    try {
+      if (!this.finished) await this.the.reuse.save(false);
+    } finally {
+      this.the.onClose();
+    }
+  }
+}
+
+/** A segment that is being read. */
+interface Reading {
+  readonly refs: ChunkRef[];
+  changed: number;
+}
+
+/** What becomes of the artifact, in order: chunks on their way, chunks that are there, and the end of a segment. */
+type Step =
+  | { readonly kind: 'chunk'; readonly chunk: Promise<SealedChunk>; readonly reading: Reading }
+  | { readonly kind: 'reused'; readonly refs: readonly ChunkRef[] }
+  | { readonly kind: 'end'; readonly fingerprint: string; readonly reading: Reading };
+
+/** One artifact on its way. Chunks are sealed and put side by side, and listed in order. */
+class ArtifactRun {
+  readonly tally: Tally = {
+    chunksNew: 0,
+    chunksReused: 0,
+    storedBytes: 0,
+    readBytes: 0,
+    doneBytes: 0,
+    filesSeen: 0,
+    changed: [],
+    changedCount: 0,
+  };
+  private readonly the: SessionDependencies;
+  private readonly before: Progress;
+  private readonly tree: ListTreeBuilder;
+  private readonly steps: Step[] = [];
+
+  constructor(dependencies: SessionDependencies, before: Progress) {
+    this.the = dependencies;
+    this.before = before;
+    const { writer, signal } = dependencies;
+    this.tree = new ListTreeBuilder({
+      list: (bytes) => writer.list(bytes, this.tally, signal),
+      sums: (id, bytes) => writer.sums(id, bytes, this.tally, signal),
+      stored: (room, id) => writer.known.stored(room, id),
+    });
+  }
+
+  async store(artifact: Artifact): Promise<TreeRoot> {
+    try {
+      for await (const segment of artifact.segments()) {
+        this.the.signal.throwIfAborted();
+        if (segment.kind === 'stream') await this.storeStream(segment);
+        else await this.storeRecipes(segment);
+        this.report();
+      }
+      await this.drain(0);
+      return await this.tree.finish();
+    } catch (error) {
+      // Nothing of this artifact goes on behind the caller's back.
+      await Promise.allSettled(this.steps.flatMap((step) => (step.kind === 'chunk' ? [step.chunk] : [])));
+      throw error;
+    }
+  }
+
+  private async storeRecipes(segment: RecipeSegment): Promise<void> {
+    this.tally.filesSeen += segment.files;
+    const { fingerprint } = segment;
+    const known = fingerprint === undefined ? undefined : this.reusable(fingerprint);
+    if (fingerprint !== undefined && known !== undefined) {
+      this.tally.chunksReused += known.length;
+      this.tally.doneBytes += segment.lengthBytes;
+      this.the.reuse.remember(fingerprint, known);
+      await this.enqueue({ kind: 'reused', refs: known });
+      return;
+    }
+    const reading: Reading = { refs: [], changed: 0 };
+    for await (const recipe of segment.recipes()) await this.submit(recipe, reading);
+    if (fingerprint !== undefined && segment.settled) await this.enqueue({ kind: 'end', fingerprint, reading });
+  }
+
+  /** What an equal segment gave before, when all of it is known to be stored still. */
+  private reusable(fingerprint: string): ChunkRef[] | undefined {
+    const refs = this.the.reuse.find(fingerprint);
+    return refs?.every(({ id }) => this.the.writer.known.has('chunks', id)) === true ? refs : undefined;
+  }
+
+  private async storeStream(segment: StreamSegment): Promise<void> {
+    const cutter = new Cutter(segment.cut === 'content' ? this.the.gear : undefined);
+    const reading: Reading = { refs: [], changed: 0 };
+    for await (const buffer of segment.open(this.the.signal)) {
+      for (const cut of cutter.push(buffer)) await this.submit(recipeOf(cut), reading);
+    }
+    for (const cut of cutter.finish()) await this.submit(recipeOf(cut), reading);
+  }
+
+  private async submit(recipe: ChunkRecipe, reading: Reading): Promise<void> {
+    this.the.signal.throwIfAborted();
+    const chunk = this.the.writer.chunk(this.the.pool, recipe, this.tally, this.the.signal);
+    // Its failure is heard when its turn comes.
+    chunk.catch(() => undefined);
+    await this.enqueue({ kind: 'chunk', chunk, reading });
+    await this.the.ready();
+  }
+
+  private async enqueue(step: Step): Promise<void> {
+    this.steps.push(step);
+    await this.drain(WINDOW_STEPS);
+  }
+
+  /** Lists what is stored, in order, until at most `left` steps are under way. */
+  private async drain(left: number): Promise<void> {
+    for (let step = this.steps[0]; step !== undefined && this.steps.length > left; step = this.steps[0]) {
+      await this.take(step);
+      this.steps.shift();
+    }
+  }
+
+  private async take(step: Step): Promise<void> {
+    switch (step.kind) {
+      case 'chunk': {
+        const chunk = await step.chunk;
+        this.noteRead(chunk);
+        step.reading.changed += chunk.changed.length;
+        const ref = { id: chunk.id, lengthBytes: chunk.lengthBytes };
+        step.reading.refs.push(ref);
+        await this.tree.add(ref);
+        return;
+      }
+      case 'reused':
+        for (const ref of step.refs) await this.tree.add(ref);
+        return;
+      case 'end':
+        // A file that changed while it was read was not what its fingerprint says.
+        if (step.reading.changed === 0) this.the.reuse.remember(step.fingerprint, step.reading.refs);
+    }
+  }
+
+  private noteRead(chunk: SealedChunk): void {
+    this.tally.readBytes += chunk.lengthBytes;
+    this.tally.doneBytes += chunk.lengthBytes;
+    this.tally.changedCount += chunk.changed.length;
+    for (const path of chunk.changed) {
+      if (this.tally.changed.length < CHANGED_SHOWN) this.tally.changed.push(path.slice(0, CHANGED_PATH_CHARACTERS));
+    }
+    this.report();
+  }
+
+  private report(): void {
+    this.the.onProgress?.({
+      bytesDone: this.before.bytesDone + this.tally.doneBytes,
+      filesDone: this.before.filesDone + this.tally.filesSeen,
+      chunksNew: this.before.chunksNew + this.tally.chunksNew,
+      storedBytes: this.before.storedBytes + this.tally.storedBytes,
+    });
+  }
+}
+
+function recipeOf(cut: { pieces: readonly Uint8Array[]; lengthBytes: number }): ChunkRecipe {
+  return { pieces: cut.pieces.map((bytes) => ({ kind: 'bytes', bytes })), lengthBytes: cut.lengthBytes };
+}

@@ -1,0 +1,97 @@
+/**
+ * A signer's manifests are numbered, and each names the hash of the one before, so that one removed in between shows.
+ * Where the chain stands is kept on the host, and found again from the store when the host lost it.
+ */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+import { HoldfastError } from '../failures.ts';
+import { sha256Hex } from './names.ts';
+import type { Store } from '../stores/store.ts';
+import { mapBounded } from './mutex.ts';
+import { parseAtManifestKey } from './manifest.ts';
+
+const linkSchema = z.object({ sequence: z.number().int().positive(), sha256: z.string(), key: z.string() });
+export type ChainLink = z.infer<typeof linkSchema>;
+const stateSchema = z.object({ last: linkSchema.nullable(), pending: linkSchema.nullable() });
+type ChainState = z.infer<typeof stateSchema>;
+
+export class Chain {
+  private readonly path: string;
+  private readonly store: Store;
+  private readonly signer: string;
+
+  constructor(directory: string, store: Store, signer: string) {
+    const names = `${sha256Hex(Buffer.from(store.label)).slice(0, 8)}-${sha256Hex(Buffer.from(signer)).slice(0, 8)}`;
+    this.path = join(directory, `chain-${names}.json`);
+    this.store = store;
+    this.signer = signer;
+  }
+
+  /** The signer's last committed manifest; null before the first. */
+  async last(): Promise<ChainLink | null> {
+    const state = await this.read();
+    if (state === undefined) return this.findInStore();
+    if (state.pending !== null && (await this.isCommitted(state.pending))) return state.pending;
+    return state.last;
+  }
+
+  /** Say before the put what is about to be committed: a crash between put and `committed` is then found out. */
+  async announce(last: ChainLink | null, pending: ChainLink): Promise<void> {
+    await this.write({ last, pending });
+  }
+
+  async committed(link: ChainLink): Promise<void> {
+    await this.write({ last: link, pending: null });
+  }
+
+  private async isCommitted(link: ChainLink): Promise<boolean> {
+    if ((await this.store.head(link.key)) === undefined) return false;
+    return sha256Hex(await this.store.get(link.key)) === link.sha256;
+  }
+
+  private async findInStore(): Promise<ChainLink | null> {
+    const keys: string[] = [];
+    for await (const { key } of this.store.list('backups/')) keys.push(key);
+    const links = await mapBounded(keys, 16, (key) => this.linkAt(key));
+    return links.reduce<ChainLink | null>(
+      (best, link) => (link !== undefined && link.sequence > (best?.sequence ?? 0) ? link : best),
+      null,
+    );
+  }
+
+  private async linkAt(key: string): Promise<ChainLink | undefined> {
+    try {
+      const found = parseAtManifestKey(await this.store.get(key), key);
+      if (found.kind === 'tombstone' || found.record.body.signer !== this.signer) return undefined;
+      return { sequence: found.record.body.sequence, sha256: found.sha256, key };
+    } catch (error) {
+      // What cannot be read is nobody's link; the catalogue reports it.
+      if (error instanceof HoldfastError && (error.code === 'ObjectCorrupt' || error.code === 'VaultFormat'))
+        return undefined;
+      throw error;
+    }
+  }
+
+  private async read(): Promise<ChainState | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+    try {
+      return stateSchema.parse(JSON.parse(text));
+    } catch {
+      // Torn by a power cut: the store knows.
+      return undefined;
+    }
+  }
+
+  private async write(state: ChainState): Promise<void> {
+    await writeFile(`${this.path}.new`, JSON.stringify(state), { mode: 0o600 });
+    await rename(`${this.path}.new`, this.path);
+  }
+}

@@ -1,0 +1,143 @@
+/** RECOVERY.md, which lies in the root of every vault: restoring by hand. A test runs its commands as they stand. */
+
+export function recoveryGuide(vault: { system: string; vaultId: string }): string {
+  return GUIDE.replaceAll('@SYSTEM@', vault.system).replaceAll('@VAULT@', vault.vaultId);
+}
+
+const GUIDE = String.raw`# Restoring @SYSTEM@ by hand
+
+This is a vault of the system **@SYSTEM@** (vault @VAULT@). Everything in it can be read with five common programs:
+jq, age, zstd, tar and ssh-keygen. On Debian: apt-get install jq age zstd tar openssh-client. Neither Holdfast nor
+anything that it runs on is needed.
+
+You need this directory (a vault in object storage is first copied whole to a disk, for example with
+"aws s3 sync s3://bucket/prefix vault"), and of the recovery kit the identity, a line AGE-SECRET-KEY-1..., and the root
+fingerprint, SHA256:...
+
+Run the blocks below in one shell (sh), in order. Nothing in the vault is changed.
+
+## 1. Say where things are
+
+Set these four; WORK is a new directory with room for what is restored.
+
+    export VAULT=/mnt/vault                       # this directory
+    export IDENTITY=/root/identity.txt            # a file with the line AGE-SECRET-KEY-1...
+    export ROOT_FINGERPRINT=SHA256:...            # from the recovery kit
+    export WORK=/root/restored
+
+${'```'}sh
+set -eu
+mkdir -p "$WORK"
+cd "$VAULT"
+jq -e '.format == 1' holdfast.json >/dev/null
+fail() { echo "STOP: $*" >&2; exit 1; }
+${'```'}
+
+## 2. Find out who may sign
+
+The root admits signers in signers/. Each record carries its text in "body" and an SSH signature of exactly that text.
+The public key is inside the signature; its fingerprint has to be the one of your recovery kit. Of several records
+about one key the one with the highest number counts.
+
+${'```'}sh
+: >"$WORK/signers.jsonl"
+: >"$WORK/allowed_signers"
+for record in $(ls signers | sort -n); do
+  jq -j .body "signers/$record" >"$WORK/body"
+  jq -r .signature "signers/$record" >"$WORK/signature"
+  ssh-keygen -Y check-novalidate -n holdfast-signer -s "$WORK/signature" <"$WORK/body" >"$WORK/check" ||
+    fail "the signature of signers/$record does not hold"
+  grep -qF -- "$ROOT_FINGERPRINT" "$WORK/check" || fail "signers/$record is not signed by the root"
+  jq -c . "$WORK/body" >>"$WORK/signers.jsonl"
+done
+jq -rs 'group_by(.publicKey | split(" ")[1]) | map(max_by(.n)) | .[] | select(.role == "capture" or .role == "operator")
+  | "holdfast namespaces=\"holdfast-manifest\",valid-after=\"" + (.validFrom | gsub("[-:TZ]|[.][0-9]+"; ""))
+  + "Z\",valid-before=\"" + (.validUntil | gsub("[-:TZ]|[.][0-9]+"; "")) + "Z\" "
+  + (.publicKey | split(" ")[0:2] | join(" "))' "$WORK/signers.jsonl" >"$WORK/allowed_signers"
+${'```'}
+
+## 3. Choose a backup and check its signature
+
+A backup is a manifest, backups/PLAN/TIME-ID.json. The newest of all is taken here; set MANIFEST beforehand to take
+another. A file whose text has "kind" is the mark of a capture that never became a backup.
+
+${'```'}sh
+if [ -z "${'$'}{MANIFEST:-}" ]; then
+  MANIFEST=$(for file in backups/*/*.json; do
+    jq -r '.body | fromjson | select(has("kind") | not) | .startedAt + " " + .key' "$file"
+  done | sort | tail -n 1 | cut -d ' ' -f 2)
+fi
+[ -n "$MANIFEST" ] || fail "there is no backup"
+jq -j .body "$MANIFEST" >"$WORK/manifest.json"
+jq -r .signature "$MANIFEST" >"$WORK/signature"
+SIGNED_AT=$(jq -r '.finishedAt | gsub("[-:TZ]|[.][0-9]+"; "")' "$WORK/manifest.json")
+ssh-keygen -Y verify -f "$WORK/allowed_signers" -I holdfast -n holdfast-manifest -O "verify-time=${'$'}{SIGNED_AT}Z" \
+  -s "$WORK/signature" <"$WORK/manifest.json" || fail "the signature of $MANIFEST does not hold"
+[ "$(jq -r .key "$WORK/manifest.json")" = "$MANIFEST" ] || fail "$MANIFEST was written under another name"
+[ "$(jq -r .vaultId "$WORK/manifest.json")" = "$(jq -r .vaultId holdfast.json)" ] || fail "$MANIFEST is of another vault"
+jq -r '"backup " + .id + " of " + .pointAt, (.components[] | "  " + .name + " (" + .kind + ")")' "$WORK/manifest.json"
+${'```'}
+
+## 4. Bring back the artifacts
+
+An artifact is a stream, such as a tar. It was cut into chunks; each is compressed and sealed alone. Lists say which
+chunks, in order: a tree whose lowest nodes name chunks and whose other nodes name nodes below.
+
+${'```'}sh
+unseal() { # the path of a sealed object
+  age -d -i "$IDENTITY" "$1" </dev/null >"$WORK/unsealed" || fail "$1 cannot be opened"
+  zstd -dcq <"$WORK/unsealed" || fail "$1 cannot be decompressed"
+}
+chunks() ( # the id of a list, and how many levels are below and at it
+  unseal "lists/$(printf %.2s "$1")/$1" >"$WORK/list.$2"
+  jq -r '.entries[][0]' "$WORK/list.$2" >"$WORK/ids.$2"
+  if [ "$2" -eq 1 ]; then cat "$WORK/ids.1"; else
+    while read -r child; do chunks "$child" $(($2 - 1)) || exit 1; done <"$WORK/ids.$2"
+  fi
+)
+artifact() { # root, depth, length, and the file to write
+  chunks "$1" "$2" >"$WORK/chunks" || fail "the lists of $4 cannot be read"
+  while read -r id; do
+    unseal "chunks/$(printf %.2s "$id")/$id" || exit 1
+  done <"$WORK/chunks" >"$4"
+  [ "$(wc -c <"$4" | tr -d ' ')" = "$3" ] || fail "$4 does not have $3 bytes"
+}
+jq -r '.systemFile | [.root, .depth, .lengthBytes] | @tsv' "$WORK/manifest.json" >"$WORK/system"
+read -r root depth length <"$WORK/system"
+artifact "$root" "$depth" "$length" "$WORK/system.yaml"
+jq -r '.components[] | .name as $component | .artifacts[] | [.root, .depth, .lengthBytes, $component + "/" + .name] | @tsv' \
+  "$WORK/manifest.json" >"$WORK/artifacts"
+while read -r root depth length path; do
+  mkdir -p "$WORK/artifacts.d/$(dirname "$path")"
+  artifact "$root" "$depth" "$length" "$WORK/artifacts.d/$path"
+  echo "restored $path, $length bytes"
+done <"$WORK/artifacts"
+${'```'}
+
+## 5. Unpack the trees
+
+A tar holds owners, modes, times, links, extended attributes and ACLs; run this as root to have all of them back. The
+other artifacts (databases, dumps, JSON) are files as they are.
+
+${'```'}sh
+(cd "$WORK/artifacts.d" && find . -name '*.tar' -type f) >"$WORK/tars"
+while read -r path; do
+  target="$WORK/trees/${'$'}{path%.tar}"
+  mkdir -p "$target"
+  tar --numeric-owner --xattrs '--xattrs-include=*' --acls -xpf "$WORK/artifacts.d/$path" -C "$target"
+  echo "unpacked $path into $target"
+done <"$WORK/tars"
+rm -f "$WORK/unsealed" "$WORK/list".* "$WORK/ids".* "$WORK/chunks" "$WORK/body" "$WORK/signature" "$WORK/check"
+${'```'}
+
+The data is in WORK: trees/ and artifacts.d/, one directory a component; system.yaml is the system's file, which says
+what belongs where. Put it in place with the services stopped. For a Docker volume copy the tree into the volume's
+directory ("docker volume inspect --format '{{.Mountpoint}}' NAME"), keeping owners ("cp -a").
+
+## If something does not hold
+
+"STOP: the signature ..." means that somebody changed the vault, or that the fingerprint is another vault's. Take an
+older backup (set MANIFEST), or another store's copy. "cannot be opened" means a damaged object or a wrong identity:
+objects in chunks/ are named by content, so the same name from another store's copy of this vault is the same content.
+sums/ holds the SHA-256 of every stored object in plain JSON, to find damage without a key.
+`;

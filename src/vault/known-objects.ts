@@ -1,0 +1,240 @@
+/**
+ * What this host knows to be stored: chunk and list ids with the size and checksum of their stored bytes. Compact,
+ * because a vault may hold millions. Two files: `known` survives anything, as its entries are appended after the store
+ * was synced; `pending` holds what was put since then, and is believed only within the same boot of the machine.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { IdTable, type Stored } from './id-table.ts';
+import type { Room } from './names.ts';
+
+/** id, stored size (4 bytes, big-endian), checksum of the stored bytes. */
+const ENTRY_BYTES = 32 + 4 + 32;
+const FRAME_HEAD_BYTES = 4 + 16;
+const NO_CHECKSUM = Buffer.alloc(32);
+/** Chunks and lists of equal content have equal ids; flipping bits of the id keeps the rooms apart in one table. */
+const TWEAKS: Record<Room, number> = { chunks: 0, lists: 0xa5, sums: 0x5a };
+
+export interface KnownFiles {
+  readonly directory: string;
+  /** Keeps the knowledge of different vaults' epochs and stores apart. */
+  readonly name: string;
+}
+
+export class KnownObjects {
+  private readonly table = new IdTable();
+  private readonly files: KnownFiles;
+  private unsynced: Buffer[] = [];
+  private pendingFd: number | undefined;
+  /** Some entries are known to be stored, but perhaps not durable. */
+  private doubtful = false;
+  /** The last sweep that was taken account of. */
+  sweepSeen = '';
+
+  private constructor(files: KnownFiles) {
+    this.files = files;
+  }
+
+  /**
+   * Reads the files. `found` is false when there was nothing to read, or when an earlier process left entries that can
+   * no longer be believed: then the caller lists the store and tells what is there with `learn`.
+   */
+  static async open(files: KnownFiles): Promise<{ known: KnownObjects; found: boolean }> {
+    await mkdir(files.directory, { recursive: true, mode: 0o700 });
+    const known = new KnownObjects(files);
+    const durable = await readIfThere(known.path('known'));
+    const pending = await readIfThere(known.path('pending'));
+    if (durable !== undefined) known.readFrames(durable);
+    const believed = pending === undefined || known.readPending(pending);
+    return { known, found: durable !== undefined && believed };
+  }
+
+  get size(): number {
+    return this.table.size;
+  }
+
+  has(room: Room, id: string): boolean {
+    return this.table.find(tableId(room, id)) !== undefined;
+  }
+
+  stored(room: Room, id: string): Stored | undefined {
+    return this.table.find(tableId(room, id));
+  }
+
+  /** Something was put: believed at once, and after the next `keep` for ever. */
+  add(room: Room, id: string, stored: Stored): void {
+    const entry = encodeEntry(tableId(room, id), stored);
+    this.table.set(entry.subarray(0, 32), stored);
+    this.unsynced.push(entry);
+    writeSync(this.openPending(), entry);
+  }
+
+  /** The store says it is there; whether it is durable is not known. */
+  learn(room: Room, id: string, stored: Stored): void {
+    const entry = encodeEntry(tableId(room, id), stored);
+    this.table.set(entry.subarray(0, 32), stored);
+    this.unsynced.push(entry);
+    this.doubtful = true;
+  }
+
+  /** A sweep may have removed it. */
+  forget(room: Room, id: string): void {
+    const gone = tableId(room, id);
+    if (!this.table.delete(gone)) return;
+    // An entry with the largest size stands for a removal: files are only ever appended to.
+    this.unsynced.push(encodeEntry(gone, { sizeBytes: 0xffffffff, sha256: undefined }));
+  }
+
+  /** True when `store.sync` has something to do before a manifest may name what is known. */
+  needsSync(): boolean {
+    return this.doubtful || this.unsynced.length > 0;
+  }
+
+  /**
+   * Runs `sync` when something is not durable yet, and keeps what was known before it began: what is put meanwhile waits
+   * for the next time. Writes only what is new.
+   */
+  async settle(sync: () => Promise<void>): Promise<void> {
+    if (!this.needsSync()) return;
+    const entries = this.unsynced;
+    const doubtful = this.doubtful;
+    this.unsynced = [];
+    this.doubtful = false;
+    try {
+      await sync();
+      this.appendFrame(Buffer.concat(entries));
+    } catch (error) {
+      this.unsynced = [...entries, ...this.unsynced];
+      if (doubtful) this.doubtful = true;
+      throw error;
+    }
+    if (this.needsSync()) return;
+    this.closePending();
+    rmSync(this.path('pending'), { force: true });
+  }
+
+  private appendFrame(body: Buffer): void {
+    const fd = openSync(this.path('known'), 'a', 0o600);
+    try {
+      writeSync(fd, Buffer.concat([frameHead(body), body]));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Stops writing; what was put and not kept stays in `pending`. */
+  close(): void {
+    this.closePending();
+  }
+
+  /** Which sweep was taken account of, kept beside the entries. */
+  readSweepSeen(): string {
+    try {
+      this.sweepSeen = readFileSync(this.path('sweep'), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    return this.sweepSeen;
+  }
+
+  writeSweepSeen(sweep: string): void {
+    this.sweepSeen = sweep;
+    writeFileSync(this.path('sweep.new'), sweep, { mode: 0o600 });
+    renameSync(this.path('sweep.new'), this.path('sweep'));
+  }
+
+  private path(kind: string): string {
+    return join(this.files.directory, `${this.files.name}.${kind}`);
+  }
+
+  private readFrames(bytes: Buffer): void {
+    let at = 0;
+    while (at + FRAME_HEAD_BYTES <= bytes.length) {
+      const length = bytes.readUInt32BE(at) * ENTRY_BYTES;
+      const body = bytes.subarray(at + FRAME_HEAD_BYTES, at + FRAME_HEAD_BYTES + length);
+      // A torn tail is what a power cut leaves: its entries are found again by the puts.
+      if (body.length < length || !frameHead(body).equals(bytes.subarray(at, at + FRAME_HEAD_BYTES))) break;
+      this.readEntries(body);
+      at += FRAME_HEAD_BYTES + length;
+    }
+    if (at < bytes.length) writeFileSync(this.path('known'), bytes.subarray(0, at), { mode: 0o600 });
+  }
+
+  private readPending(bytes: Buffer): boolean {
+    const newline = bytes.indexOf(10);
+    if (newline < 0 || bytes.toString('utf8', 0, newline) !== bootId()) {
+      rmSync(this.path('pending'), { force: true });
+      return false;
+    }
+    const body = bytes.subarray(newline + 1);
+    const whole = body.subarray(0, body.length - (body.length % ENTRY_BYTES));
+    this.readEntries(whole);
+    for (let at = 0; at < whole.length; at += ENTRY_BYTES) this.unsynced.push(whole.subarray(at, at + ENTRY_BYTES));
+    if (whole.length < body.length) writeFileSync(this.path('pending'), bytes.subarray(0, newline + 1 + whole.length));
+    this.doubtful = true;
+    return true;
+  }
+
+  private readEntries(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
+      const id = bytes.subarray(at, at + 32);
+      const sizeBytes = bytes.readUInt32BE(at + 32);
+      if (sizeBytes === 0xffffffff) {
+        this.table.delete(id);
+        continue;
+      }
+      const checksum = bytes.subarray(at + 36, at + ENTRY_BYTES);
+      this.table.set(id, { sizeBytes, sha256: checksum.equals(NO_CHECKSUM) ? undefined : checksum.toString('hex') });
+    }
+  }
+
+  private openPending(): number {
+    if (this.pendingFd !== undefined) return this.pendingFd;
+    this.pendingFd = openSync(this.path('pending'), 'a', 0o600);
+    if (fstatSync(this.pendingFd).size === 0) writeSync(this.pendingFd, `${bootId()}\n`);
+    return this.pendingFd;
+  }
+
+  private closePending(): void {
+    if (this.pendingFd !== undefined) closeSync(this.pendingFd);
+    this.pendingFd = undefined;
+  }
+}
+
+function frameHead(body: Buffer): Buffer {
+  const head = Buffer.alloc(FRAME_HEAD_BYTES);
+  head.writeUInt32BE(body.length / ENTRY_BYTES);
+  createHash('sha256').update(body).digest().copy(head, 4, 0, 16);
+  return head;
+}
+
+function encodeEntry(id: Buffer, stored: Stored): Buffer {
+  const entry = Buffer.alloc(ENTRY_BYTES);
+  id.copy(entry);
+  entry.writeUInt32BE(stored.sizeBytes, 32);
+  if (stored.sha256 !== undefined) entry.write(stored.sha256, 36, 32, 'hex');
+  return entry;
+}
+
+function tableId(room: Room, id: string): Buffer {
+  const bytes = Buffer.from(id, 'hex');
+  bytes[31] = (bytes[31] as number) ^ TWEAKS[room];
+  return bytes;
+}
+
+/** Changes with every start of the machine: what was not synced before may be gone. */
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

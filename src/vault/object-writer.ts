@@ -1,0 +1,146 @@
+/** Puts chunks, lists and checksums into the store: each once, named by content, with bounded memory. */
+import { zstdCompressSync } from 'node:zlib';
+
+import { HoldfastError } from '../failures.ts';
+import type { ChunkRecipe } from '../part.ts';
+import { chunkId, sealBytes, type SealedChunk, type SealPool } from '../seal/index.ts';
+import type { PutOutcome, Store } from '../stores/store.ts';
+import type { Epoch } from './epoch.ts';
+import type { Stored } from './id-table.ts';
+import type { KnownObjects } from './known-objects.ts';
+import { Gate } from './mutex.ts';
+import { objectKey, sha256Hex, type Room } from './names.ts';
+
+/** Puts under way at once; with chunks of at most 4 MiB this bounds the memory they hold. */
+const PUTS_AT_ONCE = 8;
+const TINY_CHUNK_BYTES = 64 * 1024;
+
+export interface WriteTally {
+  chunksNew: number;
+  chunksReused: number;
+  storedBytes: number;
+}
+
+export interface ObjectWriterOptions {
+  readonly store: Store;
+  readonly epoch: Epoch;
+  readonly recipients: readonly string[];
+  readonly known: KnownObjects;
+}
+
+/** Shared by the sessions of one vault on this host: what one of them is storing, another waits for. */
+export class ObjectWriter {
+  private readonly options: ObjectWriterOptions;
+  private readonly inFlight = new Map<string, Promise<undefined>>();
+  private readonly gate = new Gate(PUTS_AT_ONCE);
+
+  constructor(options: ObjectWriterOptions) {
+    this.options = options;
+  }
+
+  get known(): KnownObjects {
+    return this.options.known;
+  }
+
+  /** Resolves when the chunk is in the store. Reads, names and seals on the pool's threads, unless it is tiny. */
+  async chunk(pool: () => SealPool, recipe: ChunkRecipe, tally: WriteTally, signal: AbortSignal): Promise<SealedChunk> {
+    const bytes = tinyBytes(recipe);
+    const seal = bytes === undefined ? pool().seal.bind(undefined, recipe) : this.sealHere.bind(this, bytes);
+    let claimed: string | undefined;
+    const claim = Promise.withResolvers<undefined>();
+    // Nobody may be waiting for it: the error reaches the caller by itself.
+    claim.promise.catch(() => undefined);
+    try {
+      const sealed = await seal((id) => {
+        if (this.known.has('chunks', id) || this.inFlight.has(id)) return false;
+        this.inFlight.set(id, claim.promise);
+        claimed = id;
+        return true;
+      });
+      if (claimed === undefined) await this.reuse(sealed.id, tally);
+      else await this.putChunk(sealed, tally, signal);
+      claim.resolve(undefined);
+      return sealed;
+    } catch (error) {
+      claim.reject(error);
+      throw error;
+    } finally {
+      if (claimed !== undefined) this.inFlight.delete(claimed);
+    }
+  }
+
+  /** Stores a list node, unless it is known, and returns its id. Small: it is sealed where it is. */
+  async list(bytes: Buffer, tally: WriteTally, signal: AbortSignal): Promise<string> {
+    const id = chunkId(this.options.epoch.idKey, bytes);
+    if (this.known.has('lists', id)) return id;
+    await this.put('lists', id, sealBytes(bytes, this.options.recipients), tally, signal);
+    return id;
+  }
+
+  /** Stores a node of checksums: plain, so that those without a key can compare. */
+  async sums(id: string, bytes: Buffer, tally: WriteTally, signal: AbortSignal): Promise<void> {
+    if (this.known.has('sums', id)) return;
+    await this.put('sums', id, zstdCompressSync(bytes), tally, signal);
+  }
+
+  private async sealHere(bytes: Uint8Array, wanted: (id: string) => boolean): Promise<SealedChunk> {
+    const id = chunkId(this.options.epoch.idKey, bytes);
+    const sealed = wanted(id) ? sealBytes(bytes, this.options.recipients) : undefined;
+    return Promise.resolve({ id, lengthBytes: bytes.length, sealed, changed: [] });
+  }
+
+  private async putChunk(chunk: SealedChunk, tally: WriteTally, signal: AbortSignal): Promise<void> {
+    if (chunk.sealed === undefined) throw new HoldfastError('Internal', 'a wanted chunk came back without its bytes');
+    const outcome = await this.put('chunks', chunk.id, chunk.sealed, tally, signal);
+    if (outcome === 'written') tally.chunksNew += 1;
+    else tally.chunksReused += 1;
+  }
+
+  /** Known, or being stored by another call: then its end is awaited, and its failure is ours. */
+  private async reuse(id: string, tally: WriteTally): Promise<void> {
+    await this.inFlight.get(id);
+    tally.chunksReused += 1;
+  }
+
+  private async put(
+    room: Room,
+    id: string,
+    bytes: Uint8Array,
+    tally: WriteTally,
+    signal: AbortSignal,
+  ): Promise<PutOutcome> {
+    const { store } = this.options;
+    const release = await this.gate.acquire();
+    try {
+      signal.throwIfAborted();
+      const key = objectKey(room, id);
+      const mine: Stored = { sizeBytes: bytes.length, sha256: sha256Hex(bytes) };
+      const outcome = await store.put(key, bytes, { createOnly: true, sha256: mine.sha256 ?? '', signal });
+      if (outcome === 'written') tally.storedBytes += bytes.length;
+      this.known.add(room, id, outcome === 'written' ? mine : await storedNow(store, key));
+      return outcome;
+    } finally {
+      release();
+    }
+  }
+}
+
+/** The bytes of a recipe that is not worth starting a thread for. */
+function tinyBytes(recipe: ChunkRecipe): Uint8Array | undefined {
+  if (recipe.lengthBytes > TINY_CHUNK_BYTES) return undefined;
+  const parts: Uint8Array[] = [];
+  for (const piece of recipe.pieces) {
+    if (piece.kind !== 'bytes') return undefined;
+    parts.push(piece.bytes);
+  }
+  return Buffer.concat(parts);
+}
+
+/** What lies there already: sealed by somebody else, so of another length and checksum than ours. */
+async function storedNow(store: Store, key: string): Promise<Stored> {
+  const info = await store.head(key);
+  if (info === undefined) {
+    throw new HoldfastError('StoreUnreachable', `${store.label}: ${key} exists and is not there, both at once`);
+  }
+  return { sizeBytes: info.sizeBytes, sha256: await store.storedSha256?.(key) };
+}

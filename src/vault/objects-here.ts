@@ -1,0 +1,112 @@
+/** What this host keeps for capturing into one vault: the cache of known objects, the writer above it, the threads. */
+import { join } from 'node:path';
+
+import { createSealPool, type SealPool } from '../seal/index.ts';
+import type { Store } from '../stores/store.ts';
+import { gearTable } from './cut.ts';
+import type { Epoch } from './epoch.ts';
+import { KnownObjects } from './known-objects.ts';
+import { parseObjectKey, sha256Hex, type Room } from './names.ts';
+import { ObjectWriter } from './object-writer.ts';
+import { readSums } from './presence.ts';
+import { ReuseCache } from './reuse-cache.ts';
+import { heedSweeps } from './sweeps.ts';
+
+export interface ObjectsHereOptions {
+  readonly store: Store;
+  readonly epoch: Epoch;
+  readonly recipients: readonly string[];
+  /** Of this vault on this host. */
+  readonly directory: string;
+  readonly threads: number | undefined;
+  readonly level: number | undefined;
+}
+
+/** Made when the first session needs it: a backup with nothing to do starts no thread. */
+export class ObjectsHere {
+  readonly writer: ObjectWriter;
+  readonly gear: Int32Array;
+  private readonly options: ObjectsHereOptions;
+  private readonly known: KnownObjects;
+  private current: { readonly captureId: string; readonly pool: SealPool } | undefined;
+
+  private constructor(options: ObjectsHereOptions, known: KnownObjects) {
+    this.options = options;
+    this.known = known;
+    this.writer = new ObjectWriter({ ...options, known });
+    this.gear = gearTable(options.epoch.idKey);
+  }
+
+  static async open(options: ObjectsHereOptions): Promise<ObjectsHere> {
+    const { store, epoch, directory } = options;
+    const name = `${epoch.name}-${sha256Hex(Buffer.from(store.label)).slice(0, 8)}`;
+    const { known, found } = await KnownObjects.open({ directory, name });
+    if (!found) await learnFromStore(store, known);
+    return new ObjectsHere(options, known);
+  }
+
+  /** Takes account of sweeps since the last look. */
+  heedSweeps(): Promise<void> {
+    return heedSweeps(this.options.store, this.known);
+  }
+
+  /** The threads of this capture: one file key for each capture, so another capture has threads of its own. */
+  pool(captureId: string): SealPool {
+    if (this.current?.captureId === captureId) return this.current.pool;
+    void this.current?.pool.close();
+    const { recipients, epoch, threads, level } = this.options;
+    const pool = createSealPool({
+      recipients,
+      chunkIdKey: epoch.idKey,
+      ...(threads === undefined ? {} : { threads }),
+      ...(level === undefined ? {} : { level }),
+    });
+    this.current = { captureId, pool };
+    return pool;
+  }
+
+  async ready(): Promise<void> {
+    await this.current?.pool.ready();
+  }
+
+  reuseCache(component: string): Promise<ReuseCache> {
+    const name = `${this.options.epoch.name}-${sha256Hex(Buffer.from(component)).slice(0, 16)}`;
+    return ReuseCache.open(join(this.options.directory, `reuse-${name}`));
+  }
+
+  /** Everything put so far is durable when this resolves. Nothing is done when nothing was put. */
+  settle(): Promise<void> {
+    return this.known.settle(() => this.options.store.sync());
+  }
+
+  async close(): Promise<void> {
+    await this.current?.pool.close();
+    this.current = undefined;
+    this.known.close();
+  }
+}
+
+/** A lost cache must not store everything again: the listing says what is there, the stored checksums with what sums. */
+async function learnFromStore(store: Store, known: KnownObjects): Promise<void> {
+  const sumIds: string[] = [];
+  for (const room of ['chunks', 'lists', 'sums'] as const satisfies readonly Room[]) {
+    for await (const { key, sizeBytes } of store.list(`${room}/`)) {
+      const object = parseObjectKey(key);
+      if (object === undefined || sizeBytes === 0) continue;
+      known.learn(object.room, object.id, { sizeBytes, sha256: undefined });
+      if (room === 'sums') sumIds.push(object.id);
+    }
+  }
+  for (const id of sumIds) await learnSums(store, known, id);
+}
+
+async function learnSums(store: Store, known: KnownObjects, id: string): Promise<void> {
+  const node = await readSums(store, id);
+  for (const [key, sizeBytes, sha256] of node.objects) {
+    const object = parseObjectKey(key);
+    if (object === undefined || sha256 === null) continue;
+    // Stored again since with other bytes: then this checksum is not theirs.
+    if (known.stored(object.room, object.id)?.sizeBytes !== sizeBytes) continue;
+    known.learn(object.room, object.id, { sizeBytes, sha256 });
+  }
+}
