@@ -55,11 +55,3 @@ function problemsOf(name: string, value: unknown, fields: Record<string, Field>)
   }
   return [];
 }
-
-/** The names in a comma-separated field; none given is none. */
-export function listOf(text: string | undefined): string[] {
-  return (text ?? '')
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-}

@@ -1,0 +1,204 @@
+/** One group of components, read inside one freeze when it asks for one, and believed only when that was unbroken. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beginFreeze } from '../docker/freeze.ts';
+import { releaseFreeze } from '../docker/freeze-left.ts';
+import { planFreeze } from '../docker/freeze-plan.ts';
+import { hostLock, type HostLock } from '../docker/host-lock.ts';
+import type { HeldFreeze } from '../docker/types.ts';
+import { HoldfastError } from '../failures.ts';
+import { ensureGuard } from '../guard/ensure.ts';
+import { kindOf } from '../sources/kinds/index.ts';
+import { holdfastHome } from '../system/home.ts';
+import type { Component, System } from '../system/types.ts';
+import type { ComponentRecord, FreezeRecord, WriterVault } from '../vault/types.ts';
+import { addCounts, NO_COUNTS, openSink } from './capture.ts';
+import { checkStored } from './check-stored.ts';
+import { componentOf, type HostContext } from './host-context.ts';
+import type { Run } from './shell.ts';
+import type { RecordingSink } from './sink.ts';
+import type { CaptureResult, HostActivities } from './types.ts';
+
+type Input = Parameters<HostActivities['captureGroup']>[0];
+
+/** How often one attempt reads a group again because something broke its freeze. */
+const FREEZE_TRIES = 3;
+const LOCK_POLL_MS = 250;
+
+export async function captureGroup(context: HostContext, input: Input, run: Run): Promise<CaptureResult> {
+  const system = await context.system(input.system);
+  const lock = await waitForHostLock(run.signal);
+  try {
+    return await context.withWriter(system, input.store, (vault) =>
+      captureUnbroken(context, system, vault, input, run),
+    );
+  } finally {
+    await lock.release();
+  }
+}
+
+async function captureUnbroken(
+  context: HostContext,
+  system: System,
+  vault: WriterVault,
+  input: Input,
+  run: Run,
+): Promise<CaptureResult> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await captureOnce(context, system, vault, input, run);
+    } catch (error) {
+      const broken = error instanceof HoldfastError && error.code === 'FreezeBroken';
+      if (!broken || attempt >= FREEZE_TRIES) throw error;
+      run.log.warn({ err: error }, 'the freeze was broken: the group is read again');
+    }
+  }
+}
+
+/** One capture at a time on a host: two at once would lengthen each other's freeze. The kernel frees a dead one's. */
+async function waitForHostLock(signal: AbortSignal): Promise<HostLock> {
+  for (;;) {
+    try {
+      return await hostLock(`capture of ${holdfastHome()}`, signal);
+    } catch (error) {
+      if (!(error instanceof HoldfastError && error.code === 'HostBusy')) throw error;
+      await sleep(LOCK_POLL_MS, undefined, { signal });
+    }
+  }
+}
+
+interface Read {
+  readonly component: Component;
+  readonly capturedAt: string;
+  readonly facts: Record<string, unknown>;
+  readonly warnings: readonly string[];
+  readonly sink: RecordingSink;
+}
+
+async function captureOnce(
+  context: HostContext,
+  system: System,
+  vault: WriterVault,
+  input: Input,
+  run: Run,
+): Promise<CaptureResult> {
+  const reads: Read[] = [];
+  try {
+    const freezes = await readAll(context, system, vault, input, run, reads);
+    // After the release: waiting for a disk must not lengthen the freeze.
+    for (const { sink } of reads) await sink.finish();
+    const components: ComponentRecord[] = [];
+    for (const read of reads) components.push(await recordOf(context, system, input, run, read));
+    return { components, freezes };
+  } finally {
+    for (const { sink } of reads) await sink.close();
+  }
+}
+
+async function readAll(
+  context: HostContext,
+  system: System,
+  vault: WriterVault,
+  input: Input,
+  run: Run,
+  reads: Read[],
+): Promise<FreezeRecord[]> {
+  const freeze = await freezeFor(context, system, input, run);
+  const signal = freeze?.signal ?? run.signal;
+  let record: FreezeRecord | undefined;
+  try {
+    for (const name of input.group.components) {
+      reads.push(await readOne(context, system, vault, input, { ...run, signal }, name));
+    }
+    await freeze?.prove();
+  } catch (error) {
+    // The freeze's own limit says more than whatever the aborted reading threw.
+    const { reason } = signal as { reason?: unknown };
+    throw signal.aborted && reason instanceof HoldfastError ? reason : error;
+  } finally {
+    record = await freeze?.release();
+  }
+  return record === undefined || record.containers.length === 0 ? [] : [record];
+}
+
+async function freezeFor(
+  context: HostContext,
+  system: System,
+  input: Input,
+  run: Run,
+): Promise<HeldFreeze | undefined> {
+  const { mode, budgetSeconds } = input.group.quiesce;
+  if (mode === 'none') return undefined;
+  const { freezeId } = input;
+  const docker = context.docker();
+  const stateDirectory = context.stateDirectory(system.name);
+  const onTrouble = (message: string): void => run.log.warn(message);
+  // An earlier attempt may have died inside this very freeze.
+  await releaseFreeze(stateDirectory, freezeId, { docker, signal: run.signal, onTrouble });
+  const members = input.group.components.map((name) => componentOf(system, name));
+  const guard = await ensureGuard(stateDirectory, run.signal);
+  try {
+    run.report({ phase: mode === 'pause' ? 'pausing' : 'stopping' });
+    const intent = await planFreeze(docker, {
+      freezeId,
+      system: system.name,
+      mode,
+      budgetSeconds,
+      volumes: members.flatMap((member) => (member.kind === 'volume' ? [member.volume] : [])),
+      projects: members.flatMap((member) => (member.kind === 'compose' ? [member.project] : [])),
+      names: members.flatMap((member) => (member.kind === 'sqlite' ? member.usedBy : [])),
+    });
+    return await beginFreeze(intent, { docker, stateDirectory, guard, signal: run.signal, onTrouble });
+  } catch (error) {
+    guard.close();
+    throw error;
+  }
+}
+
+async function readOne(
+  context: HostContext,
+  system: System,
+  vault: WriterVault,
+  input: Input,
+  run: Run,
+  name: string,
+): Promise<Read> {
+  const component = componentOf(system, name);
+  const capturedAt = new Date().toISOString();
+  const sink = await openSink(vault, input.ticket, name, run, `capture: ${name}`);
+  try {
+    const captured = await kindOf(component.kind).capture(component, sink, context.kindContext(system, run));
+    return { component, capturedAt, ...captured, sink };
+  } catch (error) {
+    await sink.close();
+    throw error;
+  }
+}
+
+async function recordOf(
+  context: HostContext,
+  system: System,
+  input: Input,
+  run: Run,
+  { component, capturedAt, facts, warnings, sink }: Read,
+): Promise<ComponentRecord> {
+  const counts = sink.counts.reduce(addCounts, NO_COUNTS);
+  const told = [...warnings];
+  if (counts.changedCount > 0) {
+    told.push(`${component.name}: ${counts.changedCount} files changed while they were read`);
+  }
+  if (input.purpose === 'backup') {
+    const { store, ticket } = input;
+    told.push(...(await checkStored(context, system, { store, ticket, refs: sink.refs }, component, run)));
+  }
+  return {
+    name: component.name,
+    kind: component.kind,
+    tier: component.tier,
+    host: component.host,
+    capturedAt,
+    artifacts: sink.refs,
+    facts,
+    warnings: told,
+    counts,
+  };
+}

@@ -1,0 +1,104 @@
+/** The frame of a capture: begin it in the vault, store what is stable, commit it, or close it without a manifest. */
+import { HoldfastError } from '../failures.ts';
+import { kindOf } from '../sources/kinds/index.ts';
+import type { CaptureTicket, StoreCounts, WriterVault } from '../vault/types.ts';
+import { componentOf, type HostContext } from './host-context.ts';
+import { recordingSink } from './sink.ts';
+import type { Run } from './shell.ts';
+import type { HostActivities } from './types.ts';
+
+type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
+type Output<A extends keyof HostActivities> = Awaited<ReturnType<HostActivities[A]>>;
+
+export async function beginCapture(context: HostContext, input: Input<'beginCapture'>): Promise<CaptureTicket> {
+  const { plan, store, captureId, startedAtMs } = input;
+  const system = await context.system(input.system);
+  return context.withWriter(system, store, (vault) => vault.begin({ captureId, plan, startedAtMs }));
+}
+
+/** Only for speed: what this stores is found by the capture inside the freeze, and nothing refers to it before. */
+export async function hotPass(context: HostContext, input: Input<'hotPass'>, run: Run): Promise<void> {
+  const system = await context.system(input.system);
+  await context.withWriter(system, input.store, async (vault) => {
+    for (const name of input.group.components) {
+      const component = componentOf(system, name);
+      const kind = kindOf(component.kind);
+      if (kind.hotPass === undefined) continue;
+      const sink = await openSink(vault, input.ticket, name, run, `hot pass: ${name}`);
+      try {
+        await kind.hotPass(component, sink, context.kindContext(system, run));
+      } finally {
+        await sink.close();
+      }
+    }
+  });
+}
+
+export async function openSink(
+  vault: WriterVault,
+  ticket: CaptureTicket,
+  component: string,
+  run: Pick<Run, 'signal' | 'report'>,
+  phase: string,
+): Promise<ReturnType<typeof recordingSink>> {
+  const session = await vault.session(ticket, component, {
+    signal: run.signal,
+    onProgress: ({ bytesDone, filesDone }) => run.report({ phase, bytesDone, filesDone }),
+  });
+  return recordingSink(session);
+}
+
+export async function commitCapture(
+  context: HostContext,
+  input: Input<'commitCapture'>,
+): Promise<Output<'commitCapture'>> {
+  const { store, ticket, purpose, tag, components, freezes } = input;
+  const system = await context.system(input.system);
+  if (components.length === 0) throw new HoldfastError('SourceEmpty', 'the capture holds no component');
+  // The oldest of them: every component is at least as new as the recovery point says.
+  const pointAt = components.map(({ capturedAt }) => capturedAt).reduce((a, b) => (a < b ? a : b));
+  const committed = await context.withWriter(system, store, (vault) =>
+    vault.commit({
+      ticket,
+      system: system.name,
+      site: system.site,
+      purpose,
+      ...(tag === undefined ? {} : { tag }),
+      pointAt,
+      generation: 0,
+      components,
+      systemFileText: system.sourceText,
+      freezes,
+    }),
+  );
+  return { manifestKey: committed.manifestKey, sha256: committed.sha256, pointAt: committed.body.pointAt };
+}
+
+export async function abandonCapture(context: HostContext, input: Input<'abandonCapture'>): Promise<void> {
+  const system = await context.system(input.system);
+  await context.withWriter(system, input.store, (vault) => vault.abandon(input.ticket));
+}
+
+export const NO_COUNTS: StoreCounts = {
+  chunksNew: 0,
+  chunksReused: 0,
+  readBytes: 0,
+  storedBytes: 0,
+  filesSeen: 0,
+  changed: [],
+  changedCount: 0,
+};
+
+const CHANGED_TOLD = 20;
+
+export function addCounts(a: StoreCounts, b: StoreCounts): StoreCounts {
+  return {
+    chunksNew: a.chunksNew + b.chunksNew,
+    chunksReused: a.chunksReused + b.chunksReused,
+    readBytes: a.readBytes + b.readBytes,
+    storedBytes: a.storedBytes + b.storedBytes,
+    filesSeen: a.filesSeen + b.filesSeen,
+    changed: [...a.changed, ...b.changed].slice(0, CHANGED_TOLD),
+    changedCount: a.changedCount + b.changedCount,
+  };
+}

@@ -1,0 +1,72 @@
+/** The facts of a system that workflows decide by, and reports for people and programs. */
+import { createHash } from 'node:crypto';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Client } from '@temporalio/client';
+import { HoldfastError } from '../failures.ts';
+import { captureGroups } from '../policy/order.ts';
+import { reportsDirectory } from '../system/home.ts';
+import { loadSystem, type Plan, type System } from '../system/index.ts';
+import { lockHolderOf } from './lock-holder.ts';
+import { activity } from './shell.ts';
+import type { BackupFacts, OrchestrationActivities, SystemFacts } from './types.ts';
+
+export interface OrchestrationContext {
+  readonly client: Client;
+}
+
+/** What a worker of the orchestration queue does besides running workflows. */
+export function createOrchestrationActivities(context: OrchestrationContext): OrchestrationActivities {
+  return {
+    describeBackup: activity('describeBackup', ({ system, plan }) => describeBackup(system, plan)),
+    describeSystem: activity('describeSystem', async ({ system }) => factsOf(await loadSystem(system))),
+    lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),
+    writeReport: activity('writeReport', writeReport),
+  };
+}
+
+async function describeBackup(name: string, planName: string): Promise<BackupFacts> {
+  const system = await loadSystem(name);
+  const plan = planOf(system, planName);
+  const groups = captureGroups(system, plan);
+  const [store] = plan.stores;
+  const [first] = groups;
+  if (store === undefined || first === undefined) {
+    throw new HoldfastError('BadSystemFile', `plan ${planName} of ${name} needs a store and a component`);
+  }
+  return { ...factsOf(system), plan: plan.name, store, verify: plan.verify, groups, commitHost: first.host };
+}
+
+function planOf(system: System, name: string): Plan {
+  const found = system.plans.find((plan) => plan.name === name);
+  if (found !== undefined) return found;
+  const known = system.plans.map((plan) => plan.name).join(', ');
+  throw new HoldfastError('BadInput', `${system.name} has no plan ${name}; it has ${known}`);
+}
+
+function factsOf(system: System): SystemFacts {
+  return {
+    system: system.name,
+    site: system.site,
+    approvalLimitSeconds: system.approval.limitSeconds,
+    keepAsideSeconds: system.keepAsideSeconds,
+    fileSha256: createHash('sha256').update(system.sourceText).digest('hex'),
+    components: system.components.map((component) => ({
+      name: component.name,
+      kind: component.kind,
+      tier: component.tier,
+      host: component.host,
+      ...(component.kind === 'volume' ? { quiesce: component.quiesce } : {}),
+    })),
+  };
+}
+
+/** One JSON file a report, under the run's own id, so that a repeat writes the same file. */
+async function writeReport(input: Parameters<OrchestrationActivities['writeReport']>[0]): Promise<void> {
+  const directory = path.join(reportsDirectory(input.system), input.kind);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const file = path.join(directory, `${input.id.replaceAll(/[^\w.-]/g, '_')}.json`);
+  const { system, kind, id, report } = input;
+  await writeFile(`${file}.new`, `${JSON.stringify({ system, kind, id, ...report }, undefined, 2)}\n`, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}

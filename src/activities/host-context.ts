@@ -1,0 +1,163 @@
+/** What the activities of one host share: systems, stores, vaults, the Docker engine. Opened on first use. */
+import { connectDocker } from '../docker/connect.ts';
+import type { DockerHost } from '../docker/types.ts';
+import { HoldfastError } from '../failures.ts';
+import type { KindContext } from '../sources/kinds/component.ts';
+import { openStore, type Store } from '../stores/index.ts';
+import { stateDirectory } from '../system/home.ts';
+import { loadSystem, resolveSecret, type Component, type System } from '../system/index.ts';
+import { openReaderVault, openWriterVault, parseChunkIdKey } from '../vault/index.ts';
+import type { ReaderVault, WriterVault } from '../vault/types.ts';
+import type { Run } from './shell.ts';
+
+export interface HostContext {
+  readonly host: string;
+  /** The system file as it is now. */
+  system(name: string): Promise<System>;
+  docker(): DockerHost;
+  stateDirectory(system: string): string;
+  /** Runs `use` with the vault open for capturing; it stays open for a while, for the activities that follow. */
+  withWriter<T>(system: System, store: string, use: (vault: WriterVault) => Promise<T>): Promise<T>;
+  /** Opens the vault for reading, and closes it and its threads at the end. */
+  withReader<T>(system: System, store: string, use: (vault: ReaderVault) => Promise<T>): Promise<T>;
+  /** For the kinds of components. */
+  kindContext(system: System, run: Run): KindContext;
+  close(): Promise<void>;
+}
+
+/** Long enough to serve one operation's activities, short enough that threads don't idle between two. */
+const WRITER_IDLE_MS = 20_000;
+
+export function createHostContext(host: string): HostContext {
+  const writers = new WriterCache();
+  let docker: DockerHost | undefined;
+  const connected = (): DockerHost => (docker ??= connectDocker());
+  return {
+    host,
+    system: loadSystem,
+    docker: connected,
+    stateDirectory,
+    withWriter: (system, store, use) => writers.with(system, store, use),
+    withReader,
+    kindContext: (system, run) => ({
+      signal: run.signal,
+      report: run.report,
+      docker: connected,
+      stateDirectory: stateDirectory(system.name),
+      system: system.name,
+    }),
+    close: async () => {
+      await writers.close();
+      docker?.close();
+    },
+  };
+}
+
+export function componentOf(system: System, name: string): Component {
+  const found = system.components.find((component) => component.name === name);
+  if (found !== undefined) return found;
+  const known = system.components.map((component) => component.name).join(', ');
+  throw new HoldfastError('BadInput', `${system.name} has no component ${name}; it has ${known}`);
+}
+
+async function openStoreOf(system: System, name: string): Promise<Store> {
+  const config = system.stores.find((store) => store.name === name);
+  if (config !== undefined) return openStore(config, resolveSecret);
+  const known = system.stores.map((store) => store.name).join(', ');
+  throw new HoldfastError('BadInput', `${system.name} has no store ${name}; it has ${known}`);
+}
+
+async function openWriter(system: System, storeName: string): Promise<{ vault: WriterVault; store: Store }> {
+  const { keys } = system;
+  const [chunkIdKey, signerKey] = await Promise.all([resolveSecret(keys.chunkIdKey), resolveSecret(keys.signer)]);
+  const store = await openStoreOf(system, storeName);
+  try {
+    const vault = await openWriterVault({
+      store,
+      system: system.name,
+      stateDirectory: stateDirectory(system.name),
+      keys: {
+        recipients: keys.recipients,
+        chunkIdKey: parseChunkIdKey(chunkIdKey),
+        signerKey,
+        rootFingerprint: keys.rootFingerprint,
+      },
+    });
+    return { vault, store };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function withReader<T>(system: System, name: string, use: (vault: ReaderVault) => Promise<T>): Promise<T> {
+  const { identity, rootFingerprint } = system.keys;
+  const identities = identity === undefined ? [] : identitiesIn(await resolveSecret(identity));
+  const store = await openStoreOf(system, name);
+  try {
+    const vault = await openReaderVault({ store, system: system.name, keys: { identities, rootFingerprint } });
+    try {
+      return await use(vault);
+    } finally {
+      await vault.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+function identitiesIn(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+interface Cached {
+  readonly opened: Promise<{ vault: WriterVault; store: Store }>;
+  users: number;
+  broken: boolean;
+  timer?: NodeJS.Timeout;
+}
+
+/** One open vault for a system file's text and store; what failed in use is not used again. */
+class WriterCache {
+  private readonly open = new Map<string, Cached>();
+
+  async with<T>(system: System, store: string, use: (vault: WriterVault) => Promise<T>): Promise<T> {
+    const key = `${store}\n${system.sourceText}`;
+    const cached = this.open.get(key) ?? { opened: openWriter(system, store), users: 0, broken: false };
+    this.open.set(key, cached);
+    clearTimeout(cached.timer);
+    cached.users += 1;
+    try {
+      const { vault } = await cached.opened;
+      return await use(vault);
+    } catch (error) {
+      cached.broken = true;
+      if (this.open.get(key) === cached) this.open.delete(key);
+      throw error;
+    } finally {
+      cached.users -= 1;
+      if (cached.users === 0) await this.rest(key, cached);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.open].map(([key, cached]) => this.end(key, cached)));
+  }
+
+  private async rest(key: string, cached: Cached): Promise<void> {
+    if (cached.broken) return this.end(key, cached);
+    // Nobody waits for this one: a failure to close harms nothing that is stored.
+    cached.timer = setTimeout(() => void this.end(key, cached).catch(() => undefined), WRITER_IDLE_MS).unref();
+  }
+
+  private async end(key: string, cached: Cached): Promise<void> {
+    clearTimeout(cached.timer);
+    if (this.open.get(key) === cached) this.open.delete(key);
+    const opened = await cached.opened.catch(() => undefined);
+    await opened?.vault.close();
+    await opened?.store.close();
+  }
+}

@@ -1,0 +1,71 @@
+/** Everything the worker of one host can do, joined to what surrounds an activity. */
+import { releaseFreeze } from '../docker/freeze-left.ts';
+import { leftFreezes } from '../docker/freeze-left.ts';
+import { log } from '../observe/log.ts';
+import { listSystems } from '../system/index.ts';
+import { HOLDFAST_VERSION } from '../vault/version.ts';
+import { abandonCapture, beginCapture, commitCapture, hotPass } from './capture.ts';
+import { captureGroup } from './capture-group.ts';
+import type { HostContext } from './host-context.ts';
+import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
+import { planRestore } from './restore-plan.ts';
+import { activity, type Run } from './shell.ts';
+import { startAfterRestore, stopForRestore } from './stop-start.ts';
+import type { HostActivities, UrgentActivities } from './types.ts';
+import { findBackup, verifyBackup } from './verify.ts';
+
+type Given<I, O> = (context: HostContext, input: I, run: Run) => Promise<O>;
+
+export function createHostActivities(context: HostContext): HostActivities {
+  const of = <I, O>(work: Given<I, O>): ((input: I) => Promise<O>) =>
+    activity(work.name, (input: I, run) => work(context, input, run));
+  const insistently = <I, O>(work: Given<I, O>): ((input: I) => Promise<O>) =>
+    activity(work.name, (input: I, run) => work(context, input, run), { insistent: true });
+  return {
+    beginCapture: of(beginCapture),
+    hotPass: of(hotPass),
+    captureGroup: of(captureGroup),
+    commitCapture: of(commitCapture),
+    abandonCapture: of(abandonCapture),
+    verifyBackup: of(verifyBackup),
+    findBackup: of(findBackup),
+    planRestore: of(planRestore),
+    restoreBeside: of(restoreBeside),
+    checkBeside: of(checkBeside),
+    swapIn: of(swapIn),
+    // Once begun, these end only by having succeeded.
+    swapBack: insistently(swapBack),
+    commitRestore: insistently(commitRestore),
+    discardBeside: of(discardBeside),
+    checkLive: of(checkLive),
+  };
+}
+
+export function createUrgentActivities(context: HostContext): UrgentActivities {
+  const releaseOne: Given<Parameters<UrgentActivities['releaseFreeze']>[0], { released: string[] }> = async (
+    _,
+    { system, freezeId },
+    run,
+  ) => {
+    const options = { docker: context.docker(), signal: run.signal, onTrouble: (text: string) => run.log.warn(text) };
+    return { released: await releaseFreeze(context.stateDirectory(system), freezeId, options) };
+  };
+  return {
+    releaseFreeze: activity('releaseFreeze', (input, run) => releaseOne(context, input, run), { insistent: true }),
+    stopForRestore: activity('stopForRestore', (input, run) => stopForRestore(context, input, run)),
+    startAfterRestore: activity('startAfterRestore', (input, run) => startAfterRestore(context, input, run)),
+    ping: activity('ping', () => Promise.resolve({ host: context.host, version: HOLDFAST_VERSION })),
+  };
+}
+
+/** What the last worker of this host left paused or stopped is released, for every system known here. */
+export async function releaseWhatWasLeft(context: HostContext, signal: AbortSignal): Promise<string[]> {
+  const over: string[] = [];
+  for (const { name } of await listSystems()) {
+    const stateDirectory = context.stateDirectory(name);
+    if ((await leftFreezes(stateDirectory)).length === 0) continue;
+    const onTrouble = (text: string): void => log('worker').warn({ system: name }, text);
+    over.push(...(await releaseFreeze(stateDirectory, undefined, { docker: context.docker(), signal, onTrouble })));
+  }
+  return over;
+}

@@ -1,0 +1,154 @@
+/** What a restore would do, in words and actions that a person can approve. Changes nothing. */
+import { HoldfastError } from '../failures.ts';
+import { planDigest } from '../policy/digest.ts';
+import { restoreOrder } from '../policy/order.ts';
+import { kindOf } from '../sources/kinds/index.ts';
+import type { LiveState } from '../sources/kinds/component.ts';
+import type { Component, System } from '../system/types.ts';
+import type { ManifestBody } from '../vault/types.ts';
+import type { PlanAction, RestoreInput, RestorePlan } from '../workflows/contract.ts';
+import { listOf } from '../workflows/lists.ts';
+import type { HostContext } from './host-context.ts';
+import type { Run } from './shell.ts';
+import { concernsDocker, stackOf } from './stack.ts';
+import { findEntry } from './verify.ts';
+
+interface Seen {
+  readonly component: Component;
+  readonly live: LiveState;
+  readonly sizeBytes: number;
+}
+
+export async function planRestore(context: HostContext, asked: RestoreInput, run: Run): Promise<RestorePlan> {
+  const system = await context.system(asked.system);
+  const { store, entry } = await findEntry(context, system, asked, run.signal);
+  if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${entry.key}: ${entry.trust.why}`);
+  const { body } = entry;
+  const paths = listOf(asked.paths);
+  const chosen = choose(system, body, listOf(asked.components), paths);
+  const seen = await Promise.all(chosen.known.map((component) => lookAt(context, system, component, body, run)));
+
+  const target = asked.target;
+  const actions = target === undefined ? await actionsInPlace(context, system, seen) : actionsElsewhere(seen, target);
+  const plan = { backup: body.id, manifestKey: entry.key, store, actions };
+  return {
+    digest: planDigest({ system: system.name, ...plan, paths, ...(target === undefined ? {} : { target }) }),
+    ...plan,
+    pointAt: body.pointAt,
+    components: seen.map(({ component, live, sizeBytes }) => ({
+      name: component.name,
+      kind: component.kind,
+      host: component.host,
+      sizeBytes,
+      liveExists: live.exists,
+      ...(live.newestChangeMs === undefined ? {} : { liveChangedAt: new Date(live.newestChangeMs).toISOString() }),
+    })),
+    warnings: [...chosen.warnings, ...warningsOf(seen, body, target !== undefined), ...(entry.notes ?? [])],
+    ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(body.pointAt)) / 1000)),
+  };
+}
+
+function choose(
+  system: System,
+  body: ManifestBody,
+  wanted: readonly string[],
+  paths: readonly string[],
+): { known: Component[]; warnings: string[] } {
+  const inBackup = body.components.map(({ name }) => name);
+  const absent = wanted.filter((name) => !inBackup.includes(name));
+  if (absent.length > 0) {
+    throw new HoldfastError('BadInput', `backup ${body.id} has no ${absent.join(', ')}; it has ${inBackup.join(', ')}`);
+  }
+  const names = wanted.length === 0 ? inBackup : wanted;
+  if (paths.length > 0 && names.length !== 1) {
+    throw new HoldfastError('BadInput', 'single paths belong to one component: name it in "components"');
+  }
+  const unknown = names.filter((name) => !system.components.some((component) => component.name === name));
+  const known = system.components.filter(({ name }) => names.includes(name));
+  if (known.length === 0) {
+    throw new HoldfastError('BadInput', `the system file knows no component of backup ${body.id}: ${names.join(', ')}`);
+  }
+  const warnings = unknown.map((name) => `${name} is in the backup but not in the system file: it is not restored`);
+  return { known: restoreOrder(known), warnings };
+}
+
+async function lookAt(
+  context: HostContext,
+  system: System,
+  component: Component,
+  body: ManifestBody,
+  run: Run,
+): Promise<Seen> {
+  const record = body.components.find(({ name }) => name === component.name);
+  const sizeBytes = (record?.artifacts ?? []).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  if (component.host !== context.host) {
+    const problems = [`it lives on host ${component.host} and was not looked at from here`];
+    return { component, sizeBytes, live: { exists: true, usedBy: [], problems } };
+  }
+  const live = await kindOf(component.kind).inspect(component, context.kindContext(system, run));
+  return { component, sizeBytes, live };
+}
+
+/** Names and no states or ages: the digest must not change while a container restarts or a person reads. */
+async function actionsInPlace(context: HostContext, system: System, seen: readonly Seen[]): Promise<PlanAction[]> {
+  const components = seen.map(({ component }) => component);
+  const stack = concernsDocker(system, components) ? await namesOfStack(context, system, components) : [];
+  const name = system.compose ?? system.name;
+  const around = (action: 'stop' | 'start'): PlanAction[] =>
+    stack.length === 0 ? [] : [{ component: name, action, on: stack }];
+  return [
+    ...seen.map(({ component }) => ({
+      component: component.name,
+      action: 'restore' as const,
+      on: [placeOf(component)],
+    })),
+    ...around('stop'),
+    ...seen.map(({ component, live }) => ({
+      component: component.name,
+      action: live.exists ? ('swap' as const) : ('create' as const),
+      on: [placeOf(component)],
+    })),
+    ...around('start'),
+  ];
+}
+
+async function namesOfStack(context: HostContext, system: System, components: readonly Component[]): Promise<string[]> {
+  const needed = components.some(({ kind }) => kind === 'volume' || kind === 'compose') || system.compose !== undefined;
+  try {
+    return (await stackOf(context.docker(), system, components)).map(({ name }) => name);
+  } catch (error) {
+    // Files and a SQLite file without users can be restored on a machine without Docker.
+    const absent = error instanceof HoldfastError && error.code === 'DockerUnreachable';
+    const used = components.some((component) => component.kind === 'sqlite' && component.usedBy.length > 0);
+    if (absent && !needed && !used) return [];
+    throw error;
+  }
+}
+
+function actionsElsewhere(seen: readonly Seen[], target: string): PlanAction[] {
+  return seen.map(({ component }) => ({ component: component.name, action: 'create', on: [target] }));
+}
+
+export function placeOf(component: Component): string {
+  switch (component.kind) {
+    case 'volume':
+      return component.volume;
+    case 'files':
+    case 'sqlite':
+      return component.path;
+    case 'compose':
+      return component.directory;
+  }
+}
+
+function warningsOf(seen: readonly Seen[], body: ManifestBody, elsewhere: boolean): string[] {
+  if (elsewhere) return [];
+  return seen.flatMap(({ component, live }) => {
+    const told = live.problems.map((problem) => `${component.name}: ${problem}`);
+    if (live.newestChangeMs !== undefined && live.newestChangeMs > Date.parse(body.pointAt)) {
+      const changed = new Date(live.newestChangeMs).toISOString();
+      told.push(`${component.name}: changes after ${body.pointAt} will be lost; the newest is of ${changed}`);
+    }
+    return told;
+  });
+}

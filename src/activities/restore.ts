@@ -1,0 +1,85 @@
+/** The steps of a restore on one host. Each finds what an earlier attempt of it has done. */
+import { kindOf } from '../sources/kinds/index.ts';
+import type { Beside, CheckReport, ComponentKind, KindContext } from '../sources/kinds/component.ts';
+import type { Component } from '../system/types.ts';
+import { componentOf, type HostContext } from './host-context.ts';
+import type { Run } from './shell.ts';
+import type { HostActivities } from './types.ts';
+
+type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
+
+export async function restoreBeside(context: HostContext, input: Input<'restoreBeside'>, run: Run): Promise<Beside> {
+  const { store, manifestKey, component: name, paths, target, restoreId } = input;
+  const system = await context.system(input.system);
+  const component = componentOf(system, name);
+  run.report({ phase: `restore: ${name}` });
+  return context.withReader(system, store, async (vault) => {
+    const artifacts = await (await vault.open(manifestKey)).artifacts(name);
+    const place = { paths, ...(target === undefined ? {} : { elsewhere: target }) };
+    const kindContext = context.kindContext(system, run);
+    return kindOf(component.kind).restoreBeside(component, artifacts, place, restoreId, kindContext);
+  });
+}
+
+interface Step {
+  readonly kind: ComponentKind;
+  readonly component: Component;
+  readonly context: KindContext;
+}
+
+async function stepOf(
+  context: HostContext,
+  input: { readonly system: string; readonly beside: Beside },
+  run: Run,
+  phase: string,
+): Promise<Step> {
+  const system = await context.system(input.system);
+  const component = componentOf(system, input.beside.component);
+  run.report({ phase: `${phase}: ${component.name}` });
+  return { kind: kindOf(component.kind), component, context: context.kindContext(system, run) };
+}
+
+export async function checkBeside(context: HostContext, input: Input<'checkBeside'>, run: Run): Promise<CheckReport> {
+  const step = await stepOf(context, input, run, 'check');
+  return step.kind.checkBeside(step.component, input.beside, step.context);
+}
+
+export async function swapIn(context: HostContext, input: Input<'swapIn'>, run: Run): Promise<void> {
+  const step = await stepOf(context, input, run, 'swap in');
+  await step.kind.swapIn(step.component, input.beside, step.context);
+}
+
+export async function swapBack(context: HostContext, input: Input<'swapBack'>, run: Run): Promise<void> {
+  const step = await stepOf(context, input, run, 'put back');
+  await step.kind.swapBack(step.component, input.beside, step.context);
+}
+
+export async function commitRestore(
+  context: HostContext,
+  input: Input<'commitRestore'>,
+  run: Run,
+): Promise<{ aside?: string }> {
+  const step = await stepOf(context, input, run, 'commit');
+  return step.kind.commit(step.component, input.beside, { keep: input.keep }, step.context);
+}
+
+export async function discardBeside(context: HostContext, input: Input<'discardBeside'>, run: Run): Promise<void> {
+  const step = await stepOf(context, input, run, 'remove');
+  await step.kind.discard(step.component, input.beside, step.context);
+}
+
+export async function checkLive(context: HostContext, input: Input<'checkLive'>, run: Run): Promise<CheckReport> {
+  const system = await context.system(input.system);
+  const checks: CheckReport['checks'][number][] = [];
+  for (const name of input.components) {
+    const component = componentOf(system, name);
+    const live = await kindOf(component.kind).inspect(component, context.kindContext(system, run));
+    checks.push({
+      name: 'is there',
+      ok: live.exists,
+      detail: live.exists ? `${name} is there` : `${name} is not there`,
+    });
+    checks.push(...live.problems.map((detail) => ({ name: 'no problem', ok: false, detail })));
+  }
+  return { ok: checks.every(({ ok }) => ok), checks };
+}

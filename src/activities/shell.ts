@@ -1,0 +1,81 @@
+/**
+ * What surrounds every activity: heartbeats, cancellation, failures in the catalogue's words. Work inside it is given a
+ * signal and a way to tell its progress and needs to know nothing of Temporal.
+ */
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { HoldfastError } from '../failures.ts';
+import { log, type Logger } from '../observe/log.ts';
+import { redact, redactText } from '../observe/redact.ts';
+import type { ActivityProgress } from '../workflows/contract.ts';
+
+export interface Run {
+  /** Aborts when the operation is cancelled, when the worker stops, or when this attempt has lost its time. */
+  readonly signal: AbortSignal;
+  readonly report: (progress: ActivityProgress) => void;
+  /** Counts from 1. */
+  readonly attempt: number;
+  readonly log: Logger;
+}
+
+export type Work<I, O> = (input: I, run: Run) => Promise<O>;
+
+export interface ShellOptions {
+  /** Undoing: no failure ends the retries, because something of the operator's is still held. */
+  readonly insistent?: boolean;
+}
+
+const HEARTBEAT_MS = 2000;
+/** A defect does not go away by itself: what nobody foresaw is tried a few times, then told. */
+const INTERNAL_ATTEMPTS = 5;
+const MESSAGE_LIMIT = 2000;
+
+/** Makes an activity of some work. The context is captured first: outside the call chain there is none. */
+export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOptions = {}): (input: I) => Promise<O> {
+  return async (input) => {
+    const context = Context.current();
+    const logger = log('activities').child({ activity: name, attempt: context.info.attempt });
+    const beats = heartbeats(context, name);
+    try {
+      return await work(input, {
+        signal: context.cancellationSignal,
+        report: beats.report,
+        attempt: context.info.attempt,
+        log: logger,
+      });
+    } catch (error) {
+      throw outcomeOf(error, context, logger, options.insistent ?? false);
+    } finally {
+      beats.stop();
+    }
+  };
+}
+
+/** The first at once, so that a cancel finds even a short activity; then the latest progress every few seconds. */
+function heartbeats(context: Context, name: string): { report: Run['report']; stop: () => void } {
+  let latest: ActivityProgress = { phase: name };
+  const beat = (): void => context.heartbeat(latest);
+  const timer = setInterval(beat, HEARTBEAT_MS);
+  beat();
+  return { report: (progress) => void (latest = progress), stop: () => clearInterval(timer) };
+}
+
+function outcomeOf(error: unknown, context: Context, logger: Logger, insistent: boolean): Error {
+  const { reason } = context.cancellationSignal as { reason?: unknown };
+  if (context.cancellationSignal.aborted && reason instanceof CancelledFailure) {
+    // Whatever the work threw, it threw on its way out.
+    if (!(error instanceof CancelledFailure)) logger.info({ err: error, reason: reason.message }, 'ended early');
+    return reason;
+  }
+  if (error instanceof CancelledFailure) return error;
+  const known = error instanceof HoldfastError ? error : undefined;
+  const code = known?.code ?? 'Internal';
+  const failed = known ?? new HoldfastError('Internal', error instanceof Error ? error.message : String(error));
+  logger.warn({ err: error, code }, 'failed');
+  const spent = code === 'Internal' && context.info.attempt >= INTERNAL_ATTEMPTS;
+  return ApplicationFailure.create({
+    type: code,
+    message: redactText(failed.message).slice(0, MESSAGE_LIMIT),
+    nonRetryable: !insistent && (!failed.waitingHelps || spent),
+    details: [{ hint: failed.hint, ...(redact(failed.details) as Record<string, unknown>) }],
+  });
+}

@@ -1,0 +1,28 @@
+/** Where a kind's artifacts go: into a session of the vault, with what came out of it written down. */
+import type { CaptureSink } from '../sources/kinds/component.ts';
+import type { ArtifactRef, CaptureSession, StoreCounts } from '../vault/types.ts';
+
+export interface RecordingSink extends CaptureSink {
+  readonly refs: readonly ArtifactRef[];
+  readonly counts: readonly StoreCounts[];
+  /** What was stored is durable when this resolves. */
+  finish(): Promise<void>;
+  /** Always to be called. */
+  close(): Promise<void>;
+}
+
+export function recordingSink(session: CaptureSession): RecordingSink {
+  const refs: ArtifactRef[] = [];
+  const counts: StoreCounts[] = [];
+  return {
+    refs,
+    counts,
+    store: async (artifact) => {
+      const stored = await session.store(artifact);
+      refs.push(stored.ref);
+      counts.push(stored.counts);
+    },
+    finish: () => session.finish(),
+    close: () => session.close(),
+  };
+}

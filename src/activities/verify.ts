@@ -1,0 +1,89 @@
+/** Finding backups and reading them back. */
+import { HoldfastError } from '../failures.ts';
+import type { System } from '../system/types.ts';
+import type { CatalogueEntry, ProofBody } from '../vault/types.ts';
+import type { HostContext } from './host-context.ts';
+import type { Run } from './shell.ts';
+import type { HostActivities } from './types.ts';
+
+type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
+
+/** Verdicts come back also for a bad backup; only what keeps from judging is thrown. */
+export async function verifyBackup(context: HostContext, input: Input<'verifyBackup'>, run: Run): Promise<ProofBody> {
+  const { store, manifestKey, level } = input;
+  const system = await context.system(input.system);
+  const { signal } = run;
+  if (level === 'presence') {
+    return context.withWriter(system, store, async (vault) => {
+      const onProgress = (done: number, total: number): void =>
+        run.report({ phase: `verify: ${done} of ${total} objects` });
+      const proof = await vault.verifyPresence(manifestKey, { signal, onProgress });
+      await vault.writeProof(proof);
+      return proof;
+    });
+  }
+  const proof = await context.withReader(system, store, (vault) =>
+    vault.verifyContent(manifestKey, {
+      signal,
+      onProgress: (bytesDone, bytesTotal) => run.report({ phase: 'verify', bytesDone, bytesTotal }),
+    }),
+  );
+  await context.withWriter(system, store, (vault) => vault.writeProof(proof));
+  return proof;
+}
+
+export interface Found {
+  readonly store: string;
+  readonly entry: CatalogueEntry;
+}
+
+/**
+ * The newest backup that fits, in the first store that holds one. `latest` and `before:` never mean a safety backup or
+ * one that can't be trusted; an id means just that one. A store that doesn't answer is passed over when another has it.
+ */
+export async function findEntry(
+  context: HostContext,
+  system: System,
+  asked: {
+    readonly store?: string | undefined;
+    readonly backup?: string | undefined;
+    readonly plan?: string | undefined;
+  },
+  signal: AbortSignal,
+): Promise<Found> {
+  const stores = asked.store === undefined ? system.stores.map(({ name }) => name) : [asked.store];
+  const wanted = asked.backup ?? 'latest';
+  const fits = fitting(wanted);
+  let trouble: unknown;
+  for (const store of stores) {
+    try {
+      const filter = { signal, ...(asked.plan === undefined ? {} : { plan: asked.plan }) };
+      const entries = await context.withReader(system, store, (vault) => vault.catalogue(filter));
+      const entry = entries.find(fits);
+      if (entry !== undefined) return { store, entry };
+    } catch (error) {
+      signal.throwIfAborted();
+      trouble = error;
+    }
+  }
+  if (trouble !== undefined) throw trouble instanceof Error ? trouble : new HoldfastError('Internal', 'no store');
+  const ofPlan = asked.plan === undefined ? '' : ` of plan ${asked.plan}`;
+  throw new HoldfastError('BackupMissing', `no backup "${wanted}"${ofPlan} of ${system.name} in ${stores.join(', ')}`);
+}
+
+function fitting(wanted: string): (entry: CatalogueEntry) => boolean {
+  const usable = ({ body, trust }: CatalogueEntry): boolean => trust.ok && body.purpose === 'backup';
+  if (wanted === 'latest') return usable;
+  if (!wanted.startsWith('before:')) return ({ body, key }) => body.id === wanted || key === wanted;
+  const limit = Date.parse(wanted.slice('before:'.length));
+  if (Number.isNaN(limit)) {
+    throw new HoldfastError('BadInput', `"${wanted}" is not before: and an RFC 3339 time such as 2026-11-21T02:00:00Z`);
+  }
+  return (entry) => usable(entry) && Date.parse(entry.body.pointAt) < limit;
+}
+
+export async function findBackup(context: HostContext, input: Input<'findBackup'>, run: Run) {
+  const system = await context.system(input.system);
+  const { store, entry } = await findEntry(context, system, input, run.signal);
+  return { store, manifestKey: entry.key, backup: entry.body.id };
+}
