@@ -11,10 +11,8 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const pinnedNode = path.join(root, 'node_modules', '.bin', 'node');
 const attempts = 3;
 
-function fail(message) {
-  process.stderr.write(`${message}\n`);
-  process.exit(1);
-}
+/** A message for a person; thrown, so that locks are given back on the way out. */
+class Stop extends Error {}
 
 function readJson(file) {
   return JSON.parse(readFileSync(file, 'utf8'));
@@ -83,22 +81,37 @@ function install() {
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     // What is there already may be in use by another program of ours: it is completed, not removed.
     const done = npm(existsSync(path.join(root, 'node_modules')) ? ['install', '--no-save'] : ['ci']);
-    if (done.error) fail(`npm cannot be started (${done.error.message}). Install Node 20 or newer with npm.`);
+    if (done.error) throw new Stop(`npm cannot be started (${done.error.message}). Install Node 20 or newer with npm.`);
     // Where install scripts are switched off, the pinned Node comes only with a rebuild of that one package.
     if (done.status === 0 && !existsSync(pinnedNode)) npm(['rebuild', 'node', '--ignore-scripts=false']);
     if (whatIsMissing() === undefined) return;
     process.stderr.write(`npm did not complete the installation (attempt ${attempt} of ${attempts}).\n`);
   }
-  fail(`Still missing after ${attempts} attempts: ${whatIsMissing()}. Check the network, then run \`npm ci\` by hand.`);
+  throw new Stop(`Still missing: ${whatIsMissing()}. Check the network, then run \`npm ci\` by hand.`);
 }
 
-const [script, ...rest] = process.argv.slice(2);
-if (script === undefined) fail('Usage: node scripts/start.mjs <script> [arguments]');
-if (whatIsMissing() !== undefined) withInstallLock(install);
+function start(script, args) {
+  const child = spawn(pinnedNode, [path.resolve(root, script), ...args], { stdio: 'inherit' });
+  child.on('error', (error) => {
+    process.stderr.write(`${pinnedNode} cannot be started: ${error.message}\n`);
+    process.exit(1);
+  });
+  // A terminal's Ctrl-C reaches the child by itself; this process only has to outlive it.
+  process.on('SIGINT', () => undefined);
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
+}
 
-const child = spawn(pinnedNode, [path.resolve(root, script), ...rest], { stdio: 'inherit' });
-child.on('error', (error) => fail(`${pinnedNode} cannot be started: ${error.message}`));
-// A terminal's Ctrl-C reaches the child by itself; this process only has to outlive it.
-process.on('SIGINT', () => undefined);
-for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
+function main([script, ...args]) {
+  if (script === undefined) throw new Stop('Usage: node scripts/start.mjs <script> [arguments]');
+  if (whatIsMissing() !== undefined) withInstallLock(install);
+  start(script, args);
+}
+
+try {
+  main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof Stop)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}
