@@ -4,13 +4,14 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { argumentsOf, descendantsOf, waitFor, waitForEnd } from './processes.ts';
+import { argumentsOf, descendantsOf, hasEnded, waitFor, waitForEnd } from './processes.ts';
 
 const ROOT = dirname(dirname(import.meta.dirname));
 const CLI = join(ROOT, 'src', 'cli.ts');
 const UP_LIMIT_MS = 180_000;
+const STOP_LIMIT_MS = 90_000;
 
 export interface CommandResult {
   readonly code: number | null;
@@ -24,7 +25,6 @@ interface EngineFile {
 }
 
 export interface Up {
-  readonly process: ChildProcess;
   readonly pid: number;
   readonly address: string;
   readonly uiUrl: string | undefined;
@@ -32,8 +32,9 @@ export interface Up {
   hostWorkerPid(): number | undefined;
   /** What `up` said so far. */
   output(): string;
-  /** Ends it in order; SIGKILL only after the limit. */
   stop(): Promise<void>;
+  /** This program may end without it. */
+  leaveRunning(): void;
 }
 
 export class Holdfast {
@@ -81,47 +82,53 @@ export class Holdfast {
     return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as EngineFile) : undefined;
   }
 
-  /** Resolves when server and workers are at work. */
+  /** Resolves when server and workers are at work. It has a process group of its own, so that Ctrl-C spares it. */
   async up(...args: readonly string[]): Promise<Up> {
-    const child = this.start(['up', ...args]);
+    const logFile = join(this.home, 'up.log');
+    const log = openSync(logFile, 'a', 0o600);
+    const child = spawn(process.execPath, [CLI, 'up', ...args], {
+      env: this.childEnvironment(),
+      stdio: ['ignore', log, log],
+      detached: true,
+    });
+    closeSync(log);
     const pid = child.pid;
     if (pid === undefined) throw new Error('holdfast up could not be started');
-    let output = '';
-    const keep = (bytes: Buffer): void => {
-      output = (output + bytes.toString()).slice(-20_000);
-    };
-    child.stdout?.on('data', keep);
-    child.stderr?.on('data', keep);
-    const stop = async (): Promise<void> => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGTERM');
-      try {
-        await waitForEnd(pid, 90_000);
-      } catch {
-        for (const each of [...descendantsOf(pid), pid]) process.kill(each, 'SIGKILL');
-        throw new Error(`holdfast up did not end when asked: ${output}`);
-      }
-    };
+    const ended = () => child.exitCode !== null || child.signalCode !== null;
+    const output = () => readFileSync(logFile, 'utf8').slice(-8_000);
     try {
-      const ended = () => child.exitCode !== null || child.signalCode !== null;
-      const engine = await waitFor('holdfast up', UP_LIMIT_MS, async () => {
-        if (ended()) throw new Error(`holdfast up ended: ${output}`);
-        const status = await this.run('status', '--json');
-        return status.code === 0 && hostWorker(pid) !== undefined ? this.engine() : undefined;
+      const engine = await waitFor('holdfast up to be ready', UP_LIMIT_MS, () => {
+        if (ended()) throw new Error(`holdfast up ended: ${output()}`);
+        const ready = /^ready /m.test(output()) && hostWorker(pid) !== undefined;
+        return Promise.resolve(ready ? this.engine() : undefined);
       });
       return {
-        process: child,
         pid,
         address: engine.address,
         uiUrl: engine.uiUrl,
         hostWorkerPid: () => hostWorker(pid),
-        output: () => output,
-        stop,
+        output,
+        stop: () => stopUp(pid),
+        leaveRunning: () => child.unref(),
       };
     } catch (error) {
-      await stop();
+      await stopUp(pid);
       throw error;
     }
+  }
+}
+
+/** Ends a running `up` in order; throws, after SIGKILL, when it does not end in time. Harmless when it has ended. */
+export async function stopUp(pid: number): Promise<void> {
+  if (hasEnded(pid)) return;
+  process.kill(pid, 'SIGTERM');
+  try {
+    await waitForEnd(pid, STOP_LIMIT_MS);
+  } catch (error) {
+    for (const each of [...descendantsOf(pid), pid]) {
+      if (!hasEnded(each)) process.kill(each, 'SIGKILL');
+    }
+    throw error;
   }
 }
 

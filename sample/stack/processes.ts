@@ -25,7 +25,7 @@ export function argumentsOf(pid: number): string[] {
   }
 }
 
-function hasEnded(pid: number): boolean {
+export function hasEnded(pid: number): boolean {
   if (!existsSync(`/proc/${pid}`)) return true;
   try {
     return /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
