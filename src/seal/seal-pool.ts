@@ -28,6 +28,7 @@ export interface NamedChunk {
 
 export interface ThreadSealed extends NamedChunk {
   readonly sealed: Uint8Array<ArrayBuffer> | undefined;
+  readonly sealedSha256?: string;
 }
 
 /** One being read or sealed, one waiting for its answer, one queued: a thread never waits for the main thread. */

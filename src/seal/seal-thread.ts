@@ -1,4 +1,5 @@
 /** A sealing thread: reads the pieces of a chunk, names it, asks whether it is wanted, compresses and seals it. */
+import { hash } from 'node:crypto';
 import { workerData } from 'node:worker_threads';
 import type { AgeSealer } from './age.ts';
 import { ageSealWith } from './age.ts';
@@ -52,7 +53,8 @@ function answer(job: number, wanted: unknown): StepOutcome {
   const packed = compress(buffer.subarray(0, lengthBytes), data.level);
   const sealed = ageSealWith(sealer, packed);
   freeNow(packed);
-  return { type: 'done', body: { ...base, sealed } satisfies ThreadSealed, transfer: [sealed.buffer] };
+  const sealedSha256 = hash('sha256', sealed);
+  return { type: 'done', body: { ...base, sealed, sealedSha256 } satisfies ThreadSealed, transfer: [sealed.buffer] };
 }
 
 function release(job: number): void {

@@ -10,6 +10,8 @@ export interface SealedChunk {
    * it is stored: the garbage collector takes its time, which costs a hundred MiB.
    */
   readonly sealed: Uint8Array | undefined;
+  /** SHA-256 of `sealed` (hex), where the thread that sealed it computed that as well. */
+  readonly sealedSha256?: string;
   /** Paths that were not as their expectation said while they were read. */
   readonly changed: readonly string[];
 }

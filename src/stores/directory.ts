@@ -33,7 +33,8 @@ class DirectoryStore implements Store {
   readonly #mustBeMounted: boolean;
   readonly #madeDirectories = new Map<string, Promise<void>>();
   #changes = 0;
-  #durableChanges = 0;
+  /** Below the first count: what an earlier process left in the page cache is synced by the first call as well. */
+  #durableChanges = -1;
 
   constructor(options: DirectoryStoreOptions) {
     this.#root = options.path;

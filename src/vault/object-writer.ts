@@ -91,7 +91,7 @@ export class ObjectWriter {
 
   private async putChunk(chunk: SealedChunk, tally: WriteTally, signal: AbortSignal): Promise<void> {
     if (chunk.sealed === undefined) throw new HoldfastError('Internal', 'a wanted chunk came back without its bytes');
-    const outcome = await this.put('chunks', chunk.id, chunk.sealed, tally, signal);
+    const outcome = await this.put('chunks', chunk.id, chunk.sealed, tally, signal, chunk.sealedSha256);
     if (outcome === 'written') tally.chunksNew += 1;
     else tally.chunksReused += 1;
   }
@@ -108,14 +108,15 @@ export class ObjectWriter {
     bytes: Uint8Array,
     tally: WriteTally,
     signal: AbortSignal,
+    sha256 = sha256Hex(bytes),
   ): Promise<PutOutcome> {
     const { store } = this.options;
     const release = await this.gate.acquire();
     try {
       signal.throwIfAborted();
       const key = objectKey(room, id);
-      const mine: Stored = { sizeBytes: bytes.length, sha256: sha256Hex(bytes) };
-      const outcome = await store.put(key, bytes, { createOnly: true, sha256: mine.sha256 ?? '', signal });
+      const mine: Stored = { sizeBytes: bytes.length, sha256 };
+      const outcome = await store.put(key, bytes, { createOnly: true, sha256, signal });
       if (outcome === 'written') tally.storedBytes += bytes.length;
       this.known.add(room, id, outcome === 'written' ? mine : await storedNow(store, key));
       return outcome;
