@@ -6,9 +6,20 @@
 import { endChildrenOnSignals, wasInterrupted } from './test/child.ts';
 import { reportLines, totalsOf } from './test/report.ts';
 import type { RunSummary } from './test/reporter.ts';
+import { filesToRunAgain, mergeRuns } from './test/second-run.ts';
 import { runStaticChecks } from './test/static-checks.ts';
 import { PROJECTS, runVitest } from './test/vitest.ts';
+import type { Project } from './test/vitest.ts';
 import { prepare, runMain } from './setup.ts';
+
+/** On a CI machine, files that failed get a second run of their own before the verdict. */
+async function runProject(project: Project, args: readonly string[]): Promise<RunSummary> {
+  const first = await runVitest(project, args);
+  const files = process.env['CI'] === undefined || wasInterrupted() ? [] : filesToRunAgain(first);
+  if (files.length === 0) return first;
+  process.stdout.write(`\nRunning again, alone: ${files.join(', ')}\n`);
+  return mergeRuns(first, await runVitest(project, files), files);
+}
 
 async function main(args: readonly string[]): Promise<number> {
   endChildrenOnSignals();
@@ -18,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
   const runs: RunSummary[] = [];
   for (const project of PROJECTS) {
     if (wasInterrupted()) break;
-    runs.push(await runVitest(project, args));
+    runs.push(await runProject(project, args));
   }
   process.stdout.write(`${reportLines(checks, runs).join('\n')}\n`);
   return totalsOf(checks, runs).failed === 0 && !wasInterrupted() ? 0 : 1;
