@@ -162,6 +162,13 @@ export function connectDocker(options: ConnectOptions = {}): DockerHost {
   };
 }
 
+/** True when DOCKER_HOST names an engine that is not reached by a socket of this machine's filesystem. */
+export function isRemoteEngine(): boolean {
+  const host = process.env['DOCKER_HOST'];
+  if (host === undefined || host === '' || host.startsWith('unix://') || host.startsWith('/')) return false;
+  return !/^(tcp:\/\/)?(localhost|127\.0\.0\.1|\[::1\])(:|$)/.test(host);
+}
+
 function shortName(id: string): string {
   return /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 12) : id;
 }
