@@ -1,0 +1,206 @@
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findSwap } from '../../src/sources/directory-swap.ts';
+import type { Beside, KindContext } from '../../src/sources/kinds/component.ts';
+import { volumeKind } from '../../src/sources/kinds/volume.ts';
+import type { VolumeComponent } from '../../src/system/types.ts';
+import { dockerCorner } from '../support/docker.ts';
+import type { DockerCorner } from '../support/docker.ts';
+import { memorySink } from './volume-artifacts.ts';
+import type { MemorySink } from './volume-artifacts.ts';
+
+let corner: DockerCorner;
+let stateDirectory: string;
+let context: KindContext;
+let restores = 0;
+
+beforeAll(async () => {
+  corner = await dockerCorner();
+  stateDirectory = await mkdtemp(join(tmpdir(), 'holdfast-volume-'));
+  context = {
+    signal: new AbortController().signal,
+    report: () => undefined,
+    docker: () => corner.docker,
+    stateDirectory,
+    system: 'test',
+  };
+});
+
+afterAll(async () => {
+  await corner.cleanUp();
+  await rm(stateDirectory, { recursive: true, force: true });
+});
+
+function component(volume: string, more: Partial<VolumeComponent> = {}): VolumeComponent {
+  return {
+    name: 'data',
+    kind: 'volume',
+    tier: 'critical',
+    host: 'local',
+    after: [],
+    volume,
+    quiesce: { mode: 'none', budgetSeconds: 30 },
+    exclude: [],
+    ...more,
+  };
+}
+
+async function dataPath(volume: string): Promise<string> {
+  const path = (await corner.docker.volume(volume))?.path;
+  if (path === undefined) throw new Error(`no volume ${volume}`);
+  return path;
+}
+
+const LABELS = { 'com.docker.compose.project': 'shop', 'com.docker.compose.volume': 'data' };
+
+/** A volume with a few files, captured. */
+async function captured(): Promise<{ volume: string; data: string; own: VolumeComponent; sink: MemorySink }> {
+  const volume = await corner.volume(LABELS);
+  const data = await dataPath(volume);
+  await writeFile(join(data, 'ledger'), 'old numbers');
+  await mkdir(join(data, 'empty'), { mode: 0o750 });
+  await symlink('ledger', join(data, 'link'));
+  await chmod(data, 0o711);
+  const own = component(volume);
+  const sink = memorySink();
+  const { facts } = await volumeKind.capture(own, sink, context);
+  expect(facts).toMatchObject({ volume, files: expect.any(Number) as number });
+  await writeFile(join(data, 'ledger'), 'new numbers');
+  return { volume, data, own, sink };
+}
+
+/** What a restore makes is labelled by it, not by the corner. */
+function restoreId(volume: string): string {
+  const id = `r${++restores}`;
+  corner.alsoVolume(`${volume}.restore-${id}`);
+  corner.alsoVolume(`${volume}.aside-${id}`);
+  return id;
+}
+
+async function beside(own: VolumeComponent, sink: MemorySink, id: string): Promise<Beside> {
+  return await volumeKind.restoreBeside(own, sink.readers, { paths: [] }, id, context);
+}
+
+const text = async (...path: string[]): Promise<string> => await readFile(join(...path), 'utf8');
+
+describe('restore of a volume', () => {
+  test('[M5] a copy beside changes nothing that is live; swapped in, it is live and the old data is kept aside', async () => {
+    const { volume, data, own, sink } = await captured();
+    const id = restoreId(volume);
+    const first = await beside(own, sink, id);
+    const again = await beside(own, sink, id);
+    expect(again).toEqual(first);
+    expect(await text(data, 'ledger')).toBe('new numbers');
+    expect((await volumeKind.checkBeside(own, first, context)).ok).toBe(true);
+
+    await volumeKind.swapIn(own, first, context);
+    await volumeKind.swapIn(own, first, context);
+    expect(await text(data, 'ledger')).toBe('old numbers');
+    expect((await stat(data)).mode & 0o777).toBe(0o711);
+    expect((await readdir(data)).sort()).toEqual(['empty', 'ledger', 'link']);
+    await expect(beside(own, sink, id)).rejects.toMatchObject({ code: 'PlanChanged' });
+    await expect(volumeKind.discard(own, first, context)).rejects.toMatchObject({ code: 'PlanChanged' });
+
+    const kept = { aside: `${volume}.aside-${id}` };
+    expect(await volumeKind.commit(own, first, { keep: true }, context)).toEqual(kept);
+    expect(await volumeKind.commit(own, first, { keep: true }, context)).toEqual(kept);
+    expect(await text(await dataPath(kept.aside), 'ledger')).toBe('new numbers');
+    expect(await corner.docker.volume(first.place)).toBeUndefined();
+    expect((await corner.docker.volume(volume))?.labels).toMatchObject(LABELS);
+    expect(await findSwap(join(stateDirectory, 'swaps'), `${id}.data`)).toBeUndefined();
+  });
+
+  test('[M5] a swap that is taken back: the state of before is live again, the copy is beside', async () => {
+    const { volume, data, own, sink } = await captured();
+    const made = await beside(own, sink, restoreId(volume));
+    await volumeKind.swapBack(own, made, context);
+    expect(await text(data, 'ledger')).toBe('new numbers');
+    await volumeKind.swapIn(own, made, context);
+    await volumeKind.swapBack(own, made, context);
+    await volumeKind.swapBack(own, made, context);
+    expect(await text(data, 'ledger')).toBe('new numbers');
+    expect(await text(await dataPath(made.place), 'ledger')).toBe('old numbers');
+    await volumeKind.discard(own, made, context);
+    await volumeKind.discard(own, made, context);
+    expect(await corner.docker.volume(made.place)).toBeUndefined();
+  });
+
+  test('old data that nobody wants to keep is removed at the commit', async () => {
+    const { volume, data, own, sink } = await captured();
+    const made = await beside(own, sink, restoreId(volume));
+    await volumeKind.swapIn(own, made, context);
+    expect(await volumeKind.commit(own, made, { keep: false }, context)).toEqual({});
+    expect(await corner.docker.volume(made.place)).toBeUndefined();
+    expect(await text(data, 'ledger')).toBe('old numbers');
+  });
+
+  test('[M10] a volume in use: the swap names its container and changes nothing', async () => {
+    const { volume, data, own, sink } = await captured();
+    const made = await beside(own, sink, restoreId(volume));
+    const id = await corner.container({ binds: [`${volume}:/data`] });
+    const live = await volumeKind.inspect(own, context);
+    expect(live).toMatchObject({ exists: true, usedBy: [expect.stringContaining(corner.id)] });
+    await expect(volumeKind.swapIn(own, made, context)).rejects.toMatchObject({ code: 'VolumeInUse' });
+    expect(await text(data, 'ledger')).toBe('new numbers');
+    await corner.docker.stop(id, 1);
+    await volumeKind.swapIn(own, made, context);
+    await corner.docker.start(id);
+    expect(await text(data, 'ledger')).toBe('old numbers');
+    await expect(volumeKind.swapBack(own, made, context)).rejects.toMatchObject({ code: 'VolumeInUse' });
+    await corner.docker.removeContainer(id);
+    await volumeKind.commit(own, made, { keep: false }, context);
+  });
+
+  test('[M6] a new machine: the missing volume is made under its own name, with the labels that Compose knows', async () => {
+    const { volume, own, sink } = await captured();
+    await corner.docker.removeVolume(volume);
+    expect(await volumeKind.inspect(own, context)).toEqual({ exists: false, usedBy: [], problems: [] });
+    const made = await beside(own, sink, restoreId(volume));
+    await volumeKind.swapIn(own, made, context);
+    await volumeKind.swapBack(own, made, context);
+    expect(await corner.docker.volume(volume)).toBeUndefined();
+    await volumeKind.swapIn(own, made, context);
+    expect(await volumeKind.commit(own, made, { keep: true }, context)).toEqual({});
+    expect(await text(await dataPath(volume), 'ledger')).toBe('old numbers');
+    expect((await corner.docker.volume(volume))?.labels).toMatchObject(LABELS);
+    expect(await corner.docker.volume(made.place)).toBeUndefined();
+  });
+
+  test('single paths go into another volume, never over the live one', async () => {
+    const { volume, data, own, sink } = await captured();
+    const id = restoreId(volume);
+    const inPlace = volumeKind.restoreBeside(own, sink.readers, { paths: ['ledger'] }, id, context);
+    await expect(inPlace).rejects.toMatchObject({ code: 'BadInput' });
+    const target = { elsewhere: `${volume}-picked`, paths: ['ledger'] };
+    corner.alsoVolume(target.elsewhere);
+    const made = await volumeKind.restoreBeside(own, sink.readers, target, id, context);
+    await volumeKind.swapIn(own, made, context);
+    await volumeKind.commit(own, made, { keep: true }, context);
+    expect(await readdir(await dataPath(target.elsewhere))).toEqual(['ledger']);
+    expect(await text(data, 'ledger')).toBe('new numbers');
+    const other = volumeKind.restoreBeside(own, sink.readers, target, restoreId(volume), context);
+    await expect(other).rejects.toMatchObject({ code: 'TargetNotEmpty' });
+  });
+});
+
+describe('capture of a volume', () => {
+  test('an empty volume is never a backup, a missing one is named', async () => {
+    const volume = await corner.volume();
+    const empty = volumeKind.capture(component(volume), memorySink(), context);
+    await expect(empty).rejects.toMatchObject({ code: 'SourceEmpty' });
+    const missing = volumeKind.capture(component(`${volume}-none`), memorySink(), context);
+    await expect(missing).rejects.toMatchObject({ code: 'VolumeMissing' });
+  });
+
+  test('a volume that the engine mounts from elsewhere is refused with what to do instead', async () => {
+    const name = `hf-${corner.id}-bound`;
+    corner.alsoVolume(name);
+    const options = { type: 'none', device: stateDirectory, o: 'bind' };
+    await corner.raw.createVolume({ Name: name, DriverOpts: options });
+    const refused = volumeKind.capture(component(name), memorySink(), context);
+    await expect(refused).rejects.toMatchObject({ code: 'BadInput', hint: expect.stringContaining('files') as string });
+    expect((await volumeKind.inspect(component(name), context)).problems).toHaveLength(1);
+  });
+});
