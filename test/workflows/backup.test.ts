@@ -1,61 +1,36 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { WorkflowFailedError } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { ORCHESTRATION_QUEUE } from '../../src/task-queues.ts';
+import { CancelledFailure } from '@temporalio/common';
 import { workflowIds, type BackupInput, type BackupResult } from '../../src/workflows/contract.ts';
-import { crew, devServer, eventually, uniqueName, type Crew } from './stage.ts';
-import { failWith, untilCancelled, World, type WorldOptions } from './world.ts';
+import { failureOf, Play, waitingFor } from './play.ts';
+import { devServer, eventually, uniqueName } from './stage.ts';
+import { failWith, untilCancelled, type World } from './world.ts';
 
 let env: TestWorkflowEnvironment;
+let play: Play;
 
 beforeAll(async () => {
   env = await devServer();
+  play = new Play(env);
 });
 
 afterAll(async () => {
   await env.teardown();
 });
 
-async function inWorld<T>(options: WorldOptions, act: (world: World, workers: Crew) => Promise<T>): Promise<T> {
-  const world = new World(options);
-  const workers = await crew(env, world);
-  try {
-    return await act(world, workers);
-  } finally {
-    await workers.close();
-  }
+function start(input: unknown) {
+  return play.start('backup', input);
 }
 
-function start(input: unknown, id = uniqueName('backup')) {
-  return env.client.workflow.start('backup', { taskQueue: ORCHESTRATION_QUEUE, workflowId: id, args: [input] });
-}
-
-async function run(input: BackupInput): Promise<BackupResult> {
-  return (await (await start(input)).result()) as BackupResult;
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<ApplicationFailure> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure) return error.cause;
-  throw new Error(`expected a failure of the catalogue, got ${String(error)}`);
+function run(input: BackupInput): Promise<BackupResult> {
+  return play.run('backup', input);
 }
 
 const input = (): BackupInput => ({ system: uniqueName('sys'), plan: 'daily' });
 
-function lockIsFree(system: string): Promise<boolean> {
-  return env.client.workflow
-    .getHandle(workflowIds.lock(system, 'home'))
-    .describe()
-    .then(({ status }) => status.name !== 'RUNNING');
-}
-
 describe('backup', () => {
   test('nothing goes wrong: one manifest, what was frozen is released, the lock is free, steps in order', async () => {
-    await inWorld({ quiesce: 'pause' }, async (world) => {
+    await play.inWorld({ quiesce: 'pause' }, async (world) => {
       const asked = input();
       const result = await run(asked);
       expect(result).toMatchObject({ outcome: 'done', backup: 'backup-2', verified: { level: 'presence', ok: true } });
@@ -72,7 +47,7 @@ describe('backup', () => {
       ]);
       expect(world.manifests).toEqual([{ purpose: 'backup', plan: 'daily' }]);
       expect(world.held.size).toBe(0);
-      expect(await lockIsFree(asked.system)).toBe(true);
+      expect(await play.lockIsFree(asked.system)).toBe(true);
     });
   });
 
@@ -83,7 +58,7 @@ describe('backup', () => {
     ['a path as a name', { system: '../etc', plan: 'p' }, '"system" must consist of'],
     ['a number as text', { system: 's', plan: 'p', waitSeconds: '5' }, '"waitSeconds" must be a number'],
   ])('input that is %s: refused with the fields that are allowed', async (_, given, words) => {
-    await inWorld({}, async (world) => {
+    await play.inWorld({}, async (world) => {
       const failure = await failureOf((await start(given)).result());
       expect(failure.type).toBe('BadInput');
       expect(failure.message).toContain(words);
@@ -94,7 +69,7 @@ describe('backup', () => {
 
   test('the capture fails for good: released, abandoned, no manifest, the code of the failure at the top', async () => {
     const script = { captureGroup: () => failWith('FreezeOverBudget', 'paused for 61 s of 60 s') };
-    await inWorld({ quiesce: 'pause', script }, async (world) => {
+    await play.inWorld({ quiesce: 'pause', script }, async (world) => {
       const failure = await failureOf(run(input()));
       expect(failure.type).toBe('FreezeOverBudget');
       expect(failure.message).toContain('61 s');
@@ -110,7 +85,7 @@ describe('backup', () => {
         if (call < 3) failWith('StoreUnreachable');
       },
     };
-    await inWorld({ script }, async (world) => {
+    await play.inWorld({ script }, async (world) => {
       expect((await run(input())).outcome).toBe('done');
       expect(world.count('commitCapture')).toBe(3);
     });
@@ -118,7 +93,7 @@ describe('backup', () => {
 
   test('verification cannot be done: the backup stays and the result says so', async () => {
     const script = { verifyBackup: () => failWith('StoreDenied', 'no right to read') };
-    await inWorld({ script }, async (world) => {
+    await play.inWorld({ script }, async (world) => {
       const result = await run(input());
       expect(result.outcome).toBe('done');
       expect(result.verified).toBeUndefined();
@@ -135,7 +110,7 @@ describe('backup', () => {
       },
     };
     let world0: World | undefined;
-    await inWorld({ quiesce: 'pause', script }, async (world) => {
+    await play.inWorld({ quiesce: 'pause', script }, async (world) => {
       world0 = world;
       const asked = input();
       const handle = await start(asked);
@@ -145,13 +120,13 @@ describe('backup', () => {
       expect(world.held.size).toBe(0);
       expect(world.names().indexOf('releaseFreeze')).toBeGreaterThan(world.names().indexOf('captureGroup'));
       expect(world.names()).toContain('abandonCapture');
-      expect(await lockIsFree(asked.system)).toBe(true);
+      expect(await play.lockIsFree(asked.system)).toBe(true);
     });
   });
 
   test('the same plan runs already: the second run is skipped and says why', async () => {
     const gate = Promise.withResolvers<undefined>();
-    await inWorld({ script: { captureGroup: () => gate.promise } }, async (world) => {
+    await play.inWorld({ script: { captureGroup: () => gate.promise } }, async (world) => {
       const asked = input();
       const first = await start(asked);
       await eventually('the first holds the lock', () => world.count('captureGroup') > 0 || undefined);
@@ -167,17 +142,14 @@ describe('backup', () => {
   test('another plan runs: waited for, then done; with no patience it is SystemBusy', async () => {
     const gate = Promise.withResolvers<undefined>();
     const script = { captureGroup: (call: number) => (call === 1 ? gate.promise : undefined) };
-    await inWorld({ script }, async (world) => {
+    await play.inWorld({ script }, async (world) => {
       const { system } = input();
       const first = await start({ system, plan: 'weekly' });
       await eventually('the first holds the lock', () => world.count('captureGroup') > 0 || undefined);
       const impatient = await failureOf(run({ system, plan: 'daily', waitSeconds: 0 }));
       expect(impatient.type).toBe('SystemBusy');
       const patient = await start({ system, plan: 'hourly' });
-      await eventually('it says what it waits for', async () => {
-        const { waitingFor } = await patient.query<{ waitingFor?: string }>('progress');
-        return waitingFor?.includes(first.workflowId) === true || undefined;
-      });
+      await waitingFor(patient, first.workflowId);
       gate.resolve(undefined);
       expect(((await patient.result()) as BackupResult).outcome).toBe('done');
     });
@@ -186,12 +158,12 @@ describe('backup', () => {
   test('the run that holds the lock is terminated: the server frees the name and the next run works', async () => {
     const gate = Promise.withResolvers<undefined>();
     const script = { captureGroup: (call: number) => (call === 1 ? gate.promise : undefined) };
-    await inWorld({ script }, async (world) => {
+    await play.inWorld({ script }, async (world) => {
       const asked = input();
       const first = await start(asked);
       await eventually('the first holds the lock', () => world.count('captureGroup') > 0 || undefined);
       await first.terminate();
-      await eventually('the lock is free', async () => (await lockIsFree(asked.system)) || undefined);
+      await eventually('the lock is free', async () => (await play.lockIsFree(asked.system)) || undefined);
       expect((await run(asked)).outcome).toBe('done');
       gate.resolve(undefined);
     });
@@ -207,7 +179,7 @@ describe('backup', () => {
       },
     };
     let world1: World | undefined;
-    await inWorld({ quiesce: 'pause', hostSilentSeconds: 2, script }, async (world, workers) => {
+    await play.inWorld({ quiesce: 'pause', hostSilentSeconds: 2, script }, async (world, workers) => {
       world1 = world;
       const asked = input();
       const handle = await start(asked);
@@ -216,7 +188,7 @@ describe('backup', () => {
       await workers.stop('host');
       const failure = await failureOf(handle.result());
       expect(failure.type).toBe('HostSilent');
-      expect(await lockIsFree(asked.system)).toBe(true);
+      expect(await play.lockIsFree(asked.system)).toBe(true);
       const freezeId = [...world.held][0];
       if (freezeId === undefined) throw new Error('nothing was held');
       const left = env.client.workflow.getHandle(workflowIds.release(asked.system, freezeId));
@@ -229,7 +201,7 @@ describe('backup', () => {
 
   test('the orchestration worker goes away in the middle: the run goes on when it is back', async () => {
     const gate = Promise.withResolvers<undefined>();
-    await inWorld({ script: { captureGroup: () => gate.promise } }, async (world, workers) => {
+    await play.inWorld({ script: { captureGroup: () => gate.promise } }, async (world, workers) => {
       const handle = await start(input());
       await eventually('the capture runs', () => world.count('captureGroup') > 0 || undefined);
       await workers.stop('orchestration');

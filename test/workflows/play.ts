@@ -1,0 +1,70 @@
+/** Small moves that the tests of workflows share. */
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { ORCHESTRATION_QUEUE } from '../../src/task-queues.ts';
+import { workflowIds, type Progress } from '../../src/workflows/contract.ts';
+import { crew, eventually, uniqueName, type Crew } from './stage.ts';
+import { World, type WorldOptions } from './world.ts';
+
+export class Play {
+  private readonly env: TestWorkflowEnvironment;
+
+  constructor(env: TestWorkflowEnvironment) {
+    this.env = env;
+  }
+
+  async inWorld<T>(options: WorldOptions, act: (world: World, workers: Crew) => Promise<T>): Promise<T> {
+    const world = new World(options);
+    const workers = await crew(this.env, world);
+    try {
+      return await act(world, workers);
+    } finally {
+      await workers.close();
+    }
+  }
+
+  start(type: string, input: unknown, workflowId = uniqueName(type)): Promise<WorkflowHandle> {
+    return this.env.client.workflow.start(type, { taskQueue: ORCHESTRATION_QUEUE, workflowId, args: [input] });
+  }
+
+  async run<T>(type: string, input: unknown): Promise<T> {
+    return (await (await this.start(type, input)).result()) as T;
+  }
+
+  lockIsFree(system: string): Promise<boolean> {
+    return this.env.client.workflow
+      .getHandle(workflowIds.lock(system, 'home'))
+      .describe()
+      .then(({ status }) => status.name !== 'RUNNING');
+  }
+}
+
+export function waitingFor(handle: WorkflowHandle, what: string): Promise<true> {
+  return eventually(`it waits for ${what}`, async () => {
+    const progress = await handle.query<Progress>('progress');
+    return progress.waitingFor?.includes(what) === true || undefined;
+  });
+}
+
+/** The catalogue's failure that ended a workflow. */
+export async function failureOf(promise: Promise<unknown>): Promise<ApplicationFailure> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure) return error.cause;
+  throw new Error(`expected a failure of the catalogue, got ${String(error)}`);
+}
+
+/** The catalogue's code by which an update was refused. */
+export async function refusalOf(promise: Promise<unknown>): Promise<string> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+    return error.cause.type ?? '';
+  }
+  throw new Error(`expected a refused update, got ${String(error)}`);
+}
