@@ -34,6 +34,8 @@ export interface Supervised {
   readonly name: string;
   /** The running process, as of identityOf; undefined between a death and the next start. */
   identity(): string | undefined;
+  /** How often it has died by itself. */
+  deaths(): number;
   /** Ends it in order, at last by SIGKILL, and starts it no more. */
   stop(): Promise<void>;
 }
@@ -65,6 +67,7 @@ export function supervise(spec: ChildSpec, onEvent: (event: ChildEvent) => void)
   let ended: Promise<void> = Promise.resolve();
   let pause: NodeJS.Timeout | undefined;
   let deathsInARow = 0;
+  let deaths = 0;
   let stopping = false;
 
   const start = (): void => {
@@ -88,6 +91,7 @@ export function supervise(spec: ChildSpec, onEvent: (event: ChildEvent) => void)
 
   const startAgain = (how: string, livedMs: number): void => {
     deathsInARow = livedMs >= HEALTHY_AFTER_MS ? 1 : deathsInARow + 1;
+    deaths += 1;
     const pauseMs = restartPauseMs(deathsInARow);
     onEvent({ name: spec.name, what: 'died', detail: `${how}; started again in ${pauseMs / 1000} s` });
     pause = setTimeout(start, pauseMs);
@@ -106,5 +110,5 @@ export function supervise(spec: ChildSpec, onEvent: (event: ChildEvent) => void)
   };
 
   start();
-  return { name: spec.name, identity: () => identity, stop };
+  return { name: spec.name, identity: () => identity, deaths: () => deaths, stop };
 }

@@ -159,14 +159,12 @@ async function register(household: Household, engine: Engine, embedded: boolean)
 }
 
 async function startWorkers(household: Household, engine: Engine, options: UpOptions): Promise<void> {
-  // A named server is named to the workers by the same variables; ours is named by its address.
-  const env = isServerNamed() ? {} : { TEMPORAL_ADDRESS: engine.target.address };
-  const started = workerPlaces(options.hosts, env).map((place) => ({ place, child: household.start(place.spec) }));
+  // They find the server as every program does: by the same variables, or by the record of this machine's engine.
+  const started = workerPlaces(options.hosts).map((place) => ({ place, child: household.start(place.spec) }));
   await Promise.all(
-    started.map(({ place, child }) => {
-      const pidOfWorker = (): number | undefined => household.processes()[child.name];
-      return waitUntilPolling(engine.connection, engine.target.namespace, place, pidOfWorker, options.signal);
-    }),
+    started.map(({ place, child }) =>
+      waitUntilPolling(engine.connection, engine.target.namespace, place, child, options.signal),
+    ),
   );
   household.tell({ kind: 'ready', hosts: options.hosts });
 }

@@ -8,11 +8,14 @@ import type { temporal } from '@temporalio/proto';
 import { HoldfastError } from '../failures.ts';
 import { hostQueue, ORCHESTRATION_QUEUE } from '../task-queues.ts';
 import { logFile } from './state.ts';
-import type { ChildSpec } from './supervised.ts';
+import { pidOf } from './process.ts';
+import type { ChildSpec, Supervised } from './supervised.ts';
 
 const WORKER = path.resolve(import.meta.dirname, '..', 'worker.ts');
 const READY_LIMIT_MS = 90_000;
 const POLL_MS = 150;
+/** A worker that dies this often before it ever asked for work will not get better by itself. */
+const DEATHS_AT_START = 4;
 /** A worker that is stopped hands its activities back within this time. */
 const STOP_LIMIT_MS = 30_000;
 
@@ -33,28 +36,28 @@ export interface WorkerPlace {
   readonly queueType: temporal.api.enums.v1.TaskQueueType;
 }
 
-function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[], env: NodeJS.ProcessEnv): ChildSpec {
+function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[]): ChildSpec {
   const options = [process.env['NODE_OPTIONS'], NODE_OPTIONS[role]].filter((part) => part !== undefined && part !== '');
   return {
     name,
     command: process.execPath,
     args: [WORKER, '--role', role, ...args],
-    env: { ...process.env, ...env, NODE_OPTIONS: options.join(' ') },
+    env: { ...process.env, NODE_OPTIONS: options.join(' ') },
     logFile: logFile(name.replaceAll(' ', '-')),
     stopLimitMs: STOP_LIMIT_MS,
   };
 }
 
-/** One worker for the stories, one for each host that this machine is. `env` tells them where the server is. */
-export function workerPlaces(hosts: readonly string[], env: NodeJS.ProcessEnv): WorkerPlace[] {
+/** One worker for the stories, one for each host that this machine is. */
+export function workerPlaces(hosts: readonly string[]): WorkerPlace[] {
   return [
     {
-      spec: workerSpec('worker', 'orchestration', [], env),
+      spec: workerSpec('worker', 'orchestration', []),
       queue: ORCHESTRATION_QUEUE,
       queueType: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     },
     ...hosts.map((host) => ({
-      spec: workerSpec(`worker ${host}`, 'host', ['--host', host], env),
+      spec: workerSpec(`worker ${host}`, 'host', ['--host', host]),
       queue: hostQueue(host),
       queueType: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     })),
@@ -71,22 +74,23 @@ export async function waitUntilPolling(
   connection: Connection,
   namespace: string,
   place: WorkerPlace,
-  pidOfWorker: () => number | undefined,
+  child: Pick<Supervised, 'identity' | 'deaths'>,
   signal?: AbortSignal,
 ): Promise<void> {
   const end = Date.now() + READY_LIMIT_MS;
-  while (Date.now() < end) {
+  while (Date.now() < end && child.deaths() < DEATHS_AT_START) {
     signal?.throwIfAborted();
     const { pollers } = await connection.workflowService.describeTaskQueue({
       namespace,
       taskQueue: { name: place.queue },
       taskQueueType: place.queueType,
     });
-    const pid = pidOfWorker();
-    if (pid !== undefined && pollers.some((poller) => isOwnPoller(poller.identity, pid))) return;
+    const identity = child.identity();
+    if (identity !== undefined && pollers.some((poller) => isOwnPoller(poller.identity, pidOf(identity)))) return;
     await sleep(POLL_MS);
   }
-  throw new HoldfastError('HostSilent', `the ${place.spec.name} was started and does not ask for work`, {
+  const what = child.deaths() > 0 ? `died ${child.deaths()} times while starting` : 'does not ask for work';
+  throw new HoldfastError('HostSilent', `the ${place.spec.name} ${what}`, {
     hint: `Its log says why: ${place.spec.logFile}.`,
   });
 }
