@@ -3,6 +3,7 @@ import { zstdCompressSync } from 'node:zlib';
 
 import { HoldfastError } from '../failures.ts';
 import type { ChunkRecipe } from '../part.ts';
+import { freeNow } from '../seal/free.ts';
 import { chunkId, sealBytes, type SealedChunk, type SealPool } from '../seal/index.ts';
 import type { PutOutcome, Store } from '../stores/store.ts';
 import type { Epoch } from './epoch.ts';
@@ -94,6 +95,8 @@ export class ObjectWriter {
     const outcome = await this.put('chunks', chunk.id, chunk.sealed, tally, signal, chunk.sealedSha256);
     if (outcome === 'written') tally.chunksNew += 1;
     else tally.chunksReused += 1;
+    // The pool gave it away, and the store is done with it.
+    freeNow(chunk.sealed);
   }
 
   /** Known, or being stored by another call: then its end is awaited, and its failure is ours. */
