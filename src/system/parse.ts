@@ -1,5 +1,5 @@
 /** The text of a system file → System, or every problem in it with its place. Pure: no file is touched. */
-import { isAlias, isMap, isSeq, LineCounter, parseDocument, type Document, type Node, type Pair } from 'yaml';
+import { isAlias, isMap, isSeq, LineCounter, parseDocument, visit, type Document, type Node, type Pair } from 'yaml';
 import { HoldfastError } from '../failures.ts';
 import { buildSystem } from './build.ts';
 import { crossCheck } from './checks.ts';
@@ -45,7 +45,14 @@ function readSystemFile(
   if (document.errors.length > 0) {
     return { problems: document.errors.map((error) => place(error.pos[0], yamlMessage(error.code, error.message))) };
   }
-  const root: unknown = document.toJS({ maxAliasCount: 100 });
+  let root: unknown;
+  try {
+    root = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    // Aliases are resolved only now. The message names the alias, which may be a value that should have been quoted.
+    if (!(error instanceof ReferenceError)) throw error;
+    return { problems: [place(aliasOffset(document), 'a value that starts with * must stand in quotes')] };
+  }
   const parsed = systemFileSchema.safeParse(root);
   const found: Problem[] = parsed.success
     ? crossCheck(parsed.data, options)
@@ -54,6 +61,19 @@ function readSystemFile(
     .map((problem) => place(offsetOf(document, problem), problem.message))
     .toSorted((a, b) => a.line - b.line || a.column - b.column);
   return parsed.success ? { file: parsed.data, problems } : { problems };
+}
+
+/** The first alias that names nothing that exists. */
+function aliasOffset(document: Document): number {
+  let offset = 0;
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      offset = alias.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 function yamlMessage(code: string, message: string): string {

@@ -7,6 +7,8 @@ import type { SecretRef } from './types.ts';
 /** Keys and tokens are small; more is a mistake such as a path to a data file. */
 const MAX_SECRET_BYTES = 64 * 1024;
 const COMMAND_TIMEOUT_MS = 30_000;
+/** Node kills the program then, without setting `killed`. */
+const TOO_MUCH_OUTPUT: unknown = 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER';
 
 /** For people: where a secret is looked for. Never its value. */
 export function describeSecret(ref: SecretRef): string {
@@ -78,7 +80,8 @@ function runSecretCommand(ref: { readonly command: readonly string[] }): Promise
       // The error of execFile holds the command line and its output, so it is neither passed on nor kept as a cause.
       (error, stdout) => {
         if (error === null) resolve(stdout);
-        else if (error.killed === true) reject(missing(ref, 'was ended: over 30 s or too much output'));
+        else if (error.killed === true || error.code === TOO_MUCH_OUTPUT)
+          reject(missing(ref, 'was ended: over 30 s or too much output'));
         else
           reject(
             missing(ref, `failed (${typeof error.code === 'number' ? `exit ${error.code}` : String(error.code)})`),

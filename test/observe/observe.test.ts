@@ -6,7 +6,8 @@ import { formatAge, formatBytes, formatCount, formatMilliseconds, formatSeconds 
 import { createLogger } from '../../src/observe/log.ts';
 import { barText, createProgress } from '../../src/observe/progress.ts';
 import { redactText } from '../../src/observe/redact.ts';
-import { coloursFor, table, wantsColour } from '../../src/observe/terminal.ts';
+import { coloursFor, wantsColour } from '../../src/observe/colours.ts';
+import { table } from '../../src/observe/table.ts';
 
 class Collected extends Writable {
   text = '';

@@ -1,0 +1,53 @@
+/** A person's answer to a waiting restore: the update, and where no worker takes it the signal of the same shape. */
+import type { WorkflowHandle } from '@temporalio/client';
+import { HoldfastError } from '../failures.ts';
+import { SIGNALS, UPDATES, type Approval, type Rejection } from '../workflows/contract.ts';
+import type { Shell } from './shell.ts';
+
+const ANSWER_LIMIT_MS = 15_000;
+
+/** `taken`: judged and accepted. `kept`: durable in the engine, judged when a worker is there. */
+export type AnswerState = 'taken' | 'kept';
+
+/** Throws what the operation refused the approval with: PlanChanged, ApprovalExpired, BadInput. */
+export function sendApproval(handle: WorkflowHandle, approval: Approval, shell: Shell): Promise<AnswerState> {
+  return send(handle, 'approve', approval, `approve-${approval.digest}-${approval.by}`, shell);
+}
+
+export function sendRejection(handle: WorkflowHandle, rejection: Rejection, shell: Shell): Promise<AnswerState> {
+  return send(handle, 'reject', rejection, `reject-${rejection.by}`, shell);
+}
+
+async function send(
+  handle: WorkflowHandle,
+  kind: 'approve' | 'reject',
+  message: Approval | Rejection,
+  updateId: string,
+  shell: Shell,
+): Promise<AnswerState> {
+  const input = JSON.stringify(message);
+  shell.detail(
+    `$ temporal workflow update execute --workflow-id ${handle.workflowId} --name ${UPDATES[kind]} --input '${input}'`,
+  );
+  try {
+    await handle.client.withDeadline(Date.now() + ANSWER_LIMIT_MS, () =>
+      handle.executeUpdate(UPDATES[kind], { args: [message], updateId: updateId.slice(0, 200) }),
+    );
+    return 'taken';
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    if (error.name === 'WorkflowNotFoundError') throw nothingWaits(handle.workflowId, error);
+    if (error.name !== 'WorkflowUpdateRPCTimeoutOrCancelledError') throw error;
+  }
+  // No worker took the update in time; a signal is durable at once.
+  await handle.signal(SIGNALS[kind], message);
+  shell.say('no worker answered; the answer is kept in the engine and judged when one is there');
+  return 'kept';
+}
+
+function nothingWaits(workflowId: string, cause: Error): HoldfastError {
+  return new HoldfastError('BadInput', `nothing waits for an answer: there is no running operation ${workflowId}`, {
+    cause,
+    hint: 'See what waits with `holdfast status`.',
+  });
+}

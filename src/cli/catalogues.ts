@@ -1,0 +1,85 @@
+/** Backups of a system as its stores tell of them: no engine and no identity are needed. */
+import { tell, type ToldError } from './errors.ts';
+import { openStore } from '../stores/index.ts';
+import { resolveSecret } from '../system/secrets.ts';
+import type { System } from '../system/types.ts';
+import { readCatalogue } from '../vault/catalogue.ts';
+import { readHead } from '../vault/head.ts';
+import { readTrustRoots } from '../vault/trust.ts';
+import type { CatalogueEntry, ProofBody } from '../vault/index.ts';
+import { HoldfastError } from '../failures.ts';
+
+/** One backup, with the stores that hold it. */
+export interface KnownBackup {
+  readonly entry: CatalogueEntry;
+  readonly stores: readonly string[];
+}
+
+export interface Catalogues {
+  /** Newest first. */
+  readonly backups: readonly KnownBackup[];
+  /** Stores that could not be read, each with its reason; the others still count. */
+  readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
+}
+
+/** Throws BadInput for a store the system does not have, and when no store could be read. */
+export async function readCatalogues(
+  system: System,
+  options: { readonly store?: string | undefined; readonly plan?: string | undefined },
+): Promise<Catalogues> {
+  const chosen = system.stores.filter(({ name }) => options.store === undefined || name === options.store);
+  if (chosen.length === 0) {
+    const names = system.stores.map(({ name }) => name).join(', ');
+    throw new HoldfastError('BadInput', `${system.name} has no store ${options.store ?? ''}; it has ${names}`);
+  }
+  const read = await Promise.allSettled(chosen.map((config) => readStore(system, config, options.plan)));
+  const byId = new Map<string, { entry: CatalogueEntry; stores: string[] }>();
+  const unread: { store: string; error: ToldError }[] = [];
+  for (const [index, outcome] of read.entries()) {
+    const store = chosen[index]?.name ?? '';
+    if (outcome.status === 'rejected') {
+      unread.push({ store, error: tell(outcome.reason) });
+      continue;
+    }
+    for (const entry of outcome.value) {
+      // The same id with other bytes is another thing, and must be seen.
+      const known = byId.get(`${entry.key} ${entry.sha256}`);
+      if (known === undefined) byId.set(`${entry.key} ${entry.sha256}`, { entry, stores: [store] });
+      else
+        byId.set(`${entry.key} ${entry.sha256}`, {
+          entry: merged(known.entry, entry),
+          stores: [...known.stores, store],
+        });
+    }
+  }
+  const [failed] = read.filter((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined && unread.length === chosen.length) throw failed.reason;
+  const backups = [...byId.values()].toSorted(
+    (a, b) => Date.parse(b.entry.body.startedAt) - Date.parse(a.entry.body.startedAt),
+  );
+  return { backups, unread };
+}
+
+function merged(a: CatalogueEntry, b: CatalogueEntry): CatalogueEntry {
+  return { ...a, proofs: [...a.proofs, ...b.proofs].toSorted((x, y) => Date.parse(x.at) - Date.parse(y.at)) };
+}
+
+async function readStore(
+  system: System,
+  config: System['stores'][number],
+  plan: string | undefined,
+): Promise<CatalogueEntry[]> {
+  const store = await openStore(config, resolveSecret);
+  try {
+    const { vaultId } = await readHead(store, system.name);
+    const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
+    return await readCatalogue({ store, vaultId, roots }, { plan });
+  } finally {
+    await store.close();
+  }
+}
+
+/** The newest verdict there is. */
+export function newestProof(entry: CatalogueEntry): ProofBody | undefined {
+  return entry.proofs.at(-1);
+}

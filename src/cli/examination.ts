@@ -1,0 +1,125 @@
+/** What `doctor` looks at. Every check gives findings and goes on after a bad one. */
+import { HoldfastError } from '../failures.ts';
+import { existsSync } from 'node:fs';
+import { listSystems, loadSystem, loadSystemFile } from '../system/load.ts';
+import { describeSecret, resolveSecret } from '../system/secrets.ts';
+import type { SecretRef, System } from '../system/types.ts';
+import { tell } from './errors.ts';
+import { examineComponents } from './examine-components.ts';
+import { examineStores } from './examine-stores.ts';
+import { examineMachine } from './examine-machine.ts';
+
+export interface Finding {
+  readonly state: 'ok' | 'warn' | 'fail';
+  /** `store nas`, `secret keys.signer`. */
+  readonly what: string;
+  readonly detail: string;
+  /** What to do about it; absent where all is well. */
+  readonly doThis?: string;
+}
+
+export const ok = (what: string, detail: string): Finding => ({ state: 'ok', what, detail });
+
+export const warn = (what: string, detail: string, doThis: string): Finding => ({
+  state: 'warn',
+  what,
+  detail,
+  doThis,
+});
+
+export function failed(what: string, error: unknown): Finding {
+  const { message, hint } = tell(error);
+  return { state: 'fail', what, detail: message.split('\n')[0] ?? message, doThis: hint };
+}
+
+/** A name, a path of a system file, or undefined for every registered system. */
+export async function examine(name: string | undefined): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const systems = await systemsToExamine(name, findings);
+  findings.push(...(await examineMachine(systems)));
+  for (const system of systems) {
+    const prefix = systems.length > 1 ? `${system.name}: ` : '';
+    const own = [
+      ...(await examineSecrets(system)),
+      ...(await examineStores(system)),
+      ...(await examineComponents(system)),
+    ];
+    findings.push(...own.map((finding) => ({ ...finding, what: prefix + finding.what })));
+  }
+  return findings;
+}
+
+async function systemsToExamine(name: string | undefined, findings: Finding[]): Promise<System[]> {
+  const wanted = name === undefined ? (await listSystems()).map((one) => one.name) : [name];
+  if (wanted.length === 0) {
+    findings.push(warn('systems', 'none is registered here', 'Register one with `holdfast init <file>`.'));
+  }
+  const systems: System[] = [];
+  for (const one of wanted) {
+    try {
+      const system = isPath(one) ? await loadSystemFile(one) : await loadSystem(one);
+      systems.push(system);
+      const counts = `${system.components.length} components, ${system.plans.length} plans, ${system.stores.length} stores`;
+      findings.push(ok(`file of ${system.name}`, counts));
+    } catch (error) {
+      findings.push(...fileFindings(one, error));
+    }
+  }
+  return systems;
+}
+
+function isPath(name: string): boolean {
+  return name.includes('/') || /\.ya?ml$/.test(name) || (!/^[a-z][a-z0-9-]*$/.test(name) && existsSync(name));
+}
+
+/** Each line of a bad file is a finding of its own. */
+function fileFindings(name: string, error: unknown): Finding[] {
+  if (!(error instanceof HoldfastError) || error.code !== 'BadSystemFile') return [failed(`file of ${name}`, error)];
+  const [, ...lines] = error.message.split('\n');
+  if (lines.length === 0) return [failed(`file of ${name}`, error)];
+  return lines.map((line) => ({ state: 'fail', what: `file of ${name}`, detail: line, doThis: 'Correct this line.' }));
+}
+
+async function examineSecrets(system: System): Promise<Finding[]> {
+  const { chunkIdKey, signer, identity } = system.keys;
+  const refs: [string, SecretRef | undefined][] = [
+    ['keys.chunkIdKey', chunkIdKey],
+    ['keys.signer', signer],
+    ['keys.identity', identity],
+    ...system.stores.flatMap((store): [string, SecretRef | undefined][] =>
+      store.kind === 's3'
+        ? [
+            [`stores.${store.name}.accessKeyId`, store.accessKeyId],
+            [`stores.${store.name}.secretAccessKey`, store.secretAccessKey],
+          ]
+        : [],
+    ),
+  ];
+  const findings: Finding[] = [];
+  for (const [where, ref] of refs) if (ref !== undefined) findings.push(await examineSecret(where, ref));
+  if (identity === undefined) {
+    const what = 'this host can capture, but neither verify nor restore';
+    findings.push(ok('secret keys.identity', `not here: ${what}`));
+  }
+  return findings;
+}
+
+async function examineSecret(where: string, ref: SecretRef): Promise<Finding> {
+  const what = `secret ${where}`;
+  const warnings: string[] = [];
+  try {
+    const value = await resolveSecret(ref, { onWarning: (text) => warnings.push(text) });
+    await checkForm(where, value);
+  } catch (error) {
+    return failed(what, error);
+  }
+  if (warnings.length > 0) return warn(what, 'readable by others', `chmod 600 ${'file' in ref ? ref.file : ''}`);
+  return ok(what, describeSecret(ref));
+}
+
+/** Reads the secret as its user will. Throws BadInput, whose messages never repeat it. */
+async function checkForm(where: string, value: string): Promise<void> {
+  if (where === 'keys.chunkIdKey') (await import('../vault/index.ts')).parseChunkIdKey(value);
+  else if (where === 'keys.signer') (await import('../seal/index.ts')).sshPublicKeyOf(`${value}\n`);
+  else if (where === 'keys.identity') (await import('../seal/index.ts')).parseIdentities([value]);
+}

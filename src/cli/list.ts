@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import type { KnownBackup } from './catalogues.ts';
+import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
+
+interface Options extends CommonOptions {
+  readonly plan?: string;
+  readonly store?: string;
+  readonly limit?: string;
+}
+
+export function defineList(program: Command): void {
+  addCommand(program, 'list <system>', {
+    summary: 'the backups of a system, from its stores',
+    description:
+      'Reads the stores; neither engine nor identity is needed. Shows for each backup when it is from, what is in it,\n' +
+      'which stores hold it, and whether it was verified and how. Newest first.',
+    examples: ['list m2m-connector', 'list m2m-connector --plan hourly --limit 5 --json'],
+  })
+    .option('--plan <name>', 'only backups of this plan')
+    .option('--store <name>', 'only what is in this store')
+    .option('--limit <number>', 'at most so many')
+    .action((system: string, options: Options) => perform(options, (shell) => list(shell, system, options)));
+}
+
+async function list(shell: Shell, name: string, options: Options): Promise<ExitCode> {
+  const [{ loadSystem }, { readCatalogues }, { backupFacts, backupTable }] = await Promise.all([
+    import('../system/load.ts'),
+    import('./catalogues.ts'),
+    import('./backup-texts.ts'),
+  ]);
+  const system = await loadSystem(name);
+  const { backups, unread } = await readCatalogues(system, options);
+  const shown: readonly KnownBackup[] = backups.slice(0, limitOf(options.limit));
+  shell.result({ system: name, backups: shown.map(backupFacts), unread }, (colours) =>
+    shown.length === 0 ? 'no backups' : backupTable(shown, colours, Date.now()),
+  );
+  for (const { store, error } of unread) shell.say(`the store ${store} could not be read: ${error.message}`);
+  return unread.length > 0 ? 2 : 0;
+}
+
+function limitOf(text: string | undefined): number | undefined {
+  const limit = Number(text ?? Number.NaN);
+  return Number.isInteger(limit) && limit > 0 ? limit : undefined;
+}

@@ -1,0 +1,61 @@
+/** A restore's plan as a person reads it before approving: what is stopped, replaced and started, and what is lost. */
+import type { Colours } from '../observe/colours.ts';
+import { formatAge, formatBytes, formatSeconds } from '../observe/format.ts';
+import { table } from '../observe/table.ts';
+import { shortDigest } from '../policy/approval.ts';
+import type { PlanAction, RestorePlan } from '../workflows/contract.ts';
+
+const WORDS: Readonly<Record<PlanAction['action'], string>> = {
+  stop: 'stop',
+  restore: 'restore beside',
+  swap: 'REPLACE',
+  start: 'start',
+  create: 'create',
+};
+
+export function planText(plan: RestorePlan, colours: Colours, nowMs: number): string {
+  const age = formatSeconds(plan.ageSeconds);
+  const lines = [
+    `${colours.bold('Restore plan')} ${colours.cyan(shortDigest(plan.digest))}`,
+    `  backup   ${plan.backup} in ${plan.store}`,
+    `  point    ${plan.pointAt}: the data will be ${age} old, and what was written since is lost`,
+    '',
+    indent(componentTable(plan, colours, nowMs)),
+    '',
+    indent(actionTable(plan, colours)),
+  ];
+  for (const warning of plan.warnings) lines.push(`  ${colours.yellow('warning')} ${warning}`);
+  return lines.join('\n');
+}
+
+function componentTable(plan: RestorePlan, colours: Colours, nowMs: number): string {
+  const rows = plan.components.map(({ name, kind, host, sizeBytes, liveExists, liveChangedAt }) => {
+    const changed =
+      liveChangedAt === undefined ? 'there' : `there, changed ${formatAge(Date.parse(liveChangedAt), nowMs)}`;
+    return [name, kind, host, formatBytes(sizeBytes), liveExists ? changed : 'not there'];
+  });
+  return table(['component', 'kind', 'host', 'size', 'live state'], rows, colours);
+}
+
+function actionTable(plan: RestorePlan, colours: Colours): string {
+  const rows = plan.actions.map(({ action, component, on }, index) => {
+    const word = action === 'swap' ? colours.red(WORDS[action]) : WORDS[action];
+    return [`${index + 1}.`, word, component, on.join(', ')];
+  });
+  return table(['', 'action', 'component', 'on'], rows, colours);
+}
+
+function indent(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `  ${line}`)
+    .join('\n');
+}
+
+/** What to type to say yes or no from elsewhere. */
+export function approvalText(system: string, plan: RestorePlan): string {
+  const digest = shortDigest(plan.digest);
+  return [`approve: holdfast approve ${system} ${digest}`, `reject:  holdfast reject ${system} --why '<reason>'`].join(
+    '\n',
+  );
+}

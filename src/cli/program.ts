@@ -1,0 +1,60 @@
+/** All commands. What a command needs beyond this file is imported when it runs, so that each starts quickly. */
+import { Command } from 'commander';
+import { defineApprove } from './approve.ts';
+import { defineBackup } from './backup.ts';
+import { defineDoctor } from './doctor.ts';
+import { defineInit } from './init.ts';
+import { defineList } from './list.ts';
+import { defineReject } from './reject.ts';
+import { defineRestore } from './restore.ts';
+import { defineSchema } from './schema.ts';
+import { defineShow } from './show.ts';
+import { defineStatus } from './status.ts';
+import { defineUp } from './up.ts';
+import { defineVerify } from './verify.ts';
+import { VERSION } from './version.ts';
+import { defineWatch } from './watch.ts';
+
+export function createProgram(): Command {
+  const program = new Command('holdfast')
+    .description('Keeps self-hosted stacks recoverable: durable backup, verification and restore on Temporal.')
+    .version(VERSION, '-V, --version')
+    .showSuggestionAfterError(true)
+    .showHelpAfterError('(--help shows what is accepted)')
+    .helpCommand('help [command]', 'help for a command')
+    .configureHelp({ sortSubcommands: false, sortOptions: false })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      [
+        '',
+        'First steps:',
+        '  $ holdfast init --example my-stack.yaml    a commented model to fill in',
+        '  $ holdfast init my-stack.yaml              keys, vaults, recovery kit',
+        '  $ holdfast doctor my-stack                 is everything there?',
+        '  $ holdfast up                              the engine and the workers, in the foreground',
+        '  $ holdfast backup my-stack daily           from another terminal',
+        '',
+        'Environment: HOLDFAST_HOME (state and keys), HOLDFAST_HOST (which host this machine is), HOLDFAST_LOG (level),',
+        'TEMPORAL_ADDRESS and the other TEMPORAL_* settings (an engine elsewhere), NO_COLOR, FORCE_COLOR.',
+      ].join('\n'),
+    );
+  for (const define of [
+    defineInit,
+    defineDoctor,
+    defineSchema,
+    defineUp,
+    defineBackup,
+    defineList,
+    defineShow,
+    defineVerify,
+    defineRestore,
+    defineApprove,
+    defineReject,
+    defineStatus,
+    defineWatch,
+  ]) {
+    define(program);
+  }
+  return program;
+}

@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
+
+export interface RestoreOptions extends CommonOptions {
+  readonly dryRun?: boolean;
+  readonly verifyOnly?: boolean;
+  readonly component?: readonly string[];
+  readonly path?: readonly string[];
+  readonly target?: string;
+  readonly before?: string;
+  readonly plan?: string;
+  readonly store?: string;
+  readonly approve?: string;
+  readonly by?: string;
+  readonly skipSafetyBackup?: boolean;
+  readonly wait?: boolean;
+  readonly fromStore?: string;
+  readonly kit?: string;
+}
+
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+export function defineRestore(program: Command): void {
+  addCommand(program, 'restore [system] [backup]', {
+    summary: 'bring a system, or a part of it, back from a backup',
+    description:
+      'Prints the plan first: what is stopped, replaced and started, how old the data is. Nothing live is touched before\n' +
+      'a person approves that plan: here on a terminal, with --approve, or with `holdfast approve`. Then the current\n' +
+      'state is saved, the backup restored beside it, checked, swapped in and started, gated on health.\n' +
+      'Without a backup the newest is taken. With --target nothing live is touched and nobody is asked.\n\n' +
+      'Break glass: with --from-store and --kit it restores on a bare machine, with an engine of its own.',
+    examples: [
+      'restore m2m-connector --dry-run',
+      'restore m2m-connector',
+      'restore m2m-connector 20260301T020000Z-8f2c --component ledger --approve 3f9c0d1e2b4a',
+      'restore m2m-connector --component configuration --path .env --target /tmp/look',
+      'restore --from-store /mnt/nas/m2m --kit recovery-kit.txt',
+      "restore --from-store 's3://bucket/m2m?endpoint=https://s3.example.net' --kit recovery-kit.txt",
+    ],
+  })
+    .option('--dry-run', 'print the plan and end')
+    .option('--verify-only', 'restore beside, check, and remove it again')
+    .option('--component <name>', 'only this component (may be repeated)', collect)
+    .option('--path <path>', 'only this path inside a component (may be repeated)', collect)
+    .option('--target <place>', 'restore into this directory or volume instead')
+    .option('--before <time>', 'the newest backup before this time (RFC 3339)')
+    .option('--plan <name>', 'the newest backup of this plan')
+    .option('--store <name>', 'from this store')
+    .option('--approve <digest>', 'the digest of a plan that was printed and approved before')
+    .option('--by <name>', 'who approves (default: the user of this machine)')
+    .option('--skip-safety-backup', 'do not save the current state first')
+    .option('--wait', 'without a terminal: wait until somebody approves or rejects')
+    .option('--from-store <place>', 'break glass: a directory, or s3://bucket/prefix?endpoint=…&region=…')
+    .option('--kit <file>', 'break glass: the recovery kit')
+    .action((system: string | undefined, backup: string | undefined, options: RestoreOptions) =>
+      perform(options, (shell) => chooseWay(shell, system, backup, options)),
+    );
+}
+
+async function chooseWay(
+  shell: Shell,
+  system: string | undefined,
+  backup: string | undefined,
+  options: RestoreOptions,
+): Promise<ExitCode> {
+  if (options.fromStore !== undefined || options.kit !== undefined) {
+    const { breakGlass } = await import('./break-glass.ts');
+    return breakGlass(shell, system, backup, options);
+  }
+  const [{ HoldfastError }, { checkSystem }, { connectEngine }, { runRestore }] = await Promise.all([
+    import('../failures.ts'),
+    import('./names.ts'),
+    import('../engine/connect.ts'),
+    import('./run-restore.ts'),
+  ]);
+  if (system === undefined) throw new HoldfastError('BadInput', 'which system is to be restored?');
+  await checkSystem(system);
+  await using engine = await connectEngine();
+  return await runRestore(shell, engine, system, backup, options);
+}

@@ -1,0 +1,63 @@
+/** Results of operations as people read them, and the exit code each one means. */
+import { formatBytes, formatCount, formatMilliseconds } from '../observe/format.ts';
+import type { BackupResult, RestoreResult, VerifyResult } from '../workflows/contract.ts';
+import type { ExitCode, Shell } from './shell.ts';
+
+export function showBackupResult(shell: Shell, result: BackupResult): ExitCode {
+  shell.result(result, (colours) => {
+    if (result.outcome === 'skipped') return `${colours.yellow('skipped')} ${result.why ?? ''}`;
+    const { readBytes = 0, storedBytes = 0, chunksNew = 0, chunksReused = 0, downtimeMs, verified } = result;
+    const read = `read ${formatBytes(readBytes)}, stored ${formatBytes(storedBytes)}`;
+    const chunks = `${formatCount(chunksNew, 'new chunk')}, ${chunksReused.toLocaleString('en')} reused`;
+    const lines = [
+      `${colours.green('done')} backup ${colours.bold(result.backup ?? '')}`,
+      `  point     ${result.pointAt ?? ''}`,
+      `  data      ${read} (${chunks})`,
+    ];
+    if (downtimeMs !== undefined && downtimeMs > 0) lines.push(`  downtime  ${formatMilliseconds(downtimeMs)}`);
+    if (verified !== undefined) {
+      const verdict = verified.ok ? colours.green('good') : colours.red('BAD');
+      lines.push(`  verified  ${verified.level}: ${verdict}`);
+    }
+    for (const warning of result.warnings ?? []) lines.push(`  ${colours.yellow('warning')}   ${warning}`);
+    return lines.join('\n');
+  });
+  return result.outcome === 'done' && result.verified?.ok !== false ? 0 : 1;
+}
+
+export function showVerifyResult(shell: Shell, result: VerifyResult): ExitCode {
+  shell.result(result, (colours) => {
+    const verdict = result.ok ? colours.green('good') : colours.red('BAD');
+    const objects = formatCount(result.objectsChecked, 'object');
+    const lines = [
+      `${verdict} backup ${colours.bold(result.backup)}`,
+      `  ${result.level}: ${objects}, ${formatBytes(result.bytesChecked)} checked`,
+      ...result.bad.map(({ key, code, what }) => `  ${colours.red(code)} ${key}: ${what}`),
+    ];
+    if (result.moreBad > 0) lines.push(`  and ${result.moreBad.toLocaleString('en')} more`);
+    return lines.join('\n');
+  });
+  return result.ok ? 0 : 1;
+}
+
+export function showRestoreResult(shell: Shell, result: RestoreResult): ExitCode {
+  const good = result.outcome === 'restored' || result.outcome === 'verified' || result.outcome === 'planned';
+  const failed = result.checks.filter((check) => !check.ok);
+  shell.result(result, (colours) => {
+    const word = good && failed.length === 0 ? colours.green(result.outcome) : colours.red(result.outcome);
+    const lines = [`${word} from backup ${colours.bold(result.plan.backup)} of ${result.plan.pointAt}`];
+    if (result.why !== undefined) lines.push(`  ${result.why}`);
+    for (const { component, name, ok, detail } of result.checks) {
+      lines.push(
+        `  ${ok ? colours.green('✓') : colours.red('✗')} ${component}: ${name}${detail === '' ? '' : ` (${detail})`}`,
+      );
+    }
+    if (result.downtimeMs !== undefined) lines.push(`  downtime       ${formatMilliseconds(result.downtimeMs)}`);
+    if (result.durationMs !== undefined) lines.push(`  took           ${formatMilliseconds(result.durationMs)}`);
+    if (result.safetyBackup !== undefined) lines.push(`  safety backup  ${result.safetyBackup}`);
+    for (const aside of result.aside) lines.push(`  kept aside     ${aside}`);
+    for (const warning of result.warnings ?? []) lines.push(`  ${colours.yellow('warning')}        ${warning}`);
+    return lines.join('\n');
+  });
+  return good && failed.length === 0 ? 0 : 1;
+}

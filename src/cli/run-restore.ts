@@ -1,0 +1,149 @@
+/** One restore through the engine: started, its plan shown, a person asked, followed to its end. */
+import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Engine } from '../engine/connect.ts';
+import { HoldfastError } from '../failures.ts';
+import {
+  QUERIES,
+  workflowIds,
+  WORKFLOWS,
+  type Progress,
+  type RestoreInput,
+  type RestorePlan,
+  type RestoreResult,
+} from '../workflows/contract.ts';
+import { coloursFor } from '../observe/colours.ts';
+import { sendApproval, sendRejection } from './answer.ts';
+import { whoAmI } from './names.ts';
+import { follow, startOperation } from './operation.ts';
+import { approvalText, planText } from './plan-text.ts';
+import type { RestoreOptions } from './restore.ts';
+import { showRestoreResult } from './result-texts.ts';
+import type { ExitCode, Shell } from './shell.ts';
+
+/** Throws BadInput for options that contradict each other. */
+export async function restoreInput(
+  system: string,
+  backup: string | undefined,
+  options: RestoreOptions,
+): Promise<RestoreInput> {
+  const refuse = (what: string): never => {
+    throw new HoldfastError('BadInput', what);
+  };
+  if (options.dryRun === true && options.verifyOnly === true) refuse('--dry-run and --verify-only exclude each other');
+  if (backup !== undefined && options.before !== undefined) refuse('name a backup or --before, not both');
+  if (options.before !== undefined && Number.isNaN(Date.parse(options.before))) {
+    refuse(`--before ${options.before} is no time: write one such as 2026-03-01T02:00:00Z`);
+  }
+  if (options.path !== undefined && options.component?.length !== 1) {
+    refuse('--path needs exactly one --component, whose paths they are');
+  }
+  const chosen = options.before === undefined ? backup : `before:${new Date(options.before).toISOString()}`;
+  return {
+    system,
+    ...(chosen === undefined ? {} : { backup: chosen }),
+    ...(options.plan === undefined ? {} : { plan: options.plan }),
+    ...(options.store === undefined ? {} : { store: options.store }),
+    ...(options.component === undefined ? {} : { components: options.component.join(',') }),
+    ...(options.path === undefined ? {} : { paths: options.path.join(',') }),
+    ...(options.target === undefined ? {} : { target: options.target }),
+    ...(options.dryRun === true ? { mode: 'plan' } : options.verifyOnly === true ? { mode: 'verify' } : {}),
+    ...(options.approve === undefined ? {} : { approve: options.approve, approvedBy: options.by ?? (await whoAmI()) }),
+    ...(options.skipSafetyBackup === true ? { skipSafetyBackup: true } : {}),
+  };
+}
+
+export async function runRestore(
+  shell: Shell,
+  engine: Engine,
+  system: string,
+  backup: string | undefined,
+  options: RestoreOptions,
+): Promise<ExitCode> {
+  const input = await restoreInput(system, backup, options);
+  const touchesLive = input.mode === undefined && input.target === undefined;
+  // Only what replaces something live has the one name; a look or a copy elsewhere may run beside it.
+  const workflowId = touchesLive ? workflowIds.restore(system) : `${workflowIds.restore(system)}/${randomUUID()}`;
+  const summary = `restore of ${system}${input.mode === undefined ? '' : ` (${input.mode} only)`}`;
+  const handle = await startOperation(engine, shell, { type: WORKFLOWS.restore, workflowId, input, summary });
+  if (handle === undefined) {
+    throw new HoldfastError('SystemBusy', `a restore of ${system} is under way already`, {
+      hint: `Watch it with \`holdfast watch ${workflowId}\`; a waiting one ends with \`holdfast reject ${system}\`.`,
+    });
+  }
+  const asking = new Asking(shell, handle, system, options);
+  const followed = await follow<RestoreResult>(engine, shell, handle, {
+    onProgress: (progress, leave) => asking.heed(progress, leave),
+  });
+  if (followed.state === 'left') return asking.left();
+  if (!shell.json && followed.result.outcome === 'planned') return showPlan(shell, followed.result);
+  return showRestoreResult(shell, followed.result);
+}
+
+function showPlan(shell: Shell, result: RestoreResult): ExitCode {
+  shell.result(result, (colours) => planText(result.plan, colours, Date.now()));
+  return 0;
+}
+
+/** Shows the plan once when its approval is waited for, and asks where somebody can answer. */
+class Asking {
+  private readonly shell: Shell;
+  private readonly handle: WorkflowHandle;
+  private readonly system: string;
+  private readonly options: RestoreOptions;
+  private asked: string | undefined;
+  private plan: RestorePlan | undefined;
+
+  constructor(shell: Shell, handle: WorkflowHandle, system: string, options: RestoreOptions) {
+    this.shell = shell;
+    this.handle = handle;
+    this.system = system;
+    this.options = options;
+  }
+
+  async heed(progress: Progress, leave: () => void): Promise<void> {
+    if (progress.waitingFor === undefined || progress.waitingFor === this.asked) return;
+    const plan = await this.handle.query<RestorePlan | undefined>(QUERIES.plan);
+    if (plan === undefined) return;
+    this.asked = progress.waitingFor;
+    this.plan = plan;
+    if (!this.shell.json) this.shell.say(`\n${planText(plan, coloursFor(process.stderr), Date.now())}\n`);
+    if (this.shell.interactive) await this.ask(plan, progress.waitingFor, leave);
+    else if (this.options.wait === true)
+      this.shell.say(`waiting for ${progress.waitingFor}\n${approvalText(this.system, plan)}`);
+    else leave();
+  }
+
+  private async ask(plan: RestorePlan, what: string, leave: () => void): Promise<void> {
+    const { createInterface } = await import('node:readline/promises');
+    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    terminal.once('SIGINT', () => process.emit('SIGINT'));
+    try {
+      const answer = await terminal.question(`Waiting for ${what}. Approve this plan? Type yes or no: `);
+      const by = this.options.by ?? (await whoAmI());
+      if (answer.trim().toLowerCase() === 'yes')
+        await sendApproval(this.handle, { digest: plan.digest, by }, this.shell);
+      else if (answer.trim().toLowerCase() === 'no') {
+        await sendRejection(this.handle, { by, why: 'said no at the terminal' }, this.shell);
+      } else leave();
+    } finally {
+      terminal.close();
+    }
+  }
+
+  /** The restore goes on waiting in the engine: nothing has been decided, so nothing can be told. */
+  left(): ExitCode {
+    const { plan } = this;
+    if (plan === undefined) return 2;
+    const next = approvalText(this.system, plan);
+    const { workflowId } = this.handle;
+    this.shell.result({ outcome: 'waiting', waitingFor: this.asked, workflowId, plan }, () =>
+      [
+        `waiting for ${this.asked ?? 'approval'}; nothing has been changed`,
+        next,
+        `watch:   holdfast watch ${workflowId}`,
+      ].join('\n'),
+    );
+    return 2;
+  }
+}

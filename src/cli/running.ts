@@ -1,0 +1,64 @@
+/** What runs in the engine, and what waits for a person. Nothing here needs the engine to be there. */
+import { isEngineKnown } from '../engine/ephemeral.ts';
+import { connectEngine, type Engine } from '../engine/connect.ts';
+import { QUERIES, WORKFLOWS, type Progress, type RestorePlan } from '../workflows/contract.ts';
+import { tell } from './errors.ts';
+
+export interface RunningOperation {
+  readonly workflowId: string;
+  readonly type: string;
+  readonly startedAt: string;
+  readonly phase?: string;
+  readonly waitingFor?: string;
+  /** Of a plan that waits for approval. */
+  readonly digest?: string;
+}
+
+export interface EngineState {
+  readonly running: boolean;
+  readonly why?: string;
+  readonly address?: string;
+  readonly uiUrl?: string;
+  readonly operations: readonly RunningOperation[];
+}
+
+const MOST_SHOWN = 200;
+const SHOWN_TYPES: readonly string[] = [WORKFLOWS.backup, WORKFLOWS.verify, WORKFLOWS.restore, WORKFLOWS.releaseFreeze];
+
+export async function runningOperations(): Promise<EngineState> {
+  if (!isEngineKnown()) return { running: false, why: 'start it with `holdfast up`', operations: [] };
+  try {
+    await using engine = await connectEngine();
+    const { address, uiUrl } = engine.target;
+    const operations = await listOperations(engine);
+    return { running: true, address, ...(uiUrl === undefined ? {} : { uiUrl }), operations };
+  } catch (error) {
+    return { running: false, why: tell(error).message, operations: [] };
+  }
+}
+
+async function listOperations(engine: Engine): Promise<RunningOperation[]> {
+  const found: RunningOperation[] = [];
+  const query = `ExecutionStatus = 'Running'`;
+  for await (const { workflowId, type, startTime } of engine.client.workflow.list({ query, pageSize: MOST_SHOWN })) {
+    if (!SHOWN_TYPES.includes(type)) continue;
+    found.push({ workflowId, type, startedAt: startTime.toISOString(), ...(await whereItIs(engine, workflowId)) });
+    if (found.length >= MOST_SHOWN) break;
+  }
+  return found;
+}
+
+/** Empty when no worker can answer, or the operation has just ended. */
+async function whereItIs(engine: Engine, workflowId: string): Promise<Partial<RunningOperation>> {
+  const handle = engine.client.workflow.getHandle(workflowId);
+  try {
+    return await engine.client.withDeadline(Date.now() + 3000, async () => {
+      const { phase, waitingFor } = await handle.query<Progress>(QUERIES.progress);
+      if (waitingFor === undefined) return { phase };
+      const plan = await handle.query<RestorePlan | undefined>(QUERIES.plan);
+      return { phase, waitingFor, ...(plan === undefined ? {} : { digest: plan.digest }) };
+    });
+  } catch {
+    return {};
+  }
+}

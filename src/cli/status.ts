@@ -1,0 +1,38 @@
+import type { Command } from 'commander';
+import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
+
+export function defineStatus(program: Command): void {
+  addCommand(program, 'status [system]', {
+    summary: 'is everything as promised, and what is going on?',
+    description:
+      'For each system: whether the newest usable backup of each plan is within its rpo, what runs, and what waits for a\n' +
+      'person. Backups are read from the stores, so that it also answers without the engine. Exit 1 when a plan is stale\n' +
+      'or missing or somebody is waited for.',
+    examples: ['status', 'status m2m-connector --json'],
+  }).action((system: string | undefined, options: CommonOptions) => perform(options, (shell) => status(shell, system)));
+}
+
+async function status(shell: Shell, name: string | undefined): Promise<ExitCode> {
+  const [{ listSystems, loadSystem }, { systemStatus, systemText, exitOf }, { runningOperations }] = await Promise.all([
+    import('../system/load.ts'),
+    import('./system-status.ts'),
+    import('./running.ts'),
+  ]);
+  const names = name === undefined ? (await listSystems()).map((system) => system.name) : [name];
+  if (names.length === 0) {
+    shell.result({ systems: [] }, () => 'no system is registered here; start with: holdfast init <file>');
+    return 0;
+  }
+  const systems = await Promise.all(names.map((one) => loadSystem(one)));
+  const engine = await runningOperations();
+  const nowMs = Date.now();
+  const statuses = await Promise.all(systems.map((system) => systemStatus(system, engine, nowMs)));
+  const { running, why, address, uiUrl } = engine;
+  shell.result({ engine: { running, why, address, uiUrl }, systems: statuses }, (colours) => {
+    const first = engine.running
+      ? `engine  ${colours.green('runs')} at ${engine.address ?? ''}${engine.uiUrl === undefined ? '' : `, UI ${engine.uiUrl}`}`
+      : `engine  ${colours.yellow('not running')}: ${engine.why ?? ''}`;
+    return [first, ...statuses.map((one) => systemText(one, colours))].join('\n\n');
+  });
+  return exitOf(statuses);
+}

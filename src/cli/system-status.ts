@@ -1,0 +1,84 @@
+/** One system as `status` tells it: facts from stores and engine, judged by src/policy. */
+import type { Colours } from '../observe/colours.ts';
+import { formatAge, formatSeconds } from '../observe/format.ts';
+import { table } from '../observe/table.ts';
+import { shortDigest } from '../policy/approval.ts';
+import { freshness, type BackupFact, type Freshness } from '../policy/freshness.ts';
+import type { System } from '../system/types.ts';
+import { newestProof, readCatalogues, type KnownBackup } from './catalogues.ts';
+import { tell, type ToldError } from './errors.ts';
+import type { EngineState, RunningOperation } from './running.ts';
+import type { ExitCode } from './shell.ts';
+
+export interface SystemStatus {
+  readonly system: string;
+  readonly plans: readonly (Freshness & { readonly plan: string; readonly backups: number })[];
+  readonly operations: readonly RunningOperation[];
+  /** Stores that could not be read; undefined knowledge, not bad news. */
+  readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
+}
+
+function factOf({ entry }: KnownBackup): BackupFact {
+  const proof = newestProof(entry);
+  return {
+    id: entry.body.id,
+    pointAtMs: Date.parse(entry.body.pointAt),
+    purpose: entry.body.purpose,
+    trusted: entry.trust.ok,
+    ...(proof === undefined ? {} : { verified: { level: proof.level, ok: proof.ok } }),
+  };
+}
+
+export async function systemStatus(system: System, engine: EngineState, nowMs: number): Promise<SystemStatus> {
+  const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
+  const known = await readCatalogues(system, {}).catch((error: unknown) => ({
+    backups: [],
+    unread: [{ store: 'all', error: tell(error) }],
+  }));
+  const plans = system.plans.map((plan) => {
+    const own = known.backups.filter(({ entry }) => entry.body.plan === plan.name);
+    return { plan: plan.name, backups: own.length, ...freshness(own.map(factOf), plan, nowMs) };
+  });
+  return { system: system.name, plans, operations, unread: known.unread };
+}
+
+/** Not being able to read a store outweighs what the others say. A plan that never ran and has no rpo is no fault. */
+export function exitOf(statuses: readonly SystemStatus[]): ExitCode {
+  if (statuses.some(({ unread }) => unread.length > 0)) return 2;
+  const promised = statuses.flatMap(({ plans }) => plans).filter(({ limitSeconds }) => limitSeconds !== undefined);
+  const waits = statuses.some(({ operations }) => operations.some(({ waitingFor }) => isForPeople(waitingFor)));
+  return waits || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
+}
+
+function isForPeople(waitingFor: string | undefined): boolean {
+  return waitingFor !== undefined && /approval|decision/.test(waitingFor);
+}
+
+const STATE_COLOUR = { fresh: 'green', stale: 'red', missing: 'red', unbounded: 'dim' } as const;
+
+export function systemText(status: SystemStatus, colours: Colours): string {
+  const nowMs = Date.now();
+  const rows = status.plans.map(({ plan, state, why, newest, limitSeconds, backups }) => [
+    plan,
+    limitSeconds === undefined && state === 'missing' ? colours.dim('none yet') : colours[STATE_COLOUR[state]](state),
+    newest === undefined ? '' : `${newest.id}, ${formatAge(newest.pointAtMs, nowMs)}`,
+    limitSeconds === undefined ? '' : formatSeconds(limitSeconds),
+    String(backups),
+    state === 'stale' || (state === 'missing' && limitSeconds !== undefined) ? why : '',
+  ]);
+  const lines = [
+    colours.bold(status.system),
+    table(['plan', 'state', 'newest', 'rpo', 'backups', ''], rows, colours),
+    ...status.operations.map((operation) => operationText(status.system, operation, colours, nowMs)),
+    ...status.unread.map(({ store, error }) => `${colours.red('unread')} store ${store}: ${error.message}`),
+  ];
+  return lines.join('\n');
+}
+
+function operationText(system: string, operation: RunningOperation, colours: Colours, nowMs: number): string {
+  const { workflowId, startedAt, phase = 'no worker answers', waitingFor, digest } = operation;
+  const since = formatAge(Date.parse(startedAt), nowMs);
+  if (waitingFor === undefined) return `${colours.cyan('runs')}   ${workflowId}: ${phase}, started ${since}`;
+  const next = digest === undefined ? '' : ` — holdfast approve ${system} ${shortDigest(digest)}`;
+  return `${colours.yellow('waits')}  ${workflowId}: for ${waitingFor}, started ${since}${next}`;
+}

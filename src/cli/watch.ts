@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import type { BackupResult, RestoreResult, VerifyResult } from '../workflows/contract.ts';
+import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
+
+export function defineWatch(program: Command): void {
+  addCommand(program, 'watch <operation>', {
+    summary: 'follow an operation to its end',
+    description:
+      'Follows an operation by its workflow id, as printed when it was left and by `status`. The result and the exit\n' +
+      'code are those of the operation. Ctrl-C leaves it running.',
+    examples: ['watch m2m-connector/backup/daily', 'watch m2m-connector/restore --json'],
+  }).action((operation: string, options: CommonOptions) => perform(options, (shell) => watch(shell, operation)));
+}
+
+async function watch(shell: Shell, workflowId: string): Promise<ExitCode> {
+  const [{ connectEngine }, { findOperation, follow }, texts] = await Promise.all([
+    import('../engine/connect.ts'),
+    import('./operation.ts'),
+    import('./result-texts.ts'),
+  ]);
+  await using engine = await connectEngine();
+  const handle = await findOperation(engine, workflowId);
+  const { type } = await handle.describe();
+  const followed = await follow<unknown>(engine, shell, handle);
+  if (followed.state === 'left') return 2;
+  switch (type) {
+    case 'backup':
+      return texts.showBackupResult(shell, followed.result as BackupResult);
+    case 'verify':
+      return texts.showVerifyResult(shell, followed.result as VerifyResult);
+    case 'restore':
+      return texts.showRestoreResult(shell, followed.result as RestoreResult);
+    default:
+      shell.result(followed.result ?? null, () => `ended: ${workflowId}`);
+      return 0;
+  }
+}
