@@ -12,6 +12,7 @@ const SERVERS = [
   'scripts',
   'activities',
   'demo',
+  'scale',
 ];
 
 const common = {

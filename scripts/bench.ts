@@ -1,22 +1,21 @@
 /** `npm run bench`: Holdfast, restic and borg on the same data in one run. `-- --help` shows the options. */
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import type { Contender } from './bench/contender.ts';
 import { holdfastContenders } from './bench/holdfast.ts';
 import { writeLedgerData } from './bench/ledger-data.ts';
 import { measure } from './bench/measure.ts';
-import { borg, othersInstalled, restic } from './bench/others.ts';
+import { borg, restic } from './bench/others.ts';
 import { chart, markdown } from './bench/report.ts';
 import type { Results } from './bench/report.ts';
 import { runOnce } from './bench/run.ts';
 import type { Figure } from './bench/run.ts';
 import { writeSmallFiles } from './bench/small-files.ts';
 import { judge } from './bench/targets.ts';
+import { prepare, runMain } from './setup.ts';
 
-const run = promisify(execFile);
 const MIB = 1024 * 1024;
 
 const HELP = `npm run bench -- [options]
@@ -88,16 +87,12 @@ async function zstdSeconds(scratch: string, ledger: string, runs: number): Promi
   return best;
 }
 
-async function installOthers(): Promise<void> {
-  if (await othersInstalled()) return;
-  if (process.getuid?.() !== 0) {
-    throw new Error('restic and borg are missing: apt-get install restic borgbackup zstd, or --without-others');
-  }
-  console.log('installing restic, borgbackup and zstd');
-  await run('apt-get', ['install', '--yes', '--no-install-recommends', 'restic', 'borgbackup', 'zstd']);
-}
-
-async function benchmark(options: Options, scratch: string, args: readonly string[]): Promise<Results> {
+async function benchmark(
+  options: Options,
+  scratch: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<Results> {
   const say = (text: string): void => console.log(text);
   const sources = { ledger: join(scratch, 'source-ledger'), files: join(scratch, 'source-files') };
   await mkdir(sources.ledger);
@@ -106,7 +101,7 @@ async function benchmark(options: Options, scratch: string, args: readonly strin
   await writeLedgerData(ledger, options.sizeMiB * MIB, options.seed);
   const filesBytes = await writeSmallFiles(sources.files, options.files, options.seed);
   const figures: Figure[] = [];
-  const ours = await holdfastContenders(scratch, sources, say);
+  const ours = holdfastContenders({ scratch, environment, ledgerMiB: options.sizeMiB, say });
   try {
     const rivals = options.others ? [restic(scratch), borg(scratch, 1), borg(scratch, 3)] : [];
     const contenders: Contender[] = [...ours.contenders, ...rivals];
@@ -135,16 +130,17 @@ async function benchmark(options: Options, scratch: string, args: readonly strin
   }
 }
 
-async function main(args: readonly string[]): Promise<void> {
+async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
   if (options === undefined) {
     console.log(HELP);
-    return;
+    return 0;
   }
-  if (options.others) await installOthers();
+  // What is missing is installed, or the exact command is named.
+  await using prepared = await prepare(options.others ? 'bench' : 'run');
   const scratch = await mkdtemp(join(options.scratch, 'holdfast-bench-'));
   try {
-    const results = await benchmark(options, scratch, args);
+    const results = await benchmark(options, scratch, args, prepared.environment);
     console.log(`\n${markdown(results)}`);
     for (const { what, wanted, measured, reached } of judge(results.figures, results.zstdSeconds)) {
       console.log(`${reached ? '✓' : '✗'} ${what}: ${measured}, wanted ${wanted}`);
@@ -155,9 +151,10 @@ async function main(args: readonly string[]): Promise<void> {
       await writeFile(join(options.report, 'benchmarks.md'), markdown(results));
       await writeFile(join(options.report, 'pictures', 'benchmarks.svg'), chart(results));
     }
+    return 0;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-if (import.meta.main) await main(process.argv.slice(2));
+if (import.meta.main) await runMain(() => main(process.argv.slice(2)));

@@ -135,6 +135,22 @@ export async function serviceUrl(stack: SampleStack, service: 'ledger' | 'connec
   return `http://127.0.0.1:${port}`;
 }
 
+/**
+ * Removes a service's container and its volume with everything in it, and makes the container anew without starting it,
+ * as `docker compose create` would: what is left is an empty volume.
+ */
+export async function loseVolumeOf(stack: SampleStack, service: 'ledger'): Promise<void> {
+  const { docker, project, directory, volume } = stack;
+  await docker.getContainer(containerName(stack, service)).remove({ force: true });
+  await docker.getVolume(volume).remove();
+  const file = readCompose(await readFile(join(directory, 'docker-compose.yml'), 'utf8'));
+  await docker.createVolume({
+    Name: volume,
+    Labels: { [SAMPLE_LABEL]: 'stack', [PROJECT_LABEL]: project, 'com.docker.compose.volume': 'tigerbeetle-data' },
+  });
+  await docker.createContainer(containerOptions(file, service, directory, `${project}_default`));
+}
+
 /** What the ledger says of itself, also while it refuses to serve. */
 export async function ledgerHealth(stack: SampleStack): Promise<LedgerHealth> {
   const response = await fetch(`${await serviceUrl(stack, 'ledger')}/health`, { signal: AbortSignal.timeout(20_000) });

@@ -9,17 +9,6 @@ import { measure, treeBytes } from './measure.ts';
 const run = promisify(execFile);
 const PASSWORD = 'benchmark';
 
-/** True when both programs are installed. */
-export async function othersInstalled(): Promise<boolean> {
-  try {
-    await run('restic', ['version']);
-    await run('borg', ['--version']);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 export function restic(scratch: string): Contender {
   const home = join(scratch, 'restic');
   const repository = join(home, 'repository');

@@ -1,5 +1,4 @@
 /** The sample M2M connector in Docker. */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { checkLedger } from '../../sample/ledger/check.ts';
@@ -7,6 +6,7 @@ import { waitFor } from '../../sample/stack/processes.ts';
 import {
   containerName,
   ledgerHealth,
+  loseVolumeOf,
   startSampleStack,
   stopSampleStack,
   volumePath,
@@ -90,11 +90,14 @@ export class DockerScene implements Scene {
   }
 
   async destroy(): Promise<string> {
-    const ledger = this.docker.getContainer(containerName(this.stack, 'ledger'));
-    await ledger.kill();
-    await ledger.wait();
-    await rm(join(await volumePath(this.stack), this.ledgerFile));
-    return `killed the ledger and deleted everything in its volume ${this.stack.volume}`;
+    await loseVolumeOf(this.stack, 'ledger');
+    return `removed the ledger’s container and its volume ${this.stack.volume}; both are there again, empty`;
+  }
+
+  /** A volume is restored into a volume. */
+  lookAt() {
+    const target = `${this.project}-look`;
+    return { target, file: async () => join(await volumePath(this.stack, target), this.ledgerFile) };
   }
 
   reopen(): Promise<void> {

@@ -161,6 +161,11 @@ export class FilesScene implements Scene {
     return `killed the ledger and deleted ${this.ledgerDirectory}`;
   }
 
+  lookAt(directory: string) {
+    const target = join(directory, 'look');
+    return { target, file: () => Promise.resolve(join(target, this.ledgerFile)) };
+  }
+
   async reopen(): Promise<void> {
     this.startWallet();
     await this.startLedger();

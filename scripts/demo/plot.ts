@@ -131,9 +131,9 @@ async function lookIntoBackup(stage: Stage, backup: string): Promise<LedgerNumbe
     `every chunk was read back and opened (${verified.objectsChecked} objects, ${sizeText(verified.bytesChecked)})`,
     verified.ok,
   );
-  const target = join(directory, 'look');
-  await holdfast.ask('restore', SYSTEM, backup, '--component', 'ledger', '--target', target);
-  const check = await checkLedger(join(target, scene.ledgerFile));
+  const look = scene.lookAt(directory);
+  await holdfast.ask('restore', SYSTEM, backup, '--component', 'ledger', '--target', look.target);
+  const check = await checkLedger(await look.file());
   story.claim(`its ledger is whole: ${check.records} records, chain valid`, check.ok, check.problems.join('; '));
   story.claim('debits and credits are equal', check.debits === check.credits && check.debits > 0);
   const predicted = expectedHead(scene.seed, check.records, scene.accounts);

@@ -10,8 +10,6 @@ export interface Scene {
   readonly description: string;
   readonly seed: number;
   readonly accounts: number;
-  /** Path of the ledger file inside what `restore --target` makes of the component `ledger`. */
-  readonly ledgerFile: string;
   /** Brings everything up, the ledger under load. */
   begin(): Promise<void>;
   systemFile(storePath: string): string;
@@ -25,6 +23,8 @@ export interface Scene {
   middleOfCapture(storePath: string): Promise<string>;
   /** Resolves when nothing is held still any more; says what was seen. */
   released(): Promise<string>;
+  /** Where the component `ledger` can be restored to be looked at, and where its file lies then. */
+  lookAt(directory: string): { readonly target: string; file(): Promise<string> };
   /** Destroys the ledger's data for good. */
   destroy(): Promise<string>;
   /** Starts by hand what no restore starts here. */
