@@ -3,6 +3,8 @@ import type { SecretRef, StoreConfig } from '../system/types.ts';
 import { openDirectoryStore } from './directory.ts';
 import type { Store } from './store.ts';
 
+export { probeStore } from './probe.ts';
+export type { StoreFacts } from './probe.ts';
 export type { ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
 
 /**

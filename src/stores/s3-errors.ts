@@ -9,9 +9,9 @@ interface S3Fault {
   readonly networkCode: string | undefined;
 }
 
-/** A body that ended before its announced length. */
-export class ShortBodyError extends Error {
-  override readonly name = 'ShortBodyError';
+/** An answer that cannot be S3's, or not all of it: a body cut short, a login page where an object should be. */
+export class BrokenAnswerError extends Error {
+  override readonly name = 'BrokenAnswerError';
 }
 
 const TRANSIENT_NAMES = new Set([
@@ -56,7 +56,7 @@ export function faultOf(cause: unknown): S3Fault {
 
 /** True for what may be gone a moment later: overload, lost connections, silence, bodies cut short. */
 export function isTransient(cause: unknown): boolean {
-  if (cause instanceof SilenceError || cause instanceof ShortBodyError) return true;
+  if (cause instanceof SilenceError || cause instanceof BrokenAnswerError) return true;
   if (cause instanceof HoldfastError) return false;
   const fault = faultOf(cause);
   if (TRANSIENT_NAMES.has(fault.name)) return true;
@@ -73,9 +73,10 @@ export function isPreconditionFailed(cause: unknown): boolean {
   return status === 412 || name === 'PreconditionFailed';
 }
 
+/** By name only: a server may answer 404 to unknown credentials, too. HEAD has no body, so there it is just NotFound. */
 export function isNotFound(cause: unknown): boolean {
-  const { name, status } = faultOf(cause);
-  return name === 'NoSuchKey' || name === 'NotFound' || (status === 404 && name !== 'NoSuchBucket');
+  const { name } = faultOf(cause);
+  return name === 'NoSuchKey' || name === 'NotFound';
 }
 
 /** `doing` says what was tried, such as `write chunks/ab/…`. */
@@ -98,7 +99,7 @@ export function s3Failure(label: string, doing: string, cause: unknown): Holdfas
 }
 
 function describe(cause: unknown, name: string, status: number | undefined): string {
-  if (cause instanceof SilenceError || cause instanceof ShortBodyError) return cause.message;
+  if (cause instanceof SilenceError || cause instanceof BrokenAnswerError) return cause.message;
   const message = cause instanceof Error ? cause.message : String(cause);
   const head = status === undefined ? name : `${status} ${name}`;
   return message === '' || message === name || message === 'UnknownError' ? head : `${head}, ${message}`;

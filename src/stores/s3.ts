@@ -16,7 +16,7 @@ import { STORE_RETRIES, withRetries } from './retry.ts';
 import type { Attempt, RetryPolicy } from './retry.ts';
 import { createS3Client } from './s3-client.ts';
 import type { S3Config } from './s3-client.ts';
-import { isNotFound, isPreconditionFailed, isTransient, s3Failure, ShortBodyError } from './s3-errors.ts';
+import { faultOf, isNotFound, isPreconditionFailed, isTransient, s3Failure, BrokenAnswerError } from './s3-errors.ts';
 import type { ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
 
 const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
@@ -32,6 +32,12 @@ export async function openS3Store(
   return new S3Store(config, await createS3Client(config, resolveSecret), retries);
 }
 
+interface Description {
+  readonly ContentLength?: number | undefined;
+  readonly ChecksumSHA256?: string | undefined;
+  readonly ETag?: string | undefined;
+}
+
 class S3Store implements Store {
   readonly kind = 's3';
   readonly label: string;
@@ -39,6 +45,7 @@ class S3Store implements Store {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #retries: RetryPolicy;
+  #bucketIsThere = false;
 
   constructor(config: S3Config, client: S3Client, retries: RetryPolicy) {
     const trimmed = config.prefix.replace(/^\/+|\/+$/g, '');
@@ -62,7 +69,7 @@ class S3Store implements Store {
     const extraMs = (bytes.length / SLOWEST_UPLOAD_BYTES_PER_SECOND) * 1000;
     return this.#run(`write ${key}`, { signal: options.signal, extraMs }, async (attempt) => {
       try {
-        await this.#client.send(new PutObjectCommand(command), { abortSignal: attempt.signal });
+        genuine(await this.#client.send(new PutObjectCommand(command), { abortSignal: attempt.signal }));
         return 'written';
       } catch (cause) {
         if (!options.createOnly || !isPreconditionFailed(cause)) throw cause;
@@ -78,7 +85,7 @@ class S3Store implements Store {
     return this.#run(`read ${key}`, { signal: options.signal }, async (attempt) => {
       try {
         const answer = await this.#client.send(new GetObjectCommand(target), { abortSignal: attempt.signal });
-        return await readBody(answer, attempt);
+        return await readBody(genuine(answer), attempt);
       } catch (cause) {
         if (!isNotFound(cause)) throw cause;
         throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`, { cause });
@@ -109,9 +116,12 @@ class S3Store implements Store {
       options.startAfter === undefined ? {} : { StartAfter: this.#prefix + options.startAfter };
     for (;;) {
       const command = new ListObjectsV2Command({ ...base, ...from });
-      const page = await this.#run(`list ${prefix}`, { signal: options.signal }, (attempt) =>
-        this.#client.send(command, { abortSignal: attempt.signal }),
-      );
+      const page = await this.#run(`list ${prefix}`, { signal: options.signal }, async (attempt) => {
+        const answer = await this.#client.send(command, { abortSignal: attempt.signal });
+        // Anything in XML or HTML can be read as an empty listing; a real one always says whether it goes on.
+        if (answer.IsTruncated === undefined) throw new BrokenAnswerError('an answer that is no listing');
+        return answer;
+      });
       for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
         const key = Key.slice(this.#prefix.length);
         yield { key, sizeBytes: Size, modifiedAtMs: LastModified?.getTime() ?? 0 };
@@ -150,12 +160,21 @@ class S3Store implements Store {
     const command = new HeadObjectCommand({ ...this.#target(key), ChecksumMode: 'ENABLED' });
     return this.#run(`look at ${key}`, {}, async (attempt) => {
       try {
-        return await this.#client.send(command, { abortSignal: attempt.signal });
+        return genuine(await this.#client.send(command, { abortSignal: attempt.signal }));
       } catch (cause) {
-        if (isNotFound(cause)) return undefined;
-        throw cause;
+        if (!isNotFound(cause)) throw cause;
+        await this.#confirmBucket(attempt);
+        return undefined;
       }
     });
+  }
+
+  /** Once: an answer to HEAD without a body does not say whether the object or the whole bucket is missing. */
+  async #confirmBucket({ signal }: Attempt): Promise<void> {
+    if (this.#bucketIsThere) return;
+    const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: this.#prefix, MaxKeys: 1 });
+    await this.#client.send(command, { abortSignal: signal });
+    this.#bucketIsThere = true;
   }
 
   /** True when the object has exactly these bytes, by the store's own checksum, or by its MD5 where it has no other. */
@@ -165,13 +184,25 @@ class S3Store implements Store {
     sha256: string,
     attempt: Attempt,
   ): Promise<boolean> {
-    const command = new HeadObjectCommand({ ...target, ChecksumMode: 'ENABLED' });
-    const found = await this.#client.send(command, { abortSignal: attempt.signal });
-    if (found.ContentLength !== bytes.length) return false;
+    const found = await this.#describe(target, attempt);
+    if (found?.ContentLength !== bytes.length) return false;
     if (found.ChecksumSHA256 !== undefined) {
       return found.ChecksumSHA256 === Buffer.from(sha256, 'hex').toString('base64');
     }
     return found.ETag === `"${createHash('md5').update(bytes).digest('hex')}"`;
+  }
+
+  /** HEAD, or where a write-only host may not read, what a listing says. */
+  async #describe(target: { Bucket: string; Key: string }, { signal }: Attempt): Promise<Description | undefined> {
+    try {
+      const command = new HeadObjectCommand({ ...target, ChecksumMode: 'ENABLED' });
+      return await this.#client.send(command, { abortSignal: signal });
+    } catch (cause) {
+      if (faultOf(cause).status !== 403) throw cause;
+    }
+    const command = new ListObjectsV2Command({ Bucket: target.Bucket, Prefix: target.Key, MaxKeys: 1 });
+    const [entry] = (await this.#client.send(command, { abortSignal: signal })).Contents ?? [];
+    return entry?.Key === target.Key ? { ContentLength: entry.Size, ETag: entry.ETag } : undefined;
   }
 
   async #run<T>(
@@ -189,10 +220,16 @@ class S3Store implements Store {
   }
 }
 
+/** S3 names the ETag in every answer about an object; what something in between says on its behalf has none. */
+function genuine<T extends { ETag?: string | undefined }>(answer: T): T {
+  if (answer.ETag === undefined) throw new BrokenAnswerError('an answer without an ETag, which is not from S3');
+  return answer;
+}
+
 async function readBody(answer: GetObjectCommandOutput, attempt: Attempt): Promise<Uint8Array> {
   const length = answer.ContentLength;
   const body = answer.Body as Readable | undefined;
-  if (body === undefined || length === undefined) throw new ShortBodyError('an answer without a body or a length');
+  if (body === undefined || length === undefined) throw new BrokenAnswerError('an answer without a body or a length');
   if (length > MAX_OBJECT_BYTES) {
     body.destroy();
     throw new HoldfastError('ObjectCorrupt', `An object of ${length} bytes is none of ours.`);
@@ -211,10 +248,10 @@ async function collect(body: Readable, length: number, attempt: Attempt): Promis
   let got = 0;
   for await (const part of body as AsyncIterable<Buffer>) {
     attempt.progress();
-    if (got + part.length > length) throw new ShortBodyError(`a body of more than its ${length} bytes`);
+    if (got + part.length > length) throw new BrokenAnswerError(`a body of more than its ${length} bytes`);
     bytes.set(part, got);
     got += part.length;
   }
-  if (got < length) throw new ShortBodyError(`a body of ${got} instead of ${length} bytes`);
+  if (got < length) throw new BrokenAnswerError(`a body of ${got} instead of ${length} bytes`);
   return bytes;
 }

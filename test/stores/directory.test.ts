@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { directoryFailure } from '../../src/stores/directory-errors.ts';
+import { openStore } from '../../src/stores/index.ts';
+import type { Store } from '../../src/stores/index.ts';
+import { conformance, keys, text } from './conformance.ts';
+
+const run = promisify(execFile);
+const noSecrets = () => Promise.reject(new Error('a directory needs no secret'));
+let base: string;
+
+function open(name: string, mustBeMounted = false): Promise<Store> {
+  const path = name.startsWith('/') ? name : join(base, name);
+  return openStore({ name: 'disk', kind: 'directory', path, mustBeMounted }, noSecrets);
+}
+
+beforeAll(async () => {
+  base = await mkdtemp(join(tmpdir(), 'holdfast-directory-'));
+});
+
+afterAll(async () => {
+  await rm(base, { recursive: true, force: true });
+});
+
+conformance('directory', () => open('conformance'));
+
+describe('a directory store', () => {
+  it('a written object: only its owner can read it, and nothing temporary is left', async () => {
+    const store = await open('modes');
+    await store.put('chunks/ab/cd', Buffer.from('secret'), { createOnly: true });
+    await store.put('chunks/ab/cd', Buffer.from('secret'), { createOnly: true });
+    const mode = async (path: string) => (await stat(join(base, 'modes', path))).mode & 0o777;
+    expect(await mode('chunks/ab/cd')).toBe(0o600);
+    expect([await mode('chunks'), await mode('chunks/ab'), await mode('.tmp')]).toEqual([0o700, 0o700, 0o700]);
+    expect(await readdir(join(base, 'modes', '.tmp'))).toEqual([]);
+    expect(store.localPath?.('chunks/ab/cd')).toBe(join(base, 'modes', 'chunks', 'ab', 'cd'));
+  });
+
+  it('opening: makes nothing, and an absent directory lists as empty', async () => {
+    const store = await open('absent');
+    expect(await keys(store, '')).toEqual([]);
+    await expect(stat(join(base, 'absent'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('directories removed behind its back: the next write makes them again', async () => {
+    const store = await open('removed');
+    await store.put('chunks/ab/one', Buffer.from('1'), { createOnly: true });
+    await rm(join(base, 'removed'), { recursive: true });
+    expect(await store.put('chunks/ab/two', Buffer.from('2'), { createOnly: true })).toBe('written');
+    expect(text(await store.get('chunks/ab/two'))).toBe('2');
+  });
+
+  it('links, foreign names and half-written files in it: are no objects', async () => {
+    const store = await open('foreign');
+    await store.put('chunks/good', Buffer.from('x'), { createOnly: true });
+    const root = join(base, 'foreign');
+    await writeFile(join(base, 'outside'), 'a secret of somebody else');
+    await symlink(join(base, 'outside'), join(root, 'chunks', 'link'));
+    await writeFile(join(root, '.tmp', '123-half'), 'half');
+    await writeFile(join(root, 'System Volume Information'), 'x');
+    await mkdir(join(root, 'lost+found'));
+    expect(await keys(store, '')).toEqual(['chunks/good']);
+    expect(await store.head('chunks/link')).toBeUndefined();
+    await expect(store.get('chunks/link')).rejects.toMatchObject({ name: 'HoldfastError' });
+  });
+
+  it('a store that must be mounted: a plain directory is refused, a mount is taken', async () => {
+    await expect(open('not-mounted', true)).rejects.toMatchObject({ code: 'StoreNotMounted' });
+    await mkdir(join(base, 'plain'));
+    await expect(open('plain', true)).rejects.toMatchObject({ code: 'StoreNotMounted' });
+    await expect(open('/proc', true)).resolves.toMatchObject({ kind: 'directory' });
+  });
+
+  it('a place where nobody may write: says so by code [M10]', async () => {
+    // sysfs lets not even root make a directory.
+    const store = await open('/sys/holdfast-test-store');
+    const written = store.put('a', Buffer.from('x'), { createOnly: true });
+    await expect(written).rejects.toMatchObject({ code: 'StoreDenied' });
+    await expect(written).rejects.toThrow('write a');
+  });
+
+  it.each([
+    ['ENOSPC', 'DiskFull'],
+    ['EDQUOT', 'DiskFull'],
+    ['EACCES', 'StoreDenied'],
+    ['EROFS', 'StoreDenied'],
+    ['ESTALE', 'StoreUnreachable'],
+    ['EIO', 'StoreUnreachable'],
+  ])('the error %s: means %s [M10]', (code, expected) => {
+    const cause = Object.assign(new Error('told'), { code });
+    expect(directoryFailure('directory /mnt/nas', 'write a', cause)).toMatchObject({ code: expected, cause });
+  });
+
+  it('a full disk: the write fails as DiskFull, leaves nothing half-written, and works again with space [M10]', async (context) => {
+    const mount = join(base, 'tiny');
+    await mkdir(mount);
+    // A mount namespace of its own: the small filesystem vanishes with the process.
+    const script = join(import.meta.dirname, 'full-disk-child.ts');
+    const inside = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" "$3" "$1"';
+    const options = ['-m', '--propagation', 'private', 'sh', '-c', inside, 'sh', mount, process.execPath, script];
+    const possible = await run('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs tmpfs "$1"', 'sh', mount]).then(
+      () => true,
+      () => false,
+    );
+    if (!possible) context.skip('this machine allows no mount');
+    const { stdout } = await run('unshare', options);
+    expect(JSON.parse(stdout)).toEqual({
+      full: 'DiskFull',
+      leftover: [],
+      listed: ['small'],
+      afterFreeing: 'written',
+    });
+  });
+
+  it('rights taken away from an ordinary user: reading says StoreDenied [M10]', async (context) => {
+    if (process.getuid?.() === 0) context.skip('root may read everything');
+    const store = await open('rights');
+    await store.put('a', Buffer.from('x'), { createOnly: true });
+    await chmod(join(base, 'rights', 'a'), 0);
+    await expect(store.get('a')).rejects.toMatchObject({ code: 'StoreDenied' });
+  });
+});

@@ -1,0 +1,163 @@
+/** A real S3 server for tests: versitygw on a free loopback port, over a directory that is removed at the end. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { access, constants, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SecretRef, StoreConfig } from '../../src/system/types.ts';
+
+const VERSION = '1.8.0';
+const START_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 10_000;
+const PORT_ATTEMPTS = 5;
+
+export const S3_ACCESS_KEY = 'holdfast-test';
+export const S3_SECRET_KEY = 'holdfast-test-secret';
+export const S3_REGION = 'us-east-1';
+
+export interface S3Server {
+  /** `http://127.0.0.1:…` */
+  readonly url: string;
+  readonly bucket: string;
+  readonly pid: number;
+  /** The directory that holds the bucket's objects as files, for tests that damage them. */
+  readonly bucketPath: string;
+  stop(): Promise<void>;
+}
+
+/** Starts the server with one empty bucket. Throws with the next step when its program is missing. */
+export async function startS3Server(): Promise<S3Server> {
+  const program = await findVersitygw();
+  const base = await mkdtemp(join(tmpdir(), 'holdfast-s3-'));
+  const bucketPath = join(base, 'data', 'vaults');
+  await mkdir(bucketPath, { recursive: true });
+  await mkdir(join(base, 'metadata'));
+  try {
+    const { child, url, pid } = await startOnFreePort(program, base);
+    return { url, bucket: 'vaults', pid, bucketPath, stop: () => stop(child, base) };
+  } catch (cause) {
+    await rm(base, { recursive: true, force: true });
+    throw cause;
+  }
+}
+
+/** How a system file would name a store on this server; `endpoint` may be a proxy's. */
+export function s3StoreConfig(
+  server: Pick<S3Server, 'url' | 'bucket'>,
+  options: { name?: string; prefix: string; endpoint?: string },
+): Extract<StoreConfig, { kind: 's3' }> {
+  return {
+    name: options.name ?? 's3',
+    kind: 's3',
+    bucket: server.bucket,
+    prefix: options.prefix,
+    region: S3_REGION,
+    endpoint: options.endpoint ?? server.url,
+    pathStyle: true,
+    accessKeyId: { env: 'S3_ACCESS_KEY' },
+    secretAccessKey: { env: 'S3_SECRET_KEY' },
+  };
+}
+
+/** Resolves the secrets that `s3StoreConfig` names, and nothing else. */
+export function resolveS3Secret(ref: SecretRef): Promise<string> {
+  const known: Readonly<Record<string, string>> = { S3_ACCESS_KEY, S3_SECRET_KEY };
+  const value = 'env' in ref ? known[ref.env] : undefined;
+  return value === undefined ? Promise.reject(new Error('no such secret here')) : Promise.resolve(value);
+}
+
+/** The program by HOLDFAST_VERSITYGW, PATH or the cache of the set-up. */
+export async function findVersitygw(): Promise<string> {
+  const explicit = process.env['HOLDFAST_VERSITYGW'];
+  const cache = process.env['HOLDFAST_CACHE'] ?? join(homedir(), '.cache', 'holdfast');
+  const onPath = (process.env['PATH'] ?? '').split(delimiter).map((directory) => join(directory, 'versitygw'));
+  const cached = join(cache, 'tools', `versitygw-${VERSION}`, 'versitygw');
+  const candidates = explicit === undefined ? [...onPath, cached] : [explicit];
+  for (const candidate of candidates) {
+    if (await isExecutable(candidate)) return candidate;
+  }
+  throw new Error(`The S3 server for tests (versitygw ${VERSION}) was not found. Run \`npm run setup\` to get it.`);
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A port that was free may be taken when the server asks for it; then another one is tried. */
+async function startOnFreePort(
+  program: string,
+  base: string,
+): Promise<{ child: ChildProcess; url: string; pid: number }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const health = `/health-${randomUUID()}`;
+    const url = `http://127.0.0.1:${port}`;
+    const { child, log } = launch(program, base, port, health);
+    const { pid } = child;
+    if (pid !== undefined && (await becomesReady(child, url + health))) return { child, url, pid };
+    await terminate(child);
+    if (attempt >= PORT_ATTEMPTS) throw new Error(`versitygw did not start: ${log.join('').slice(-2000)}`);
+  }
+}
+
+function launch(program: string, base: string, port: number, health: string) {
+  const options = ['--port', `127.0.0.1:${port}`, '--region', S3_REGION, '--health', health, '--quiet'];
+  const posix = ['posix', '--sidecar', join(base, 'metadata'), join(base, 'data')];
+  const environment = { ROOT_ACCESS_KEY: S3_ACCESS_KEY, ROOT_SECRET_KEY: S3_SECRET_KEY, PATH: process.env['PATH'] };
+  const child = spawn(program, [...options, ...posix], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  const log: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => log.push(data.toString()));
+  child.on('error', (cause) => log.push(String(cause)));
+  return { child, log };
+}
+
+async function becomesReady(child: ChildProcess, healthUrl: string): Promise<boolean> {
+  const end = Date.now() + START_LIMIT_MS;
+  while (Date.now() < end && isRunning(child)) {
+    try {
+      if ((await fetch(healthUrl, { signal: AbortSignal.timeout(5_000) })).ok) return true;
+    } catch {
+      // Not listening yet.
+    }
+    await delay(50);
+  }
+  return false;
+}
+
+async function stop(child: ChildProcess, base: string): Promise<void> {
+  await terminate(child);
+  await rm(base, { recursive: true, force: true });
+}
+
+async function terminate(child: ChildProcess): Promise<void> {
+  if (!isRunning(child)) return;
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const hard = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+  await ended;
+  clearTimeout(hard);
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
