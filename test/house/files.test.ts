@@ -16,6 +16,11 @@ const FORBIDDEN = [
   ['a host of a package registry', new RegExp(['registry\\.npm', 'js|registry\\.yarn', 'pkg'].join(''))],
 ] as const;
 
+interface LockEntry {
+  readonly dependencies?: Record<string, string>;
+  readonly optionalDependencies?: Record<string, string>;
+}
+
 describe('files of the house', () => {
   it(`no TypeScript file is longer than ${LONGEST} lines`, () => {
     const long = trackedFiles()
@@ -40,6 +45,17 @@ describe('files of the house', () => {
     expect(entries.length).toBeGreaterThan(100);
     expect(entries.filter(([, entry]) => entry['resolved'] !== undefined)).toEqual([]);
     expect(entries.filter(([, entry]) => entry['integrity'] === undefined).map(([name]) => name)).toEqual([]);
+  });
+
+  it('the lock file is complete: what a package needs, also on other platforms, is in it, so that `npm ci` accepts it', () => {
+    const lock = JSON.parse(readText('package-lock.json')) as { packages: Record<string, LockEntry> };
+    const places = Object.keys(lock.packages);
+    const missing = Object.entries(lock.packages).flatMap(([from, entry]) =>
+      Object.keys({ ...entry.dependencies, ...entry.optionalDependencies })
+        .filter((name) => !places.some((place) => place.endsWith(`node_modules/${name}`)))
+        .map((name) => `${from} needs ${name}`),
+    );
+    expect(missing).toEqual([]);
   });
 
   it('every dependency is pinned to one version', () => {
