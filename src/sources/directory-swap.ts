@@ -14,10 +14,15 @@ import { readJson, removeDurably, syncDirectory, writeJsonDurably } from './dura
 import { failureOf, isMissing } from './io-errors.ts';
 import { exchangeNames } from './system-calls.ts';
 
-/** Absolute paths on one filesystem. `beside` exists; `live` may be absent. */
+/**
+ * Absolute paths on one filesystem. One of the two may be absent: then the other one takes its name. Where both are
+ * absent there is nothing to do, which is refused unless `optional` says that it is expected.
+ */
 export interface SwapPair {
   readonly live: string;
   readonly beside: string;
+  /** The new state may be an absence: what is live is then moved beside. */
+  readonly optional?: boolean;
 }
 
 interface JournalPair extends SwapPair {
@@ -25,7 +30,8 @@ interface JournalPair extends SwapPair {
   readonly spare: string;
   /** Inode numbers as text; null when there was nothing under the live name. */
   readonly oldInode: string | null;
-  readonly newInode: string;
+  /** Null when the new state is an absence. */
+  readonly newInode: string | null;
 }
 
 interface Journal {
@@ -44,6 +50,8 @@ export interface NameSwap {
   swap(): Promise<void>;
   /** The reverse, also of a half-done swap and of one never begun. What is live by then is kept beside. Repeatable. */
   undo(): Promise<void>;
+  /** True when every live name stands for what it stood for when the swap was opened. */
+  untouched(): Promise<boolean>;
   /** Forgets the journal: the swap, or its undoing, is final. Repeatable. Nothing else is touched. */
   close(): Promise<void>;
 }
@@ -95,18 +103,23 @@ function journalPath(directory: string, id: string): string {
 
 async function facts(id: string, pair: SwapPair): Promise<JournalPair> {
   const fresh = await identity(pair.beside);
-  if (fresh === null) throw new HoldfastError('SourceMissing', `The restored copy ${pair.beside} does not exist`);
+  if (fresh === null && pair.optional !== true)
+    throw new HoldfastError('SourceMissing', `The restored copy ${pair.beside} does not exist`);
   const old = await identity(pair.live);
   const filesystem = old?.device ?? (await identity(dirname(pair.live)))?.device;
-  if (filesystem !== fresh.device) {
+  const besideFilesystem = fresh?.device ?? (await identity(dirname(pair.beside)))?.device;
+  if (filesystem !== besideFilesystem) {
     throw new HoldfastError(
       'BadInput',
       `${pair.live} and ${pair.beside} lie on different filesystems, so one can't take the name of the other`,
     );
   }
-  const spare = join(dirname(pair.live), `.holdfast-spare-${encodeURIComponent(id)}-${fresh.inode}`);
+  const spare = join(
+    dirname(pair.live),
+    `.holdfast-spare-${encodeURIComponent(id)}-${fresh?.inode ?? `of-${old?.inode ?? 0}`}`,
+  );
   const { live, beside } = pair;
-  return { live, beside, spare, oldInode: old?.inode ?? null, newInode: fresh.inode };
+  return { live, beside, spare, oldInode: old?.inode ?? null, newInode: fresh?.inode ?? null };
 }
 
 async function identity(path: string): Promise<{ device: bigint; inode: string } | null> {
@@ -129,6 +142,10 @@ function handle(directory: string, journal: Journal, options: SwapOptions): Name
     },
     async undo() {
       for (const pair of journal.pairs.toReversed()) await undoPair(pair, steps);
+    },
+    async untouched() {
+      const seen = await Promise.all(journal.pairs.map(look));
+      return journal.pairs.every((pair, index) => seen[index]?.live === pair.oldInode);
     },
     async close() {
       options.beforeStep?.('remove the journal');
@@ -161,7 +178,8 @@ async function swapPair(pair: JournalPair, steps: Steps): Promise<void> {
     return;
   }
   if (seen.live !== pair.oldInode) throw strange(pair, 'somebody replaced what was live');
-  await steps.exchange(pair, pair.beside);
+  if (pair.newInode === null) await steps.rename(pair.live, pair.beside);
+  else await steps.exchange(pair, pair.beside);
 }
 
 async function undoPair(pair: JournalPair, steps: Steps): Promise<void> {

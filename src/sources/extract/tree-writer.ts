@@ -30,6 +30,8 @@ export interface WriterReport {
   links: number;
   others: number;
   bytes: number;
+  /** The archive has an entry for the target itself: it is of a directory, not of a single file. */
+  rootWasNamed: boolean;
 }
 
 const NODE_BITS = { fifo: 0o010000, character: 0o020000, block: 0o060000 } as const;
@@ -45,7 +47,7 @@ interface OpenFile {
 }
 
 export class TreeWriter implements TarHandler {
-  readonly report: WriterReport = { files: 0, directories: 0, links: 0, others: 0, bytes: 0 };
+  readonly report: WriterReport = { files: 0, directories: 0, links: 0, others: 0, bytes: 0, rootWasNamed: false };
   /** Wanted hard links to files that are not wanted themselves: the file's path to the links'. */
   private readonly unresolved = new Map<ByteString, ByteString[]>();
   private secondPass = false;
@@ -190,6 +192,7 @@ export class TreeWriter implements TarHandler {
     if (!this.made.has(path)) mkdirSync(pathArgument(this.at(path)), 0o700);
     else if (this.made.get(path) !== undefined) throw twice(entry);
     this.made.set(path, entry);
+    if (path === '') this.report.rootWasNamed = true;
     this.report.directories += 1;
   }
 

@@ -30,6 +30,10 @@ export interface TreeOptions {
 /** What the last complete pass over the segments saw. */
 export interface TreeReport {
   readonly files: number;
+  /** Directories (without the root), links and the rest too. */
+  readonly entries: number;
+  /** In milliseconds since 1970; 0 without a file. */
+  readonly newestMtimeMs: number;
   /** Length of the tar. */
   readonly tarBytes: number;
   readonly warnings: readonly string[];
@@ -57,26 +61,69 @@ export function treeArtifact(root: string | Buffer, options: TreeOptions = {}): 
     mediaType: 'application/x-tar',
     report: () => report,
     async *segments() {
-      let files = 0;
-      let tarBytes = 0;
-      let notes: readonly Note[] = [];
       const base = await baseOf(absolute);
-      const age = options.minimumAgeSeconds ?? 0;
-      const walk = {
-        include: options.include ?? [],
-        exclude: options.exclude ?? [],
-        newestMtimeMs: age > 0 ? Date.now() - age * 1000 : null,
-      };
-      for await (const group of scanTree(absolute, walk, (found) => (notes = found))) {
-        files += group.files;
+      const count = new Counter();
+      for await (const group of scanTree(absolute, walkOptions(options), (notes) => count.notes(notes))) {
+        count.group(group);
         for (const segment of segmentsOf(base, group)) {
-          tarBytes += segment.lengthBytes;
+          count.segment(segment);
           yield segment;
         }
       }
-      report = { files, tarBytes, warnings: warningsOf(notes) };
+      report = count.report(base === absolute);
     },
   };
+}
+
+/** The report of a tree without making its tar: how much there is and what is left out. Fails as segments do. */
+export async function surveyTree(
+  root: string | Buffer,
+  options: TreeOptions,
+  signal: AbortSignal,
+): Promise<TreeReport> {
+  const artifact = treeArtifact(root, options);
+  for await (const segment of artifact.segments()) {
+    if (segment.kind === 'recipes') signal.throwIfAborted();
+  }
+  const report = artifact.report();
+  if (report === undefined) throw new HoldfastError('Internal', 'A scan ended without a report');
+  return report;
+}
+
+function walkOptions(options: TreeOptions): Parameters<typeof scanTree>[1] {
+  const age = options.minimumAgeSeconds ?? 0;
+  return {
+    include: options.include ?? [],
+    exclude: options.exclude ?? [],
+    newestMtimeMs: age > 0 ? Date.now() - age * 1000 : null,
+  };
+}
+
+class Counter {
+  private files = 0;
+  private entries = 0;
+  private newestMtimeMs = 0;
+  private tarBytes = 0;
+  private warnings: readonly string[] = [];
+
+  group(group: EntryGroup): void {
+    this.files += group.files;
+    this.entries += group.entries;
+    this.newestMtimeMs = Math.max(this.newestMtimeMs, group.newestMtimeMs);
+  }
+
+  segment(segment: RecipeSegment): void {
+    this.tarBytes += segment.lengthBytes;
+  }
+
+  notes(notes: readonly Note[]): void {
+    this.warnings = warningsOf(notes);
+  }
+
+  report(rootIsEntry: boolean): TreeReport {
+    const { files, newestMtimeMs, tarBytes, warnings } = this;
+    return { files, entries: this.entries - (rootIsEntry ? 1 : 0), newestMtimeMs, tarBytes, warnings };
+  }
 }
 
 /** What the entries' paths count from: a root that is a file has its own name as the only entry. */

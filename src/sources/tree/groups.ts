@@ -13,6 +13,10 @@ export interface EntryGroup {
   /** Length of the group in the tar. Not counted: the contents of a large file at its end. */
   readonly tarBytes: number;
   readonly files: number;
+  /** All entries: directories and links too. */
+  readonly entries: number;
+  /** The newest modification of a file, in milliseconds since 1970; 0 without one. */
+  readonly newestMtimeMs: number;
   /** True when all times of all entries are at least SETTLE_MS older than the scan. */
   readonly settled: boolean;
   /** The last entry is a large file: its contents follow the group. */
@@ -34,6 +38,8 @@ export class GroupBuilder {
   private used = 0;
   private tarBytes = 0;
   private files = 0;
+  private entries = 0;
+  private newestMtimeNs = 0n;
   private settled = true;
 
   /** `scanStartMs`: the wall clock before the first entry was looked at. */
@@ -65,7 +71,11 @@ export class GroupBuilder {
     }
     this.used = encodeEntry(entry, this.buffer, this.used);
     this.tarBytes += bytes;
-    if (entry.type === 'file') this.files += 1;
+    if (entry.type !== 'end') this.entries += 1;
+    if (entry.type === 'file') {
+      this.files += 1;
+      if (entry.mtimeNs > this.newestMtimeNs) this.newestMtimeNs = entry.mtimeNs;
+    }
     if (entry.mtimeNs > this.settledBeforeNs || entry.ctimeNs > this.settledBeforeNs) this.settled = false;
   }
 
@@ -76,12 +86,16 @@ export class GroupBuilder {
       fingerprint: createHash('sha256').update(FORM).update(records).digest('hex'),
       tarBytes: this.tarBytes,
       files: this.files,
+      entries: this.entries,
+      newestMtimeMs: Number(this.newestMtimeNs / 1_000_000n),
       settled: this.settled,
       large,
     });
     this.used = 0;
     this.tarBytes = 0;
     this.files = 0;
+    this.entries = 0;
+    this.newestMtimeNs = 0n;
     this.settled = true;
   }
 }

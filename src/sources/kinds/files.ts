@@ -1,0 +1,221 @@
+/** A tree of files, or a single file, on the host. */
+import { lstat, mkdir, readdir, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ArtifactReader } from '../../part.ts';
+import { HoldfastError } from '../../failures.ts';
+import type { FilesComponent } from '../../system/types.ts';
+import type { SwapPair } from '../directory-swap.ts';
+import { extractTar } from '../extract/extract.ts';
+import { failureOf, isMissing } from '../io-errors.ts';
+import { exists, OWN_NAMES, Replacement } from '../replacement.ts';
+import type { ReplacementRecord } from '../replacement.ts';
+import { surveyTree, treeArtifact } from '../tree/artifact.ts';
+import type { TreeOptions, TreeReport } from '../tree/artifact.ts';
+import { normalPaths, pairsOfPaths } from './files-paths.ts';
+import type { Beside, Captured, CaptureSink, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
+
+const ARTIFACT = 'tree.tar';
+
+/** What was unpacked, remembered to be compared with what lies there when it is checked. */
+interface Expected {
+  readonly shape: 'directory' | 'file';
+  /** The name of a single file. */
+  readonly file: string;
+  readonly paths: readonly string[];
+  readonly files: number;
+  readonly entries: number;
+  readonly warnings: readonly string[];
+  /** Length of the archive; null where the copy can't make the same one: single paths, attributes left out. */
+  readonly tarBytes: number | null;
+}
+
+export const filesKind: ComponentKind<FilesComponent> = {
+  kind: 'files',
+
+  async hotPass(component, sink, context) {
+    await store(component, sink, context);
+  },
+
+  async capture(component, sink, context): Promise<Captured> {
+    const { report, isFile } = await store(component, sink, context);
+    const facts = { shape: isFile ? 'file' : 'directory', files: report.files, entries: report.entries };
+    return { facts: { ...facts, tarBytes: report.tarBytes }, warnings: [...report.warnings] };
+  },
+
+  async inspect(component, context): Promise<LiveState> {
+    const live = await resolved(component.path);
+    if (!(await exists(live))) return { exists: false, usedBy: [], problems: [] };
+    try {
+      const report = await surveyTree(live, optionsOf(component), context.signal);
+      return {
+        exists: true,
+        sizeBytes: report.tarBytes,
+        newestChangeMs: report.newestMtimeMs,
+        usedBy: [],
+        problems: [],
+      };
+    } catch (error) {
+      context.signal.throwIfAborted();
+      const problem = failureOf(error, `read ${live}`).message;
+      return { exists: true, usedBy: [], problems: [problem] };
+    }
+  },
+
+  async restoreBeside(component, artifacts, target, restoreId, context): Promise<Beside> {
+    const artifact = theTree(component, artifacts);
+    const replacement = replacementOf(component.name, restoreId, context);
+    const paths = normalPaths(target.paths);
+    const live = await resolved(component.path);
+    const elsewhere = target.elsewhere ?? null;
+    const parent = elsewhere === null ? await parentFor(live) : dirname(elsewhere);
+    const record = await replacement.begin(live, parent, elsewhere);
+    const expected = await unpack(artifact, record.work, paths, context);
+    await replacement.deliver(await replacement.update({ ...record, expected }), record.work);
+    const place = elsewhere ?? (expected.shape === 'file' ? join(record.work, expected.file) : record.work);
+    const { files, entries, warnings } = expected;
+    const facts = { files, entries, elsewhere: elsewhere !== null, warnings: warnings.join('; ') };
+    return { component: component.name, restoreId, place, facts };
+  },
+
+  async checkBeside(component, beside, context): Promise<CheckReport> {
+    const record = await replacementOf(component.name, beside.restoreId, context).known();
+    const expected = record.expected as Expected;
+    const place = record.elsewhere ?? record.work;
+    const found = await surveyTree(place, {}, context.signal);
+    const checks = [
+      check('files', expected.files, found.files),
+      check('entries', expected.entries, found.entries),
+      ...(expected.tarBytes === null ? [] : [check('bytes with all attributes', expected.tarBytes, found.tarBytes)]),
+    ];
+    return { ok: checks.every(({ ok }) => ok), checks };
+  },
+
+  async swapIn(component, beside, context) {
+    const replacement = replacementOf(component.name, beside.restoreId, context);
+    const record = await replacement.known();
+    if (record.elsewhere === null) await replacement.swapIn(() => pairsOf(record));
+  },
+
+  async swapBack(component, beside, context) {
+    await replacementOf(component.name, beside.restoreId, context).swapBack();
+  },
+
+  async commit(component, beside, { keep }, context) {
+    return replacementOf(component.name, beside.restoreId, context).commit(keep);
+  },
+
+  async discard(component, beside, context) {
+    await replacementOf(component.name, beside.restoreId, context).discard();
+  },
+};
+
+function replacementOf(component: string, restoreId: string, context: KindContext): Replacement {
+  return new Replacement(context.stateDirectory, restoreId, component);
+}
+
+/** The place itself when the path is a link to it; the path as it stands when there is nothing yet. */
+async function resolved(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (isMissing(error)) return path;
+    throw failureOf(error, `look at ${path}`);
+  }
+}
+
+function optionsOf(component: FilesComponent): TreeOptions {
+  const { include, exclude, minimumAgeSeconds } = component;
+  return { name: ARTIFACT, include, exclude: [...exclude, OWN_NAMES], minimumAgeSeconds };
+}
+
+async function store(
+  component: FilesComponent,
+  sink: CaptureSink,
+  context: KindContext,
+): Promise<{ report: TreeReport; isFile: boolean }> {
+  context.signal.throwIfAborted();
+  const live = await resolved(component.path);
+  const artifact = treeArtifact(live, optionsOf(component));
+  await sink.store(artifact);
+  const report = artifact.report();
+  if (report === undefined) throw new HoldfastError('Internal', `The scan of ${live} did not come to its end`);
+  if (report.entries === 0)
+    throw new HoldfastError('SourceEmpty', `There is nothing in ${live} that is to be backed up`);
+  return { report, isFile: (await lstat(live)).isFile() };
+}
+
+function theTree(component: FilesComponent, artifacts: readonly ArtifactReader[]): ArtifactReader {
+  const found = artifacts.find(({ name }) => name === ARTIFACT);
+  if (found !== undefined) return found;
+  throw new HoldfastError('ArchiveBroken', `The backup of ${component.name} holds no ${ARTIFACT}`);
+}
+
+/** Where the copy lies: beside the tree; inside it, when the tree is a filesystem of its own. */
+async function parentFor(live: string): Promise<string> {
+  return (await isMountPoint(live)) ? live : dirname(live);
+}
+
+async function isMountPoint(path: string): Promise<boolean> {
+  try {
+    const [own, above] = await Promise.all([lstat(path), lstat(dirname(path))]);
+    return own.isDirectory() && own.dev !== above.dev;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw failureOf(error, `look at ${path}`);
+  }
+}
+
+async function unpack(
+  artifact: ArtifactReader,
+  work: string,
+  paths: readonly string[],
+  context: KindContext,
+): Promise<Expected> {
+  const report = await extractTar(() => artifact.read({ signal: context.signal }), work, {
+    signal: context.signal,
+    paths,
+    devices: 'skip',
+    onProgress: (progress) => context.report({ phase: 'unpack', bytesTotal: artifact.lengthBytes, ...progress }),
+  });
+  const entries = report.files + report.directories + report.links + report.others;
+  const shape = report.rootWasNamed ? 'directory' : 'file';
+  const [file] = await readdir(work);
+  return {
+    shape,
+    file: file ?? '',
+    paths,
+    files: report.files,
+    warnings: report.warnings,
+    entries: entries - (shape === 'directory' ? 1 : 0),
+    tarBytes: paths.length > 0 || report.warnings.length > 0 || shape === 'file' ? null : artifact.lengthBytes,
+  };
+}
+
+function check(name: string, expected: number, found: number): CheckReport['checks'][number] {
+  const ok = expected === found;
+  return { name, ok, detail: ok ? String(found) : `${found} instead of ${expected}` };
+}
+
+async function pairsOf(record: ReplacementRecord): Promise<readonly SwapPair[]> {
+  const { live, work } = record;
+  const expected = record.expected as Expected;
+  await mkdir(dirname(live), { recursive: true });
+  if (expected.shape === 'file') return [{ live, beside: join(work, expected.file) }];
+  if (expected.paths.length > 0) return pairsOfPaths(live, work, expected.paths);
+  if (dirname(work) !== live) return [{ live, beside: work }];
+  const names = new Set([...(await namesIn(live)), ...(await namesIn(work))]);
+  return [...names].map((name) => ({ live: join(live, name), beside: join(work, name), optional: true }));
+}
+
+/** Names that are to change sides; a journal can only hold those that are text. */
+async function namesIn(directory: string): Promise<string[]> {
+  const names = (await readdir(directory, { encoding: 'buffer' })).map((name) => ({ name, text: name.toString() }));
+  for (const { name, text } of names) {
+    if (Buffer.compare(Buffer.from(text), name) !== 0) {
+      throw new HoldfastError('BadInput', `${join(directory, text)} is no UTF-8, and ${directory} is a mount point`, {
+        hint: 'Restore to another place, or rename that file.',
+      });
+    }
+  }
+  return names.map(({ text }) => text).filter((name) => !name.startsWith('.holdfast-'));
+}
