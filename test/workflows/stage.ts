@@ -1,6 +1,5 @@
 /** A Temporal server, a worker and a scripted world for tests of workflows: every activity is small, real and counted. */
 import { randomUUID } from 'node:crypto';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   bundleWorkflowCode,
@@ -9,7 +8,7 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
-import { SEARCH_ATTRIBUTES } from '../../src/workflows/contract.ts';
+import { registerSearchAttributes } from '../../src/engine/register.ts';
 import { findTemporal } from '../../src/engine/tools.ts';
 import { hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue } from '../../src/task-queues.ts';
 import { HOST, type World } from './world.ts';
@@ -38,17 +37,15 @@ export async function devServer(): Promise<TestWorkflowEnvironment> {
   quietRuntime();
   const binary = await findTemporal();
   if (binary === undefined) throw new Error('No Temporal server binary: run `npm run setup`.');
-  return TestWorkflowEnvironment.createLocal({
-    server: {
-      executable: { type: 'existing-path', path: binary.path },
-      searchAttributes: [
-        defineSearchAttributeKey(SEARCH_ATTRIBUTES.system, 'KEYWORD'),
-        defineSearchAttributeKey(SEARCH_ATTRIBUTES.operation, 'KEYWORD'),
-        defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD'),
-        defineSearchAttributeKey(SEARCH_ATTRIBUTES.needsOperator, 'BOOL'),
-      ],
-    },
+  const env = await TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: 'existing-path', path: binary.path }, log: { format: 'json', level: 'error' } },
   });
+  await registerAttributes(env);
+  return env;
+}
+
+export async function registerAttributes(env: TestWorkflowEnvironment): Promise<void> {
+  await registerSearchAttributes(env.connection, env.namespace ?? 'default');
 }
 
 export interface Crew {
