@@ -2,9 +2,9 @@
 import { HoldfastError } from '../failures.ts';
 import type { ArtifactReader, MediaType } from '../part.ts';
 import type { OpenPool } from '../seal/index.ts';
-import type { Store } from '../stores/store.ts';
 import { chunksOf, type ListKeys, type Placed } from './lists.ts';
 import { objectKey } from './names.ts';
+import type { ObjectSource } from './sums.ts';
 import type { ArtifactRef } from './types.ts';
 
 /** Chunks that are fetched and opened ahead of the reader. */
@@ -12,7 +12,7 @@ export const WINDOW_CHUNKS = 16;
 
 /** Fetches and opens one chunk. Throws ObjectMissing, ObjectCorrupt, WrongIdentity. */
 export async function openChunk(
-  store: Store,
+  store: ObjectSource,
   pool: OpenPool,
   chunk: { readonly id: string; readonly lengthBytes: number },
   signal?: AbortSignal,
@@ -37,11 +37,11 @@ export class VaultArtifactReader implements ArtifactReader {
   readonly mediaType: MediaType;
   readonly lengthBytes: number;
   private readonly ref: ArtifactRef;
-  private readonly store: Store;
+  private readonly store: ObjectSource;
   private readonly keys: ListKeys;
   private readonly pool: OpenPool;
 
-  constructor(ref: ArtifactRef, from: { store: Store; keys: ListKeys; pool: OpenPool }) {
+  constructor(ref: ArtifactRef, from: { store: ObjectSource; keys: ListKeys; pool: OpenPool }) {
     this.ref = ref;
     this.name = ref.name;
     this.mediaType = ref.mediaType;

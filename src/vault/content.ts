@@ -4,11 +4,11 @@ import type { Store } from '../stores/store.ts';
 import { openChunk, WINDOW_CHUNKS } from './artifact-reader.ts';
 import { epochKeyPath } from './epoch.ts';
 import { readListNode, rootOf, type Placed } from './lists.ts';
-import { getManifest, judgeManifest, parseAtManifestKey } from './manifest.ts';
+import { artifactsOf, getManifest, judgeManifest, parseAtManifestKey } from './manifest.ts';
 import { Gate } from './mutex.ts';
 import { objectKey, sha256Hex } from './names.ts';
-import { artifactsOf } from './presence.ts';
-import type { EpochReader } from './reader.ts';
+import { sourceOf, type EpochReader } from './epoch-reader.ts';
+import type { ObjectSource } from './sums.ts';
 import type { TrustRoots } from './trust.ts';
 import type { ManifestBody, ProofBody } from './types.ts';
 import { Verdict } from './verdict.ts';
@@ -33,8 +33,10 @@ export async function verifyContent(input: ContentInput): Promise<ProofBody> {
   const verdict = new Verdict({ vaultId, manifestKey, manifestSha256: sha256Hex(bytes), level: 'content' });
   const body = await verdict.try(manifestKey, () => Promise.resolve(trusted(input, bytes)));
   if (body === undefined) return verdict.proof();
-  const epoch = await verdict.try(epochKeyPath(body.epoch), () => input.epoch(body.epoch));
-  if (epoch !== undefined) await new ContentWalk(input, verdict, epoch, body).walk();
+  const epoch = await input.epoch(body.epoch);
+  if (epoch.lost !== undefined) verdict.bad(epochKeyPath(body.epoch), epoch.lost.code, epoch.lost.message);
+  const source = await verdict.try(manifestKey, () => sourceOf(store, epoch, body));
+  if (source !== undefined) await new ContentWalk({ ...input, source }, verdict, epoch, body).walk();
   return verdict.proof();
 }
 
@@ -48,7 +50,7 @@ function trusted(input: ContentInput, bytes: Uint8Array): ManifestBody {
 }
 
 class ContentWalk {
-  private readonly input: ContentInput;
+  private readonly input: ContentInput & { readonly source: ObjectSource };
   private readonly verdict: Verdict;
   private readonly epoch: EpochReader;
   private readonly body: ManifestBody;
@@ -58,7 +60,12 @@ class ContentWalk {
   private failure: Error | undefined;
   private doneBytes = 0;
 
-  constructor(input: ContentInput, verdict: Verdict, epoch: EpochReader, body: ManifestBody) {
+  constructor(
+    input: ContentInput & { readonly source: ObjectSource },
+    verdict: Verdict,
+    epoch: EpochReader,
+    body: ManifestBody,
+  ) {
     this.input = input;
     this.verdict = verdict;
     this.epoch = epoch;
@@ -80,12 +87,12 @@ class ContentWalk {
   }
 
   private async node(node: Placed & { readonly level: number }): Promise<void> {
-    const { store, signal } = this.input;
+    const { source, signal } = this.input;
     signal.throwIfAborted();
     if (this.failure !== undefined) throw this.failure;
     const key = objectKey('lists', node.id);
     if (this.isRepeat(key, node.lengthBytes)) return;
-    const entries = await this.verdict.try(key, () => readListNode(store, this.epoch.keys, node));
+    const entries = await this.verdict.try(key, () => readListNode(source, this.epoch.keys, node));
     this.verdict.checked(0);
     if (entries === undefined) return;
     for (const entry of entries) {
@@ -105,11 +112,11 @@ class ContentWalk {
   }
 
   private async chunk(chunk: Placed): Promise<void> {
-    const { store, signal } = this.input;
+    const { source, signal } = this.input;
     if (this.failure !== undefined || signal.aborted) return;
     try {
       const key = objectKey('chunks', chunk.id);
-      await this.verdict.try(key, () => openChunk(store, this.epoch.pool, chunk, signal));
+      await this.verdict.try(key, () => openChunk(source, this.epoch.pool, chunk, signal));
       this.verdict.checked(chunk.lengthBytes);
       this.progress(chunk.lengthBytes);
     } catch (error) {

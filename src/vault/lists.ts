@@ -2,9 +2,9 @@
 import { HoldfastError } from '../failures.ts';
 import { MAX_CHUNK_BYTES } from '../part.ts';
 import { chunkId, openBytes } from '../seal/index.ts';
-import type { Store } from '../stores/store.ts';
 import { listNodeSchema, parseRecord, type ListNode } from './formats.ts';
 import { objectKey } from './names.ts';
+import type { ObjectSource } from './sums.ts';
 import type { ArtifactRef } from './types.ts';
 
 /** Nodes hold at most 8192 entries of about 80 bytes: more is a bomb. */
@@ -26,7 +26,7 @@ export interface Placed {
 
 /** Reads one node and compares it with what is said of it. Throws ObjectMissing, ObjectCorrupt, WrongIdentity. */
 export async function readListNode(
-  store: Store,
+  store: ObjectSource,
   keys: ListKeys,
   expect: Placed & { readonly level: number },
 ): Promise<Placed[]> {
@@ -55,7 +55,7 @@ export function rootOf(ref: ArtifactRef): Placed & { readonly level: number } {
 
 /** The chunks that cover `start` to `end`, in order. Reads only the nodes above them, one at each level at a time. */
 export async function* chunksOf(
-  store: Store,
+  store: ObjectSource,
   keys: ListKeys,
   ref: ArtifactRef,
   range: { readonly start: number; readonly end: number },
@@ -64,7 +64,7 @@ export async function* chunksOf(
 }
 
 async function* below(
-  store: Store,
+  store: ObjectSource,
   keys: ListKeys,
   node: Placed & { readonly level: number },
   range: { readonly start: number; readonly end: number },

@@ -5,7 +5,7 @@ import { NAMESPACES, readRecord, signRecord, type OpenedRecord, type Signer } fr
 import { manifestSchema, tombstoneSchema, type Tombstone } from './formats.ts';
 import { backupIdOfKey, FORMAT, sha256Hex } from './names.ts';
 import { checkClaim, type TrustRoots } from './trust.ts';
-import type { ManifestBody } from './types.ts';
+import type { ArtifactRef, ManifestBody } from './types.ts';
 
 export type AtManifestKey =
   | { readonly kind: 'manifest'; readonly record: OpenedRecord<ManifestBody>; readonly sha256: string }
@@ -56,6 +56,11 @@ export function judgeTombstone(roots: TrustRoots, vaultId: string, key: string, 
   const { body } = record;
   if (body.key !== key) throw new HoldfastError('Untrusted', `it was written as ${body.key} and lies at ${key}`);
   checkClaim(roots, record, { namespace: NAMESPACES.tombstone, vaultId, at: body.at });
+}
+
+/** Every artifact of a backup, the system file's too. */
+export function artifactsOf(body: ManifestBody): ArtifactRef[] {
+  return [...body.components.flatMap((component) => component.artifacts), body.systemFile];
 }
 
 /** Settles a capture: from now on no manifest can appear at its name. */

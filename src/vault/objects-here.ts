@@ -8,8 +8,8 @@ import type { Epoch } from './epoch.ts';
 import { KnownObjects } from './known-objects.ts';
 import { parseObjectKey, sha256Hex, type Room } from './names.ts';
 import { ObjectWriter } from './object-writer.ts';
-import { readSums } from './presence.ts';
 import { ReuseCache } from './reuse-cache.ts';
+import { readSums } from './sums.ts';
 import { heedSweeps } from './sweeps.ts';
 
 export interface ObjectsHereOptions {

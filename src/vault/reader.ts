@@ -1,14 +1,14 @@
 /** Reading backups with an identity: catalogue, artifacts, verification of content. */
 import { HoldfastError } from '../failures.ts';
 import type { ArtifactReader } from '../part.ts';
-import { createOpenPool, parseIdentities, type OpenPool } from '../seal/index.ts';
+import { parseIdentities } from '../seal/index.ts';
 import type { Store } from '../stores/store.ts';
 import { VaultArtifactReader } from './artifact-reader.ts';
 import { readCatalogue, readOneEntry, type CatalogueSource } from './catalogue.ts';
 import { verifyContent } from './content.ts';
-import { openEpoch } from './epoch.ts';
+import { openEpochReader, sourceOf, type EpochReader } from './epoch-reader.ts';
 import { readHead } from './head.ts';
-import type { ListKeys } from './lists.ts';
+import type { ObjectSource } from './sums.ts';
 import { readTrustRoots } from './trust.ts';
 import type { ArtifactRef, BackupReader, CatalogueEntry, ProofBody, ReaderKeys, ReaderVault } from './types.ts';
 
@@ -19,12 +19,6 @@ export interface ReaderVaultOptions {
   readonly system?: string;
   /** Threads that open chunks. Default: the number of cores. */
   readonly threads?: number;
-}
-
-/** How to read the artifacts of one epoch. */
-export interface EpochReader {
-  readonly keys: ListKeys;
-  readonly pool: OpenPool;
 }
 
 /** Throws NotAVault, VaultFormat, BadInput for identities that are none. */
@@ -54,7 +48,8 @@ class Reader implements ReaderVault {
   async open(manifestKey: string): Promise<BackupReader> {
     const entry = await readOneEntry(this.source, manifestKey);
     if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${manifestKey}: ${entry.trust.why}`);
-    return new Backup(entry, this.options.store, await this.epoch(entry.body.epoch));
+    const epoch = await this.epoch(entry.body.epoch);
+    return new Backup(entry, await sourceOf(this.options.store, epoch, entry.body), epoch);
   }
 
   async artifacts(epoch: string, refs: readonly ArtifactRef[]): Promise<readonly ArtifactReader[]> {
@@ -78,27 +73,20 @@ class Reader implements ReaderVault {
   private epoch(name: string): Promise<EpochReader> {
     const known = this.epochs.get(name);
     if (known !== undefined) return known;
-    const opening = this.openEpoch(name);
+    const { store, keys, threads } = this.options;
+    const opening = openEpochReader(store, name, keys.identities, threads);
     this.epochs.set(name, opening);
     opening.catch(() => this.epochs.delete(name));
     return opening;
-  }
-
-  private async openEpoch(name: string): Promise<EpochReader> {
-    const { store, keys, threads } = this.options;
-    const { identities } = keys;
-    const { idKey } = await openEpoch(store, name, identities);
-    const pool = createOpenPool({ identities, chunkIdKey: idKey, ...(threads === undefined ? {} : { threads }) });
-    return { keys: { identities, idKey }, pool };
   }
 }
 
 class Backup implements BackupReader {
   readonly entry: CatalogueEntry;
-  private readonly store: Store;
+  private readonly store: ObjectSource;
   private readonly epoch: EpochReader;
 
-  constructor(entry: CatalogueEntry, store: Store, epoch: EpochReader) {
+  constructor(entry: CatalogueEntry, store: ObjectSource, epoch: EpochReader) {
     this.entry = entry;
     this.store = store;
     this.epoch = epoch;

@@ -66,7 +66,9 @@ describe('the commands of the RECOVERY.md that lies in a vault, without Holdfast
   test('another root fingerprint: it stops before anything is opened', async () => {
     const work = join(vault.directory, 'not-restored');
     const failed = runGuide(work, { rootFingerprint: 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' });
-    await expect(failed).rejects.toMatchObject({ stderr: expect.stringContaining('is not signed by the root') });
+    await expect(failed).rejects.toMatchObject({
+      stderr: expect.stringContaining('is not signed by the root') as string,
+    });
   });
 
   test('an edited manifest: it stops at the signature', async () => {
@@ -75,7 +77,7 @@ describe('the commands of the RECOVERY.md that lies in a vault, without Holdfast
     const text = await readFile(join(copy, manifestKey), 'utf8');
     await writeFile(join(copy, manifestKey), text.replace('host-a', 'host-b'));
     const failed = runGuide(join(vault.directory, 'not-restored-2'), { vaultPath: copy });
-    await expect(failed).rejects.toMatchObject({ stderr: expect.stringContaining('does not hold') });
+    await expect(failed).rejects.toMatchObject({ stderr: expect.stringContaining('does not hold') as string });
   });
 });
 
