@@ -4,6 +4,7 @@ import { Agent } from 'node:http';
 import Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 
+import { HoldfastError } from '../failures.ts';
 import { bounded } from './call.ts';
 import { answered } from './errors.ts';
 import type { CallSubject } from './errors.ts';
@@ -139,6 +140,17 @@ export function connectDocker(options: ConnectOptions = {}): DockerHost {
       await ask({ kind: 'network', doing: `create network ${name}` }, () =>
         docker.createNetwork({ Name: name, Driver: driver, Internal: internal, Labels: labels, CheckDuplicate: true }),
       );
+    },
+    async joinNetwork(network, container, endpoint) {
+      const subject: CallSubject = { kind: 'network', doing: `join ${container} to network ${network}` };
+      const joined = ask(subject, () =>
+        docker.getNetwork(network).connect({ Container: container, EndpointConfig: { ...endpoint } }),
+      );
+      try {
+        await joined;
+      } catch (error) {
+        if (!(error instanceof HoldfastError) || !/already exists in network/i.test(error.message)) throw error;
+      }
     },
     async createContainer(spec) {
       const subject: CallSubject = { kind: 'container', doing: `create container ${spec.name}` };

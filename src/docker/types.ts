@@ -102,6 +102,8 @@ export interface DockerHost {
     name: string,
     options: { driver: string; internal: boolean; labels: Record<string, string> },
   ): Promise<void>;
+  /** Joins a created container to a further network; one that is in it already is no error. */
+  joinNetwork(network: string, container: string, endpoint: Readonly<Record<string, unknown>>): Promise<void>;
   /** Creates without starting; the id is returned. */
   createContainer(spec: ContainerCreateOptions & { name: string }): Promise<string>;
   renameContainer(id: string, name: string): Promise<void>;

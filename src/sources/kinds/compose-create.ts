@@ -28,7 +28,22 @@ export async function missingOf(docker: DockerHost, inventory: Inventory): Promi
  */
 export async function createMissing(docker: DockerHost, inventory: Inventory, restoreId: string): Promise<string[]> {
   const { containers } = await missingOf(docker, inventory);
-  if (containers.length === 0) return [];
+  if (containers.length > 0) await createSurroundings(docker, inventory);
+  const made: string[] = [];
+  for (const container of inventory.containers) {
+    if (containers.includes(container)) await docker.createContainer(creation(container, restoreId));
+    const facts = await docker.inspect(container.name);
+    // Also one that an earlier attempt made and left before it was in all its networks.
+    if (facts?.labels[RESTORE_LABEL] !== restoreId || facts.state !== 'created') continue;
+    for (const [network, endpoint] of furtherNetworks(container)) {
+      await docker.joinNetwork(network, container.name, endpoint);
+    }
+    made.push(container.name);
+  }
+  return made;
+}
+
+async function createSurroundings(docker: DockerHost, inventory: Inventory): Promise<void> {
   const networks = new Set((await docker.networksOf(inventory.project)).map((network) => network.Name));
   for (const { name, driver, internal, labels } of inventory.networks) {
     if (!networks.has(name)) await docker.createNetwork(name, { driver, internal, labels });
@@ -37,13 +52,6 @@ export async function createMissing(docker: DockerHost, inventory: Inventory, re
     if ((await docker.volume(name)) !== undefined) continue;
     await docker.createVolume(name, { labels, like: { name, driver, options, labels } });
   }
-  for (const container of containers) {
-    await docker.createContainer(creation(container, restoreId));
-    for (const [network, endpoint] of furtherNetworks(container)) {
-      await docker.joinNetwork(network, container.name, endpoint);
-    }
-  }
-  return containers.map((container) => container.name);
 }
 
 /** Pure: what the engine has to be told to make a container like the one that it described. */

@@ -2,10 +2,16 @@
 import { HoldfastError } from '../../failures.ts';
 import type { Component } from '../../system/types.ts';
 import type { ComponentKind } from './component.ts';
+import { composeKind } from './compose.ts';
 import { filesKind } from './files.ts';
+import { sqliteKind } from './sqlite.ts';
+import { volumeKind } from './volume.ts';
 
 const KINDS: Readonly<Partial<Record<Component['kind'], ComponentKind>>> = {
+  compose: composeKind,
   files: filesKind,
+  sqlite: sqliteKind,
+  volume: volumeKind,
 };
 
 /** What can be done with components of this kind. Throws BadSystemFile for one that this program does not know. */
