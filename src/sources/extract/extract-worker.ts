@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { HoldfastError } from '../../failures.ts';
+import { freeNow } from '../../seal/free.ts';
 import type { ExtractOrder, FromExtractor, ToExtractor } from './extract.ts';
 import { TarParser } from './tar-parser.ts';
 import { TreeWriter } from './tree-writer.ts';
@@ -24,10 +25,13 @@ class Unpacker {
     if (message.kind === 'bytes') {
       const bytes = Buffer.from(message.bytes.buffer, message.bytes.byteOffset, message.bytes.byteLength);
       this.parser.push(bytes);
-      this.bytesDone += bytes.length;
+      const { length } = bytes;
+      this.bytesDone += length;
+      // The parser keeps nothing of what it was given: hundreds of MiB would wait for a collection otherwise.
+      freeNow(message.bytes);
       this.say({
         kind: 'taken',
-        bytes: bytes.length,
+        bytes: length,
         bytesDone: this.bytesDone,
         filesDone: this.writer.report.files,
       });
