@@ -52,6 +52,8 @@ export interface NameSwap {
   undo(): Promise<void>;
   /** True when every live name stands for what it stood for when the swap was opened. */
   untouched(): Promise<boolean>;
+  /** The same for one of the live names. */
+  isOld(live: string): Promise<boolean>;
   /** Forgets the journal: the swap, or its undoing, is final. Repeatable. Nothing else is touched. */
   close(): Promise<void>;
 }
@@ -146,6 +148,10 @@ function handle(directory: string, journal: Journal, options: SwapOptions): Name
     async untouched() {
       const seen = await Promise.all(journal.pairs.map(look));
       return journal.pairs.every((pair, index) => seen[index]?.live === pair.oldInode);
+    },
+    async isOld(live) {
+      const pair = journal.pairs.find((candidate) => candidate.live === live);
+      return pair !== undefined && (await look(pair)).live === pair.oldInode;
     },
     async close() {
       options.beforeStep?.('remove the journal');

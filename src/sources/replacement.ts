@@ -9,7 +9,7 @@ import { HoldfastError } from '../failures.ts';
 import { findSwap, openSwap } from './directory-swap.ts';
 import type { NameSwap, SwapPair } from './directory-swap.ts';
 import { readJson, removeDurably, syncDirectory, writeJsonDurably } from './durable.ts';
-import { failureOf, isMissing } from './io-errors.ts';
+import { errorCode, failureOf, isMissing } from './io-errors.ts';
 
 /** Names that a capture leaves out: copies and asides of restores. */
 export const OWN_NAMES = '.holdfast-*';
@@ -180,7 +180,7 @@ async function clearEmpty(place: string): Promise<void> {
   try {
     await rmdir(place);
   } catch (error) {
-    if (isMissing(error)) return;
+    if (errorCode(error) === 'ENOENT') return;
     throw new HoldfastError('TargetNotEmpty', `The target ${place} exists and is not an empty directory`, {
       cause: error,
     });

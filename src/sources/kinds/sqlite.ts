@@ -1,0 +1,289 @@
+/** A SQLite database on the host, in use or not. */
+import type { BigIntStats } from 'node:fs';
+import { lstat, open, realpath, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { HoldfastError } from '../../failures.ts';
+import type { ArtifactReader } from '../../part.ts';
+import type { SqliteComponent } from '../../system/types.ts';
+import { syncDirectory } from '../durable.ts';
+import { failureOf, isMissing } from '../io-errors.ts';
+import { holdersOf } from '../open-files.ts';
+import { exists, Replacement } from '../replacement.ts';
+import type { ReplacementRecord } from '../replacement.ts';
+import { withScratch } from '../sqlite/scratch.ts';
+import { runSqlite } from '../sqlite/job.ts';
+import type { Examination } from '../sqlite/job.ts';
+import { readXattrs, setXattr, systemCallsProblem } from '../system-calls.ts';
+import type { Beside, Captured, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
+import { jsonArtifact } from './json-artifact.ts';
+import { artifactsOf, FACTS, fixedFileArtifact, judge } from './sqlite-facts.ts';
+import type { SqliteFacts } from './sqlite-facts.ts';
+
+/** What SQLite keeps beside a database; left over, it would be applied to whatever has the database's name. */
+const SIDECARS = ['-wal', '-shm', '-journal'];
+/** A database that is locked for so long is not waited for any longer. */
+const BACKUP_DEADLINE_MS = 30 * 60_000;
+/** Tables whose row counts a manifest names. */
+const MOST_TABLES = 50;
+
+interface Expected {
+  readonly facts: SqliteFacts;
+  readonly file: string;
+}
+
+export const sqliteKind: ComponentKind<SqliteComponent> = {
+  kind: 'sqlite',
+
+  async capture(component, sink, context): Promise<Captured> {
+    const live = await liveFile(component);
+    return withScratch(context.stateDirectory, component.name, async (scratch) => {
+      context.report({ phase: 'copy' });
+      const { signal } = context;
+      await runSqlite('backup', { from: live, to: scratch }, { signal, deadlineMs: BACKUP_DEADLINE_MS, about: live });
+      context.report({ phase: 'check' });
+      const database = await runSqlite('examine', { path: scratch }, { signal, about: `the copy of ${live}` });
+      refuseBad(live, component, database);
+      const stats = await stat(scratch, { bigint: true });
+      context.report({ phase: 'store', bytesTotal: Number(stats.size) });
+      await sink.store(fixedFileArtifact(basename(component.path), scratch, stats));
+      await sink.store(jsonArtifact(FACTS, await factsOf(live, database)));
+      return captured(live, database);
+    });
+  },
+
+  async inspect(component): Promise<LiveState> {
+    const live = await resolved(component.path);
+    try {
+      const sizes = await Promise.all([live, `${live}-wal`].map(statOrNothing));
+      const [main] = sizes;
+      if (main === undefined) return { exists: false, usedBy: [], problems: [] };
+      return {
+        exists: true,
+        sizeBytes: Number(main.size),
+        newestChangeMs: Math.max(...sizes.map((stats) => Number(stats?.mtimeMs ?? 0))),
+        usedBy: component.usedBy,
+        problems: main.isFile() ? [] : [`${live} is not a file`],
+      };
+    } catch (error) {
+      return { exists: true, usedBy: [], problems: [failureOf(error, `look at ${live}`).message] };
+    }
+  },
+
+  async restoreBeside(component, artifacts, target, restoreId, context): Promise<Beside> {
+    if (target.paths.length > 0) {
+      throw new HoldfastError('BadInput', `${component.name} is a SQLite file; there are no single paths in it`);
+    }
+    const { database, facts } = await artifactsOf(component.name, artifacts, context.signal);
+    const live = await resolved(component.path);
+    const elsewhere = target.elsewhere ?? null;
+    const replacement = replacementOf(component, restoreId, context);
+    const record = await replacement.begin(live, dirname(elsewhere ?? live), elsewhere);
+    const expected: Expected = { facts, file: basename(elsewhere ?? live) };
+    const copy = join(record.work, expected.file);
+    await writeCopy(database, copy, facts, context);
+    await replacement.deliver(await replacement.update({ ...record, expected }), copy);
+    const rows = Object.values(facts.database.rows).reduce<number>((sum, count) => sum + (count ?? 0), 0);
+    return {
+      component: component.name,
+      restoreId,
+      place: elsewhere ?? copy,
+      facts: { sizeBytes: database.lengthBytes, rows, elsewhere: elsewhere !== null },
+    };
+  },
+
+  async checkBeside(component, beside, context): Promise<CheckReport> {
+    const record = await replacementOf(component, beside.restoreId, context).known();
+    const path = record.elsewhere ?? copyOf(record);
+    try {
+      const found = await runSqlite('examine', { path }, { signal: context.signal, about: path });
+      return judge((record.expected as Expected).facts.database, found, component.requiredTables);
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'SourceCorrupt') throw error;
+      return { ok: false, checks: [{ name: 'integrity', ok: false, detail: error.message }] };
+    }
+  },
+
+  async swapIn(component, beside, context) {
+    const replacement = replacementOf(component, beside.restoreId, context);
+    const record = await replacement.known();
+    if (record.elsewhere !== null) return;
+    await replacement.swapIn(async () => {
+      const { live } = record;
+      await settleUnused(live, context);
+      const copy = copyOf(record);
+      const left = [];
+      for (const suffix of SIDECARS) {
+        if (await exists(live + suffix)) left.push({ live: live + suffix, beside: copy + suffix, optional: true });
+      }
+      return [...left, { live, beside: copy }];
+    });
+  },
+
+  async swapBack(component, beside, context) {
+    const replacement = replacementOf(component, beside.restoreId, context);
+    const swap = await replacement.swap();
+    if (swap === undefined || (await swap.untouched())) return;
+    const record = await replacement.known();
+    if (!(await swap.isOld(record.live))) await putSidecarsAway(record, context);
+    await swap.undo();
+  },
+
+  async commit(component, beside, { keep }, context) {
+    return replacementOf(component, beside.restoreId, context).commit(keep);
+  },
+
+  async discard(component, beside, context) {
+    await replacementOf(component, beside.restoreId, context).discard();
+  },
+};
+
+function replacementOf(component: SqliteComponent, restoreId: string, context: KindContext): Replacement {
+  return new Replacement(context.stateDirectory, restoreId, component.name);
+}
+
+function copyOf(record: ReplacementRecord): string {
+  return join(record.work, (record.expected as Expected).file);
+}
+
+async function resolved(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (isMissing(error)) return path;
+    throw failureOf(error, `look at ${path}`);
+  }
+}
+
+async function statOrNothing(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await lstat(path, { bigint: true });
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw failureOf(error, `look at ${path}`);
+  }
+}
+
+async function liveFile(component: SqliteComponent): Promise<string> {
+  const live = await resolved(component.path);
+  const stats = await statOrNothing(live);
+  if (stats === undefined) throw new HoldfastError('SourceMissing', `${component.path} does not exist`);
+  if (!stats.isFile()) throw new HoldfastError('BadInput', `${component.path} is not a file`);
+  if (stats.size === 0n) throw new HoldfastError('SourceEmpty', `${component.path} is empty: no database yet`);
+  return live;
+}
+
+function refuseBad(live: string, component: SqliteComponent, found: Examination): void {
+  if (found.integrityProblems.length > 0) {
+    throw new HoldfastError(
+      'SourceCorrupt',
+      `${live} fails its integrity check: ${found.integrityProblems.join('; ')}`,
+    );
+  }
+  const tables = Object.keys(found.rows);
+  if (tables.length === 0) throw new HoldfastError('SourceEmpty', `${live} has no tables`);
+  const missing = component.requiredTables.filter((table) => !tables.includes(table));
+  if (missing.length > 0) {
+    throw new HoldfastError('CheckFailed', `${live} lacks the required tables ${missing.join(', ')}`);
+  }
+}
+
+async function factsOf(live: string, database: Examination): Promise<SqliteFacts> {
+  const stats = await stat(live);
+  const xattrs = systemCallsProblem() === undefined ? readXattrs(live) : [];
+  return {
+    format: 1,
+    mode: stats.mode & 0o7777,
+    uid: stats.uid,
+    gid: stats.gid,
+    xattrs: xattrs.map(({ name, value }) => ({ name: name.toString(), valueBase64: value.toString('base64') })),
+    database,
+  };
+}
+
+function captured(live: string, database: Examination): Captured {
+  const { rows, integrityProblems, ...small } = database;
+  const warnings: string[] = [];
+  if (database.foreignKeyViolations > 0) {
+    warnings.push(`${live} has ${database.foreignKeyViolations} violations of foreign keys`);
+  }
+  return {
+    facts: {
+      ...small,
+      integrity: integrityProblems.length === 0 ? 'ok' : 'bad',
+      tables: Object.keys(rows).length,
+      rows: Object.fromEntries(Object.entries(rows).slice(0, MOST_TABLES)),
+    },
+    warnings,
+  };
+}
+
+/** The copy under its final owner and mode, durable. */
+async function writeCopy(
+  database: ArtifactReader,
+  path: string,
+  facts: SqliteFacts,
+  context: KindContext,
+): Promise<void> {
+  try {
+    const handle = await open(path, 'wx', 0o600);
+    try {
+      let bytesDone = 0;
+      for await (const bytes of database.read({ signal: context.signal })) {
+        for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
+        bytesDone += bytes.length;
+        context.report({ phase: 'write', bytesDone, bytesTotal: database.lengthBytes });
+      }
+      if (process.geteuid?.() === 0) await handle.chown(facts.uid, facts.gid);
+      for (const { name, valueBase64 } of facts.xattrs) setXattr(path, name, Buffer.from(valueBase64, 'base64'));
+      await handle.chmod(facts.mode);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    context.signal.throwIfAborted();
+    throw failureOf(error, `write ${path}`);
+  }
+}
+
+/**
+ * With its users stopped, everything committed is brought into the file itself, so that the exchange of one name is the
+ * whole swap. A database that is too broken for that keeps its sidecars, which then change sides one by one.
+ */
+async function settleUnused(live: string, context: KindContext): Promise<void> {
+  if (!(await exists(live))) return;
+  const holders = await holdersOf(live);
+  if (holders.length > 0) {
+    const names = holders.map(({ pid, name }) => `${name} (process ${pid})`).join(', ');
+    throw new HoldfastError('VolumeInUse', `${live} is in use by ${names}`, {
+      hint: 'Stop what uses the database, or name it in usedBy of the component.',
+    });
+  }
+  if ((await settle(live, context)) === 'busy') {
+    throw new HoldfastError('VolumeInUse', `${live} is in use by another process`, {
+      hint: 'Stop what uses the database, or name it in usedBy of the component.',
+    });
+  }
+}
+
+async function settle(path: string, context: KindContext): Promise<'settled' | 'busy' | 'broken'> {
+  try {
+    const { busy } = await runSqlite('settle', { path }, { signal: context.signal, about: path });
+    return busy ? 'busy' : 'settled';
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    if (error.code === 'SourceChanging') return 'busy';
+    if (error.code === 'SourceCorrupt') return 'broken';
+    throw error;
+  }
+}
+
+/** What the restored database has beside it must not meet the old one, which comes back under the same name. */
+async function putSidecarsAway(record: ReplacementRecord, context: KindContext): Promise<void> {
+  const { live } = record;
+  if (await exists(live)) await settle(live, context);
+  for (const suffix of SIDECARS) {
+    if (await exists(live + suffix)) await rename(live + suffix, `${copyOf(record)}.undone${suffix}`);
+  }
+}
