@@ -32,7 +32,7 @@ export function defineRestore(program: Command): void {
     examples: [
       'restore m2m-connector --dry-run',
       'restore m2m-connector',
-      'restore m2m-connector 20260301T020000Z-8f2c --component ledger --approve 3f9c0d1e2b4a',
+      'restore m2m-connector 82eed6cab96c --component ledger --approve 3f9c0d1e2b4a',
       'restore m2m-connector --component configuration --path .env --target /tmp/look',
       'restore --from-store /mnt/nas/m2m --kit recovery-kit.txt',
       "restore --from-store 's3://bucket/m2m?endpoint=https://s3.example.net' --kit recovery-kit.txt",

@@ -11,7 +11,7 @@ export function defineShow(program: Command): void {
     description:
       'Prints the manifest of a backup (its id or the beginning of it, or `latest`), its trust and its verdicts. With\n' +
       '--json the manifest as it was signed, with the proofs beside it.',
-    examples: ['show m2m-connector latest', 'show m2m-connector 20260301T020000Z-8f2c --json'],
+    examples: ['show m2m-connector latest', 'show m2m-connector 82eed6cab96c --json'],
   })
     .option('--store <name>', 'from this store')
     .action((system: string, backup: string, options: Options) =>

@@ -65,6 +65,8 @@ function eventText(event: UpEvent): string | undefined {
       return `added    search attributes ${event.searchAttributes.join(', ')}`;
     case 'orphans':
       return `ended    ${event.ended} processes that a killed \`up\` had left`;
+    case 'given-back':
+      return `retried  ${event.attempts.length} steps of workers that had died`;
     case 'ready':
       return `ready    host ${event.hosts.join(', ')}; Ctrl-C stops`;
     case 'child':

@@ -14,10 +14,7 @@ export function defineVerify(program: Command): void {
     description:
       'Level `content` (default) fetches, opens and compares every chunk and needs the identity on the host; `presence`\n' +
       'needs no key. The verdict is signed and kept beside the backup. A bad backup is an answer: exit 1.',
-    examples: [
-      'verify m2m-connector',
-      'verify m2m-connector 20260301T020000Z-8f2c --level presence --store nas --json',
-    ],
+    examples: ['verify m2m-connector', 'verify m2m-connector 82eed6cab96c --level presence --store nas --json'],
   })
     .option('--level <level>', 'presence or content (default: content)')
     .option('--store <name>', 'the copy in this store')

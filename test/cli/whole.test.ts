@@ -1,0 +1,139 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { holdfast, holdfastJson, up, type RunningUp } from './holdfast.ts';
+
+/** One machine, from an empty directory to a restored system, by the command line alone. */
+let directory: string;
+let home: string;
+let running: RunningUp | undefined;
+const at = (...names: string[]): string => path.join(directory, ...names);
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'holdfast-whole-'));
+  home = at('home');
+  await mkdir(at('data', 'peers'), { recursive: true });
+  await writeFile(at('data', '.env'), 'KEY=1\n', { mode: 0o600 });
+  await writeFile(at('data', 'peers', 'alice.yaml'), 'peer: alice\n');
+  balances((database) => {
+    database.exec('CREATE TABLE balances (owner TEXT PRIMARY KEY, amount INTEGER)');
+    database.exec("INSERT INTO balances VALUES ('alice', 70), ('bob', 30)");
+  });
+  await writeFile(
+    at('shop.yaml'),
+    [
+      'system: shop',
+      `stores: { vault: { kind: directory, path: ${at('vault')} } }`,
+      'components:',
+      `  config: { kind: files, path: ${at('data')} }`,
+      `  balances: { kind: sqlite, tier: critical, path: ${at('balances.db')}, requiredTables: [balances] }`,
+      'plans:',
+      '  daily: { components: [config, balances], stores: [vault], rpo: 1d, verify: content }',
+      '',
+    ].join('\n'),
+  );
+});
+
+afterAll(async () => {
+  await running?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+function balances<T>(use: (database: DatabaseSync) => T): T {
+  const database = new DatabaseSync(at('balances.db'));
+  try {
+    return use(database);
+  } finally {
+    database.close();
+  }
+}
+
+const total = (): unknown =>
+  balances((database) => database.prepare('SELECT sum(amount) AS total FROM balances').get());
+
+interface Waiting {
+  readonly outcome: string;
+  readonly workflowId: string;
+  readonly plan: { readonly digest: string; readonly backup: string };
+}
+
+async function damage(): Promise<void> {
+  balances((database) => database.exec('UPDATE balances SET amount = 0'));
+  await writeFile(at('data', '.env'), 'KEY=wrong\n');
+  await rm(at('data', 'peers'), { recursive: true });
+}
+
+async function expectRestored(): Promise<void> {
+  expect(total()).toEqual({ total: 100 });
+  expect(await readFile(at('data', '.env'), 'utf8')).toBe('KEY=1\n');
+  expect(await readFile(at('data', 'peers', 'alice.yaml'), 'utf8')).toBe('peer: alice\n');
+}
+
+it('[M5] init, doctor, up, backup, list, show, verify, damage, restore, approve: everything is back', async () => {
+  await holdfastJson(home, ['init', at('shop.yaml'), '--kit', at('kit.txt')]);
+  running = await up(home);
+  const doctor = await holdfastJson<{ findings: { state: string }[] }>(home, ['doctor', 'shop']);
+  expect(doctor.findings.filter(({ state }) => state !== 'ok')).toEqual([]);
+
+  const backup = await holdfastJson<{ backup: string }>(home, ['backup', 'shop', 'daily', '--tag', 'first']);
+  expect(backup).toMatchObject({ outcome: 'done', verified: { level: 'content', ok: true } });
+  const list = await holdfastJson<{ backups: object[] }>(home, ['list', 'shop']);
+  expect(list.backups).toHaveLength(1);
+  expect(list.backups[0]).toMatchObject({ backup: backup.backup, trusted: true, tag: 'first', verified: { ok: true } });
+  const show = await holdfastJson<{ manifest: { components: { name: string }[] } }>(home, [
+    'show',
+    'shop',
+    backup.backup,
+  ]);
+  expect(show.manifest.components.map(({ name }) => name).toSorted()).toEqual(['balances', 'config']);
+  expect(await holdfastJson(home, ['verify', 'shop', backup.backup])).toMatchObject({ ok: true, bad: [] });
+  expect((await holdfast(home, ['status', 'shop'])).code).toBe(0);
+
+  await damage();
+  const waiting = await holdfastJson<Waiting>(home, ['restore', 'shop'], 2);
+  expect(waiting).toMatchObject({ outcome: 'waiting', plan: { backup: backup.backup } });
+  expect(total()).toEqual({ total: 0 });
+  expect((await holdfast(home, ['status', 'shop'])).stdout).toContain(
+    `holdfast approve shop ${waiting.plan.digest.slice(0, 12)}`,
+  );
+  const refused = await holdfast(home, ['approve', 'shop', '0123456789ab']);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('[PlanChanged]');
+  const restored = await holdfastJson<{ outcome: string }>(home, [
+    'approve',
+    'shop',
+    waiting.plan.digest,
+    '--by',
+    'ana',
+    '--watch',
+  ]);
+  expect(restored.outcome).toBe('restored');
+  await expectRestored();
+});
+
+it('a plan is rejected: nothing is changed, and whoever waited is told no', async () => {
+  const waiting = await holdfastJson<Waiting>(home, ['restore', 'shop'], 2);
+  await holdfastJson(home, ['reject', 'shop', '--why', 'only looking']);
+  const watched = await holdfastJson<{ outcome: string; why: string }>(home, ['watch', waiting.workflowId], 1);
+  expect(watched.outcome).toBe('rejected');
+  expect(watched.why).toContain('only looking');
+  await expectRestored();
+});
+
+it('break glass: the machine is lost, the kit and the store are not; one command restores', async () => {
+  await running?.stop();
+  running = undefined;
+  await rm(home, { recursive: true });
+  await rm(at('data'), { recursive: true });
+  await rm(at('balances.db'));
+  const bare = at('bare');
+  const look = await holdfastJson<{ plan: { digest: string } }>(bare, ['restore', '--kit', at('kit.txt'), '--dry-run']);
+  const restored = await holdfastJson<{ outcome: string }>(bare, [
+    ...['restore', '--from-store', at('vault'), '--kit', at('kit.txt')],
+    ...['--approve', look.plan.digest],
+  ]);
+  expect(restored.outcome).toBe('restored');
+  await expectRestored();
+});
