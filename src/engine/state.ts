@@ -4,7 +4,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../failures.ts';
 import { engineDirectory } from '../system/home.ts';
-import { endProcess } from './process.ts';
+import { endProcess, pidOf } from './process.ts';
 import { TEMPORAL_SERVER_VERSION } from './tools.ts';
 
 const ORPHAN_LIMIT_MS = 10_000;
@@ -82,12 +82,15 @@ export function takeInstanceLock(): InstanceLock | undefined {
   return { release: () => database.close() };
 }
 
-/** Ends what a predecessor that was killed has left running: only processes that it wrote down itself. */
-export async function endOrphans(): Promise<number> {
+/**
+ * Ends what a predecessor that was killed has left running: only processes that it wrote down itself. Returns their
+ * numbers, also of those that had ended already.
+ */
+export async function endOrphans(): Promise<number[]> {
   const record = readEngineRecord();
-  if (record === undefined) return 0;
+  if (record === undefined) return [];
   await Promise.all(record.children.map((child) => endProcess(child, ORPHAN_LIMIT_MS)));
-  return record.children.length;
+  return record.children.map(pidOf);
 }
 
 /**

@@ -6,8 +6,8 @@ import { identityOf } from './process.ts';
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** After running this long a death is a new trouble, not the old one. */
-const HEALTHY_AFTER_MS = 60_000;
+/** Who runs this long has started well: its death is a new trouble and no reason to wait. */
+const HEALTHY_AFTER_MS = 5_000;
 const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
 
 export interface ChildSpec {
@@ -81,7 +81,7 @@ export function supervise(spec: ChildSpec, onEvent: (event: ChildEvent) => void)
         child = undefined;
         identity = undefined;
         resolve();
-        if (!stopping) startAgain(how, Date.now() - startedAt);
+        if (!stopping) startAgain(started.pid, how, Date.now() - startedAt);
       };
       started.once('error', (error) => end(error.message));
       started.once('exit', (code, signal) => end(signal ?? `exit code ${code ?? 'unknown'}`));
@@ -89,11 +89,12 @@ export function supervise(spec: ChildSpec, onEvent: (event: ChildEvent) => void)
     onEvent({ name: spec.name, what: 'started', ...(started.pid === undefined ? {} : { pid: started.pid }) });
   };
 
-  const startAgain = (how: string, livedMs: number): void => {
+  const startAgain = (pid: number | undefined, how: string, livedMs: number): void => {
     deathsInARow = livedMs >= HEALTHY_AFTER_MS ? 1 : deathsInARow + 1;
     deaths += 1;
     const pauseMs = restartPauseMs(deathsInARow);
-    onEvent({ name: spec.name, what: 'died', detail: `${how}; started again in ${pauseMs / 1000} s` });
+    const detail = `${how}; started again in ${pauseMs / 1000} s`;
+    onEvent({ name: spec.name, what: 'died', detail, ...(pid === undefined ? {} : { pid }) });
     pause = setTimeout(start, pauseMs);
   };
 

@@ -10,6 +10,8 @@ import { connectEngine } from './connect.ts';
 import type { Engine } from './connect.ts';
 import { freePort, preferPort, requirePort } from './ports.ts';
 import { identityOf, pidOf } from './process.ts';
+import { failAttemptsOfDead } from './recover.ts';
+import type { FailedAttempt } from './recover.ts';
 import { raiseRetention, registerSearchAttributes } from './register.ts';
 import { serverSpec, waitUntilServing } from './server.ts';
 import {
@@ -29,6 +31,7 @@ import { waitUntilPolling, workerPlaces } from './workers.ts';
 
 const USUAL_PORT = 7233;
 const USUAL_UI_PORT = 8233;
+const MOURNING_MS = [0, 2_000];
 
 export interface UpOptions {
   /** The hosts that this machine is; one worker process for each, beside the one for the stories. */
@@ -49,6 +52,7 @@ export type UpEvent =
   | { readonly kind: 'serving'; readonly address: string; readonly uiUrl?: string; readonly from: EngineTarget['from'] }
   | { readonly kind: 'registered'; readonly searchAttributes: readonly string[] }
   | { readonly kind: 'orphans'; readonly ended: number }
+  | { readonly kind: 'given-back'; readonly attempts: readonly FailedAttempt[]; readonly error?: string }
   | { readonly kind: 'ready'; readonly hosts: readonly string[] };
 
 export interface RunningEngine {
@@ -78,12 +82,37 @@ class Household {
   start(spec: ChildSpec): Supervised {
     const child = supervise(spec, (event) => {
       this.tell({ kind: 'child', ...event });
+      if (event.what === 'died' && event.pid !== undefined && spec.name !== 'server') this.mourn(event.pid);
       // The child isn't known here before its first start has been told of.
       queueMicrotask(() => this.writeRecord());
     });
     this.children.push(child);
     this.writeRecord();
     return child;
+  }
+
+  /** Work of a dead worker is given back, twice because the first look may come before its record is searchable. */
+  mourn(pid: number): void {
+    for (const delayMs of MOURNING_MS) {
+      const timer = setTimeout(() => {
+        this.giveBack(pid).catch((error: unknown) => {
+          // The server may be down as well; then the heartbeat time-out does it.
+          this.tell({
+            kind: 'given-back',
+            attempts: [],
+            error: error instanceof Error ? error.message : String(error),
+          });
+        });
+      }, delayMs);
+      timer.unref();
+    }
+  }
+
+  private async giveBack(pid: number): Promise<void> {
+    if (this.stopping !== undefined) return;
+    await using engine = await connectEngine();
+    const attempts = await failAttemptsOfDead(engine.client, pid);
+    if (attempts.length > 0) this.tell({ kind: 'given-back', attempts });
   }
 
   takeLock(): void {
@@ -133,19 +162,21 @@ async function choosePort(asked: number | undefined, usual: number): Promise<num
   return asked === undefined ? preferPort(usual) : requirePort(asked);
 }
 
-async function startServer(household: Household, options: UpOptions): Promise<void> {
+/** Returns the numbers of processes that a killed predecessor had left and that have been ended. */
+async function startServer(household: Household, options: UpOptions): Promise<number[]> {
   const binary = await findTemporal();
   if (binary === undefined) throw new HoldfastError('ToolMissing', 'there is no Temporal server binary');
   household.takeLock();
   checkDatabaseVersion();
-  const ended = await endOrphans();
-  if (ended > 0) household.tell({ kind: 'orphans', ended });
+  const orphans = await endOrphans();
+  if (orphans.length > 0) household.tell({ kind: 'orphans', ended: orphans.length });
   const port = await choosePort(options.port, USUAL_PORT);
   const uiPort = options.uiPort === false ? undefined : await choosePort(options.uiPort, USUAL_UI_PORT);
   const address = `127.0.0.1:${port}`;
   household.serveAt({ address, ...(uiPort === undefined ? {} : { uiUrl: `http://127.0.0.1:${uiPort}` }) });
   const server = household.start(serverSpec(binary.path, { port, ...(uiPort === undefined ? {} : { uiPort }) }));
   await waitUntilServing(address, () => server.identity() !== undefined, options.signal);
+  return orphans;
 }
 
 async function register(household: Household, engine: Engine, embedded: boolean): Promise<void> {
@@ -177,12 +208,13 @@ export async function startUp(options: UpOptions): Promise<RunningEngine> {
   const household = new Household(options);
   try {
     const embedded = !isServerNamed();
-    if (embedded) await startServer(household, options);
+    const orphans = embedded ? await startServer(household, options) : [];
     const target = engineTarget();
     await using engine = await connectEngine(target);
     await register(household, engine, embedded);
     const { address, uiUrl, from } = target;
     household.tell({ kind: 'serving', address, from, ...(uiUrl === undefined ? {} : { uiUrl }) });
+    for (const pid of orphans) household.mourn(pid);
     if (options.workers !== false) await startWorkers(household, engine, options);
     return { target, stop: () => household.stop(), processes: () => household.processes() };
   } catch (error) {

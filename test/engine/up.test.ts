@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { connectEngine, engineTarget, ephemeralEngine, startUp } from '../../src/engine/index.ts';
 import type { RunningEngine, UpEvent } from '../../src/engine/index.ts';
 import { identityOf, isAlive } from '../../src/engine/process.ts';
+import { failAttemptsOfDead } from '../../src/engine/recover.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/contract.ts';
 import { temporaryHome } from './home.ts';
 
@@ -89,6 +90,37 @@ describe('the engine of one machine', () => {
     expect(events).toContainEqual({ kind: 'orphans', ended: 1 });
     await using found = await connectEngine();
     expect((await found.client.workflow.getHandle('kept-0').describe()).status.name).toBe('RUNNING');
+  });
+
+  it('a worker killed in the middle of a step: the step is begun again at once, not after its time-out', async () => {
+    engine = await startUp(SERVER_ONLY);
+    await using found = await connectEngine();
+    const workflows = path.join(import.meta.dirname, 'story-workflow.ts');
+    const startWorker = () =>
+      spawn(process.execPath, [path.join(import.meta.dirname, 'story-worker.ts'), found.target.address, workflows], {
+        stdio: 'ignore',
+      });
+    const first = startWorker();
+    const story = await found.client.workflow.start('story', { taskQueue: 'story', workflowId: 'story' });
+    const stepOf = async () => (await story.describe()).raw.pendingActivities?.[0];
+    await vi.waitFor(async () => {
+      expect((await stepOf())?.lastWorkerIdentity).toMatch(new RegExp(`^${first.pid ?? 0}@`));
+    }, WAIT);
+    first.kill('SIGKILL');
+    await once(first, 'exit');
+
+    const second = startWorker();
+    try {
+      expect(await failAttemptsOfDead(found.client, (first.pid ?? 0) + 1)).toEqual([]);
+      await vi.waitFor(async () => {
+        const failed = await failAttemptsOfDead(found.client, first.pid ?? 0);
+        expect(failed).toEqual([{ workflowId: 'story', activity: 'step' }]);
+      }, WAIT);
+      expect(await story.result()).toBe(2);
+    } finally {
+      second.kill('SIGKILL');
+      await once(second, 'exit');
+    }
   });
 
   it('a database of another server version: refused and left as it is', async () => {

@@ -12,7 +12,7 @@ const FORBIDDEN = [
     'a directory of the machine it was written on',
     new RegExp(['/wo', 'rk/(main|shared|bare)|/tmp/', 'bg\\b'].join('')),
   ],
-  ['the home directory of root', new RegExp(['/ro', 'ot/'].join(''))],
+  ['a cache of the account it was written by', new RegExp(['/ro', 'ot/\\.'].join(''))],
   ['a host of a package registry', new RegExp(['registry\\.npm', 'js|registry\\.yarn', 'pkg'].join(''))],
 ] as const;
 
