@@ -51,7 +51,8 @@ export function parseIdentities(texts: readonly string[]): AgeIdentity[] {
 
 /** The 32 public bytes of a recipient. Throws BadInput. */
 export function parseRecipient(text: string): Uint8Array {
-  return decode(text.trim(), 'age', `The age recipient ${JSON.stringify(text)}`);
+  // Its beginning only: an identity may stand here by mistake.
+  return decode(text.trim(), 'age', `The age recipient ${JSON.stringify(`${text.trim().slice(0, 12)}…`)}`);
 }
 
 /** X25519 with a fresh ephemeral key or an identity's. Throws a plain Error when the point has a low order. */

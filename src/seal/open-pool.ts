@@ -1,6 +1,6 @@
 /** Opening on threads: decryption, unpacking and the check of the name happen away from the event loop. */
 import { parseIdentities } from './age-keys.ts';
-import { ThreadPool } from './thread-pool.ts';
+import { held, ThreadPool } from './thread-pool.ts';
 import type { OpenPool, OpenPoolOptions } from './types.ts';
 
 export interface OpenThreadData {
@@ -25,8 +25,8 @@ export function createOpenPool(options: OpenPoolOptions): OpenPool {
   };
   const entry = new URL('./open-thread.ts', import.meta.url);
   const pool = new ThreadPool({ entry, workerData, threads: options.threads, jobsPerThread: JOBS_PER_THREAD });
-  const run = async (request: OpenRequest, transfer: readonly ArrayBuffer[]) =>
-    (await pool.run({ request, transfer })) as Uint8Array;
+  const run = (request: OpenRequest, transfer: readonly ArrayBuffer[]) =>
+    held(pool.run({ request, transfer }) as Promise<Uint8Array>);
   return {
     open: (sealed, expect) => {
       const own = transferable(sealed);

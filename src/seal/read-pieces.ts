@@ -7,7 +7,7 @@ import type { PackedRange } from './recipe-wire.ts';
 // O_NONBLOCK: a file that became a FIFO must not hang the thread; it means nothing for regular files.
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** The file is gone, or is no longer a plain file: that is a change, not a failure. */
-const CHANGED_CODES = new Set(['ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO', 'EISDIR', 'ENODEV']);
+const CHANGED_CODES = new Set(['ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO', 'EISDIR', 'ENODEV', 'ESPIPE', 'ESTALE']);
 
 /**
  * Fills `target` exactly; returns the paths that were not as expected (their missing bytes are zeros). Throws

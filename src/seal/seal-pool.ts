@@ -5,7 +5,7 @@ import { HoldfastError } from '../failures.ts';
 import { createSealer } from './age.ts';
 import { DEFAULT_LEVEL } from './compress.ts';
 import { packRecipe } from './recipe-wire.ts';
-import { ThreadPool } from './thread-pool.ts';
+import { held, ThreadPool } from './thread-pool.ts';
 import type { SealedChunk, SealPool, SealPoolOptions } from './types.ts';
 
 export interface SealThreadData {
@@ -48,7 +48,7 @@ export function createSealPool(options: SealPoolOptions): SealPool {
   const entry = new URL('./seal-thread.ts', import.meta.url);
   const pool = new ThreadPool({ entry, workerData, threads: options.threads, jobsPerThread: JOBS_PER_THREAD });
   return {
-    seal: (recipe, wanted) => seal(pool, recipe, wanted),
+    seal: (recipe, wanted) => held(seal(pool, recipe, wanted)),
     ready: () => pool.ready(),
     close: () => pool.close(),
   };

@@ -49,7 +49,7 @@ export class ThreadPool {
 
   /** Rejects with the thread's HoldfastError, with what `ask` threw, and with Internal when the thread died. */
   run(job: ThreadJob): Promise<unknown> {
-    const done = new Promise<unknown>((resolve, reject) => {
+    return new Promise<unknown>((resolve, reject) => {
       if (this.#closed) {
         reject(closedError());
         return;
@@ -57,10 +57,6 @@ export class ThreadPool {
       this.#waiting.push({ ...job, resolve, reject });
       this.#dispatch();
     });
-    // Callers hold many of these at once and may be gone when a thread dies: that must not end the process. Whoever
-    // awaits the promise still gets the error.
-    done.catch(() => undefined);
-    return done;
   }
 
   /** Resolves when the queue is short; also when the pool is closed. */
@@ -153,6 +149,15 @@ export class ThreadPool {
     this.#readyCallbacks = [];
     for (const callback of callbacks) callback();
   }
+}
+
+/**
+ * The same promise, which does not end the process when it rejects before anybody awaits it: callers hold many results
+ * at once, and a thread that dies rejects them all. Whoever awaits it still gets the error.
+ */
+export function held<T>(result: Promise<T>): Promise<T> {
+  result.catch(() => undefined);
+  return result;
 }
 
 async function answer(thread: PoolThread, id: number, job: PendingJob, question: unknown): Promise<void> {

@@ -1,7 +1,7 @@
 /** A store in a directory: a local disk, a NAS mount, a removable drive. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, lstat, mkdir, open, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../failures.ts';
 import { directoryFailure, errorCode, isMissing } from './directory-errors.ts';
@@ -18,6 +18,7 @@ export interface DirectoryStoreOptions {
 
 /** Objects are a few MiB; a file of more is none of ours, and reading it whole would fill the memory. */
 const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
+const LEFTOVER_AGE_MS = 24 * 60 * 60 * 1000;
 
 /** Throws StoreNotMounted. Makes nothing: the directory appears with the first object. */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<Store> {
@@ -162,6 +163,7 @@ class DirectoryStore implements Store {
     if (known !== undefined) return known;
     const made = this.checkMount().then(async () => {
       await mkdir(directory, { recursive: true, mode: 0o700 });
+      if (directory === join(this.#root, TEMPORARY_AREA)) await removeLeftovers(directory);
     });
     this.#madeDirectories.set(directory, made);
     made.catch(() => this.#madeDirectories.delete(directory));
@@ -197,6 +199,15 @@ async function unlinkIfThere(path: string): Promise<void> {
     await unlink(path);
   } catch (cause) {
     if (!isMissing(cause)) throw cause;
+  }
+}
+
+/** Removes what writers that were killed left half-written, long after any writer could still be at work. */
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    const stat = await lstat(path).catch(() => undefined);
+    if (stat?.isFile() === true && Date.now() - stat.mtimeMs > LEFTOVER_AGE_MS) await unlinkIfThere(path);
   }
 }
 

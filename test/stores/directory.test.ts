@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -66,6 +66,17 @@ describe('a directory store', () => {
     expect(await keys(store, '')).toEqual(['chunks/good']);
     expect(await store.head('chunks/link')).toBeUndefined();
     await expect(store.get('chunks/link')).rejects.toMatchObject({ name: 'HoldfastError' });
+  });
+
+  it('what a killed writer left half-written: is removed by a later writer after a day, and not before', async () => {
+    const area = join(base, 'killed', '.tmp');
+    await mkdir(area, { recursive: true });
+    for (const name of ['old', 'young']) await writeFile(join(area, name), 'half');
+    const longAgo = Date.now() / 1000 - 25 * 3600;
+    await utimes(join(area, 'old'), longAgo, longAgo);
+    const store = await open('killed');
+    await store.put('a', Buffer.from('x'), { createOnly: true });
+    expect(await readdir(area)).toEqual(['young']);
   });
 
   it('a store that must be mounted: a plain directory is refused, a mount is taken', async () => {

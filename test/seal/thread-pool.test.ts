@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { held, ThreadPool } from '../../src/seal/thread-pool.ts';
+
+let pool: ThreadPool;
+
+beforeEach(() => {
+  const entry = new URL('./unsteady-thread.ts', import.meta.url);
+  pool = new ThreadPool({ entry, workerData: undefined, threads: 1, jobsPerThread: 3 });
+});
+
+afterEach(async () => {
+  await pool.close();
+});
+
+const run = (request: string) => held(pool.run({ request, transfer: [] }));
+
+describe('threads that fail', () => {
+  it('an error in a job: fails that job only', async () => {
+    const [failed, fine] = [run('fail'), run('well')];
+    await expect(failed).rejects.toMatchObject({ code: 'Internal' });
+    await expect(failed).rejects.toThrow('this job only');
+    expect(await fine).toBe('did well');
+  });
+
+  it('a thread that exits: fails the jobs it held, and the next ones run on a new thread', async () => {
+    const held = [run('exit'), run('a'), run('b')];
+    const later = [run('c'), run('d')];
+    for (const job of held) await expect(job).rejects.toMatchObject({ code: 'Internal' });
+    expect(await Promise.all(later)).toEqual(['did c', 'did d']);
+  });
+
+  it('an error outside of any job: fails what the thread held, says why, and never ends the process', async () => {
+    const ask = () => new Promise<never>(() => undefined);
+    const held = pool.run({ request: 'throw later', transfer: [], ask });
+    await expect(held).rejects.toThrow('thrown outside of any job');
+    expect(await run('on')).toBe('did on');
+  });
+
+  it('ready: waits while the queue is long, and resolves as it shrinks', async () => {
+    const jobs = Array.from({ length: 50 }, (_, index) => run(String(index)));
+    await pool.ready();
+    expect(await Promise.all(jobs)).toHaveLength(50);
+    await pool.ready();
+  });
+});
