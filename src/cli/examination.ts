@@ -1,6 +1,7 @@
 /** What `doctor` looks at. Every check gives findings and goes on after a bad one. */
 import { HoldfastError } from '../failures.ts';
 import { existsSync } from 'node:fs';
+import { formatCount } from '../observe/format.ts';
 import { listSystems, loadSystem, loadSystemFile } from '../system/load.ts';
 import { describeSecret, resolveSecret } from '../system/secrets.ts';
 import type { SecretRef, System } from '../system/types.ts';
@@ -59,7 +60,11 @@ async function systemsToExamine(name: string | undefined, findings: Finding[]): 
     try {
       const system = isPath(one) ? await loadSystemFile(one) : await loadSystem(one);
       systems.push(system);
-      const counts = `${system.components.length} components, ${system.plans.length} plans, ${system.stores.length} stores`;
+      const counts = [
+        formatCount(system.components.length, 'component'),
+        formatCount(system.plans.length, 'plan'),
+        formatCount(system.stores.length, 'store'),
+      ].join(', ');
       findings.push(ok(`file of ${system.name}`, counts));
     } catch (error) {
       findings.push(...fileFindings(one, error));

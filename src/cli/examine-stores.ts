@@ -1,14 +1,14 @@
-/** Stores are tried, not trusted: a small object is written, written again, read, listed and removed. */
+/** Stores are tried, not trusted: by small objects under `probe/`, written, listed, read and removed. */
 import { CLOCK_TOLERANCE_MS } from '../policy/freshness.ts';
 import { formatMilliseconds } from '../observe/format.ts';
 import { sshFingerprint, sshPublicKeyOf } from '../seal/index.ts';
 import { openStore, type Store } from '../stores/index.ts';
+import { probeStore } from '../stores/probe.ts';
 import { localHost } from '../system/home.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
 import { readHead } from '../vault/head.ts';
 import { readTrustRoots } from '../vault/trust.ts';
-import { tell } from './errors.ts';
 import { failed, ok, warn, type Finding } from './examination.ts';
 
 const CLOCK_WARNING_MS = 10_000;
@@ -48,25 +48,29 @@ function hostName(system: System): string {
   }
 }
 
-/** One key for each host, so that a store that lets nobody delete keeps one small object and no more. */
-async function probe(what: string, store: Store, key: string): Promise<Finding[]> {
-  const bytes = Buffer.from('holdfast doctor\n');
+/** What the store honours, and its clock against this machine's. */
+async function probe(what: string, store: Store, clockKey: string): Promise<Finding[]> {
+  const { mayRead, mayDelete, keepsSha256, notes } = await probeStore(store);
+  const rights = ['write', 'list', ...(mayRead ? ['read'] : []), ...(mayDelete ? ['delete'] : [])].join(', ');
+  const findings = [
+    ok(`${what}: create-only`, 'one of racing writers wins; listing shows what was just written'),
+    ok(`${what}: rights`, rights),
+    ok(
+      `${what}: checksums`,
+      keepsSha256 ? 'kept by the store' : 'none of its own; presence is checked by sums and lengths',
+    ),
+    ...notes.map((note) => warn(`${what}: note`, note, 'See docs/operations.md, Stores.')),
+  ];
+  // One key for each host, so that a store that lets nobody delete keeps one small object and no more.
   const before = Date.now();
-  const first = await store.put(key, bytes, { createOnly: true });
+  const written = await store.put(clockKey, Buffer.from('holdfast doctor\n'), { createOnly: false }).then(
+    () => true,
+    () => false,
+  );
   const after = Date.now();
-  const findings: Finding[] = [];
-  const second = await store.put(key, bytes, { createOnly: true });
-  if (second === 'written') {
-    findings.push({
-      state: 'fail',
-      what: `${what}: create-only`,
-      detail: 'an existing object was overwritten by a create-only write',
-      doThis: 'Use a store that honours conditional writes; without them two writers can destroy a backup.',
-    });
-  } else findings.push(ok(`${what}: create-only`, 'honoured'));
-  const info = await store.head(key);
-  if (first === 'written' && info !== undefined) findings.push(clockFinding(what, info.modifiedAtMs, before, after));
-  findings.push(...(await readListRemove(what, store, key, bytes)));
+  const info = written ? await store.head(clockKey) : undefined;
+  if (info !== undefined) findings.push(clockFinding(what, info.modifiedAtMs, before, after));
+  if (mayDelete) await store.delete(clockKey);
   return findings;
 }
 
@@ -78,35 +82,6 @@ function clockFinding(what: string, storeMs: number, before: number, after: numb
   const doThis = 'Synchronise the clocks (NTP): ages, freshness and signatures depend on them.';
   if (off < CLOCK_TOLERANCE_MS) return warn(`${what}: clock`, detail, doThis);
   return { state: 'fail', what: `${what}: clock`, detail, doThis };
-}
-
-async function readListRemove(what: string, store: Store, key: string, bytes: Uint8Array): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  const listed: string[] = [];
-  for await (const object of store.list('probe/')) listed.push(object.key);
-  if (listed.includes(key)) findings.push(ok(`${what}: listing`, 'shows what was just written'));
-  else {
-    const doThis = 'Holdfast needs listing after writing; use another store.';
-    findings.push({ state: 'fail', what: `${what}: listing`, detail: 'lacks what was just written', doThis });
-  }
-  const rights: string[] = [];
-  try {
-    const read = await store.get(key);
-    if (Buffer.compare(read, bytes) !== 0) {
-      const doThis = 'This store changes what it keeps; use another.';
-      findings.push({ state: 'fail', what: `${what}: reading`, detail: 'gives other bytes than were written', doThis });
-    } else rights.push('read');
-  } catch (error) {
-    if (tell(error).code !== 'StoreDenied') throw error;
-  }
-  try {
-    await store.delete(key);
-    rights.push('delete');
-  } catch (error) {
-    if (tell(error).code !== 'StoreDenied') throw error;
-  }
-  findings.push(ok(`${what}: rights`, ['write', 'list', ...rights].join(', ')));
-  return findings;
 }
 
 async function examineSigner(what: string, store: Store, system: System, vaultId: string): Promise<Finding> {
