@@ -55,11 +55,8 @@ async function probe(what: string, store: Store, clockKey: string): Promise<Find
   const findings = [
     ok(`${what}: create-only`, 'one of racing writers wins; listing shows what was just written'),
     ok(`${what}: rights`, rights),
-    ok(
-      `${what}: checksums`,
-      keepsSha256 ? 'kept by the store' : 'none of its own; presence is checked by sums and lengths',
-    ),
-    ...notes.map((note) => warn(`${what}: note`, note, 'See docs/operations.md, Stores.')),
+    ok(`${what}: checksums`, keepsSha256 ? 'kept by the store' : 'none of its own'),
+    ...notes.map((note) => ok(`${what}: note`, note)),
   ];
   // One key for each host, so that a store that lets nobody delete keeps one small object and no more.
   const before = Date.now();
