@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { readJson, removeDurably, writeDurably } from '../docker/durable-file.ts';
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
+import { RESTORE_LABEL } from '../sources/kinds/volume-place.ts';
 import type { System } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
@@ -82,7 +83,10 @@ async function stopOne(
   await docker.stop(id, stopSeconds);
 }
 
-/** Nothing stopped, nothing done. The journal goes when all of it is healthy. */
+/**
+ * Starts what stopForRestore stopped, and what this restore made anew. Neither: nothing is done. The journal goes when
+ * all of it is healthy.
+ */
 export async function startAfterRestore(
   context: HostContext,
   input: Input<'startAfterRestore'>,
@@ -91,18 +95,44 @@ export async function startAfterRestore(
   const system = await context.system(input.system);
   const file = journalOf(context, system.name, input.restoreId);
   const stopped = await readStopped(file);
-  const docker = context.docker();
-  const limitSeconds = healthSecondsOf(system);
-  for (const level of [...new Set(stopped.map((container) => container.level))].sort((a, b) => b - a)) {
-    const now = stopped.filter((container) => container.level === level);
-    const present = await Promise.all(now.map(async ({ id }) => (await docker.inspect(id)) !== undefined));
-    const there = now.filter((_, index) => present[index]);
-    run.report({ phase: `start: ${there.map(({ name }) => name).join(', ')}` });
-    await Promise.all(there.map(({ id }) => docker.start(id)));
-    await Promise.all(there.map((container) => untilHealthy(docker, container, limitSeconds, run.signal)));
+  const made = await madeBy(context, system, input.restoreId);
+  const known = new Set(stopped.map(({ id }) => id));
+  const all = [...stopped, ...made.filter(({ id }) => !known.has(id))];
+  // Written down first: what was made is `created` only until it is started.
+  if (all.length > 0) await writeDurably(file, { format: 1, containers: all });
+  for (const level of [...new Set(all.map((container) => container.level))].sort((a, b) => b - a)) {
+    await startLevel(
+      context.docker(),
+      all.filter((container) => container.level === level),
+      healthSecondsOf(system),
+      run,
+    );
   }
   await removeDurably(file);
-  return { started: stopped.map(({ name }) => name) };
+  return { started: all.map(({ name }) => name) };
+}
+
+async function madeBy(context: HostContext, system: System, restoreId: string): Promise<StackContainer[]> {
+  const stack = system.components.find((component) => component.kind === 'compose' && component.host === context.host);
+  if (stack === undefined) return [];
+  const docker = context.docker();
+  const all = await stackOf(docker, system, [stack]);
+  const made = all.filter(({ state, labels }) => state === 'created' && labels[RESTORE_LABEL] === restoreId);
+  const leveled = await withLevels(docker, all);
+  return leveled.filter(({ id }) => made.some((container) => container.id === id));
+}
+
+async function startLevel(
+  docker: DockerHost,
+  containers: readonly StackContainer[],
+  limitSeconds: number,
+  run: Run,
+): Promise<void> {
+  const present = await Promise.all(containers.map(async ({ id }) => (await docker.inspect(id)) !== undefined));
+  const there = containers.filter((_, index) => present[index]);
+  run.report({ phase: `start: ${there.map(({ name }) => name).join(', ')}` });
+  await Promise.all(there.map(({ id }) => docker.start(id)));
+  await Promise.all(there.map((container) => untilHealthy(docker, container, limitSeconds, run.signal)));
 }
 
 function healthSecondsOf(system: System): number {

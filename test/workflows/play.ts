@@ -1,6 +1,7 @@
 /** Small moves that the tests of workflows share. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { History } from '../histories/history-json.ts';
 import { ApplicationFailure } from '@temporalio/common';
 import { ORCHESTRATION_QUEUE } from '../../src/task-queues.ts';
 import { workflowIds, type Progress } from '../../src/workflows/contract.ts';
@@ -30,6 +31,10 @@ export class Play {
 
   async run<T>(type: string, input: unknown): Promise<T> {
     return (await (await this.start(type, input)).result()) as T;
+  }
+
+  historyOf(workflowId: string): Promise<History> {
+    return this.env.client.workflow.getHandle(workflowId).fetchHistory();
   }
 
   lockIsFree(system: string): Promise<boolean> {

@@ -1,0 +1,182 @@
+/** What happens in each recorded history. The first word of a name is the workflow's type. */
+import type { History } from '../../test/histories/history-json.ts';
+import type { WorkflowHandle } from '@temporalio/client';
+import { workflowIds } from '../../src/workflows/contract.ts';
+import { waitingFor, type Play } from '../../test/workflows/play.ts';
+import { eventually, uniqueName, type Crew } from '../../test/workflows/stage.ts';
+import {
+  failWith,
+  untilCancelled,
+  type ActivityName,
+  type World,
+  type WorldOptions,
+} from '../../test/workflows/world.ts';
+
+export interface Scene {
+  readonly name: string;
+  readonly world: WorldOptions;
+  act(play: Play, world: World, workers: Crew): Promise<History>;
+}
+
+const DIGEST = 'a'.repeat(64);
+
+function finished(name: string, type: string, input: () => object, world: WorldOptions = {}): Scene {
+  return {
+    name,
+    world,
+    act: async (play) => {
+      const handle = await play.start(type, { system: uniqueName('sys'), ...input() });
+      await handle.result().catch(() => undefined);
+      return handle.fetchHistory();
+    },
+  };
+}
+
+/** Taken while the activity runs; then the run is cancelled and waited for, so that it leaves nothing behind. */
+function openIn(name: string, type: string, activity: ActivityName, input: object, world: WorldOptions = {}): Scene {
+  return {
+    name,
+    world: { ...world, script: { ...world.script, [activity]: untilCancelled } },
+    act: async (play, seen) => {
+      const handle = await play.start(type, { system: uniqueName('sys'), ...input });
+      await eventually(`${activity} runs`, () => seen.count(activity) > 0 || undefined);
+      const history = await handle.fetchHistory();
+      await ended(handle);
+      return history;
+    },
+  };
+}
+
+async function ended(handle: WorkflowHandle): Promise<void> {
+  await handle.cancel();
+  await handle.result().catch(() => undefined);
+}
+
+function restoreAnswered(name: string, answer: 'approve' | 'reject' | 'open', world: WorldOptions = {}): Scene {
+  return {
+    name,
+    world,
+    act: async (play) => {
+      const handle = await play.start('restore', { system: uniqueName('sys') });
+      await waitingFor(handle, 'approval');
+      if (answer === 'open') {
+        const history = await handle.fetchHistory();
+        await ended(handle);
+        return history;
+      }
+      await handle.executeUpdate(answer, { args: [{ digest: DIGEST, by: 'ann', why: 'not today' }] });
+      await handle.result().catch(() => undefined);
+      return handle.fetchHistory();
+    },
+  };
+}
+
+/** The lock of a backup: while it runs, or after it. */
+function lock(name: string, when: 'open' | 'finished'): Scene {
+  return {
+    name,
+    world: when === 'open' ? { script: { captureGroup: untilCancelled } } : {},
+    act: async (play, world) => {
+      const system = uniqueName('sys');
+      const handle = await play.start('backup', { system, plan: 'daily' });
+      if (when === 'open') await eventually('the capture runs', () => world.count('captureGroup') > 0 || undefined);
+      else await handle.result();
+      const history = await play.historyOf(workflowIds.lock(system, 'home'));
+      if (when === 'open') await ended(handle);
+      return history;
+    },
+  };
+}
+
+const BACKUP = { plan: 'daily' };
+const NOW = { approve: DIGEST, approvedBy: 'ann' };
+
+export const SCENES: readonly Scene[] = [
+  finished('backup-done', 'backup', () => BACKUP, { quiesce: 'pause' }),
+  finished('backup-live-done', 'backup', () => ({ ...BACKUP, tag: 'before-upgrade' })),
+  finished('backup-failed', 'backup', () => BACKUP, {
+    quiesce: 'pause',
+    script: { captureGroup: () => failWith('FreezeOverBudget') },
+  }),
+  finished('backup-refused', 'backup', () => ({ plan: 'daily', colour: 'red' })),
+  openIn('backup-open', 'backup', 'captureGroup', BACKUP, { quiesce: 'pause' }),
+  {
+    name: 'backup-cancelled',
+    world: { quiesce: 'pause', script: { captureGroup: untilCancelled } },
+    act: async (play, world) => {
+      const handle = await play.start('backup', { system: uniqueName('sys'), ...BACKUP });
+      await eventually('the capture runs', () => world.count('captureGroup') > 0 || undefined);
+      await ended(handle);
+      return handle.fetchHistory();
+    },
+  },
+  {
+    name: 'backup-waited',
+    world: { script: { captureGroup: (call) => (call === 1 ? untilCancelled() : undefined) } },
+    act: async (play, world) => {
+      const system = uniqueName('sys');
+      const first = await play.start('backup', { system, plan: 'weekly' });
+      await eventually('the first holds the lock', () => world.count('captureGroup') > 0 || undefined);
+      const second = await play.start('backup', { system, plan: 'daily' });
+      await waitingFor(second, first.workflowId);
+      await ended(first);
+      await second.result();
+      return second.fetchHistory();
+    },
+  },
+  {
+    name: 'backup-skipped',
+    world: { script: { captureGroup: untilCancelled } },
+    act: async (play, world) => {
+      const system = uniqueName('sys');
+      const first = await play.start('backup', { system, ...BACKUP });
+      await eventually('the first holds the lock', () => world.count('captureGroup') > 0 || undefined);
+      const second = await play.start('backup', { system, ...BACKUP });
+      await second.result();
+      const history = await second.fetchHistory();
+      await ended(first);
+      return history;
+    },
+  },
+  finished('verify-done', 'verify', () => ({})),
+  openIn('verify-open', 'verify', 'verifyBackup', { level: 'presence' }),
+  finished('restore-planned', 'restore', () => ({ mode: 'plan' })),
+  finished('restore-verified', 'restore', () => ({ mode: 'verify' })),
+  finished('restore-elsewhere', 'restore', () => ({ target: '/elsewhere' })),
+  restoreAnswered('restore-done', 'approve', { quiesce: 'pause' }),
+  restoreAnswered('restore-rejected', 'reject'),
+  restoreAnswered('restore-open-approval', 'open'),
+  openIn('restore-open-swap', 'restore', 'swapIn', NOW),
+  finished('restore-rolled-back', 'restore', () => NOW, {
+    script: { swapIn: (call) => (call === 2 ? failWith('PermissionDenied') : undefined) },
+  }),
+  {
+    name: 'restore-unhealthy-rolled-back',
+    world: { script: { startAfterRestore: (call) => (call <= 3 ? failWith('Unhealthy') : undefined) } },
+    act: async (play) => {
+      const handle = await play.start('restore', { system: uniqueName('sys'), ...NOW });
+      await waitingFor(handle, 'keep or roll back');
+      await handle.executeUpdate('reject', { args: [{ by: 'ann' }] });
+      await handle.result();
+      return handle.fetchHistory();
+    },
+  },
+  lock('systemLock-done', 'finished'),
+  lock('systemLock-open', 'open'),
+  finished('releaseFreeze-done', 'releaseFreeze', () => ({ host: 'alpha', freezeId: 'f-0' })),
+  {
+    name: 'releaseFreeze-open',
+    world: {},
+    act: async (play, _, workers) => {
+      await workers.stop('urgent');
+      const handle = await play.start('releaseFreeze', { system: uniqueName('sys'), host: 'alpha' });
+      const history = await eventually('the release is asked for', async () => {
+        const now = await handle.fetchHistory();
+        return (now.events?.length ?? 0) >= 5 ? now : undefined;
+      });
+      await workers.start('urgent');
+      await handle.result();
+      return history;
+    },
+  },
+];
