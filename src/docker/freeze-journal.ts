@@ -96,11 +96,19 @@ export async function readJournal(stateDirectory: string, freezeId: string): Pro
   return await parseJournal(journalPath(stateDirectory, freezeId));
 }
 
-/** Every freeze that is held or was left, oldest first. */
-export async function readJournals(stateDirectory: string): Promise<FreezeJournal[]> {
+export interface JournalsFound {
+  /** Every freeze that is held or was left, oldest first. */
+  readonly journals: readonly FreezeJournal[];
+  /** Files that are no journals, and why: one of them must not keep the others from being released. */
+  readonly unreadable: readonly string[];
+}
+
+export async function readJournals(stateDirectory: string): Promise<JournalsFound> {
   const paths = await listFiles(freezesDirectory(stateDirectory), '.json');
-  const journals = await Promise.all(paths.map(parseJournal));
-  return journals.filter((journal) => journal !== undefined).sort((a, b) => a.beganAtMs - b.beganAtMs);
+  const read = await Promise.allSettled(paths.map(parseJournal));
+  const journals = read.flatMap((one) => (one.status === 'fulfilled' && one.value !== undefined ? [one.value] : []));
+  const unreadable = read.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : []));
+  return { journals: journals.sort((a, b) => a.beganAtMs - b.beganAtMs), unreadable };
 }
 
 async function parseJournal(path: string): Promise<FreezeJournal | undefined> {

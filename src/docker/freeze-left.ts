@@ -16,7 +16,7 @@ export interface LeftOptions {
 
 /** Freezes whose worker is dead: nobody but the guard or a caller of `releaseFreeze` will release them. */
 export async function leftFreezes(stateDirectory: string): Promise<FreezeJournal[]> {
-  const journals = await readJournals(stateDirectory);
+  const { journals } = await readJournals(stateDirectory);
   return journals.filter((journal) => !isAlive(journal.worker));
 }
 
@@ -38,6 +38,8 @@ export async function releaseFreeze(
     await releaseJournal(stateDirectory, journal, options);
     over.push(journal.intent.freezeId);
   }
+  const unreadable = freezeId === undefined ? (await readJournals(stateDirectory)).unreadable : [];
+  for (const problem of unreadable) options.onTrouble?.(`left as it is: ${problem}`);
   return over;
 }
 

@@ -5,6 +5,7 @@ import { HoldfastError } from '../failures.ts';
 import { answered } from './errors.ts';
 import { releaseStep } from './freeze-judge.ts';
 import type { FreezeJournal } from './freeze-journal.ts';
+import { releasedByOthers } from './freeze-watch.ts';
 import type { DockerHost, FrozenContainer } from './types.ts';
 
 const LEVEL_PATIENCE_MS = 5000;
@@ -28,17 +29,33 @@ export async function releaseContainers(
   journal: FreezeJournal,
   options: ReleaseOptions,
 ): Promise<string[]> {
+  const known = options.known === true ? journal : await withoutOthers(docker, journal, options);
   const under: Promise<string | undefined>[] = [];
   const levels = [...new Set(journal.intent.containers.map((container) => container.level))].sort((a, b) => b - a);
   for (const level of levels) {
     const containers = journal.intent.containers.filter((container) => container.level === level);
-    const ofLevel = containers.map((container) => releaseOne(docker, journal, container, options));
+    const ofLevel = containers.map((container) => releaseOne(docker, known, container, options));
     under.push(...ofLevel);
     // One that cannot start must not keep the others down.
     await Promise.race([Promise.allSettled(ofLevel), sleep(LEVEL_PATIENCE_MS, undefined, { ref: false })]);
   }
   const done = await Promise.all(under);
   return done.filter((id) => id !== undefined);
+}
+
+async function withoutOthers(
+  docker: DockerHost,
+  journal: FreezeJournal,
+  options: ReleaseOptions,
+): Promise<FreezeJournal> {
+  try {
+    const others = await releasedByOthers(docker, journal);
+    return { ...journal, released: [...journal.released, ...others] };
+  } catch (error) {
+    // Better to start what somebody paused meanwhile than to leave what this freeze paused.
+    options.onTrouble?.(`ask the engine who released what: ${messageOf(error)}`);
+    return journal;
+  }
 }
 
 async function releaseOne(

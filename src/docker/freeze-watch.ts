@@ -1,6 +1,7 @@
 /** Listens to the engine while something is frozen, for what a look at the end would not show. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { FreezeJournal } from './freeze-journal.ts';
 import type { DockerEvent, DockerHost, FreezeIntent } from './types.ts';
 
 export interface FreezeWatch {
@@ -66,4 +67,31 @@ export async function watchFreeze(docker: DockerHost, intent: FreezeIntent): Pro
 /** Lets events that happened before now arrive. */
 export async function drain(): Promise<void> {
   await sleep(2);
+}
+
+/**
+ * Containers that somebody unpaused after this freeze had paused them, as far as the engine still remembers (its last
+ * 256 events): what they are by now is that person's doing. The freeze's own release is not yet among them. For a stop
+ * nothing is asked: there the container's start time says it.
+ */
+export async function releasedByOthers(docker: DockerHost, journal: FreezeJournal): Promise<string[]> {
+  const times = Object.values(journal.touchedAtMs);
+  if (times.length === 0 || journal.intent.mode === 'stop') return [];
+  const signal = AbortSignal.timeout(10_000);
+  const events = await docker.events({
+    sinceMs: Math.min(...times),
+    untilMs: Date.now(),
+    types: ['container'],
+    actions: ['pause', 'unpause'],
+    signal,
+  });
+  const held = new Set<string>();
+  const loosened = new Set<string>();
+  for await (const event of events) {
+    if (event.action === 'pause') held.add(event.subject);
+    // One before it was held is part of how it came to run.
+    if (event.action === 'unpause' && held.has(event.subject)) loosened.add(event.subject);
+  }
+  signal.throwIfAborted();
+  return journal.intent.containers.map(({ id }) => id).filter((id) => loosened.has(id));
 }

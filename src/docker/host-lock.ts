@@ -1,6 +1,6 @@
 /**
  * A lock for one host that the kernel frees when its holder dies, however it dies: a name in Linux' abstract socket
- * namespace, which only one process can have bound. See docs/decisions/0030-host-lock.md.
+ * namespace, which only one process can have bound. See docs/decisions/freezes.md.
  */
 import { createHash } from 'node:crypto';
 import { connect, createServer } from 'node:net';

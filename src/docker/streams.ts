@@ -22,6 +22,7 @@ export async function listen(
     () =>
       docker.getEvents({
         since: filter.sinceMs / 1000,
+        ...(filter.untilMs === undefined ? {} : { until: filter.untilMs / 1000 }),
         abortSignal: filter.signal,
         filters: { type: [...filter.types], event: [...filter.actions] },
       }),

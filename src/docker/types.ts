@@ -119,6 +119,8 @@ export interface DockerHost {
 
 export interface EventFilter {
   readonly sinceMs: number;
+  /** Given: the events until then that the engine still remembers, and no more. */
+  readonly untilMs?: number;
   readonly types: readonly ('container' | 'volume')[];
   readonly actions: readonly string[];
   readonly signal: AbortSignal;

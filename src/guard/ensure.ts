@@ -1,7 +1,8 @@
 /** Finds the guard of a state directory, or starts it, and keeps it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -21,8 +22,8 @@ const START_LIMIT_MS = 60_000;
  * when it is killed another one is started. Starting takes a few hundred ms: take the lease before anything is frozen.
  */
 export async function ensureGuard(stateDirectory: string, signal: AbortSignal): Promise<GuardLease> {
-  const name = await guardName(stateDirectory);
-  let current = await reach(name, stateDirectory, signal);
+  await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+  let current = await reach(stateDirectory, signal);
   let closed = false;
   const keep = (): void => {
     current.socket.once('close', () => {
@@ -32,7 +33,7 @@ export async function ensureGuard(stateDirectory: string, signal: AbortSignal): 
   const renew = async (): Promise<void> => {
     try {
       // Not the caller's signal: a freeze that is being released after an abort is still guarded.
-      const next = await reach(name, stateDirectory, AbortSignal.timeout(START_LIMIT_MS));
+      const next = await reach(stateDirectory, AbortSignal.timeout(START_LIMIT_MS));
       current = next;
       if (closed) next.socket.destroy();
       else keep();
@@ -52,15 +53,13 @@ export async function ensureGuard(stateDirectory: string, signal: AbortSignal): 
   };
 }
 
-async function reach(
-  name: string,
-  stateDirectory: string,
-  signal: AbortSignal,
-): Promise<{ pid: number; socket: Socket }> {
+async function reach(stateDirectory: string, signal: AbortSignal): Promise<{ pid: number; socket: Socket }> {
   const limitMs = performance.now() + START_LIMIT_MS;
   let startedAtMs = -Infinity;
   for (let attempt = 0; performance.now() < limitMs; attempt++) {
     signal.throwIfAborted();
+    const name = await guardName(stateDirectory);
+    if (name === undefined) throw new HoldfastError('Internal', `${stateDirectory} was removed`);
     const found = await greet(name);
     if (found !== undefined) return found;
     // A guard that was just about to end does not answer; one that is starting needs its time.
@@ -103,7 +102,6 @@ function greet(name: string): Promise<{ pid: number; socket: Socket } | undefine
 
 /** Its own session, so that neither the worker's death nor its terminal takes it along. */
 async function start(stateDirectory: string): Promise<void> {
-  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   const log = openSync(join(stateDirectory, 'guard.log'), 'a', 0o600);
   try {
     const child = spawn(process.execPath, [MAIN, stateDirectory], {

@@ -3,7 +3,6 @@
  * state directory and releases one when its budget is over or its worker is dead. It ends when it has had nothing to
  * guard for a while.
  */
-import { stat } from 'node:fs/promises';
 import type { Server, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -38,7 +37,10 @@ export async function guard(options: GuardOptions): Promise<'another' | 'idle' |
   const clients = new Set<Socket>();
   let wake = Promise.withResolvers<undefined>();
   let lastUseMs = monotonicMs();
-  const server = await bindLock(await guardName(options.stateDirectory), (socket) => {
+  // Never made here: one that starts late would bring back what somebody removed.
+  const name = await guardName(options.stateDirectory);
+  if (name === undefined) return 'gone';
+  const server = await bindLock(name, (socket) => {
     clients.add(socket);
     lastUseMs = monotonicMs();
     socket.on('error', () => undefined);
@@ -52,14 +54,15 @@ export async function guard(options: GuardOptions): Promise<'another' | 'idle' |
   });
   if (server === undefined) return 'another';
   const releasing = new Map<string, Promise<void>>();
+  const told = new Set<string>();
   options.log(`guarding ${options.stateDirectory}`);
   try {
     for (;;) {
-      if (!(await exists(options.stateDirectory))) {
+      if ((await guardName(options.stateDirectory)) !== name) {
         await Promise.allSettled(releasing.values());
         return 'gone';
       }
-      const held = await look(options, releasing);
+      const held = await look(options, releasing, told);
       if (held > 0 || clients.size > 0) lastUseMs = monotonicMs();
       // Nothing is awaited between this decision and the close, so nobody can be greeted in between.
       if (clients.size === 0 && held === 0 && monotonicMs() - lastUseMs > options.idleMs) {
@@ -75,14 +78,11 @@ export async function guard(options: GuardOptions): Promise<'another' | 'idle' |
 }
 
 /** How many freezes there are; starts to release those that are due. */
-async function look(options: GuardOptions, releasing: Map<string, Promise<void>>): Promise<number> {
-  let journals: FreezeJournal[];
-  try {
-    journals = await readJournals(options.stateDirectory);
-  } catch (error) {
-    // One that cannot be read may hold something: stay.
-    options.log(`read the journals: ${String(error)}`);
-    return 1;
+async function look(options: GuardOptions, releasing: Map<string, Promise<void>>, told: Set<string>): Promise<number> {
+  const { journals, unreadable } = await readJournals(options.stateDirectory);
+  for (const problem of unreadable) {
+    if (!told.has(problem)) options.log(`left as it is: ${problem}`);
+    told.add(problem);
   }
   for (const journal of journals) {
     const { freezeId } = journal.intent;
@@ -121,16 +121,6 @@ async function fire(options: GuardOptions, journal: FreezeJournal, why: string):
   // A living worker still reads its journal: it removes both itself. While it may still stop more, this looks again.
   if (!worker) await removeJournal(stateDirectory, freezeId);
   else if ((await readJournal(stateDirectory, freezeId)) === undefined) await removeJournal(stateDirectory, freezeId);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 function shut(server: Server, clients: ReadonlySet<Socket>): void {

@@ -1,11 +1,15 @@
 /** How a worker and its guard find each other: a lock's address of the state directory, and one line each way. */
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 
-/** By device and inode, so that two names of one directory are one guard. The directory is made when missing. */
-export async function guardName(stateDirectory: string): Promise<string> {
-  await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
-  const { dev, ino } = await stat(stateDirectory, { bigint: true });
-  return `guard:${dev.toString()}:${ino.toString()}`;
+/** By device and inode, so that two names of one directory are one guard. Undefined when there is none. */
+export async function guardName(stateDirectory: string): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await stat(stateDirectory, { bigint: true });
+    return `guard:${dev.toString()}:${ino.toString()}`;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** What the guard says to everybody who connects; from then on the connection keeps it alive. */

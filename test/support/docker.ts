@@ -38,7 +38,7 @@ export interface DockerCorner {
   volume(labels?: Record<string, string>): Promise<string>;
   /** Removed with the rest when a test made it by another way than this. */
   alsoVolume(name: string): void;
-  state(this: void, id: string): Promise<string>;
+  readonly state: (id: string) => Promise<string>;
   cleanUp(): Promise<void>;
 }
 

@@ -1,0 +1,174 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beginFreeze } from '../../src/docker/freeze.ts';
+import { planFreeze } from '../../src/docker/freeze-plan.ts';
+import { ensureGuard } from '../../src/guard/ensure.ts';
+import { verdict } from '../../src/guard/judge.ts';
+import { dockerCorner } from '../support/docker.ts';
+import type { DockerCorner } from '../support/docker.ts';
+
+const HOLDER = fileURLToPath(new URL('./holder.ts', import.meta.url));
+const WAIT = { timeout: 60_000, interval: 50 };
+const never = new AbortController().signal;
+
+let corner: DockerCorner;
+let stateDirectory: string;
+let workers: ChildProcess[];
+let guards: Set<number>;
+
+beforeAll(async () => {
+  corner = await dockerCorner();
+});
+afterAll(async () => {
+  await corner.cleanUp();
+});
+beforeEach(async () => {
+  stateDirectory = await mkdtemp(join(tmpdir(), 'holdfast-guard-'));
+  workers = [];
+  guards = new Set();
+});
+afterEach(async () => {
+  for (const worker of workers) await killed(worker);
+  // A guard ends when its directory is gone; each is waited for, so that none is left behind.
+  await rm(stateDirectory, { recursive: true, force: true });
+  for (const pid of guards) await vi.waitFor(() => expect(runs(pid)).toBe(false), WAIT);
+});
+
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function killed(worker: ChildProcess): Promise<void> {
+  if (worker.exitCode !== null || worker.signalCode !== null) return;
+  worker.kill('SIGKILL');
+  await once(worker, 'exit');
+}
+
+async function holder(volume: string, mode: string, budget = '600'): Promise<{ worker: ChildProcess; guard: number }> {
+  const worker = spawn(process.execPath, [HOLDER, stateDirectory, volume, mode, budget], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  workers.push(worker);
+  for await (const line of createInterface({ input: worker.stdout })) {
+    const guard = Number(/^frozen (\d+)$/.exec(line)?.[1]);
+    guards.add(guard);
+    return { worker, guard };
+  }
+  throw new Error('the worker ended before it froze anything');
+}
+
+async function journals(): Promise<string[]> {
+  return await readdir(join(stateDirectory, 'freezes'));
+}
+
+describe('the guard of a state directory', () => {
+  test.each(['pause', 'stop'])(
+    'the worker is killed in a freeze (%s): everything runs again without it',
+    async (mode) => {
+      const volume = await corner.volume();
+      const id = await corner.container({ binds: [`${volume}:/data`] });
+      const { worker } = await holder(volume, mode);
+      expect(await corner.state(id)).toBe(mode === 'pause' ? 'paused' : 'exited');
+      await killed(worker);
+      await vi.waitFor(async () => expect(await corner.state(id)).toBe('running'), WAIT);
+      await vi.waitFor(async () => expect(await journals()).toEqual([]), WAIT);
+    },
+  );
+
+  test('the budget is over and the worker does nothing: released, and the proof fails', async () => {
+    const volume = await corner.volume();
+    const id = await corner.container({ binds: [`${volume}:/data`] });
+    const guard = await ensureGuard(stateDirectory, never);
+    guards.add(guard.pid);
+    const intent = await planFreeze(corner.docker, {
+      freezeId: 'slow',
+      system: 'test',
+      mode: 'pause',
+      budgetSeconds: 1,
+      volumes: [volume],
+    });
+    const held = await beginFreeze(intent, { docker: corner.docker, stateDirectory, guard, signal: never });
+    await vi.waitFor(async () => expect(await corner.state(id)).toBe('running'), WAIT);
+    await expect(held.prove()).rejects.toMatchObject({ code: 'FreezeOverBudget' });
+    // By now the operator pauses it for a reason of his own: it is no longer this freeze's business.
+    await vi.waitFor(async () => expect(await journals()).toContain('slow.fired'), WAIT);
+    await held.release();
+    expect(await corner.state(id)).toBe('running');
+    expect(await journals()).toEqual([]);
+  });
+
+  test('asked for by several at once: one process; killed: another one takes its place', async () => {
+    const leases = await Promise.all([1, 2, 3].map(() => ensureGuard(stateDirectory, never)));
+    const [first, second, third] = leases;
+    for (const lease of leases) guards.add(lease.pid);
+    expect(guards.size).toBe(1);
+    const pid = first?.pid ?? 0;
+    second?.close();
+    third?.close();
+    process.kill(pid, 'SIGKILL');
+    await vi.waitFor(() => expect(first?.pid).not.toBe(pid), WAIT);
+    guards.add(first?.pid ?? 0);
+    expect(runs(first?.pid ?? 0)).toBe(true);
+    first?.close();
+  });
+
+  test('nothing to guard: it ends by itself, and whoever asks at that moment gets one that stays', async () => {
+    vi.stubEnv('HOLDFAST_GUARD_IDLE_MS', '30');
+    vi.stubEnv('HOLDFAST_GUARD_INTERVAL_MS', '20');
+    try {
+      // Again and again in the short time in which the last one is about to end.
+      for (let round = 0; round < 6; round++) {
+        const lease = await ensureGuard(stateDirectory, never);
+        guards.add(lease.pid);
+        const { pid } = lease;
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        expect(runs(pid)).toBe(true);
+        lease.close();
+        await new Promise((resolve) => setTimeout(resolve, 10 * round));
+      }
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    for (const pid of guards) await vi.waitFor(() => expect(runs(pid)).toBe(false), WAIT);
+  });
+});
+
+describe('when a guard releases', () => {
+  const journal = {
+    format: 1,
+    intent: {
+      freezeId: 'f',
+      system: 's',
+      mode: 'pause',
+      budgetSeconds: 30,
+      volumes: [],
+      plannedAtMs: 0,
+      containers: [],
+    },
+    worker: { pid: 7, startTicks: '1', bootId: 'b' },
+    beganAtMs: 0,
+    beganMonotonicMs: 1000,
+    touchedAtMs: { c: 0 },
+    notOurs: [],
+    released: [],
+  } as const;
+
+  test('within the budget of a living worker never, over it or with a dead one at once', () => {
+    expect(verdict(journal, { monotonicMs: 30_999, workerAlive: true })).toBeUndefined();
+    expect(verdict(journal, { monotonicMs: 31_000, workerAlive: true })).toContain('budget of 30 s');
+    expect(verdict(journal, { monotonicMs: 1000, workerAlive: false })).toContain('process 7');
+    expect(verdict({ ...journal, touchedAtMs: {} }, { monotonicMs: 99_000, workerAlive: true })).toBeUndefined();
+  });
+});
