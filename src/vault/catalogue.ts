@@ -136,8 +136,8 @@ function chainNote(before: CatalogueEntry | undefined, entry: CatalogueEntry): s
   if (sequence === last + 1) {
     return previousSha256 === (before?.sha256 ?? null) ? undefined : `it does not follow its signer's manifest ${last}`;
   }
-  const missing = sequence - last === 2 ? `manifest ${last + 1}` : `manifests ${last + 1} to ${sequence - 1}`;
-  return `before it, its signer's ${missing} are not here`;
+  const missing = sequence - last === 2 ? `manifest ${last + 1} is` : `manifests ${last + 1} to ${sequence - 1} are`;
+  return `before it, its signer's ${missing} missing`;
 }
 
 function withNotes(notes: readonly string[]): { notes?: readonly string[] } {

@@ -30,6 +30,8 @@ export interface TestVault extends AsyncDisposable {
   readonly store: Store;
   readonly keys: VaultKeySet;
   readonly vaultId: string;
+  /** Another store, with nothing in it. */
+  emptyStore(): Promise<Store>;
   /** The writer reads and writes through `store` unless another is given. */
   writer(options?: { store?: Store; statePath?: string }): Promise<WriterVault>;
   reader(options?: { store?: Store; identity?: string; rootFingerprint?: string }): Promise<ReaderVault>;
@@ -68,6 +70,7 @@ export async function makeTestVault(): Promise<TestVault> {
     store,
     keys,
     vaultId,
+    emptyStore: () => openDirectory(join(directory, 'empty')),
     writer: (options = {}) =>
       openWriterVault({
         store: options.store ?? store,
