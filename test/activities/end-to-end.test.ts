@@ -1,8 +1,10 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BackupResult, RestorePlan, RestoreResult, VerifyResult } from '../../src/workflows/contract.ts';
-import { waitingFor } from '../workflows/play.ts';
+import { failureOf, waitingFor } from '../workflows/play.ts';
+import { eventually } from '../workflows/stage.ts';
 import { makeSite, textOf, type Site } from './site.ts';
 
 let site: Site;
@@ -14,16 +16,31 @@ beforeAll(async () => {
       '  config:',
       '    kind: files',
       `    path: ${data('config')}`,
+      '  bulk:',
+      '    kind: files',
+      '    tier: reference',
+      `    path: ${data('bulk')}`,
+      '  orders:',
+      '    kind: sqlite',
+      '    tier: critical',
+      `    path: ${data('orders.db')}`,
+      '    requiredTables: [orders]',
       'plans:',
       '  daily:',
-      '    components: [config]',
+      '    components: [config, orders]',
+      '    stores: [disk]',
+      '    keep: { last: 5 }',
+      '  bulk:',
+      '    components: [bulk]',
       '    stores: [disk]',
       '    keep: { last: 5 }',
     ].join('\n'),
   );
   await mkdir(site.data('config/sub'), { recursive: true });
+  await mkdir(site.data('bulk'));
   await writeFile(site.data('config/a.txt'), 'one');
   await writeFile(site.data('config/sub/b.bin'), Buffer.alloc(300_000, 7));
+  order(3);
   await site.startWorker('orchestration');
   await site.startWorker('host');
 });
@@ -32,29 +49,115 @@ afterAll(async () => {
   await site[Symbol.asyncDispose]();
 });
 
+function order(amount: number): void {
+  using database = new DatabaseSync(site.data('orders.db'));
+  database.exec('CREATE TABLE IF NOT EXISTS orders (amount INTEGER)');
+  database.prepare('INSERT INTO orders VALUES (?)').run(amount);
+}
+
+function total(): number {
+  using database = new DatabaseSync(site.data('orders.db'), { readOnly: true });
+  return Number(database.prepare('SELECT sum(amount) AS total FROM orders').get()?.['total']);
+}
+
+async function approved(input: object): Promise<RestoreResult> {
+  const handle = await site.start('restore', input);
+  await waitingFor(handle, 'approval');
+  const plan = await handle.query<RestorePlan>('plan');
+  await handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
+  return (await handle.result()) as RestoreResult;
+}
+
 describe('a small system on real workers', () => {
-  test('backup, backup with nothing to do, verify', async () => {
+  test('first backup, one with nothing to do, both whole when read back [M3]', async () => {
     const first = await site.run<BackupResult>('backup', { plan: 'daily' });
     expect(first).toMatchObject({ outcome: 'done', verified: { level: 'presence', ok: true } });
-    const at = performance.now();
+    expect(first.storedBytes).toBeGreaterThan(0);
     const second = await site.run<BackupResult>('backup', { plan: 'daily' });
-    console.log('second backup ms', performance.now() - at, second);
-    expect(second).toMatchObject({ outcome: 'done', chunksNew: 0 });
+    expect(second).toMatchObject({ outcome: 'done', chunksNew: 0, storedBytes: 0 });
     const verified = await site.run<VerifyResult>('verify', { level: 'content' });
-    expect(verified).toMatchObject({ ok: true, backup: second.backup });
+    expect(verified).toMatchObject({ ok: true, backup: second.backup, bad: [] });
   });
 
-  test('files destroyed, then restored after approval of the printed plan', async () => {
+  test('data destroyed, plan approved: everything is back, the broken state lies aside and in a safety backup [M5] [M6]', async () => {
     await rm(site.data('config/sub'), { recursive: true });
     await writeFile(site.data('config/a.txt'), 'broken');
-    const handle = await site.start('restore', {});
-    await waitingFor(handle, 'approval');
-    const plan = await handle.query<RestorePlan>('plan');
-    await handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
-    const result = (await handle.result()) as RestoreResult;
-    console.log(result);
+    order(1000);
+    const result = await approved({});
+    expect(result.outcome).toBe('restored');
+    expect(result.plan.components.map(({ name }) => name)).toEqual(['orders', 'config']);
+    expect(result.checks.every(({ ok }) => ok)).toBe(true);
+    expect(await textOf(site.data('config/a.txt'))).toBe('one');
+    expect(await textOf(site.data('config/sub/b.bin'))).toHaveLength(300_000);
+    expect(total()).toBe(3);
+    expect(result.aside.length).toBeGreaterThan(0);
+    expect(result.aside.every((place) => existsSync(place))).toBe(true);
+    expect(result.safetyBackup).toBeDefined();
+    const latest = await site.run<RestoreResult>('restore', { mode: 'plan' });
+    expect(latest.plan.backup).toBe(result.plan.backup);
+  });
+
+  test('one component, single paths, from a backup named by its id: nothing else changes', async () => {
+    const { backup } = await site.run<BackupResult>('backup', { plan: 'daily' });
+    order(500);
+    await writeFile(site.data('config/a.txt'), 'two');
+    await writeFile(site.data('config/sub/b.bin'), 'three');
+    const result = await approved({ backup, components: 'config', paths: 'a.txt' });
     expect(result.outcome).toBe('restored');
     expect(await textOf(site.data('config/a.txt'))).toBe('one');
-    expect(await textOf(path.join(site.data('config/sub/b.bin')))).toHaveLength(300_000);
+    expect(await textOf(site.data('config/sub/b.bin'))).toBe('three');
+    expect(total()).toBe(503);
+  });
+
+  test('another target and verify only: nothing live is touched, and verify leaves nothing behind', async () => {
+    const before = await readdir(site.data('.'));
+    const elsewhere = site.data('elsewhere');
+    const copied = await site.run<RestoreResult>('restore', { components: 'config', target: elsewhere });
+    expect(copied.outcome).toBe('restored');
+    expect(await textOf(`${elsewhere}/a.txt`)).toBe('one');
+    await rm(elsewhere, { recursive: true });
+    const verified = await site.run<RestoreResult>('restore', { mode: 'verify' });
+    expect(verified.outcome).toBe('verified');
+    expect(await readdir(site.data('.'))).toEqual(before);
+  });
+
+  test('live data missing altogether, as on a new machine: made again', async () => {
+    await rm(site.data('config'), { recursive: true });
+    await rm(site.data('orders.db'));
+    const result = await approved({});
+    expect(result.outcome).toBe('restored');
+    expect(await textOf(site.data('config/a.txt'))).toBe('one');
+    expect(total()).toBe(3);
+  });
+
+  test('no such backup, no such component: the code of the catalogue and what there is', async () => {
+    expect((await failureOf(site.run('verify', { backup: 'nope' }))).type).toBe('BackupMissing');
+    const failure = await failureOf(site.run('restore', { components: 'orderz' }));
+    expect(failure.type).toBe('BadInput');
+    expect(failure.message).toContain('orders');
+  });
+
+  test('the host worker is killed in the middle of a capture: the backup goes on with the next worker', async () => {
+    for (let index = 0; index < 40; index++) {
+      const noise = Buffer.alloc(1_000_000);
+      for (let at = 0; at < noise.length; at += 4)
+        noise.writeUInt32LE((Math.imul(at + 1, 2654435761) ^ index) >>> 0, at);
+      await writeFile(site.data(`bulk/${index}.bin`), noise);
+    }
+    const [, host] = site.workers();
+    const handle = await site.start('backup', { plan: 'bulk' });
+    await eventually('the capture has begun', async () => {
+      const { raw } = await handle.describe();
+      return (
+        raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'captureGroup') === true || undefined
+      );
+    });
+    if (host !== undefined) await site.kill(host);
+    await site.startWorker('host');
+    const result = (await handle.result()) as BackupResult;
+    expect(result).toMatchObject({ outcome: 'done', verified: { ok: true } });
+    expect(await site.run<VerifyResult>('verify', { backup: result.backup, level: 'content' })).toMatchObject({
+      ok: true,
+    });
   });
 });

@@ -21,6 +21,8 @@ export interface Site extends AsyncDisposable {
   /** A line of the command line program. */
   holdfast(...args: string[]): Promise<string>;
   startWorker(role: 'orchestration' | 'host'): Promise<ChildProcess>;
+  /** Those that run, in the order of their start. */
+  workers(): ChildProcess[];
   /** SIGKILL, as by the kernel. */
   kill(worker: ChildProcess): Promise<void>;
   run<T>(type: string, input: object): Promise<T>;
@@ -68,6 +70,7 @@ export async function makeSite(describe: (data: (name: string) => string) => str
     env,
     data,
     holdfast,
+    workers: () => [...workers.keys()],
     kill,
     startWorker: async (role) => {
       const args = role === 'host' ? ['--role', 'host', '--host', HOST] : ['--role', 'orchestration'];
