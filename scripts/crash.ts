@@ -1,0 +1,57 @@
+/**
+ * `npm run crash`: strikes seeded points spread over backup and restore and checks after each that the operation
+ * completed or failed cleanly, that the same bytes came back, that nothing stayed paused or stopped, and that no chunk is
+ * stored twice. `npm run crash -- --points 500 --seed 7`; one point again: `--seed N --points 1`.
+ */
+import { parseArgs } from 'node:util';
+import { restartDockerEngine } from './crash/docker-restart.ts';
+import { runCrashSuite } from './crash/run.ts';
+import { prepare, runMain } from './setup.ts';
+
+const USAGE = 'Usage: npm run crash -- [--points 500] [--seed N] [--long] [--restart-docker]';
+
+function wholeNumber(text: string, name: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} must be a whole number. ${USAGE}`);
+  return value;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      points: { type: 'string', default: '500' },
+      seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 1_000_000) },
+      long: { type: 'boolean', default: false },
+      'restart-docker': { type: 'boolean', default: false },
+    },
+  });
+  const seed = wholeNumber(values.seed, 'seed');
+  const points = wholeNumber(values.points, 'points');
+  await using prepared = await prepare('test');
+  Object.assign(process.env, prepared.environment);
+  const startedAt = Date.now();
+  const report = await runCrashSuite({
+    seed,
+    points,
+    long: values.long,
+    say: (line) => process.stdout.write(`${line}\n`),
+    ...(values['restart-docker'] ? { restartDocker: restartDockerEngine } : {}),
+  });
+  const hit = report.points.filter((point) => point.hit).length;
+  const clean = report.points.filter(({ outcome }) => outcome === 'failed cleanly').length;
+  const seconds = Math.round((Date.now() - startedAt) / 1000);
+  process.stdout.write(
+    [
+      '',
+      `seed ${seed}: ${report.points.length} of ${points} points in ${seconds} s`,
+      `${hit} struck while the operation ran; ${clean} ended in a clean failure and completed when asked for again`,
+      ...report.broken.map((line) => `BROKEN ${line}`),
+      `${report.points.length} passed, ${points - report.points.length} failed`,
+      '',
+    ].join('\n'),
+  );
+  return report.broken.length === 0 && report.points.length === points ? 0 : 1;
+}
+
+await runMain(() => main(process.argv.slice(2)));
