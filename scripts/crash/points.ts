@@ -1,0 +1,107 @@
+/** Where a crash strikes, decided by a seed alone. Pure. */
+
+export type Operation = 'backup' | 'restore';
+export type Victim = 'host worker' | 'worker' | 'server' | 'store' | 'docker';
+export type StoreFault = 'unavailable' | 'reset' | 'lose-answer' | 'cut' | 'hang';
+
+/** What can be struck where an operation runs. */
+export interface Targets {
+  /** The store is reached through a proxy that can misbehave. */
+  readonly store: boolean;
+  /** The Docker daemon may be restarted. */
+  readonly docker: boolean;
+  /** Requests may hang until the client's patience ends, which takes minutes for a large object. */
+  readonly hang: boolean;
+}
+
+export interface Point {
+  readonly seed: number;
+  readonly operation: Operation;
+  readonly victim: Victim;
+  /** Which of the operation's steps, as a part of their number: 0 the first, just under 1 the last. */
+  readonly stepPart: number;
+  /** How long after the step was scheduled, as a part of the time it took without a crash. */
+  readonly delayPart: number;
+  readonly fault: StoreFault;
+  /** How many requests of the store the fault befalls. */
+  readonly requests: number;
+}
+
+/** Numbers in [0, 1) from a seed (mulberry32): the same on every machine, far apart for neighbouring seeds. */
+export function randomFrom(seed: number): () => number {
+  let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+function pick<T>(choices: readonly (readonly [T, number])[], part: number): T {
+  const total = choices.reduce((sum, [, weight]) => sum + weight, 0);
+  let left = part * total;
+  for (const [choice, weight] of choices) {
+    left -= weight;
+    if (left < 0) return choice;
+  }
+  const last = choices.at(-1);
+  if (last === undefined) throw new Error('nothing to choose from');
+  return last[0];
+}
+
+/** Even seeds strike a backup, odd ones a restore; the rest follows from the seed. */
+export function pointOf(seed: number, targets: Targets): Point {
+  const random = randomFrom(seed);
+  const victim = pick<Victim>(
+    [
+      ['host worker', 6],
+      ['worker', 2],
+      ['server', 2],
+      ['store', targets.store ? 8 : 0],
+      ['docker', targets.docker ? 2 : 0],
+    ],
+    random(),
+  );
+  const fault = pick<StoreFault>(
+    [
+      ['unavailable', 3],
+      ['reset', 3],
+      ['lose-answer', 3],
+      ['cut', 3],
+      ['hang', targets.hang ? 1 : 0],
+    ],
+    random(),
+  );
+  return {
+    seed,
+    operation: seed % 2 === 0 ? 'backup' : 'restore',
+    victim,
+    stepPart: random(),
+    delayPart: random() * 1.1,
+    fault,
+    requests: 1 + Math.floor(random() * 5),
+  };
+}
+
+/** The seeds of a run, in pairs that one cycle of backup and restore serves. */
+export function cyclesOf(firstSeed: number, points: number): number[][] {
+  const seeds = Array.from({ length: points }, (_, index) => firstSeed + index);
+  const cycles = new Map<number, number[]>();
+  for (const seed of seeds) {
+    const cycle = Math.floor(seed / 2);
+    cycles.set(cycle, [...(cycles.get(cycle) ?? []), seed]);
+  }
+  return [...cycles.values()];
+}
+
+/** A cycle always runs in the same place, so that a seed alone repeats it. */
+export function laneOf(seeds: readonly number[], lanes: number): number {
+  return Math.floor((seeds[0] ?? 0) / 2) % lanes;
+}
+
+export function describePoint(point: Point, lane: string, step: string): string {
+  const what =
+    point.victim === 'store' ? `store ${point.fault} for ${point.requests} requests` : `${point.victim} killed`;
+  return `seed ${point.seed}: ${lane}, ${point.operation}, ${what} in ${step} + ${Math.round(point.delayPart * 100)} %`;
+}

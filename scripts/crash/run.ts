@@ -1,0 +1,156 @@
+/** The crash suite: an engine with real worker processes, lanes with real stores and containers, and points to strike. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { connectEngine, startUp } from '../../src/engine/index.ts';
+import type { Engine, RunningEngine } from '../../src/engine/index.ts';
+import { dockerCorner } from '../../test/support/docker.ts';
+import { startFaultProxy } from '../../test/support/fault-proxy.ts';
+import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3Server } from '../../test/support/s3-server.ts';
+import { run } from '../setup/run.ts';
+import { runCycle } from './cycle.ts';
+import type { Stage, StruckPoint } from './cycle.ts';
+import { directoryStore, filesLane, writeSystemFile } from './lane.ts';
+import type { Lane, LaneStore } from './lane.ts';
+import { cyclesOf, laneOf, pointOf, randomFrom } from './points.ts';
+import { volumeLane } from './volume-lane.ts';
+
+const CLI = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts');
+
+export interface CrashOptions {
+  readonly seed: number;
+  readonly points: number;
+  readonly say: (line: string) => void;
+  /** Also what takes long: requests that hang until the client's patience ends. */
+  readonly long?: boolean;
+  /** Restarts the Docker daemon; without it no point does. */
+  readonly restartDocker?: () => Promise<void>;
+}
+
+export interface CrashReport {
+  readonly points: readonly StruckPoint[];
+  /** One line for each cycle that broke a promise. */
+  readonly broken: readonly string[];
+}
+
+/** An S3 server of its own behind a proxy that can misbehave. */
+async function s3Store(base: string, closers: (() => Promise<void>)[]): Promise<LaneStore> {
+  const server = await startS3Server();
+  closers.push(() => server.stop());
+  const proxy = await startFaultProxy(server.url);
+  closers.push(() => proxy.close());
+  mkdirSync(base, { recursive: true });
+  const secret = (name: string, value: string): { file: string } => {
+    const file = path.join(base, name);
+    writeFileSync(file, value, { mode: 0o600 });
+    return { file };
+  };
+  const config = {
+    kind: 's3',
+    bucket: server.bucket,
+    prefix: 'crash',
+    region: S3_REGION,
+    endpoint: proxy.url,
+    pathStyle: true,
+    accessKeyId: secret('access-key-id', S3_ACCESS_KEY),
+    secretAccessKey: secret('secret-access-key', S3_SECRET_KEY),
+  };
+  return { config, chunkDirectory: path.join(server.bucketPath, 'crash', 'chunks'), proxy };
+}
+
+async function makeLanes(base: string, closers: (() => Promise<void>)[]): Promise<Lane[]> {
+  const place = (name: string): string => path.join(base, name);
+  const corner = await dockerCorner();
+  closers.push(() => corner.cleanUp());
+  return [
+    filesLane('crash-files', place('files'), directoryStore(place('files'))),
+    await volumeLane('crash-volume', place('volume'), directoryStore(place('volume')), corner),
+    filesLane('crash-s3', place('s3'), await s3Store(place('s3'), closers)),
+  ];
+}
+
+async function register(lane: Lane, base: string): Promise<void> {
+  await run(process.execPath, [CLI, 'init', writeSystemFile(lane, base)], { env: { NO_COLOR: '1' } });
+}
+
+async function runLane(stage: Stage, cycles: readonly number[][], options: CrashOptions): Promise<CrashReport> {
+  const points: StruckPoint[] = [];
+  const broken: string[] = [];
+  const docker = options.restartDocker !== undefined;
+  const targets = { store: stage.lane.proxy !== undefined, docker, hang: options.long === true };
+  for (const seeds of cycles) {
+    try {
+      const struck = seeds.map((seed) => pointOf(seed, targets));
+      points.push(...(await runCycle(stage, struck, randomFrom(seeds[0] ?? 0)())));
+    } catch (error) {
+      broken.push(error instanceof Error ? error.message : String(error));
+      options.say(`  BROKEN ${broken.at(-1) ?? ''}`);
+      // What a broken cycle left would only break the next ones in other ways.
+      break;
+    }
+  }
+  return { points, broken };
+}
+
+async function strikeAll(lanes: readonly Lane[], engine: RunningEngine, client: Engine, options: CrashOptions) {
+  const stages: Stage[] = lanes.map((lane) => ({
+    lane,
+    client: client.client,
+    arena: {
+      engine,
+      lane: lane.name,
+      proxy: lane.proxy,
+      ...(options.restartDocker === undefined ? {} : { restartDocker: options.restartDocker }),
+    },
+    say: options.say,
+    steps: {},
+    count: { cycles: 0, backups: 0 },
+  }));
+  // Without a crash first: what the steps are and how long they take; one lane after the other, undisturbed.
+  for (const stage of stages) await runCycle(stage, [], 0.3);
+  const cycles = cyclesOf(options.seed, options.points);
+  const reports = await Promise.all(
+    stages.map((stage, number) =>
+      runLane(
+        stage,
+        cycles.filter((seeds) => laneOf(seeds, stages.length) === number),
+        options,
+      ),
+    ),
+  );
+  return {
+    points: reports.flatMap(({ points }) => points),
+    broken: reports.flatMap(({ broken }) => broken),
+  };
+}
+
+/**
+ * Runs the points of the seeds from `seed` on, the lanes beside each other. Everything it starts is its own: engine,
+ * workers, stores, container, volumes, state; all of it is gone at the end.
+ */
+export async function runCrashSuite(options: CrashOptions): Promise<CrashReport> {
+  const base = mkdtempSync(path.join(tmpdir(), 'holdfast-crash-'));
+  const closers: (() => Promise<void>)[] = [];
+  const before = process.env['HOLDFAST_HOME'];
+  process.env['HOLDFAST_HOME'] = path.join(base, 'home');
+  try {
+    const lanes = await makeLanes(base, closers);
+    for (const lane of lanes) await register(lane, base);
+    const hosts = lanes.map(({ name }) => name);
+    const engine = await startUp({ hosts, port: 0, uiPort: false, onEvent: (event) => tellDeaths(event, options.say) });
+    closers.push(() => engine.stop());
+    const client = await connectEngine(engine.target);
+    closers.push(() => client.close());
+    options.say(`seeds ${options.seed} to ${options.seed + options.points - 1}`);
+    return await strikeAll(lanes, engine, client, options);
+  } finally {
+    for (const close of closers.reverse()) await close();
+    if (before === undefined) delete process.env['HOLDFAST_HOME'];
+    else process.env['HOLDFAST_HOME'] = before;
+    rmSync(base, { recursive: true, force: true });
+  }
+}
+
+function tellDeaths(event: { readonly kind: string }, say: (line: string) => void): void {
+  if (process.env['HOLDFAST_CRASH_VERBOSE'] !== undefined) say(`  ${JSON.stringify(event)}`);
+}

@@ -1,0 +1,78 @@
+/** Strikes a point's victim while a story is being told. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { RunningEngine } from '../../src/engine/index.ts';
+import type { Fault, FaultProxy } from '../../test/support/fault-proxy.ts';
+import type { Point } from './points.ts';
+import { stepBegun } from './story.ts';
+import type { Step } from './story.ts';
+
+const FAULTS: Readonly<Record<Point['fault'], Fault>> = {
+  unavailable: { kind: 'status', status: 503, code: 'SlowDown' },
+  reset: { kind: 'reset' },
+  'lose-answer': { kind: 'lose-answer' },
+  cut: { kind: 'cut', part: 0.5 },
+  hang: { kind: 'hang' },
+};
+
+export interface Arena {
+  readonly engine: RunningEngine;
+  readonly lane: string;
+  readonly proxy: FaultProxy | undefined;
+  /** Restarts the Docker daemon; only where that was asked for. */
+  readonly restartDocker?: () => Promise<void>;
+}
+
+function kill(arena: Arena, name: string): boolean {
+  const pid = arena.engine.processes()[name];
+  // Between a death and the next start there is nobody to kill: another point was quicker.
+  if (pid === undefined) return false;
+  process.kill(pid, 'SIGKILL');
+  return true;
+}
+
+function befall(proxy: FaultProxy, fault: Fault, requests: number): void {
+  let left = requests;
+  proxy.always(() => (left-- > 0 ? fault : undefined));
+}
+
+async function strikeNow(point: Point, arena: Arena): Promise<boolean> {
+  switch (point.victim) {
+    case 'host worker':
+      return kill(arena, `worker ${arena.lane}`);
+    case 'worker':
+      return kill(arena, 'worker');
+    case 'server':
+      return kill(arena, 'server');
+    case 'store':
+      if (arena.proxy === undefined) throw new Error('this lane has no proxy in front of its store');
+      befall(arena.proxy, FAULTS[point.fault], point.requests);
+      return true;
+    case 'docker':
+      if (arena.restartDocker === undefined) throw new Error('the Docker daemon may not be restarted here');
+      await arena.restartDocker();
+      return true;
+  }
+}
+
+/** Which step of a story with these steps the point means. */
+export function stepIndex(point: Point, steps: readonly Step[]): number {
+  return Math.min(Math.floor(point.stepPart * steps.length), Math.max(0, steps.length - 1));
+}
+
+/**
+ * Waits for the point's step and strikes. `steps` are those of a run without a crash. False when the story was over
+ * first or nobody was there to be struck.
+ */
+export async function strike(
+  point: Point,
+  steps: readonly Step[],
+  handle: WorkflowHandle,
+  arena: Arena,
+  ended: () => boolean,
+): Promise<boolean> {
+  const index = stepIndex(point, steps);
+  const begun = await stepBegun(handle, index, ended);
+  await sleep(point.delayPart * (steps[index]?.durationMs ?? 0));
+  return (await strikeNow(point, arena)) && begun && !ended();
+}
