@@ -12,6 +12,7 @@ import type { ReplacementRecord } from '../replacement.ts';
 import { surveyTree, treeArtifact } from '../tree/artifact.ts';
 import type { TreeOptions, TreeReport } from '../tree/artifact.ts';
 import { normalPaths, pairsOfPaths } from './files-paths.ts';
+import { pairsOfSelection } from './files-selection.ts';
 import type { Beside, Captured, CaptureSink, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
 
 const ARTIFACT = 'tree.tar';
@@ -93,7 +94,7 @@ export const filesKind: ComponentKind<FilesComponent> = {
   async swapIn(component, beside, context) {
     const replacement = replacementOf(component.name, beside.restoreId, context);
     const record = await replacement.known();
-    if (record.elsewhere === null) await replacement.swapIn(() => pairsOf(record));
+    if (record.elsewhere === null) await replacement.swapIn(() => pairsOf(component, record, context.signal));
   },
 
   async swapBack(component, beside, context) {
@@ -196,26 +197,17 @@ function check(name: string, expected: number, found: number): CheckReport['chec
   return { name, ok, detail: ok ? String(found) : `${found} instead of ${expected}` };
 }
 
-async function pairsOf(record: ReplacementRecord): Promise<readonly SwapPair[]> {
+async function pairsOf(
+  component: FilesComponent,
+  record: ReplacementRecord,
+  signal: AbortSignal,
+): Promise<readonly SwapPair[]> {
   const { live, work } = record;
   const expected = record.expected as Expected;
   await mkdir(dirname(live), { recursive: true });
   if (expected.shape === 'file') return [{ live, beside: join(work, expected.file) }];
   if (expected.paths.length > 0) return pairsOfPaths(live, work, expected.paths);
-  if (dirname(work) !== live) return [{ live, beside: work }];
-  const names = new Set([...(await namesIn(live)), ...(await namesIn(work))]);
-  return [...names].map((name) => ({ live: join(live, name), beside: join(work, name), optional: true }));
-}
-
-/** Names that are to change sides; a journal can only hold those that are text. */
-async function namesIn(directory: string): Promise<string[]> {
-  const names = (await readdir(directory, { encoding: 'buffer' })).map((name) => ({ name, text: name.toString() }));
-  for (const { name, text } of names) {
-    if (Buffer.compare(Buffer.from(text), name) !== 0) {
-      throw new HoldfastError('BadInput', `${join(directory, text)} is no UTF-8, and ${directory} is a mount point`, {
-        hint: 'Restore to another place, or rename that file.',
-      });
-    }
-  }
-  return names.map(({ text }) => text).filter((name) => !name.startsWith('.holdfast-'));
+  const { include, exclude } = optionsOf(component);
+  const { minimumAgeSeconds } = component;
+  return pairsOfSelection(live, work, { include: include ?? [], exclude: exclude ?? [], minimumAgeSeconds }, signal);
 }
