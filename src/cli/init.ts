@@ -24,7 +24,7 @@ export function defineInit(program: Command): void {
     .option('--example', 'write a commented model file there and end')
     .option(
       '--kit <file>',
-      'write the recovery kit here (mode 0600); with keys there already: read the root key from it',
+      'write the recovery kit here (mode 0600); where the file has its keys already: read from it what is missing',
     )
     .option('--write-only', 'keep no key on this machine that can read backups; it can then neither verify nor restore')
     .action((file: string, options: InitOptions) =>

@@ -12,6 +12,7 @@ import { generateKeys, initVault, parseChunkIdKey } from '../vault/index.ts';
 import type { InitOptions } from './init.ts';
 import { keysSection, readPending, removePending, writeKeyFiles, writeNew, writePending } from './key-files.ts';
 import { kitText, readKit } from './kit-file.ts';
+import { recoverKeyFiles } from './recover-keys.ts';
 import type { ExitCode, Shell } from './shell.ts';
 
 /** A signer that ends unnoticed stops every backup, so it is the root's word that ends it. */
@@ -109,19 +110,33 @@ async function refuseExisting(file: string): Promise<void> {
   throw new HoldfastError('TargetNotEmpty', `${file} exists and is never overwritten`, { hint: 'Name another file.' });
 }
 
-/** The file has its keys: vaults that are missing, such as a new store's, are made with the root key of the kit. */
+/** The file has its keys. With the kit: key files and vaults that are missing are made, such as after a machine was lost. */
 async function initAgain(shell: Shell, file: string, options: InitOptions): Promise<ExitCode> {
   const system = await registerSystem(file);
-  const rootKey = options.kit === undefined ? undefined : (await readKit(options.kit)).rootKey;
-  const vaults = rootKey === undefined ? await lookAtVaults(system) : await makeVaults(system, rootKey, new Date());
-  shell.result({ ok: true, system: system.name, file, vaults }, (colours) =>
+  const { vaults, recovered } =
+    options.kit === undefined
+      ? { vaults: await lookAtVaults(system), recovered: [] }
+      : await completeWithKit(system, options.kit);
+  shell.result({ ok: true, system: system.name, file, vaults, recovered }, (colours) =>
     [
       `${colours.green('ready')} ${colours.bold(system.name)}; it has its keys`,
+      ...recovered.map((what) => `  made   ${what}`),
       ...vaults.map(vaultLine),
       `next: holdfast doctor ${system.name}`,
     ].join('\n'),
   );
   return 0;
+}
+
+async function completeWithKit(system: System, file: string): Promise<{ vaults: MadeVault[]; recovered: string[] }> {
+  const { kit, rootKey } = await readKit(file);
+  if (rootKey === undefined) {
+    throw new HoldfastError('BadInput', `${file} holds no root key, which makes vaults and admits signers`, {
+      hint: 'Use the whole page that `holdfast init` printed.',
+    });
+  }
+  const recovered = await recoverKeyFiles(system, kit);
+  return { vaults: await makeVaults(system, rootKey, new Date()), recovered };
 }
 
 async function lookAtVaults(system: System): Promise<MadeVault[]> {

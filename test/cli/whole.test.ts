@@ -2,10 +2,13 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { holdfast, holdfastJson, up, type RunningUp } from './holdfast.ts';
 
 /** One machine, from an empty directory to a restored system, by the command line alone. */
+// Whole operations of real servers, on a machine that may be busy.
+vi.setConfig({ testTimeout: 300_000 });
+
 let directory: string;
 let home: string;
 let running: RunningUp | undefined;
@@ -136,4 +139,13 @@ it('break glass: the machine is lost, the kit and the store are not; one command
   ]);
   expect(restored.outcome).toBe('restored');
   await expectRestored();
+
+  // The new machine goes on where the lost one stopped: keys again, a new signer.
+  const again = await holdfastJson<{ recovered: string[] }>(bare, ['init', at('shop.yaml'), '--kit', at('kit.txt')]);
+  expect(again.recovered).toHaveLength(3);
+  running = await up(bare);
+  const next = await holdfastJson<{ verified: object }>(bare, ['backup', 'shop', 'daily']);
+  expect(next.verified).toEqual({ level: 'content', ok: true });
+  const { backups } = await holdfastJson<{ backups: { trusted: boolean; plan: string }[] }>(bare, ['list', 'shop']);
+  expect(backups.filter(({ plan }) => plan === 'daily').map(({ trusted }) => trusted)).toEqual([true, true]);
 });
