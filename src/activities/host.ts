@@ -1,6 +1,5 @@
 /** Everything the worker of one host can do, joined to what surrounds an activity. */
-import { releaseFreeze } from '../docker/freeze-left.ts';
-import { leftFreezes } from '../docker/freeze-left.ts';
+import { leftFreezes, releaseFreeze } from '../docker/freeze-left.ts';
 import { log } from '../observe/log.ts';
 import { listSystems } from '../system/index.ts';
 import { HOLDFAST_VERSION } from '../vault/version.ts';
@@ -47,7 +46,10 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
     { system, freezeId },
     run,
   ) => {
-    const options = { docker: context.docker(), signal: run.signal, onTrouble: (text: string) => run.log.warn(text) };
+    // The workflow asks only when its capture is over; what a process that it has given up still holds is let go too.
+    const evenIfAlive = freezeId !== undefined;
+    const onTrouble = (text: string): void => run.log.warn(text);
+    const options = { docker: context.docker(), signal: run.signal, onTrouble, evenIfAlive };
     return { released: await releaseFreeze(context.stateDirectory(system), freezeId, options) };
   };
   return {

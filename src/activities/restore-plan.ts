@@ -10,7 +10,7 @@ import type { PlanAction, RestoreInput, RestorePlan } from '../workflows/contrac
 import { listOf } from '../workflows/lists.ts';
 import type { HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
-import { concernsDocker, stackOf } from './stack.ts';
+import { concernsDocker, needsDocker, stackOf } from './stack.ts';
 import { findEntry } from './verify.ts';
 
 interface Seen {
@@ -113,14 +113,11 @@ async function actionsInPlace(context: HostContext, system: System, seen: readon
 }
 
 async function namesOfStack(context: HostContext, system: System, components: readonly Component[]): Promise<string[]> {
-  const needed = components.some(({ kind }) => kind === 'volume' || kind === 'compose') || system.compose !== undefined;
   try {
     return (await stackOf(context.docker(), system, components)).map(({ name }) => name);
   } catch (error) {
-    // Files and a SQLite file without users can be restored on a machine without Docker.
     const absent = error instanceof HoldfastError && error.code === 'DockerUnreachable';
-    const used = components.some((component) => component.kind === 'sqlite' && component.usedBy.length > 0);
-    if (absent && !needed && !used) return [];
+    if (absent && !needsDocker(system, components)) return [];
     throw error;
   }
 }

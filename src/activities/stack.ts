@@ -1,5 +1,6 @@
 /** Which containers a restore stops and starts: those that use the data, and the stack that the system says it is. */
-import { dependencies, stopLevels } from '../docker/order.ts';
+import { stopLevels } from '../docker/order.ts';
+import type { ContainerInspectInfo } from 'dockerode';
 import { stopSeconds } from '../docker/freeze-plan.ts';
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
 import type { Component, System } from '../system/types.ts';
@@ -9,11 +10,22 @@ export interface StackContainer {
   readonly name: string;
   readonly level: number;
   readonly stopSeconds: number;
+  /** It was up when the restore came. */
+  readonly ran: boolean;
+  /** It is to be up after the restore. */
+  readonly starts: boolean;
 }
 
 /** True when restoring these components can concern containers at all; then the engine has to answer. */
 export function concernsDocker(system: System, components: readonly Component[]): boolean {
   return system.compose !== undefined || components.some((component) => component.kind !== 'files');
+}
+
+/** True when an engine that doesn't answer must stop the restore: something in containers may use the data. */
+export function needsDocker(system: System, components: readonly Component[]): boolean {
+  const used = components.some((component) => component.kind === 'sqlite' && component.usedBy.length > 0);
+  const inEngine = components.some(({ kind }) => kind === 'volume' || kind === 'compose');
+  return system.compose !== undefined || inEngine || used;
 }
 
 /** Every container in question, whatever its state, by name. */
@@ -36,18 +48,31 @@ export async function stackOf(
   return [...byId.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** With the level to stop each in: what depends on others goes first. */
-export async function withLevels(docker: DockerHost, containers: readonly ContainerFacts[]): Promise<StackContainer[]> {
-  const levels = stopLevels(containers);
-  const details = await Promise.all(containers.map(({ id }) => docker.describe(id)));
-  return containers.map(({ id, name }, index) => ({
-    id,
-    name,
-    level: levels.get(id) ?? 0,
+/** With the level to stop each in (what depends on others goes first), and what a restore does with it. */
+export async function surveyStack(docker: DockerHost, stack: readonly ContainerFacts[]): Promise<StackContainer[]> {
+  const levels = stopLevels(stack);
+  const details = await Promise.all(stack.map(({ id }) => docker.describe(id)));
+  return stack.map((container, index) => ({
+    id: container.id,
+    name: container.name,
+    level: levels.get(container.id) ?? 0,
     stopSeconds: stopSeconds(details[index]),
+    ran: isUp(container),
+    starts: isUp(container) || isBroken(container, details[index]),
   }));
 }
 
-export function dependsOn(container: ContainerFacts): string[] {
-  return dependencies(container.labels).map(({ service }) => service);
+export function isUp({ state }: ContainerFacts): boolean {
+  return state === 'running' || state === 'paused' || state === 'restarting';
+}
+
+/**
+ * A restore is there to bring up what fell over or never came up. A task that ran to its end, and whatever ended
+ * cleanly with no restart policy, was meant to be down.
+ */
+function isBroken({ state }: ContainerFacts, details: ContainerInspectInfo | undefined): boolean {
+  if (state === 'created' || state === 'dead') return true;
+  if (state !== 'exited' || details === undefined) return false;
+  const policy = details.HostConfig.RestartPolicy?.Name ?? '';
+  return details.State.ExitCode !== 0 || !['', 'no', 'on-failure'].includes(policy);
 }

@@ -6,17 +6,26 @@ import { readJson, removeDurably, writeDurably } from '../docker/durable-file.ts
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
 import { RESTORE_LABEL } from '../sources/kinds/volume-place.ts';
-import type { System } from '../system/types.ts';
+import type { Component, System } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
-import { concernsDocker, stackOf, withLevels, type StackContainer } from './stack.ts';
+import { concernsDocker, needsDocker, stackOf, surveyStack, type StackContainer } from './stack.ts';
 import type { UrgentActivities } from './types.ts';
 
 type Input<A extends keyof UrgentActivities> = Parameters<UrgentActivities[A]>[0];
 
 const journalSchema = z.object({
   format: z.literal(1),
-  containers: z.array(z.object({ id: z.string(), name: z.string(), level: z.number(), stopSeconds: z.number() })),
+  containers: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      level: z.number(),
+      stopSeconds: z.number(),
+      ran: z.boolean(),
+      starts: z.boolean(),
+    }),
+  ),
 });
 
 const HEALTH_POLL_MS = 250;
@@ -27,12 +36,12 @@ function journalOf(context: HostContext, system: string, restoreId: string): str
   return path.join(context.stateDirectory(system), 'restores', `${restoreId.replaceAll(/[^\w.-]/g, '_')}.json`);
 }
 
-async function readStopped(file: string): Promise<StackContainer[]> {
+async function readJournal(file: string): Promise<StackContainer[]> {
   const found = await readJson(file);
   return found === undefined ? [] : journalSchema.parse(found).containers;
 }
 
-/** What runs is written down before the first of it is stopped: after a crash nobody could tell any more. */
+/** What is there is written down before the first of it is stopped: after a crash nobody could tell any more. */
 export async function stopForRestore(
   context: HostContext,
   input: Input<'stopForRestore'>,
@@ -40,52 +49,49 @@ export async function stopForRestore(
 ): Promise<{ stopped: string[] }> {
   const system = await context.system(input.system);
   const components = input.components.map((name) => componentOf(system, name));
+  const docker = context.docker();
+  const stack = concernsDocker(system, components) ? await stackHere(docker, system, components) : [];
+  const surveyed = await surveyStack(docker, stack);
   const file = journalOf(context, system.name, input.restoreId);
-  const known = await readStopped(file);
-  const running = concernsDocker(system, components) ? await runningOf(context, system, input.components) : [];
-  const added = await withLevels(context.docker(), running);
-  const all = [...known, ...added.filter(({ id }) => !known.some((container) => container.id === id))];
-  if (all.length === 0) return { stopped: [] };
-  await writeDurably(file, { format: 1, containers: all });
-  for (const level of [...new Set(added.map((container) => container.level))].sort((a, b) => a - b)) {
+  // What an earlier attempt has seen before it stopped anything counts more than what is seen now.
+  const known = await readJournal(file);
+  const added = surveyed.filter(({ id, starts }) => starts && !known.some((container) => container.id === id));
+  if (known.length + added.length > 0) await writeDurably(file, { format: 1, containers: [...known, ...added] });
+
+  const up = surveyed.filter(({ ran }) => ran);
+  for (const level of [...new Set(up.map((container) => container.level))].sort((a, b) => a - b)) {
     run.signal.throwIfAborted();
-    const now = added.filter((container) => container.level === level);
+    const now = up.filter((container) => container.level === level);
     run.report({ phase: `stop: ${now.map(({ name }) => name).join(', ')}` });
-    await Promise.all(now.map(({ id, stopSeconds }) => stopOne(context.docker(), running, id, stopSeconds)));
+    await Promise.all(now.map((container) => stopOne(docker, stack, container)));
   }
-  return { stopped: all.map(({ name }) => name) };
+  return { stopped: [...known, ...added].filter(({ ran }) => ran).map(({ name }) => name) };
 }
 
-async function runningOf(context: HostContext, system: System, names: readonly string[]): Promise<ContainerFacts[]> {
-  const components = names.map((name) => componentOf(system, name));
+/** Files and SQLite files can live on a machine without an engine; then nothing in containers uses them. */
+async function stackHere(
+  docker: DockerHost,
+  system: System,
+  components: readonly Component[],
+): Promise<ContainerFacts[]> {
   try {
-    const stack = await stackOf(context.docker(), system, components);
-    return stack.filter(({ state }) => ['running', 'paused', 'restarting'].includes(state));
+    return await stackOf(docker, system, components);
   } catch (error) {
-    // Files and SQLite files can live on a machine without an engine; then nothing in containers uses them.
     const absent = error instanceof HoldfastError && error.code === 'DockerUnreachable';
-    const bound =
-      system.compose !== undefined || components.some(({ kind }) => kind === 'volume' || kind === 'compose');
-    const used = components.some((component) => component.kind === 'sqlite' && component.usedBy.length > 0);
-    if (absent && !bound && !used) return [];
+    if (absent && !needsDocker(system, components)) return [];
     throw error;
   }
 }
 
-async function stopOne(
-  docker: DockerHost,
-  running: readonly ContainerFacts[],
-  id: string,
-  stopSeconds: number,
-): Promise<void> {
+async function stopOne(docker: DockerHost, stack: readonly ContainerFacts[], container: StackContainer): Promise<void> {
   // A paused process can't hear its stop signal and would be killed after the whole patience.
-  if (running.find((container) => container.id === id)?.state === 'paused') await docker.unpause(id);
-  await docker.stop(id, stopSeconds);
+  if (stack.find(({ id }) => id === container.id)?.state === 'paused') await docker.unpause(container.id);
+  await docker.stop(container.id, container.stopSeconds);
 }
 
 /**
- * Starts what stopForRestore stopped, and what this restore made anew. Neither: nothing is done. The journal goes when
- * all of it is healthy.
+ * Starts what is to be up after the restore, among it what the restore made anew, or with `asBefore` only what ran before
+ * it. None of it: nothing is done. The journal goes when all of it is healthy.
  */
 export async function startAfterRestore(
   context: HostContext,
@@ -94,22 +100,18 @@ export async function startAfterRestore(
 ): Promise<{ started: string[] }> {
   const system = await context.system(input.system);
   const file = journalOf(context, system.name, input.restoreId);
-  const stopped = await readStopped(file);
-  const made = await madeBy(context, system, input.restoreId);
-  const known = new Set(stopped.map(({ id }) => id));
-  const all = [...stopped, ...made.filter(({ id }) => !known.has(id))];
+  const known = await readJournal(file);
+  const made = input.asBefore === true ? [] : await madeBy(context, system, input.restoreId);
+  const all = [...known, ...made.filter(({ id }) => !known.some((container) => container.id === id))];
   // Written down first: what was made is `created` only until it is started.
   if (all.length > 0) await writeDurably(file, { format: 1, containers: all });
-  for (const level of [...new Set(all.map((container) => container.level))].sort((a, b) => b - a)) {
-    await startLevel(
-      context.docker(),
-      all.filter((container) => container.level === level),
-      healthSecondsOf(system),
-      run,
-    );
+  const starting = input.asBefore === true ? all.filter(({ ran }) => ran) : all;
+  for (const level of [...new Set(starting.map((container) => container.level))].sort((a, b) => b - a)) {
+    const now = starting.filter((container) => container.level === level);
+    await startLevel(context.docker(), now, healthSecondsOf(system), run);
   }
   await removeDurably(file);
-  return { started: all.map(({ name }) => name) };
+  return { started: starting.map(({ name }) => name) };
 }
 
 async function madeBy(context: HostContext, system: System, restoreId: string): Promise<StackContainer[]> {
@@ -118,8 +120,7 @@ async function madeBy(context: HostContext, system: System, restoreId: string): 
   const docker = context.docker();
   const all = await stackOf(docker, system, [stack]);
   const made = all.filter(({ state, labels }) => state === 'created' && labels[RESTORE_LABEL] === restoreId);
-  const leveled = await withLevels(docker, all);
-  return leveled.filter(({ id }) => made.some((container) => container.id === id));
+  return (await surveyStack(docker, all)).filter(({ id }) => made.some((container) => container.id === id));
 }
 
 async function startLevel(

@@ -131,7 +131,14 @@ export interface UrgentActivities {
     components: readonly string[];
     restoreId: string;
   }): Promise<{ stopped: readonly string[] }>;
-  /** Starts what stopForRestore stopped, in order, gated on health. Throws Unhealthy with the log's tail. */
-  startAfterRestore(input: { system: string; restoreId: string }): Promise<{ started: readonly string[] }>;
+  /**
+   * Starts what is to be up after the restore: what was stopped for it, what had fallen over, what it made anew; with
+   * `asBefore` only what ran before. In order, gated on health. Throws Unhealthy with the log's tail.
+   */
+  startAfterRestore(input: {
+    system: string;
+    restoreId: string;
+    asBefore?: boolean;
+  }): Promise<{ started: readonly string[] }>;
   ping(input: { system: string }): Promise<{ host: string; version: string }>;
 }

@@ -154,7 +154,11 @@ async function rollBack(order: LiveOrder, undo: readonly Undo[]): Promise<string
 
 async function startAgain({ system, restoreId }: LiveOrder, host: string): Promise<void> {
   // Bounded: what was broken before the restore may well not become healthy now.
-  await urgentlyOn(host, { summary: 'start again', attempts: 3 }).startAfterRestore({ system, restoreId });
+  await urgentlyOn(host, { summary: 'start again', attempts: 3 }).startAfterRestore({
+    system,
+    restoreId,
+    asBefore: true,
+  });
 }
 
 async function checkWhatRuns(order: LiveOrder): Promise<{ checks: Checks; warnings: string[] }> {
