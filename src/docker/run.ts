@@ -29,8 +29,10 @@ export async function runToEnd(
   const name = `holdfast-${randomBytes(6).toString('hex')}`;
   const limits = { timeoutMs, signal: spec.signal };
   await removeOrphans(docker, timeoutMs);
+  spec.signal.throwIfAborted();
   try {
-    const container = await bounded(subject, limits, () =>
+    // Not cancelled half-way: a container that the engine makes after its caller gave up would be left behind.
+    const container = await bounded(subject, { timeoutMs }, () =>
       docker.createContainer({
         name,
         Image: spec.image,
@@ -44,6 +46,7 @@ export async function runToEnd(
         },
       }),
     );
+    spec.signal.throwIfAborted();
     await bounded(subject, limits, () => container.start());
     const exitCode = await waitForEnd(docker, name, spec, subject);
     return { exitCode, output: await bounded(subject, limits, () => logTail(docker, name, 2000)) };

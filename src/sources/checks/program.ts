@@ -84,6 +84,11 @@ export async function startProgram(command: readonly string[], limits: ProgramLi
         limits.signal.removeEventListener('abort', kill);
         // What it started may still run.
         killGroup(child);
+        const absent = exitCode === 127 && /^setpriv: failed to execute.*$/m.exec(output)?.[0];
+        if (typeof absent === 'string') {
+          reject(new HoldfastError('SourceMissing', `Could not run ${program}: ${absent}`));
+          return;
+        }
         resolve({ exitCode: exitCode ?? undefined, killedBy: killedBy ?? undefined, output });
       });
     },
