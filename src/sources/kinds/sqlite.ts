@@ -7,7 +7,6 @@ import type { ArtifactReader } from '../../part.ts';
 import type { SqliteComponent } from '../../system/types.ts';
 import { syncDirectory } from '../durable.ts';
 import { failureOf, isMissing } from '../io-errors.ts';
-import { holdersOf } from '../open-files.ts';
 import { exists, Replacement } from '../replacement.ts';
 import type { ReplacementRecord } from '../replacement.ts';
 import { withScratch } from '../sqlite/scratch.ts';
@@ -15,6 +14,7 @@ import { runSqlite } from '../sqlite/job.ts';
 import type { Examination } from '../sqlite/job.ts';
 import { readXattrs, setXattr, systemCallsProblem } from '../system-calls.ts';
 import type { Beside, Captured, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
+import { settle, settleUnused } from './sqlite-settle.ts';
 import { jsonArtifact } from './json-artifact.ts';
 import { artifactsOf, FACTS, fixedFileArtifact, judge } from './sqlite-facts.ts';
 import type { SqliteFacts } from './sqlite-facts.ts';
@@ -244,38 +244,6 @@ async function writeCopy(
   } catch (error) {
     context.signal.throwIfAborted();
     throw failureOf(error, `write ${path}`);
-  }
-}
-
-/**
- * With its users stopped, everything committed is brought into the file itself, so that the exchange of one name is the
- * whole swap. A database that is too broken for that keeps its sidecars, which then change sides one by one.
- */
-async function settleUnused(live: string, context: KindContext): Promise<void> {
-  if (!(await exists(live))) return;
-  const holders = await holdersOf(live);
-  if (holders.length > 0) {
-    const names = holders.map(({ pid, name }) => `${name} (process ${pid})`).join(', ');
-    throw new HoldfastError('VolumeInUse', `${live} is in use by ${names}`, {
-      hint: 'Stop what uses the database, or name it in usedBy of the component.',
-    });
-  }
-  if ((await settle(live, context)) === 'busy') {
-    throw new HoldfastError('VolumeInUse', `${live} is in use by another process`, {
-      hint: 'Stop what uses the database, or name it in usedBy of the component.',
-    });
-  }
-}
-
-async function settle(path: string, context: KindContext): Promise<'settled' | 'busy' | 'broken'> {
-  try {
-    const { busy } = await runSqlite('settle', { path }, { signal: context.signal, about: path });
-    return busy ? 'busy' : 'settled';
-  } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    if (error.code === 'SourceChanging') return 'busy';
-    if (error.code === 'SourceCorrupt') return 'broken';
-    throw error;
   }
 }
 
