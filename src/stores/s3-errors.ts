@@ -39,6 +39,15 @@ const TRANSIENT_NETWORK = new Set([
   'HPE_INVALID_CONSTANT',
   'HPE_INVALID_EOF_STATE',
 ]);
+/** Waiting does not make a certificate trusted. */
+const CERTIFICATE_CODES = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
 /** Statuses that say the request itself will never do, among those of the server's own faults. */
 const NOT_IMPLEMENTED = 501;
 const INSUFFICIENT_STORAGE = 507;
@@ -83,7 +92,7 @@ export function isNotFound(cause: unknown): boolean {
 export function s3Failure(label: string, doing: string, cause: unknown): HoldfastError {
   if (cause instanceof HoldfastError) return cause;
   const { name, status, networkCode } = faultOf(cause);
-  const what = networkCode ?? describe(cause, name, status);
+  const what = describe(cause, name, status).replace(/\.+$/, '');
   const text = (why: string) => `The ${label} does not let us ${doing}: ${why}.`;
   if (status === INSUFFICIENT_STORAGE || name === 'QuotaExceeded' || name === 'XMinioStorageFull') {
     return new HoldfastError('DiskFull', text(what), { cause });
@@ -91,6 +100,10 @@ export function s3Failure(label: string, doing: string, cause: unknown): Holdfas
   if (name === 'NoSuchBucket') {
     const hint = 'Create the bucket, or correct its name, endpoint and region in the system file.';
     return new HoldfastError('StoreDenied', text('the bucket does not exist'), { cause, hint });
+  }
+  if (networkCode !== undefined && CERTIFICATE_CODES.has(networkCode)) {
+    const hint = 'Name the authority of its certificate as caFile in the system file, or correct the endpoint.';
+    return new HoldfastError('StoreDenied', text(`its certificate is not trusted (${networkCode})`), { cause, hint });
   }
   if (status === NOT_IMPLEMENTED) return new HoldfastError('StoreUnfit', text(what), { cause });
   if (isTransient(cause)) return new HoldfastError('StoreUnreachable', text(what), { cause });

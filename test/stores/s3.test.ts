@@ -108,6 +108,23 @@ describe('an S3 store', () => {
     await expect(opened).rejects.toThrow('/nonexistent/ca.pem');
   });
 
+  it('an authority of its own: is trusted when the system file names it, and only then', async () => {
+    const files = (name: string) => join(import.meta.dirname, 'tls', name);
+    const secure = await startS3Server({ cert: files('cert.pem'), key: files('key.pem') });
+    try {
+      const config = s3StoreConfig(secure, { prefix: 'tls' });
+      const trusting = await openStore({ ...config, caFile: files('cert.pem') }, resolveS3Secret);
+      expect(await trusting.put('a', Buffer.from('x'), { createOnly: true })).toBe('written');
+      const doubting = await openStore(config, resolveS3Secret);
+      const cause: unknown = await doubting.get('a').catch((error: unknown) => error);
+      expect(cause).toMatchObject({ code: 'StoreDenied' });
+      expect((cause as HoldfastError).hint).toContain('caFile');
+      await Promise.all([trusting.close(), doubting.close()]);
+    } finally {
+      await secure.stop();
+    }
+  });
+
   it('an object damaged on the server: comes as it is, for the seal to refuse; the stored checksum is the old one', async () => {
     const store = await open('damaged');
     await store.put('a', Buffer.from('good bytes'), { createOnly: true });

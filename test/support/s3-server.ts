@@ -2,7 +2,10 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, constants, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { get as httpGet } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { get as httpsGet } from 'node:https';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -29,15 +32,24 @@ export interface S3Server {
   stop(): Promise<void>;
 }
 
-/** Starts the server with one empty bucket. Throws with the next step when its program is missing. */
-export async function startS3Server(): Promise<S3Server> {
+export interface TlsFiles {
+  /** Absolute paths of PEM files; the certificate must be for 127.0.0.1. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * Starts the server with one empty bucket, with TLS when a certificate is given. Throws with the next step when its
+ * program is missing.
+ */
+export async function startS3Server(tls?: TlsFiles): Promise<S3Server> {
   const program = await findVersitygw();
   const base = await mkdtemp(join(tmpdir(), 'holdfast-s3-'));
   const bucketPath = join(base, 'data', 'vaults');
   await mkdir(bucketPath, { recursive: true });
   await mkdir(join(base, 'metadata'));
   try {
-    const { child, url, pid } = await startOnFreePort(program, base);
+    const { child, url, pid } = await startOnFreePort(program, base, tls);
     return { url, bucket: 'vaults', pid, bucketPath, stop: () => stop(child, base) };
   } catch (cause) {
     await rm(base, { recursive: true, force: true });
@@ -96,21 +108,24 @@ async function isExecutable(path: string): Promise<boolean> {
 async function startOnFreePort(
   program: string,
   base: string,
+  tls: TlsFiles | undefined,
 ): Promise<{ child: ChildProcess; url: string; pid: number }> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const health = `/health-${randomUUID()}`;
-    const url = `http://127.0.0.1:${port}`;
-    const { child, log } = launch(program, base, port, health);
+    const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+    const { child, log } = launch(program, base, { port, health, tls });
     const { pid } = child;
-    if (pid !== undefined && (await becomesReady(child, url + health))) return { child, url, pid };
+    if (pid !== undefined && (await becomesReady(child, url + health, tls))) return { child, url, pid };
     await terminate(child);
     if (attempt >= PORT_ATTEMPTS) throw new Error(`versitygw did not start: ${log.join('').slice(-2000)}`);
   }
 }
 
-function launch(program: string, base: string, port: number, health: string) {
+function launch(program: string, base: string, where: { port: number; health: string; tls: TlsFiles | undefined }) {
+  const { port, health, tls } = where;
   const options = ['--port', `127.0.0.1:${port}`, '--region', S3_REGION, '--health', health, '--quiet'];
+  if (tls !== undefined) options.push('--cert', tls.cert, '--key', tls.key);
   const posix = ['posix', '--sidecar', join(base, 'metadata'), join(base, 'data')];
   const environment = { ROOT_ACCESS_KEY: S3_ACCESS_KEY, ROOT_SECRET_KEY: S3_SECRET_KEY, PATH: process.env['PATH'] };
   const child = spawn(program, [...options, ...posix], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -120,17 +135,28 @@ function launch(program: string, base: string, port: number, health: string) {
   return { child, log };
 }
 
-async function becomesReady(child: ChildProcess, healthUrl: string): Promise<boolean> {
+async function becomesReady(child: ChildProcess, healthUrl: string, tls: TlsFiles | undefined): Promise<boolean> {
+  const ca = tls === undefined ? undefined : await readFile(tls.cert);
   const end = Date.now() + START_LIMIT_MS;
   while (Date.now() < end && isRunning(child)) {
-    try {
-      if ((await fetch(healthUrl, { signal: AbortSignal.timeout(5_000) })).ok) return true;
-    } catch {
-      // Not listening yet.
-    }
+    if ((await statusOf(healthUrl, ca)) === 200) return true;
     await delay(50);
   }
   return false;
+}
+
+/** Undefined while nothing listens. */
+function statusOf(url: string, ca: Buffer | undefined): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const options = { timeout: 5_000, agent: false } as const;
+    const seen = (answer: IncomingMessage) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    };
+    const request = ca === undefined ? httpGet(url, options, seen) : httpsGet(url, { ...options, ca }, seen);
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(undefined));
+  });
 }
 
 async function stop(child: ChildProcess, base: string): Promise<void> {
