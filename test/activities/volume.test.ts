@@ -1,0 +1,119 @@
+/** A volume with a writer in Docker: frozen, captured, released, restored, started, on real workers. */
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BackupResult, RestorePlan, RestoreResult } from '../../src/workflows/contract.ts';
+import { dockerCorner, type DockerCorner } from '../support/docker.ts';
+import { waitingFor } from '../workflows/play.ts';
+import { eventually } from '../workflows/stage.ts';
+import { makeSite, type Site } from './site.ts';
+
+/** Counts in a file for ever; healthy as long as the file is a number, and it falls over when it is not. */
+const WRITER = [
+  "trap 'exit 0' TERM",
+  'while :; do n=$(cat /data/count 2>/dev/null || echo 0)',
+  'case "$n" in *[!0-9]*) exit 3;; esac',
+  'echo $((n + 1)) > /data/count.new && mv /data/count.new /data/count',
+  'sleep 0.05 & wait $!',
+  'done',
+].join('\n');
+
+let corner: DockerCorner;
+let site: Site;
+let volume: string;
+let writer: string;
+
+beforeAll(async () => {
+  corner = await dockerCorner();
+  volume = await corner.volume();
+  writer = await corner.container({ script: WRITER, binds: [`${volume}:/data`], healthcheck: 'test -s /data/count' });
+  site = await makeSite(() =>
+    [
+      'components:',
+      '  counter:',
+      '    kind: volume',
+      '    tier: critical',
+      `    volume: ${volume}`,
+      '    quiesce: { mode: pause, budget: 60s }',
+      'plans:',
+      '  daily:',
+      '    components: [counter]',
+      '    stores: [disk]',
+      '    keep: { last: 5 }',
+      '  stopped:',
+      '    components: [counter]',
+      '    quiesce: { mode: stop, budget: 60s }',
+      '    stores: [disk]',
+      '    keep: { last: 5 }',
+    ].join('\n'),
+  );
+  await site.startWorker('orchestration');
+  await site.startWorker('host');
+  await eventually('the writer has counted', async () => (await count().catch(() => 0)) > 3 || undefined);
+});
+
+afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+  await corner.cleanUp();
+});
+
+async function file(): Promise<string> {
+  const facts = await corner.docker.volume(volume);
+  if (facts?.path === undefined) throw new Error('the volume has no path');
+  return path.join(facts.path, 'count');
+}
+
+async function count(): Promise<number> {
+  return Number(await readFile(await file(), 'utf8'));
+}
+
+async function grows(): Promise<void> {
+  const before = await count();
+  await eventually('the writer goes on', async () => (await count()) > before || undefined);
+}
+
+describe('a volume in use', () => {
+  test('paused and stopped: captured in one freeze each, downtime told, the writer goes on [M2]', async () => {
+    for (const plan of ['daily', 'stopped']) {
+      const result = await site.run<BackupResult>('backup', { plan });
+      expect(result).toMatchObject({ outcome: 'done', verified: { ok: true } });
+      expect(result.downtimeMs).toBeGreaterThan(0);
+      expect(await corner.state(writer)).toBe('running');
+      await grows();
+    }
+  });
+
+  test('what an operator has paused stays paused after a backup', async () => {
+    await corner.docker.pause(writer);
+    expect((await site.run<BackupResult>('backup', { plan: 'daily' })).outcome).toBe('done');
+    expect(await corner.state(writer)).toBe('paused');
+    await corner.docker.unpause(writer);
+    await grows();
+  });
+
+  test('data corrupted and the writer fallen over: the plan names both, after approval it counts on [M5] [M6]', async () => {
+    const { backup, pointAt } = await site.run<BackupResult>('backup', { plan: 'daily' });
+    const captured = await count();
+    await eventually('the writer falls over', async () => {
+      // Again and again, because the writer may just be putting its own number in place.
+      await writeFile(await file(), 'not a number');
+      return (await corner.state(writer)) === 'exited' || undefined;
+    });
+
+    const handle = await site.start('restore', { backup });
+    await waitingFor(handle, 'approval');
+    const plan = await handle.query<RestorePlan>('plan');
+    expect(plan.pointAt).toBe(pointAt);
+    expect(plan.actions.map(({ action }) => action)).toEqual(['restore', 'stop', 'swap', 'start']);
+    await handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
+    const result = (await handle.result()) as RestoreResult;
+    for (const aside of result.aside) corner.alsoVolume(aside);
+    expect(result).toMatchObject({ outcome: 'restored' });
+    expect(result.aside).toHaveLength(1);
+    expect(await corner.state(writer)).toBe('running');
+    const restored = await count();
+    expect(restored).toBeGreaterThan(0);
+    expect(Math.abs(restored - captured)).toBeLessThan(10_000);
+    await grows();
+  });
+});
