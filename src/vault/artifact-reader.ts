@@ -7,8 +7,9 @@ import { objectKey } from './names.ts';
 import type { ObjectSource } from './sums.ts';
 import type { ArtifactRef } from './types.ts';
 
-/** Chunks that are fetched and opened ahead of the reader. */
+/** Chunks, and bytes of them, that are fetched and opened ahead of the reader. */
 export const WINDOW_CHUNKS = 16;
+const WINDOW_BYTES = 16 * 1024 * 1024;
 
 /** Fetches and opens one chunk. Throws ObjectMissing, ObjectCorrupt, WrongIdentity. */
 export async function openChunk(
@@ -56,11 +57,13 @@ export class VaultArtifactReader implements ArtifactReader {
     const end = Math.min(this.lengthBytes, options.end ?? this.lengthBytes);
     const { signal } = options;
     const opening: { readonly chunk: Placed; readonly bytes: Promise<Uint8Array> }[] = [];
+    let ahead = 0;
     const take = async (): Promise<Uint8Array> => {
       const next = opening[0];
       if (next === undefined) throw new HoldfastError('Internal', 'no chunk is being opened');
       const bytes = await next.bytes;
       opening.shift();
+      ahead -= next.chunk.lengthBytes;
       signal?.throwIfAborted();
       return within(next.chunk, bytes, start, end);
     };
@@ -71,7 +74,8 @@ export class VaultArtifactReader implements ArtifactReader {
         // Heard when its turn comes.
         bytes.catch(() => undefined);
         opening.push({ chunk, bytes });
-        if (opening.length >= WINDOW_CHUNKS) yield await take();
+        ahead += chunk.lengthBytes;
+        while (opening.length >= WINDOW_CHUNKS || ahead > WINDOW_BYTES) yield await take();
       }
       while (opening.length > 0) yield await take();
     } finally {

@@ -7,8 +7,9 @@ import type { ObjectWriter, WriteTally } from './object-writer.ts';
 import type { ChunkRef, ReuseCache } from './reuse-cache.ts';
 import type { ArtifactRef, CaptureProgress, CaptureSession, StoreCounts } from './types.ts';
 
-/** Steps between the first chunk that is not stored yet and the newest: bounds what is held while one put is slow. */
-const WINDOW_STEPS = 48;
+/** Chunks and their bytes between the first that is not stored yet and the newest: bounds what a slow put holds. */
+const WINDOW_CHUNKS = 24;
+const WINDOW_BYTES = 24 * 1024 * 1024;
 const CHANGED_SHOWN = 20;
 const CHANGED_PATH_CHARACTERS = 200;
 
@@ -92,7 +93,7 @@ interface Reading {
 
 /** What becomes of the artifact, in order: chunks on their way, chunks that are there, and the end of a segment. */
 type Step =
-  | { readonly kind: 'chunk'; readonly chunk: Promise<SealedChunk>; readonly reading: Reading }
+  | { readonly kind: 'chunk'; readonly chunk: Promise<SealedChunk>; readonly bytes: number; readonly reading: Reading }
   | { readonly kind: 'reused'; readonly refs: readonly ChunkRef[] }
   | { readonly kind: 'end'; readonly fingerprint: string; readonly reading: Reading };
 
@@ -112,6 +113,8 @@ class ArtifactRun {
   private readonly before: Progress;
   private readonly tree: ListTreeBuilder;
   private readonly steps: Step[] = [];
+  private chunksUnderWay = 0;
+  private bytesUnderWay = 0;
 
   constructor(dependencies: SessionDependencies, before: Progress) {
     this.the = dependencies;
@@ -132,7 +135,7 @@ class ArtifactRun {
         else await this.storeRecipes(segment);
         this.report();
       }
-      await this.drain(0);
+      await this.drain(() => this.steps.length === 0);
       return await this.tree.finish();
     } catch (error) {
       // Nothing of this artifact goes on behind the caller's back.
@@ -177,18 +180,20 @@ class ArtifactRun {
     const chunk = this.the.writer.chunk(this.the.pool, recipe, this.tally, this.the.signal);
     // Its failure is heard when its turn comes.
     chunk.catch(() => undefined);
-    await this.enqueue({ kind: 'chunk', chunk, reading });
+    this.chunksUnderWay += 1;
+    this.bytesUnderWay += recipe.lengthBytes;
+    await this.enqueue({ kind: 'chunk', chunk, bytes: recipe.lengthBytes, reading });
     await this.the.ready();
   }
 
   private async enqueue(step: Step): Promise<void> {
     this.steps.push(step);
-    await this.drain(WINDOW_STEPS);
+    await this.drain(() => this.chunksUnderWay <= WINDOW_CHUNKS && this.bytesUnderWay <= WINDOW_BYTES);
   }
 
-  /** Lists what is stored, in order, until at most `left` steps are under way. */
-  private async drain(left: number): Promise<void> {
-    for (let step = this.steps[0]; step !== undefined && this.steps.length > left; step = this.steps[0]) {
+  /** Lists what is stored, in order, until what is under way is little enough. */
+  private async drain(enough: () => boolean): Promise<void> {
+    for (let step = this.steps[0]; step !== undefined && !enough(); step = this.steps[0]) {
       await this.take(step);
       this.steps.shift();
     }
@@ -198,6 +203,8 @@ class ArtifactRun {
     switch (step.kind) {
       case 'chunk': {
         const chunk = await step.chunk;
+        this.chunksUnderWay -= 1;
+        this.bytesUnderWay -= step.bytes;
         this.noteRead(chunk);
         step.reading.changed += chunk.changed.length;
         const ref = { id: chunk.id, lengthBytes: chunk.lengthBytes };

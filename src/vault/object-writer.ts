@@ -29,6 +29,11 @@ export interface ObjectWriterOptions {
   readonly known: KnownObjects;
 }
 
+/** Who stores a chunk; others that want it wait for the promise. */
+interface Claim extends PromiseWithResolvers<undefined> {
+  id: string | undefined;
+}
+
 /** Shared by the sessions of one vault on this host: what one of them is storing, another waits for. */
 export class ObjectWriter {
   private readonly options: ObjectWriterOptions;
@@ -44,29 +49,41 @@ export class ObjectWriter {
   }
 
   /** Resolves when the chunk is in the store. Reads, names and seals on the pool's threads, unless it is tiny. */
-  async chunk(pool: () => SealPool, recipe: ChunkRecipe, tally: WriteTally, signal: AbortSignal): Promise<SealedChunk> {
-    const bytes = tinyBytes(recipe);
-    const seal = bytes === undefined ? pool().seal.bind(undefined, recipe) : this.sealHere.bind(this, bytes);
-    let claimed: string | undefined;
-    const claim = Promise.withResolvers<undefined>();
+  chunk(pool: () => SealPool, recipe: ChunkRecipe, tally: WriteTally, signal: AbortSignal): Promise<SealedChunk> {
+    const claim: Claim = { id: undefined, ...Promise.withResolvers<undefined>() };
     // Nobody may be waiting for it: the error reaches the caller by itself.
     claim.promise.catch(() => undefined);
+    const wanted = (id: string) => this.claims(claim, id);
+    const bytes = tinyBytes(recipe);
+    const sealing = bytes === undefined ? pool().seal(recipe, wanted) : this.sealHere(bytes, wanted);
+    // Apart, so that nothing holds the recipe's bytes while the chunk is on its way.
+    return this.finishChunk(sealing, claim, tally, signal);
+  }
+
+  private claims(claim: Claim, id: string): boolean {
+    if (this.known.has('chunks', id) || this.inFlight.has(id)) return false;
+    this.inFlight.set(id, claim.promise);
+    claim.id = id;
+    return true;
+  }
+
+  private async finishChunk(
+    sealing: Promise<SealedChunk>,
+    claim: Claim,
+    tally: WriteTally,
+    signal: AbortSignal,
+  ): Promise<SealedChunk> {
     try {
-      const sealed = await seal((id) => {
-        if (this.known.has('chunks', id) || this.inFlight.has(id)) return false;
-        this.inFlight.set(id, claim.promise);
-        claimed = id;
-        return true;
-      });
-      if (claimed === undefined) await this.reuse(sealed.id, tally);
-      else await this.putChunk(sealed, tally, signal);
+      const { sealed, sealedSha256, ...named } = await sealing;
+      if (claim.id === undefined) await this.reuse(named.id, tally);
+      else await this.putChunk(named.id, sealed, sealedSha256, tally, signal);
       claim.resolve(undefined);
-      return sealed;
+      return { ...named, sealed: undefined };
     } catch (error) {
       claim.reject(error);
       throw error;
     } finally {
-      if (claimed !== undefined) this.inFlight.delete(claimed);
+      if (claim.id !== undefined) this.inFlight.delete(claim.id);
     }
   }
 
@@ -90,13 +107,19 @@ export class ObjectWriter {
     return Promise.resolve({ id, lengthBytes: bytes.length, sealed, changed: [] });
   }
 
-  private async putChunk(chunk: SealedChunk, tally: WriteTally, signal: AbortSignal): Promise<void> {
-    if (chunk.sealed === undefined) throw new HoldfastError('Internal', 'a wanted chunk came back without its bytes');
-    const outcome = await this.put('chunks', chunk.id, chunk.sealed, tally, signal, chunk.sealedSha256);
+  private async putChunk(
+    id: string,
+    sealed: Uint8Array | undefined,
+    sha256: string | undefined,
+    tally: WriteTally,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (sealed === undefined) throw new HoldfastError('Internal', 'a wanted chunk came back without its bytes');
+    const outcome = await this.put('chunks', id, sealed, tally, signal, sha256);
     if (outcome === 'written') tally.chunksNew += 1;
     else tally.chunksReused += 1;
     // The pool gave it away, and the store is done with it.
-    freeNow(chunk.sealed);
+    freeNow(sealed);
   }
 
   /** Known, or being stored by another call: then its end is awaited, and its failure is ours. */
