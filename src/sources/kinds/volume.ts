@@ -10,6 +10,7 @@ import { scratchDirectory } from '../checks/scratch.ts';
 import { extractTar } from '../extract/extract.ts';
 import { treeArtifact } from '../tree/artifact.ts';
 import type { TreeArtifact } from '../tree/artifact.ts';
+import { prepareScan } from '../tree/scan.ts';
 import type { CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
 import { artifactNamed, factsArtifact, TREE } from './volume-facts.ts';
 import { activeUsers, dataDirectory, liveVolume } from './volume-place.ts';
@@ -24,6 +25,8 @@ export const volumeKind: ComponentKind<VolumeComponent> = {
     const volume = await liveVolume(context.docker(), component.volume);
     context.report({ phase: 'hot pass' });
     await sink.store(dataArtifact(dataDirectory(volume), component));
+    // The capture follows inside a freeze, where every ms counts.
+    await prepareScan();
   },
 
   async capture(component, sink, context) {

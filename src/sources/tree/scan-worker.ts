@@ -1,5 +1,5 @@
 /** The thread that scans: walks, groups, and waits while the receiver has not taken enough of what was sent. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { HoldfastError } from '../../failures.ts';
 import { systemCallsProblem } from '../system-calls.ts';
 import { GroupBuilder } from './groups.ts';
@@ -29,13 +29,16 @@ function run(order: ScanOrder, send: (message: ScanMessage, transfer?: ArrayBuff
 }
 
 const port = parentPort;
-if (port !== null) {
+// Loaded before the order comes: a thread that is started ahead shall have nothing left to do.
+systemCallsProblem();
+port?.once('message', (order: ScanOrder) => {
   try {
-    run(workerData as ScanOrder, (message, transfer) => port.postMessage(message, transfer));
+    run(order, (message, transfer) => port.postMessage(message, transfer));
   } catch (error) {
     if (!(error instanceof Stopped)) {
       const code = error instanceof HoldfastError ? error.code : 'Internal';
       port.postMessage({ kind: 'error', code, message: error instanceof Error ? error.message : String(error) });
     }
   }
-}
+});
+port?.postMessage({ kind: 'ready' } satisfies ScanMessage);

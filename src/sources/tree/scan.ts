@@ -24,6 +24,8 @@ export interface ScanOrder {
 }
 
 export type ScanMessage =
+  /** Once, when the thread has loaded what it needs. */
+  | { readonly kind: 'ready' }
   | { readonly kind: 'group'; readonly group: EntryGroup }
   | { readonly kind: 'end'; readonly notes: readonly Note[] }
   | { readonly kind: 'error'; readonly code: FailureCode; readonly message: string };
@@ -45,12 +47,14 @@ export async function* scanTree(
     flags,
     mostWaiting: MOST_WAITING,
   };
-  const worker = new Worker(new URL('./scan-worker.ts', import.meta.url), { workerData: order });
+  const worker = takeThread();
+  worker.postMessage(order);
   const inbox = new Inbox(worker);
   const slots = new Int32Array(flags);
   try {
     for (;;) {
       const message = await inbox.next();
+      if (message.kind === 'ready') continue;
       if (message.kind === 'end') {
         onNotes(message.notes);
         return;
@@ -65,6 +69,48 @@ export async function* scanTree(
     Atomics.notify(slots, WAITING);
     await worker.terminate();
   }
+}
+
+/** Started and waiting for its order; ends by itself when nobody comes. */
+let spare: { readonly worker: Worker; readonly timer: NodeJS.Timeout } | undefined;
+const SPARE_MS = 60_000;
+
+/**
+ * Starts a thread ahead of the next scan, so that a freeze doesn't wait for it; resolves when it is ready, or has failed,
+ * which the next scan then does not notice. It keeps no process alive, and ends when no scan follows within a minute.
+ */
+export async function prepareScan(): Promise<void> {
+  if (spare !== undefined) return;
+  const worker = startThread();
+  worker.unref();
+  const timer = setTimeout(() => {
+    if (spare?.worker === worker) spare = undefined;
+    void worker.terminate();
+  }, SPARE_MS);
+  timer.unref();
+  spare = { worker, timer };
+  await new Promise<void>((resolve) => {
+    const gone = (): void => {
+      if (spare?.worker === worker) spare = undefined;
+      resolve();
+    };
+    worker.once('error', gone);
+    worker.once('exit', gone);
+    worker.once('message', () => resolve());
+  });
+}
+
+function takeThread(): Worker {
+  if (spare === undefined) return startThread();
+  const { worker, timer } = spare;
+  clearTimeout(timer);
+  spare = undefined;
+  worker.ref();
+  return worker;
+}
+
+function startThread(): Worker {
+  return new Worker(new URL('./scan-worker.ts', import.meta.url));
 }
 
 /** Messages of a thread, one at a time. */
