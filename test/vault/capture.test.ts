@@ -76,22 +76,6 @@ describe('what did not change', () => {
     await writer.close();
   });
 
-  test('bytes inserted at the front of a stream: only the beginning is stored again', async () => {
-    const data = noise(5, 24 * MIB);
-    const writer = await vault.writer();
-    await backUp(writer, { captureId: 'run-1', artifacts: [artifactOf('dump', [streamSegment(data)])] });
-    const shifted = Buffer.concat([Buffer.from('inserted'), data]);
-    const made = await backUp(writer, {
-      captureId: 'run-2',
-      artifacts: [artifactOf('dump', [streamSegment(shifted)])],
-    });
-    await writer.close();
-    const { chunksNew = 0, chunksReused = 0 } = made.counts[0] ?? {};
-    expect(chunksNew).toBeLessThanOrEqual(3);
-    expect(chunksReused).toBeGreaterThan(6);
-    expect(await contentOf(made.manifestKey)).toBe(digest(shifted));
-  });
-
   test('the cache was lost: nothing is stored twice, and presence is still told by checksums', async () => {
     const artifacts = [artifactOf('a', [streamSegment(noise(9, 5 * MIB))])];
     const first = await vault.writer();
@@ -132,10 +116,11 @@ describe('what did not change', () => {
 });
 
 describe('interrupted captures', () => {
-  const data = noise(21, 12 * MIB);
-  const artifacts = () => [artifactOf('a', [streamSegment(data)])];
+  const data = noise(21, 8 * MIB);
+  /** Writes: the capture's record, 8 chunks, list and sums, the system file's three, the manifest. */
+  const artifacts = () => [artifactOf('a', [streamSegment(data, 'fixed')])];
 
-  test.each([1, 4, 9, 14, 16, 17])(
+  test.each([1, 6, 10, 12, 15])(
     'the store fails at write %i, then the capture is repeated: no object twice',
     async (at) => {
       const store = watched(vault.store);
@@ -157,7 +142,7 @@ describe('interrupted captures', () => {
 
   test('the process ends without closing anything: what it stored is found by the next', async () => {
     const store = watched(vault.store);
-    store.failAtWrite = 8;
+    store.failAtWrite = 6;
     const dead = await vault.writer({ store });
     const ticket = await dead.begin({ captureId: 'run-1', plan: 'daily', startedAtMs: 1e12 });
     await expect(captureInto(dead, ticket, { artifacts: artifacts() })).rejects.toThrow();

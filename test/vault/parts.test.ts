@@ -56,6 +56,13 @@ describe('cutting streams', () => {
     );
   });
 
+  test('by content, bytes inserted at the front: all but the beginning is cut as before', () => {
+    const shifted = cutAll(gear, [Buffer.concat([Buffer.from('inserted'), data])]).map(sha256Hex);
+    const before = cutAll(gear, [data]).map(sha256Hex);
+    expect(shifted.filter((one) => !before.includes(one)).length).toBeLessThanOrEqual(3);
+    expect(before.filter((one) => shifted.includes(one)).length).toBeGreaterThanOrEqual(4);
+  });
+
   test('by content: sizes stay within their bounds and near their average', () => {
     const sizes = cutAll(gear, [noise(4, 40 * MIB)]).map(({ length }) => length);
     for (const size of sizes.slice(0, -1)) {
