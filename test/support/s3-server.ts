@@ -50,7 +50,13 @@ export async function startS3Server(tls?: TlsFiles): Promise<S3Server> {
   await mkdir(join(base, 'metadata'));
   try {
     const { child, url, pid } = await startOnFreePort(program, base, tls);
-    return { url, bucket: 'vaults', pid, bucketPath, stop: () => stop(child, base) };
+    const heir = appointHeir(pid, base);
+    const stop = async () => {
+      heir.kill('SIGKILL');
+      await terminate(child);
+      await rm(base, { recursive: true, force: true });
+    };
+    return { url, bucket: 'vaults', pid, bucketPath, stop };
   } catch (cause) {
     await rm(base, { recursive: true, force: true });
     throw cause;
@@ -159,9 +165,16 @@ function statusOf(url: string, ca: Buffer | undefined): Promise<number | undefin
   });
 }
 
-async function stop(child: ChildProcess, base: string): Promise<void> {
-  await terminate(child);
-  await rm(base, { recursive: true, force: true });
+/** A test process that is killed cannot tidy up: a shell that sees its end by a closed pipe does it then. */
+function appointHeir(pid: number, base: string): ChildProcess {
+  const script = 'cat > /dev/null; kill -9 "$1"; rm -rf "$2"';
+  const heir = spawn('sh', ['-c', script, 'sh', String(pid), base], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  heir.on('error', () => undefined);
+  heir.unref();
+  return heir;
 }
 
 async function terminate(child: ChildProcess): Promise<void> {
