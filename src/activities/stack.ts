@@ -1,4 +1,5 @@
 /** Which containers a restore stops and starts: those that use the data, and the stack that the system says it is. */
+import { containersNamed } from '../docker/named.ts';
 import { stopLevels } from '../docker/order.ts';
 import type { ContainerInspectInfo } from 'dockerode';
 import { stopSeconds } from '../docker/freeze-plan.ts';
@@ -35,17 +36,23 @@ export async function stackOf(
   components: readonly Component[],
 ): Promise<ContainerFacts[]> {
   const projects = new Set(components.flatMap((one) => (one.kind === 'compose' ? [one.project] : [])));
-  const stack = system.components.find((one) => one.kind === 'compose' && one.name === system.compose);
-  if (stack?.kind === 'compose') projects.add(stack.project);
+  const own = projectOf(system);
+  if (own !== undefined) projects.add(own);
   const volumes = components.flatMap((one) => (one.kind === 'volume' ? [one.volume] : []));
   const names = components.flatMap((one) => (one.kind === 'sqlite' ? one.usedBy : []));
   const found = await Promise.all([
     ...[...projects].map((project) => docker.containersOf({ project })),
     ...volumes.map((volume) => docker.containersOf({ volume })),
-    ...names.map((name) => docker.containersOf({ name })),
+    ...names.map(async (name) => containersNamed(await docker.containersOf({ name }), name, projectOf(system))),
   ]);
   const byId = new Map(found.flat().map((container) => [container.id, container]));
   return [...byId.values()].sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** The Compose project that holds the system's services. */
+export function projectOf(system: System): string | undefined {
+  const stack = system.components.find((one) => one.kind === 'compose' && one.name === system.compose);
+  return stack?.kind === 'compose' ? stack.project : undefined;
 }
 
 /** With the level to stop each in (what depends on others goes first), and what a restore does with it. */

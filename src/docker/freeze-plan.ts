@@ -2,6 +2,7 @@
 import type { ContainerInspectInfo } from 'dockerode';
 
 import { HoldfastError } from '../failures.ts';
+import { containersNamed } from './named.ts';
 import { stopLevels } from './order.ts';
 import type { ContainerFacts, DockerHost, FreezeIntent } from './types.ts';
 
@@ -16,6 +17,8 @@ export interface FreezeScope {
   readonly projects?: readonly string[];
   /** Containers by name, or services by their Compose name. */
   readonly names?: readonly string[];
+  /** The Compose project in which services are looked for by name. */
+  readonly namesProject?: string;
 }
 
 /** The engine's own default when a container has no stop timeout. */
@@ -60,7 +63,7 @@ async function containersOfScope(docker: DockerHost, scope: FreezeScope): Promis
   });
   const byProject = (scope.projects ?? []).map((project) => docker.containersOf({ project }));
   const byName = (scope.names ?? []).map(async (name) => {
-    const containers = await docker.containersOf({ name });
+    const containers = containersNamed(await docker.containersOf({ name }), name, scope.namesProject);
     if (containers.length > 0) return containers;
     throw new HoldfastError('ContainerMissing', `There is no container or service ${name} on this host`);
   });
