@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beginFreeze } from '../docker/freeze.ts';
 import { releaseFreeze } from '../docker/freeze-left.ts';
-import { planFreeze } from '../docker/freeze-plan.ts';
+import { planFreeze, type FreezeScope } from '../docker/freeze-plan.ts';
 import { hostLock, type HostLock } from '../docker/host-lock.ts';
 import type { HeldFreeze } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
@@ -15,6 +15,7 @@ import { addCounts, NO_COUNTS, openSink } from './capture.ts';
 import { checkStored } from './check-stored.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
+import { projectOf } from './stack.ts';
 import type { RecordingSink } from './sink.ts';
 import type { CaptureResult, HostActivities } from './types.ts';
 
@@ -126,32 +127,35 @@ async function freezeFor(
   input: Input,
   run: Run,
 ): Promise<HeldFreeze | undefined> {
-  const { mode, budgetSeconds } = input.group.quiesce;
-  if (mode === 'none') return undefined;
-  const { freezeId } = input;
+  const scope = scopeOf(system, input);
+  if (scope === undefined) return undefined;
   const docker = context.docker();
   const stateDirectory = context.stateDirectory(system.name);
   const onTrouble = (message: string): void => run.log.warn(message);
   // An earlier attempt may have died inside this very freeze.
-  await releaseFreeze(stateDirectory, freezeId, { docker, signal: run.signal, onTrouble });
-  const members = input.group.components.map((name) => componentOf(system, name));
+  await releaseFreeze(stateDirectory, scope.freezeId, { docker, signal: run.signal, onTrouble });
   const guard = await ensureGuard(stateDirectory, run.signal);
   try {
-    run.report({ phase: mode === 'pause' ? 'pausing' : 'stopping' });
-    const intent = await planFreeze(docker, {
-      freezeId,
-      system: system.name,
-      mode,
-      budgetSeconds,
-      volumes: members.flatMap((member) => (member.kind === 'volume' ? [member.volume] : [])),
-      projects: members.flatMap((member) => (member.kind === 'compose' ? [member.project] : [])),
-      names: members.flatMap((member) => (member.kind === 'sqlite' ? member.usedBy : [])),
-    });
+    run.report({ phase: scope.mode === 'pause' ? 'pausing' : 'stopping' });
+    const intent = await planFreeze(docker, scope);
     return await beginFreeze(intent, { docker, stateDirectory, guard, signal: run.signal, onTrouble });
   } catch (error) {
     guard.close();
     throw error;
   }
+}
+
+/** Undefined where nothing asks to be quiet, or nothing of the group is used by containers. */
+function scopeOf(system: System, { group, freezeId }: Input): FreezeScope | undefined {
+  const { mode, budgetSeconds } = group.quiesce;
+  const members = group.components.map((name) => componentOf(system, name));
+  const volumes = members.flatMap((member) => (member.kind === 'volume' ? [member.volume] : []));
+  const projects = members.flatMap((member) => (member.kind === 'compose' ? [member.project] : []));
+  const names = members.flatMap((member) => (member.kind === 'sqlite' ? member.usedBy : []));
+  if (mode === 'none' || volumes.length + projects.length + names.length === 0) return undefined;
+  const project = projectOf(system);
+  const namesProject = project === undefined ? {} : { namesProject: project };
+  return { freezeId, system: system.name, mode, budgetSeconds, volumes, projects, names, ...namesProject };
 }
 
 async function readOne(

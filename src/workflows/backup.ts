@@ -42,7 +42,10 @@ async function run(asked: BackupInput, story: Story): Promise<BackupResult> {
   const result: BackupResult = locked.held ? locked.value : { outcome: 'skipped', why: locked.why };
 
   story.begin('report');
-  await orchestration.writeReport({ system, kind: 'backup', id: workflowInfo().runId, report: { ...result } });
+  // Also when a cancel came after the commit: the backup is there, and is told.
+  await CancellationScope.nonCancellable(() =>
+    orchestration.writeReport({ system, kind: 'backup', id: workflowInfo().runId, report: { ...result } }),
+  );
   story.finish();
   return result;
 }

@@ -3,7 +3,7 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { Beside } from '../sources/kinds/component.ts';
 import type { RestorePlan, RestoreResult } from './contract.ts';
 import { failure } from './failure.ts';
-import { onHost } from './proxies.ts';
+import { onHost, whileHostAnswers } from './proxies.ts';
 import type { Story } from './story.ts';
 
 export interface Order {
@@ -13,6 +13,8 @@ export interface Order {
   readonly paths: readonly string[];
   /** Another place than the component's own. */
   readonly target?: string;
+  /** How long a host may be silent while nothing is stopped yet. */
+  readonly silentSeconds: number;
 }
 
 export type Checks = RestoreResult['checks'];
@@ -34,7 +36,8 @@ export async function bringBeside(order: Order, story: Story): Promise<{ besides
     for (const { name, host } of order.plan.components) {
       // Known before it is made: a copy whose word never came back is removed as well.
       const at = besides.push({ component: name, restoreId: order.restoreId, place: '', facts: {} }) - 1;
-      besides[at] = await onHost(host, { summary: `restore ${name} beside` }).restoreBeside({
+      const options = { summary: `restore ${name} beside`, silentSeconds: order.silentSeconds };
+      const input = {
         system: order.system,
         store: order.plan.store,
         manifestKey: order.plan.manifestKey,
@@ -42,12 +45,13 @@ export async function bringBeside(order: Order, story: Story): Promise<{ besides
         paths: order.paths,
         restoreId: order.restoreId,
         ...(order.target === undefined ? {} : { target: order.target }),
-      });
+      };
+      besides[at] = await whileHostAnswers(order.system, host, options, (asked) => asked.restoreBeside(input));
     }
     story.begin('check');
     return { besides, checks: await checkAll(order, besides) };
   } catch (error) {
-    await CancellationScope.nonCancellable(() => discardAll(order.system, order.plan, besides));
+    await CancellationScope.nonCancellable(() => discardAll(order, besides));
     throw error;
   }
 }
@@ -56,8 +60,10 @@ async function checkAll(order: Order, besides: readonly Beside[]): Promise<Check
   const checks: Checks[number][] = [];
   for (const beside of besides) {
     const host = hostOf(order.plan, beside.component);
-    const { checkBeside } = onHost(host, { summary: `check ${beside.component}` });
-    const report = await checkBeside({ system: order.system, beside });
+    const options = { summary: `check ${beside.component}`, silentSeconds: order.silentSeconds };
+    const report = await whileHostAnswers(order.system, host, options, (asked) =>
+      asked.checkBeside({ system: order.system, beside }),
+    );
     checks.push(...report.checks.map((check) => ({ component: beside.component, ...check })));
   }
   const bad = checks.filter((check) => !check.ok);
@@ -67,10 +73,14 @@ async function checkAll(order: Order, besides: readonly Beside[]): Promise<Check
 }
 
 /** Removes copies beside, last made first. What can't be removed is left, and costs space only. */
-export async function discardAll(system: string, plan: RestorePlan, besides: readonly Beside[]): Promise<string[]> {
+export async function discardAll(order: Order, besides: readonly Beside[]): Promise<string[]> {
+  const { system, plan, silentSeconds } = order;
   const left: string[] = [];
   for (const beside of besides.toReversed()) {
-    const host = onHost(hostOf(plan, beside.component), { summary: `remove the copy of ${beside.component}` });
+    const host = onHost(hostOf(plan, beside.component), {
+      summary: `remove the copy of ${beside.component}`,
+      giveUpAfterSeconds: silentSeconds,
+    });
     try {
       await host.discardBeside({ system, beside });
     } catch {

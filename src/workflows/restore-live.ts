@@ -148,7 +148,7 @@ async function rollBack(order: LiveOrder, undo: readonly Undo[]): Promise<string
       left.push(told(error).message);
     }
   }
-  const copies = await discardAll(order.system, order.plan, order.besides);
+  const copies = await discardAll(order, order.besides);
   return [...left, ...copies.map((place) => `The copy ${place} could not be removed.`)];
 }
 

@@ -1,6 +1,14 @@
 /** Brings components of a system back from a backup, undoing everything by itself until the system is open again. */
-import { allHandlersFinished, condition, defineQuery, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  defineQuery,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { SystemFacts } from '../activities/types.ts';
+import { silenceOf } from './capture.ts';
 import { namesDigest } from '../policy/approval.ts';
 import { Gate } from './approval.ts';
 import { QUERIES, type RestoreInput, type RestorePlan, type RestoreResult } from './contract.ts';
@@ -8,7 +16,7 @@ import { failure, inOneVoice } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { listOf } from './lists.ts';
 import { withSystemLock } from './lock.ts';
-import { onHost, orchestration } from './proxies.ts';
+import { orchestration, whileHostAnswers } from './proxies.ts';
 import { bringBeside, discardAll, type Order } from './restore-beside.ts';
 import { replaceLive } from './restore-live.ts';
 import { safetyBackup } from './safety-backup.ts';
@@ -64,7 +72,7 @@ export async function restore(input: RestoreInput): Promise<RestoreResult> {
     try {
       return await run(asked, way, story, gate, (printed) => (plan = printed));
     } finally {
-      await condition(allHandlersFinished);
+      await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     }
   });
 }
@@ -87,13 +95,15 @@ async function run(
   const facts = await orchestration.describeSystem({ system });
 
   story.begin('plan');
-  const planner = onHost(plannerOf(facts, asked), { summary: 'plan the restore' });
-  const plan = await planner.planRestore(asked);
+  const planner = plannerOf(facts, asked);
+  const patience = { summary: 'plan the restore', silentSeconds: silenceOf(facts) };
+  const plan = await whileHostAnswers(system, planner, patience, (host) => host.planRestore(asked));
   show(plan);
   const nothing = { plan, checks: [], aside: [] };
   if (way === 'plan') return { outcome: 'planned', ...nothing };
 
-  const order: Order = { system, plan, restoreId: workflowInfo().runId, paths: listOf(asked.paths) };
+  const silentSeconds = silenceOf(facts);
+  const order: Order = { system, plan, restoreId: workflowInfo().runId, paths: listOf(asked.paths), silentSeconds };
   if (way === 'verify') return proveOnly(order, story);
   if (way === 'elsewhere') return besideOnly({ ...order, target: asked.target ?? '' }, story);
 
@@ -111,7 +121,8 @@ async function run(
   const lock = { system, site: facts.site, operation: 'restore', waitSeconds: WAIT_SECONDS } as const;
   const locked = await withSystemLock(story, lock, async () => {
     // While approval and lock were waited for, the world went on: the same plan must come out, of the same backup.
-    const again = await planner.planRestore({ ...asked, backup: plan.backup, store: plan.store });
+    const same = { ...asked, backup: plan.backup, store: plan.store };
+    const again = await whileHostAnswers(system, planner, patience, (host) => host.planRestore(same));
     if (again.digest !== plan.digest) {
       show(again);
       throw failure('PlanChanged', `The plan approved was ${plan.digest}; now it is ${again.digest}.`);
@@ -120,7 +131,7 @@ async function run(
   });
   if (!locked.held) throw failure('SystemBusy', locked.why);
   story.begin('report');
-  await orchestration.writeReport({ system, kind: 'restore', id: order.restoreId, report: { ...locked.value } });
+  await tellEnd(order, locked.value);
   story.finish();
   return locked.value;
 }
@@ -182,7 +193,7 @@ async function restoreLocked(
 async function proveOnly(order: Order, story: Story): Promise<RestoreResult> {
   const beganAt = Date.now();
   const { besides, checks } = await bringBeside(order, story);
-  await discardAll(order.system, order.plan, besides);
+  await discardAll(order, besides);
   story.finish();
   return { outcome: 'verified', plan: order.plan, checks, aside: [], durationMs: Date.now() - beganAt };
 }
@@ -202,4 +213,11 @@ async function besideOnly(order: Order, story: Story): Promise<RestoreResult> {
   });
   story.finish();
   return result;
+}
+
+/** Also of a run that was cancelled after its point of no return: what was done is told. */
+async function tellEnd({ system, restoreId }: Order, result: RestoreResult): Promise<void> {
+  await CancellationScope.nonCancellable(() =>
+    orchestration.writeReport({ system, kind: 'restore', id: restoreId, report: { ...result } }),
+  );
 }

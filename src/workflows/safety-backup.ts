@@ -46,15 +46,21 @@ export async function safetyBackup(
   }
 }
 
-/** One group for each host, quieted as its most careful component asks: a raw copy is still one moment of time. */
+/** What asks to be quieted is captured in one freeze a host, as its most careful component asks; the rest as it runs. */
 function groupsOf(plan: RestorePlan, facts: SystemFacts): CaptureGroup[] {
   const live = plan.components.filter(({ liveExists }) => liveExists);
-  return [...new Set(live.map(({ host }) => host))].map((host) => {
-    const names = live.filter((component) => component.host === host).map(({ name }) => name);
-    const quiets = facts.components.filter(({ name }) => names.includes(name)).map(({ quiesce }) => quiesce);
-    const asked = quiets.filter((quiesce) => quiesce !== undefined && quiesce.mode !== 'none');
-    const budgetSeconds = Math.max(0, ...asked.map((quiesce) => quiesce?.budgetSeconds ?? 0));
-    const mode = asked.length === 0 ? 'none' : asked.some((quiesce) => quiesce?.mode === 'stop') ? 'stop' : 'pause';
-    return { host, components: names, quiesce: { mode, budgetSeconds } };
+  return [...new Set(live.map(({ host }) => host))].flatMap((host) => {
+    const here = live.filter((component) => component.host === host).map(({ name }) => name);
+    const known = facts.components.filter(({ name }) => here.includes(name));
+    const asking = known.flatMap(({ name, quiesce }) =>
+      quiesce === undefined || quiesce.mode === 'none' ? [] : [{ name, quiesce }],
+    );
+    const asked = asking.map(({ name }) => name);
+    const rest = here.filter((name) => !asked.includes(name));
+    const mode = asking.some(({ quiesce }) => quiesce.mode === 'stop') ? 'stop' : 'pause';
+    const budgetSeconds = Math.max(0, ...asking.map(({ quiesce }) => quiesce.budgetSeconds));
+    const quiet: CaptureGroup = { host, components: asked, quiesce: { mode, budgetSeconds } };
+    const running: CaptureGroup = { host, components: rest, quiesce: { mode: 'none', budgetSeconds: 0 } };
+    return [quiet, running].filter(({ components }) => components.length > 0);
   });
 }

@@ -1,8 +1,9 @@
 /** Reads a backup back and says whether it is whole. Takes no lock: it changes nothing. */
+import { silenceOf } from './capture.ts';
 import type { VerifyInput, VerifyResult } from './contract.ts';
 import { failure, inOneVoice } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
-import { onHost, orchestration } from './proxies.ts';
+import { orchestration, whileHostAnswers } from './proxies.ts';
 import { Story } from './story.ts';
 
 const FIELDS: Fields<VerifyInput> = {
@@ -30,21 +31,23 @@ async function run(asked: VerifyInput, story: Story): Promise<VerifyResult> {
   if (host === undefined) throw failure('BadInput', `${system} has no components.`);
 
   story.begin('find the backup');
-  const found = await onHost(host, { summary: `find ${backup}` }).findBackup({
+  const silentSeconds = silenceOf(facts);
+  const wanted = {
     system,
     backup,
     ...(asked.plan === undefined ? {} : { plan: asked.plan }),
     ...(asked.store === undefined ? {} : { store: asked.store }),
-  });
+  };
+  const found = await whileHostAnswers(system, host, { summary: `find ${backup}`, silentSeconds }, (activities) =>
+    activities.findBackup(wanted),
+  );
 
   story.begin('verify');
   const { store, manifestKey } = found;
-  const proof = await onHost(host, { summary: `${level} of ${found.backup}` }).verifyBackup({
-    system,
-    store,
-    manifestKey,
-    level,
-  });
+  const summary = `${level} of ${found.backup}`;
+  const proof = await whileHostAnswers(system, host, { summary, silentSeconds }, (activities) =>
+    activities.verifyBackup({ system, store, manifestKey, level }),
+  );
 
   story.begin('report');
   const { ok, objectsChecked, bytesChecked, bad, moreBad } = proof;

@@ -75,7 +75,7 @@ describe('restore', () => {
       const steps = world.names().filter((name) => !/describe|plan|Report/.test(name));
       expect(steps).toEqual(
         [
-          ...['beginCapture', 'hotPass', 'captureGroup', 'releaseFreeze', 'commitCapture'],
+          ...['beginCapture', 'hotPass', 'captureGroup', 'releaseFreeze', 'captureGroup', 'commitCapture'],
           ...['restoreBeside', 'restoreBeside', 'checkBeside', 'checkBeside'],
           ...['stopForRestore', 'swapIn', 'swapIn', 'startAfterRestore'],
           ...['checkLive', 'checkLive', 'commitRestore', 'commitRestore'],
