@@ -1,7 +1,7 @@
 /** A store in a directory: a local disk, a NAS mount, a removable drive. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, lstat, mkdir, open, readdir, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../failures.ts';
 import { directoryFailure, errorCode, isMissing } from './directory-errors.ts';
@@ -33,6 +33,8 @@ class DirectoryStore implements Store {
   readonly #root: string;
   readonly #mustBeMounted: boolean;
   readonly #madeDirectories = new Map<string, Promise<void>>();
+  /** Device and inode of the root once it was seen: another one under its name is not this store. */
+  #identity: string | undefined;
   #changes = 0;
   /** Below the first count: what an earlier process left in the page cache is synced by the first call as well. */
   #durableChanges = -1;
@@ -63,7 +65,8 @@ class DirectoryStore implements Store {
       options.signal?.throwIfAborted();
       if (!isMissing(cause)) throw directoryFailure(this.label, `read ${key}`, cause);
       await this.checkMount();
-      throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`, { cause });
+      const details = { storeIsThere: await exists(this.#root) };
+      throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`, { cause, details });
     }
   }
 
@@ -111,7 +114,8 @@ class DirectoryStore implements Store {
     if (changes === this.#durableChanges) return;
     await this.checkMount();
     try {
-      await syncFilesystem(this.#root);
+      // Nothing was ever written where nothing is.
+      if (await exists(this.#root)) await syncFilesystem(this.#root);
     } catch (cause) {
       throw directoryFailure(this.label, 'sync', cause);
     }
@@ -129,6 +133,14 @@ class DirectoryStore implements Store {
   /** Throws StoreNotMounted. Looked at whenever something is missing, because that is how a lost mount shows. */
   async checkMount(): Promise<void> {
     if (this.#mustBeMounted) await requireMount(this.#root);
+    const now = await identityOf(this.#root);
+    if (this.#identity !== undefined && now !== this.#identity) {
+      const what = now === undefined ? 'is not there any more' : 'is not the one it was';
+      throw new HoldfastError('StoreNotMounted', `The ${this.label} ${what}.`, {
+        hint: 'Mount it again, or move it back to its place; it is tried again.',
+      });
+    }
+    this.#identity = now;
   }
 
   async #place(target: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome> {
@@ -199,6 +211,20 @@ async function unlinkIfThere(path: string): Promise<void> {
     await unlink(path);
   } catch (cause) {
     if (!isMissing(cause)) throw cause;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await identityOf(path)) !== undefined;
+}
+
+async function identityOf(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await stat(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    throw cause;
   }
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -43,7 +43,40 @@ describe('a directory store', () => {
   it('opening: makes nothing, and an absent directory lists as empty', async () => {
     const store = await open('absent');
     expect(await keys(store, '')).toEqual([]);
+    await store.sync();
     await expect(stat(join(base, 'absent'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('sync: syncs the filesystem when something may not be durable, and reports a disk that says no', async () => {
+    const tools = join(base, 'tools');
+    await mkdir(tools);
+    const calls = async () => (await readFile(join(tools, 'calls'), 'utf8')).trim().split('\n');
+    const fake = (exitCode: number) =>
+      writeFile(join(tools, 'sync'), `#!/bin/sh\necho "$@" >> ${join(tools, 'calls')}\nexit ${exitCode}\n`, {
+        mode: 0o755,
+      });
+    const path = process.env['PATH'];
+    process.env['PATH'] = `${tools}:${path ?? ''}`;
+    try {
+      await fake(0);
+      const store = await open('syncing');
+      const call = `-f -- ${join(base, 'syncing')}`;
+      await store.put('a', Buffer.from('x'), { createOnly: true });
+      await store.sync();
+      await store.sync();
+      expect(await calls()).toEqual([call]);
+      await store.delete('a');
+      await fake(1);
+      await expect(store.sync()).rejects.toMatchObject({ code: 'StoreUnreachable' });
+      await fake(0);
+      await store.sync();
+      expect(await calls()).toEqual([call, call, call]);
+      // What a process that died has written may still be in the page cache.
+      await (await open('syncing')).sync();
+      expect(await calls()).toHaveLength(4);
+    } finally {
+      process.env['PATH'] = path;
+    }
   });
 
   it('directories removed behind its back: the next write makes them again', async () => {
