@@ -72,10 +72,13 @@ function outcomeOf(error: unknown, context: Context, logger: Logger, insistent: 
   const failed = known ?? new HoldfastError('Internal', error instanceof Error ? error.message : String(error));
   logger.warn({ err: error, code }, 'failed');
   const spent = code === 'Internal' && context.info.attempt >= INTERNAL_ATTEMPTS;
-  return ApplicationFailure.create({
+  const failure = ApplicationFailure.create({
     type: code,
     message: redactText(failed.message).slice(0, MESSAGE_LIMIT),
     nonRetryable: !insistent && (!failed.waitingHelps || spent),
     details: [{ hint: failed.hint, ...(redact(failed.details) as Record<string, unknown>) }],
   });
+  // The host's log has it; a history needs no paths of this machine.
+  failure.stack = '';
+  return failure;
 }
