@@ -52,8 +52,15 @@ export function quoted(text: string): string {
 export type Followed<T> = { readonly state: 'ended'; readonly result: T } | { readonly state: 'left' };
 
 export interface FollowOptions {
-  /** Called with each new progress; `left` resolves to leave the operation to itself. */
-  readonly onProgress?: (progress: Progress, leave: () => void) => Promise<void> | void;
+  /** Called whenever the operation was looked at. */
+  readonly onProgress?: (progress: Progress, view: FollowView) => Promise<void> | void;
+}
+
+export interface FollowView {
+  /** Takes the progress bar away until the next look, so that something can be written or asked. */
+  hide(): void;
+  /** Leaves the operation to itself. */
+  leave(): void;
 }
 
 const FIRST_LOOK_MS = 400;
@@ -85,12 +92,14 @@ export async function follow<T>(
   const result = handle.result() as Promise<T>;
   // While a person is asked, or after leaving, nobody waits for this promise.
   result.catch(() => undefined);
-  const looking = look(handle, ended.signal, view.show.bind(view), (progress) =>
-    options.onProgress?.(progress, () => {
+  const seen: FollowView = {
+    hide: () => view.hide(),
+    leave: () => {
       ended.abort();
       leave();
-    }),
-  );
+    },
+  };
+  const looking = look(handle, ended.signal, view.show.bind(view), (progress) => options.onProgress?.(progress, seen));
   try {
     const answer = await Promise.race([
       result.then((value): Followed<T> => ({ state: 'ended', result: value })),

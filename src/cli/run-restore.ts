@@ -15,7 +15,7 @@ import {
 import { coloursFor } from '../observe/colours.ts';
 import { sendApproval, sendRejection } from './answer.ts';
 import { whoAmI } from './names.ts';
-import { follow, startOperation } from './operation.ts';
+import { follow, startOperation, type FollowView } from './operation.ts';
 import { approvalText, planText } from './plan-text.ts';
 import type { RestoreOptions } from './restore.ts';
 import { showRestoreResult } from './result-texts.ts';
@@ -73,7 +73,7 @@ export async function runRestore(
   }
   const asking = new Asking(shell, handle, system, options);
   const followed = await follow<RestoreResult>(engine, shell, handle, {
-    onProgress: (progress, leave) => asking.heed(progress, leave),
+    onProgress: (progress, view) => asking.heed(progress, view),
   });
   if (followed.state === 'left') return asking.left();
   if (!shell.json && followed.result.outcome === 'planned') return showPlan(shell, followed.result);
@@ -101,20 +101,21 @@ class Asking {
     this.options = options;
   }
 
-  async heed(progress: Progress, leave: () => void): Promise<void> {
+  async heed(progress: Progress, view: FollowView): Promise<void> {
     if (progress.waitingFor === undefined || progress.waitingFor === this.asked) return;
     const plan = await this.handle.query<RestorePlan | undefined>(QUERIES.plan);
     if (plan === undefined) return;
     this.asked = progress.waitingFor;
     this.plan = plan;
+    view.hide();
     if (!this.shell.json) this.shell.say(`\n${planText(plan, coloursFor(process.stderr), Date.now())}\n`);
-    if (this.shell.interactive) await this.ask(plan, progress.waitingFor, leave);
+    if (this.shell.interactive) await this.ask(plan, progress.waitingFor, view);
     else if (this.options.wait === true)
       this.shell.say(`waiting for ${progress.waitingFor}\n${approvalText(this.system, plan)}`);
-    else leave();
+    else view.leave();
   }
 
-  private async ask(plan: RestorePlan, what: string, leave: () => void): Promise<void> {
+  private async ask(plan: RestorePlan, what: string, view: FollowView): Promise<void> {
     const { createInterface } = await import('node:readline/promises');
     const terminal = createInterface({ input: process.stdin, output: process.stderr });
     terminal.once('SIGINT', () => process.emit('SIGINT'));
@@ -125,7 +126,7 @@ class Asking {
         await sendApproval(this.handle, { digest: plan.digest, by }, this.shell);
       else if (answer.trim().toLowerCase() === 'no') {
         await sendRejection(this.handle, { by, why: 'said no at the terminal' }, this.shell);
-      } else leave();
+      } else view.leave();
     } finally {
       terminal.close();
     }

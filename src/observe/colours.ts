@@ -17,4 +17,3 @@ export function wantsColour(
 export function coloursFor(stream: { isTTY?: boolean | undefined }): Colours {
   return pico.createColors(wantsColour(stream));
 }
-

@@ -11,6 +11,8 @@ export interface ProgressFacts {
 
 export interface ProgressView {
   show(facts: ProgressFacts): void;
+  /** Takes the bar away for now, so that something else can be written; the next `show` brings it back. */
+  hide(): void;
   /** Takes the bar away; a later `show` does nothing. */
   stop(): void;
 }
@@ -56,8 +58,13 @@ function barView(stream: NodeJS.WritableStream, now: () => number): ProgressView
       else bar.start(facts.bytesTotal ?? 0, facts.bytesDone ?? 0, facts);
       started = true;
     },
+    hide() {
+      if (started) bar.stop();
+      started = false;
+    },
     stop() {
-      if (started && !ended) bar.stop();
+      if (started) bar.stop();
+      started = false;
       ended = true;
     },
   };
@@ -84,6 +91,9 @@ function lineView(stream: ProgressStream): ProgressView {
       if (ended || facts.phase === last) return;
       last = facts.phase;
       stream.write(`${facts.phase}\n`);
+    },
+    hide() {
+      // A line that was written stays.
     },
     stop() {
       ended = true;
