@@ -103,6 +103,8 @@ async function readAll(
   run: Run,
   reads: Read[],
 ): Promise<FreezeRecord[]> {
+  // Caches and threads are ready before anything stands still.
+  if (input.group.quiesce.mode !== 'none') await vault.prepare(input.ticket);
   const freeze = await freezeFor(context, system, input, run);
   const signal = freeze?.signal ?? run.signal;
   let record: FreezeRecord | undefined;

@@ -1,6 +1,8 @@
 /** What this host keeps for capturing into one vault: the cache of known objects, the writer above it, the threads. */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
+import type { ChunkRecipe } from '../part.ts';
 import { createSealPool, type SealPool } from '../seal/index.ts';
 import type { Store } from '../stores/store.ts';
 import { gearTable } from './cut.ts';
@@ -28,7 +30,7 @@ export class ObjectsHere {
   readonly gear: Int32Array;
   private readonly options: ObjectsHereOptions;
   private readonly known: KnownObjects;
-  private current: { readonly captureId: string; readonly pool: SealPool } | undefined;
+  private readonly pools = new Map<string, SealPool>();
 
   private constructor(options: ObjectsHereOptions, known: KnownObjects) {
     this.options = options;
@@ -52,8 +54,8 @@ export class ObjectsHere {
 
   /** The threads of this capture: one file key for each capture, so another capture has threads of its own. */
   pool(captureId: string): SealPool {
-    if (this.current?.captureId === captureId) return this.current.pool;
-    void this.current?.pool.close();
+    const there = this.pools.get(captureId);
+    if (there !== undefined) return there;
     const { recipients, epoch, threads, level } = this.options;
     const pool = createSealPool({
       recipients,
@@ -61,12 +63,23 @@ export class ObjectsHere {
       ...(threads === undefined ? {} : { threads }),
       ...(level === undefined ? {} : { level }),
     });
-    this.current = { captureId, pool };
+    this.pools.set(captureId, pool);
     return pool;
   }
 
-  async ready(): Promise<void> {
-    await this.current?.pool.ready();
+  /** Resolves when this capture's threads can take more. */
+  async ready(captureId: string): Promise<void> {
+    await this.pools.get(captureId)?.ready();
+  }
+
+  /** Threads start now instead of with the first chunk; nobody waits for them. */
+  warm(captureId: string): void {
+    const pool = this.pool(captureId);
+    const recipe: ChunkRecipe = { pieces: [{ kind: 'bytes', bytes: new Uint8Array(1) }], lengthBytes: 1 };
+    for (let thread = this.options.threads ?? availableParallelism(); thread > 0; thread -= 1) {
+      // A thread that can't start fails the first chunk with the reason.
+      pool.seal(recipe, () => false).catch(() => undefined);
+    }
   }
 
   reuseCache(component: string): Promise<ReuseCache> {
@@ -80,8 +93,9 @@ export class ObjectsHere {
   }
 
   async close(): Promise<void> {
-    await this.current?.pool.close();
-    this.current = undefined;
+    const pools = [...this.pools.values()];
+    this.pools.clear();
+    await Promise.all(pools.map((pool) => pool.close()));
     this.known.close();
   }
 }

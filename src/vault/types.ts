@@ -173,6 +173,8 @@ export interface WriterVault {
   readonly vaultId: string;
   /** `captureId` decides the ticket: a repeat with the same id gives the same ticket. */
   begin(input: { captureId: string; plan: string; startedAtMs: number }): Promise<CaptureTicket>;
+  /** Before a freeze: reads the caches and starts the threads, so that the freeze need not wait for either. */
+  prepare(ticket: CaptureTicket): Promise<void>;
   session(
     ticket: CaptureTicket,
     component: string,

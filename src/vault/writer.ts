@@ -92,6 +92,11 @@ class Writer implements WriterVault {
     return { captureId, manifestKey, backupId, plan, epoch, startedAt };
   }
 
+  async prepare(ticket: CaptureTicket): Promise<void> {
+    this.requireEpoch(ticket.epoch);
+    (await this.openObjects()).warm(ticket.captureId);
+  }
+
   async session(
     ticket: CaptureTicket,
     component: string,
@@ -104,7 +109,7 @@ class Writer implements WriterVault {
     return new Session({
       writer: objects.writer,
       pool: () => objects.pool(ticket.captureId),
-      ready: () => objects.ready(),
+      ready: () => objects.ready(ticket.captureId),
       gear: objects.gear,
       reuse: await objects.reuseCache(component),
       signal: options.signal,
