@@ -8,7 +8,7 @@ import { HoldfastError } from '../failures.ts';
 import { bounded } from './call.ts';
 import { answered } from './errors.ts';
 import type { CallSubject } from './errors.ts';
-import { containerFacts, matches, PROJECT_LABEL, volumeFacts } from './facts.ts';
+import { containerFacts, matching, PROJECT_LABEL, volumeFacts } from './facts.ts';
 import { listen, loadArchive, saveArchive } from './streams.ts';
 import { logTail, runToEnd } from './run.ts';
 import type { ContainerFacts, DockerHost } from './types.ts';
@@ -81,7 +81,7 @@ export function connectDocker(options: ConnectOptions = {}): DockerHost {
       const listed = await ask({ kind: 'engine', doing: 'list containers' }, (abortSignal) =>
         docker.listContainers({ all: true, filters, abortSignal }),
       );
-      const wanted = listed.filter((info) => matches(info, filter));
+      const wanted = matching(listed, filter);
       const facts = await Promise.all(wanted.map((info) => inspect(info.Id)));
       return facts.filter((found) => found !== undefined);
     },

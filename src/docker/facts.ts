@@ -1,6 +1,7 @@
 /** The engine's answers, reduced to what Holdfast decides by. Pure. */
 import type { ContainerInfo, ContainerInspectInfo, VolumeInspectInfo } from 'dockerode';
 
+import { HoldfastError } from '../failures.ts';
 import type { ContainerFacts, VolumeFacts } from './types.ts';
 
 const STATES: readonly string[] = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
@@ -51,11 +52,31 @@ export function volumeFacts(info: VolumeInspectInfo): VolumeFacts {
   };
 }
 
-/** Whether a listed container matches; the engine's own volume filter also matches mount destinations. */
-export function matches(info: ContainerInfo, filter: { volume?: string; project?: string; name?: string }): boolean {
-  if (filter.volume !== undefined && !info.Mounts.some((mount) => mount.Name === filter.volume)) return false;
-  if (filter.project !== undefined && info.Labels[PROJECT_LABEL] !== filter.project) return false;
-  if (filter.name === undefined) return true;
-  const named = info.Names.some((name) => name.replace(/^\//, '') === filter.name);
-  return named || info.Labels[SERVICE_LABEL] === filter.name || info.Id === filter.name;
+interface Filter {
+  readonly volume?: string;
+  readonly project?: string;
+  readonly name?: string;
+}
+
+/**
+ * The listed containers that match. A name is a container's own, or else a service's: one that several projects of this
+ * host have is refused with BadInput, because the wrong project would be touched. The engine's volume filter also
+ * matches mount destinations, so it is checked again here.
+ */
+export function matching(listed: readonly ContainerInfo[], filter: Filter): ContainerInfo[] {
+  const { name } = filter;
+  const found = listed.filter(
+    (info) =>
+      (filter.volume === undefined || info.Mounts.some((mount) => mount.Name === filter.volume)) &&
+      (filter.project === undefined || info.Labels[PROJECT_LABEL] === filter.project),
+  );
+  if (name === undefined) return found;
+  const named = found.filter((info) => info.Id === name || info.Names.some((own) => own.replace(/^\//, '') === name));
+  if (named.length > 0) return named;
+  const serving = found.filter((info) => info.Labels[SERVICE_LABEL] === name);
+  const projects = [...new Set(serving.map((info) => info.Labels[PROJECT_LABEL]))].sort();
+  if (projects.length <= 1) return serving;
+  throw new HoldfastError('BadInput', `Several projects have a service ${name}: ${projects.join(', ')}`, {
+    hint: "Write the container's own name instead of the service's.",
+  });
 }

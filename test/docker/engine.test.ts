@@ -70,6 +70,22 @@ describe('the engine', () => {
     expect((await corner.docker.containersOf({ volume })).map((user) => user.id)).toEqual([id]);
   });
 
+  test('a name is a container, or the service of one project; of several it is refused', async () => {
+    const service = `web-${corner.id}`;
+    const labels = (project: string): Record<string, string> => ({
+      'com.docker.compose.project': project,
+      'com.docker.compose.service': service,
+    });
+    const first = await corner.container({ labels: labels('one'), started: false });
+    expect((await corner.docker.containersOf({ name: service })).map(({ id }) => id)).toEqual([first]);
+    const second = await corner.container({ labels: labels('two'), started: false });
+    await expect(corner.docker.containersOf({ name: service })).rejects.toMatchObject({ code: 'BadInput' });
+    const narrowed = await corner.docker.containersOf({ name: service, project: 'two' });
+    expect(narrowed.map(({ id }) => id)).toEqual([second]);
+    const own = await corner.container({ name: service, started: false });
+    expect((await corner.docker.containersOf({ name: service })).map(({ id }) => id)).toEqual([own]);
+  });
+
   test('a container of our own: its output and exit code, and nothing is left of it, also when it is cancelled', async () => {
     const labels = { [CHECK_LABEL]: corner.id, 'dev.holdfast.test': corner.id };
     const spec = { image: corner.image, binds: [], labels, network: 'none', timeoutMs: 60_000 } as const;

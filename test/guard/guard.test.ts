@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { beginFreeze } from '../../src/docker/freeze.ts';
@@ -56,11 +58,20 @@ async function killed(worker: ChildProcess): Promise<void> {
   await once(worker, 'exit');
 }
 
-async function holder(volume: string, mode: string, budget = '600'): Promise<{ worker: ChildProcess; guard: number }> {
-  const worker = spawn(process.execPath, [HOLDER, stateDirectory, volume, mode, budget], {
+function startHolder(volume: string, mode: string, engine: string[] = []): ChildProcessByStdio<null, Readable, null> {
+  const worker = spawn(process.execPath, [HOLDER, stateDirectory, volume, mode, ...engine], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   workers.push(worker);
+  return worker;
+}
+
+async function holder(
+  volume: string,
+  mode: string,
+  engine: string[] = [],
+): Promise<{ worker: ChildProcess; guard: number }> {
+  const worker = startHolder(volume, mode, engine);
   for await (const line of createInterface({ input: worker.stdout })) {
     const guard = Number(/^frozen (\d+)$/.exec(line)?.[1]);
     guards.add(guard);
@@ -70,7 +81,8 @@ async function holder(volume: string, mode: string, budget = '600'): Promise<{ w
 }
 
 async function journals(): Promise<string[]> {
-  return await readdir(join(stateDirectory, 'freezes'));
+  const names = await readdir(join(stateDirectory, 'freezes')).catch(() => []);
+  return names.filter((name) => !name.endsWith('.tmp'));
 }
 
 describe('the guard of a state directory', () => {
@@ -86,6 +98,47 @@ describe('the guard of a state directory', () => {
       await vi.waitFor(async () => expect(await journals()).toEqual([]), WAIT);
     },
   );
+
+  test('the worker is killed while a stop is under way: what the engine still stops is started again', async () => {
+    const volume = await corner.volume();
+    // Deaf to its stop signal, so that the engine waits out the whole patience and then kills it.
+    const script = "trap 'echo told > /data/told' TERM; while :; do sleep 1 & wait; done";
+    const id = await corner.container({ binds: [`${volume}:/data`], script, stopTimeout: 3 });
+    const before = await corner.docker.inspect(id);
+    const worker = startHolder(volume, 'stop');
+    const data = (await corner.docker.volume(volume))?.path ?? '';
+    await vi.waitFor(async () => expect(await readdir(data)).toContain('told'), WAIT);
+    expect(await journals()).toContain('held.json');
+    const { pid } = await ensureGuard(stateDirectory, never).then((lease) => (lease.close(), lease));
+    guards.add(pid);
+    await killed(worker);
+    await vi.waitFor(async () => {
+      const now = await corner.docker.inspect(id);
+      expect([now?.state, now?.startedAt === before?.startedAt]).toEqual(['running', false]);
+    }, WAIT);
+    await vi.waitFor(async () => expect(await journals()).toEqual([]), WAIT);
+  });
+
+  test('the engine is away when the worker dies: the guard goes on trying until it is back', async () => {
+    const volume = await corner.volume();
+    const id = await corner.container({ binds: [`${volume}:/data`] });
+    const path = join(stateDirectory, 'engine.sock');
+    const { worker } = await holder(volume, 'pause', [`unix://${path}`]);
+    await killed(worker);
+    await vi.waitFor(async () => {
+      expect(await readFile(join(stateDirectory, 'guard.log'), 'utf8')).toContain('no answer from the Docker engine');
+    }, WAIT);
+    expect(await corner.state(id)).toBe('paused');
+    const back = createServer((socket) => {
+      const engine = connect('/var/run/docker.sock');
+      socket.pipe(engine).pipe(socket);
+      for (const one of [socket, engine]) one.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => back.listen(path, resolve));
+    await vi.waitFor(async () => expect(await corner.state(id)).toBe('running'), WAIT);
+    await vi.waitFor(async () => expect(await journals()).toEqual([]), WAIT);
+    back.close();
+  });
 
   test('the budget is over and the worker does nothing: released, and the proof fails', async () => {
     const volume = await corner.volume();

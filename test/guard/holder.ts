@@ -1,18 +1,22 @@
-/** A worker that freezes and says so, for tests that kill it: `node holder.ts <state directory> <volume> <mode> <budget>`. */
+/**
+ * A worker that freezes and says so, for tests that kill it:
+ * `node holder.ts <state directory> <volume> <mode> <the guard's engine>`.
+ */
 import { beginFreeze } from '../../src/docker/freeze.ts';
 import { connectDocker } from '../../src/docker/connect.ts';
 import { planFreeze } from '../../src/docker/freeze-plan.ts';
 import { ensureGuard } from '../../src/guard/ensure.ts';
 
-const [stateDirectory = '', volume = '', mode = 'pause', budget = '600'] = process.argv.slice(2);
+const [stateDirectory = '', volume = '', mode = 'pause', guardsEngine] = process.argv.slice(2);
 const docker = connectDocker();
+if (guardsEngine !== undefined) process.env['DOCKER_HOST'] = guardsEngine;
 const signal = new AbortController().signal;
 const guard = await ensureGuard(stateDirectory, signal);
 const intent = await planFreeze(docker, {
   freezeId: 'held',
   system: 'test',
   mode: mode === 'stop' ? 'stop' : 'pause',
-  budgetSeconds: Number(budget),
+  budgetSeconds: 600,
   volumes: [volume],
 });
 await beginFreeze(intent, { docker, stateDirectory, guard, signal });
