@@ -1,6 +1,7 @@
 /** A store in a directory: a local disk, a NAS mount, a removable drive. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../failures.ts';
@@ -10,6 +11,7 @@ import { checkKey, checkPrefix, TEMPORARY_AREA } from './keys.ts';
 import { requireMount } from './mount.ts';
 import type { ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
 import { syncFilesystem } from './sync-filesystem.ts';
+import { isContentAddressed, Unsynced } from './unsynced.ts';
 
 export interface DirectoryStoreOptions {
   readonly path: string;
@@ -18,6 +20,7 @@ export interface DirectoryStoreOptions {
 
 /** Objects are a few MiB; a file of more is none of ours, and reading it whole would fill the memory. */
 const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
+const HALF_WRITTEN = /^\d+-/;
 const LEFTOVER_AGE_MS = 24 * 60 * 60 * 1000;
 
 /** Throws StoreNotMounted. Makes nothing: the directory appears with the first object. */
@@ -31,6 +34,8 @@ class DirectoryStore implements Store {
   readonly kind = 'directory';
   readonly label: string;
   readonly #root: string;
+  readonly #area: string;
+  readonly #unsynced: Unsynced;
   readonly #mustBeMounted: boolean;
   readonly #madeDirectories = new Map<string, Promise<void>>();
   /** Device and inode of the root once it was seen: another one under its name is not this store. */
@@ -41,6 +46,8 @@ class DirectoryStore implements Store {
 
   constructor(options: DirectoryStoreOptions) {
     this.#root = options.path;
+    this.#area = join(options.path, TEMPORARY_AREA);
+    this.#unsynced = new Unsynced(this.#area);
     this.#mustBeMounted = options.mustBeMounted;
     this.label = `directory ${options.path}`;
   }
@@ -49,7 +56,9 @@ class DirectoryStore implements Store {
     const target = this.localPath(key);
     options.signal?.throwIfAborted();
     try {
-      return await this.#place(target, bytes, options);
+      return isContentAddressed(key)
+        ? await this.#placeRepeatable(target, bytes, options)
+        : await this.#place(target, bytes, options, true);
     } catch (cause) {
       options.signal?.throwIfAborted();
       throw directoryFailure(this.label, `write ${key}`, cause);
@@ -74,8 +83,7 @@ class DirectoryStore implements Store {
     const path = this.localPath(key);
     try {
       const stat = await lstat(path);
-      if (!stat.isFile()) return undefined;
-      return { key, sizeBytes: stat.size, modifiedAtMs: Math.floor(stat.mtimeMs) };
+      return stat.isFile() ? describe(key, stat, await this.#unsynced.judge()) : undefined;
     } catch (cause) {
       if (!isMissing(cause)) throw directoryFailure(this.label, `look at ${key}`, cause);
       await this.checkMount();
@@ -91,7 +99,9 @@ class DirectoryStore implements Store {
     await this.checkMount();
     const { startAfter = '', signal } = options;
     try {
-      yield* walk({ root: this.#root, prefix, startAfter, signal });
+      const doubtful = await this.#unsynced.judge();
+      const look = (key: string, stat: Stats) => describe(key, stat, doubtful);
+      yield* walk({ root: this.#root, prefix, startAfter, signal, describe: look });
     } catch (cause) {
       signal?.throwIfAborted();
       throw directoryFailure(this.label, `list ${prefix}`, cause);
@@ -116,6 +126,7 @@ class DirectoryStore implements Store {
     try {
       // Nothing was ever written where nothing is.
       if (await exists(this.#root)) await syncFilesystem(this.#root);
+      if (this.#changes === changes) await this.#unsynced.settle();
     } catch (cause) {
       throw directoryFailure(this.label, 'sync', cause);
     }
@@ -143,18 +154,36 @@ class DirectoryStore implements Store {
     this.#identity = now;
   }
 
-  async #place(target: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome> {
-    const temporary = join(this.#root, TEMPORARY_AREA, `${process.pid}-${randomUUID()}`);
+  /** Not durable until the next sync, and remembered as such: the power may go before. */
+  async #placeRepeatable(target: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome> {
+    await this.#inDirectory(this.#area, () => this.#unsynced.begin());
     try {
-      await this.#inDirectory(dirname(temporary), () =>
-        writeFile(temporary, bytes, { flag: 'wx', mode: 0o600, signal: options.signal }),
+      return await this.#place(target, bytes, options, false);
+    } finally {
+      this.#unsynced.end();
+    }
+  }
+
+  /** With `flush` the bytes are durable before the name appears, so a record is never there without its content. */
+  async #place(target: string, bytes: Uint8Array, options: PutOptions, flush: boolean): Promise<PutOutcome> {
+    const temporary = join(this.#area, `${process.pid}-${randomUUID()}`);
+    try {
+      await this.#inDirectory(this.#area, () =>
+        writeFile(temporary, bytes, { flag: 'wx', mode: 0o600, flush, signal: options.signal }),
       );
       // Counted before the name appears: a sync that starts in between must not think there is nothing to do.
       this.#changes += 1;
-      return await this.#inDirectory(dirname(target), () => publish(temporary, target, options.createOnly));
+      return await this.#inDirectory(dirname(target), () => this.#publish(temporary, target, options, flush));
     } finally {
       await unlinkIfThere(temporary);
     }
+  }
+
+  async #publish(temporary: string, target: string, options: PutOptions, flushed: boolean): Promise<PutOutcome> {
+    const outcome = await publish(temporary, target, options.createOnly);
+    if (outcome === 'written' || flushed) return outcome;
+    const doubtful = await this.#unsynced.judge();
+    return doubtful((await lstat(target)).mtimeMs) ? publish(temporary, target, false) : outcome;
   }
 
   /** Runs `action`; makes the directory first when it is new, or when it has vanished since. */
@@ -175,12 +204,17 @@ class DirectoryStore implements Store {
     if (known !== undefined) return known;
     const made = this.checkMount().then(async () => {
       await mkdir(directory, { recursive: true, mode: 0o700 });
-      if (directory === join(this.#root, TEMPORARY_AREA)) await removeLeftovers(directory);
+      if (directory === this.#area) await removeLeftovers(directory);
     });
     this.#madeDirectories.set(directory, made);
     made.catch(() => this.#madeDirectories.delete(directory));
     return made;
   }
+}
+
+function describe(key: string, stat: Stats, doubtful: (modifiedAtMs: number) => boolean): ObjectInfo {
+  const info = { key, sizeBytes: stat.size, modifiedAtMs: Math.floor(stat.mtimeMs) };
+  return isContentAddressed(key) && doubtful(stat.mtimeMs) ? { ...info, doubtful: true } : info;
 }
 
 /** Gives the finished file its name. link(2) fails when the name is taken, so of several writers exactly one wins. */
@@ -230,7 +264,7 @@ async function identityOf(path: string): Promise<string | undefined> {
 
 /** Removes what writers that were killed left half-written, long after any writer could still be at work. */
 async function removeLeftovers(directory: string): Promise<void> {
-  for (const name of await readdir(directory)) {
+  for (const name of (await readdir(directory)).filter((found) => HALF_WRITTEN.test(found))) {
     const path = join(directory, name);
     const stat = await lstat(path).catch(() => undefined);
     if (stat?.isFile() === true && Date.now() - stat.mtimeMs > LEFTOVER_AGE_MS) await unlinkIfThere(path);

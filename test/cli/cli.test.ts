@@ -252,7 +252,7 @@ describe('init, doctor, list, status without an engine', () => {
   it('a store is gone: list and status can not tell, with exit 2', async () => {
     await rm(at('vault-first'), { recursive: true });
     await rm(at('more'), { recursive: true });
-    expect((await holdfastJson<Refusal>(home, ['list', 'first'], 2)).error.code).toBe('NotAVault');
+    expect((await holdfastJson<Refusal>(home, ['list', 'first'], 2)).error.code).toBe('StoreNotMounted');
     expect((await holdfast(home, ['status', 'first'])).code).toBe(2);
   });
 

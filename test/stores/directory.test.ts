@@ -1,5 +1,17 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -36,6 +48,7 @@ describe('a directory store', () => {
     const mode = async (path: string) => (await stat(join(base, 'modes', path))).mode & 0o777;
     expect(await mode('chunks/ab/cd')).toBe(0o600);
     expect([await mode('chunks'), await mode('chunks/ab'), await mode('.tmp')]).toEqual([0o700, 0o700, 0o700]);
+    await store.sync();
     expect(await readdir(join(base, 'modes', '.tmp'))).toEqual([]);
     expect(store.localPath?.('chunks/ab/cd')).toBe(join(base, 'modes', 'chunks', 'ab', 'cd'));
   });
@@ -82,9 +95,25 @@ describe('a directory store', () => {
   it('directories removed behind its back: the next write makes them again', async () => {
     const store = await open('removed');
     await store.put('chunks/ab/one', Buffer.from('1'), { createOnly: true });
-    await rm(join(base, 'removed'), { recursive: true });
+    for (const name of ['chunks', '.tmp']) await rm(join(base, 'removed', name), { recursive: true });
     expect(await store.put('chunks/ab/two', Buffer.from('2'), { createOnly: true })).toBe('written');
     expect(text(await store.get('chunks/ab/two'))).toBe('2');
+  });
+
+  it('its root moved away, then another directory in its place: nothing is written there, until it is back', async () => {
+    const store = await open('cut-off');
+    const root = join(base, 'cut-off');
+    await store.put('chunks/ab/one', Buffer.from('1'), { createOnly: true });
+    await rename(root, `${root}.away`);
+    const attempt = () => store.put('chunks/ab/two', Buffer.from('2'), { createOnly: true });
+    await expect(attempt()).rejects.toMatchObject({ code: 'StoreNotMounted' });
+    await mkdir(root);
+    await expect(attempt()).rejects.toMatchObject({ code: 'StoreNotMounted' });
+    expect(await readdir(root)).toEqual([]);
+    await rm(root, { recursive: true });
+    await rename(`${root}.away`, root);
+    expect(await attempt()).toBe('written');
+    expect(text(await store.get('chunks/ab/one'))).toBe('1');
   });
 
   it('links, foreign names and half-written files in it: are no objects', async () => {
@@ -104,12 +133,12 @@ describe('a directory store', () => {
   it('what a killed writer left half-written: is removed by a later writer after a day, and not before', async () => {
     const area = join(base, 'killed', '.tmp');
     await mkdir(area, { recursive: true });
-    for (const name of ['old', 'young']) await writeFile(join(area, name), 'half');
+    for (const name of ['1-old', '1-young']) await writeFile(join(area, name), 'half');
     const longAgo = Date.now() / 1000 - 25 * 3600;
-    await utimes(join(area, 'old'), longAgo, longAgo);
+    await utimes(join(area, '1-old'), longAgo, longAgo);
     const store = await open('killed');
     await store.put('a', Buffer.from('x'), { createOnly: true });
-    expect(await readdir(area)).toEqual(['young']);
+    expect(await readdir(area)).toEqual(['1-young']);
   });
 
   it('a store that must be mounted: a plain directory is refused, a mount is taken', async () => {

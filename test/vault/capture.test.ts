@@ -326,7 +326,7 @@ describe('a host that only writes', () => {
     await expect(open({ signerKey: keys.root.privateKey })).rejects.toMatchObject({ code: 'Untrusted' });
     const elsewhere = await vault.emptyStore();
     await expect(open({}, elsewhere)).rejects.toBeInstanceOf(HoldfastError);
-    await expect(open({}, elsewhere)).rejects.toMatchObject({ code: 'NotAVault' });
+    await expect(open({}, elsewhere)).rejects.toMatchObject({ code: 'StoreNotMounted' });
     await expect(access(vault.statePath)).rejects.toThrow();
   });
 });
