@@ -30,11 +30,18 @@ async function main(args: readonly string[]): Promise<number> {
   const points = wholeNumber(values.points, 'points');
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      interrupted.abort();
+    });
+  }
   const startedAt = Date.now();
   const report = await runCrashSuite({
     seed,
     points,
     long: values.long,
+    signal: interrupted.signal,
     say: (line) => process.stdout.write(`${line}\n`),
     ...(values['restart-docker'] ? { restartDocker: restartDockerEngine } : {}),
   });

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import path from 'node:path';
 
 export const LARGE_FILES = 4;
-export const LARGE_BYTES = 8 * 1024 * 1024;
+export const LARGE_BYTES = 4 * 1024 * 1024;
 const SMALL_FILES = 40;
 
 /** A tree of a few large files that nothing can compress and some small ones. */

@@ -27,9 +27,17 @@ export interface Point {
   readonly requests: number;
 }
 
-/** Numbers in [0, 1) from a seed (mulberry32): the same on every machine, far apart for neighbouring seeds. */
+/** Spreads neighbouring numbers over all of 32 bits (the finaliser of MurmurHash3). */
+function scattered(seed: number): number {
+  let mixed = seed >>> 0;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
+
+/** Numbers in [0, 1) from a seed (mulberry32): the same on every machine, unrelated for neighbouring seeds. */
 export function randomFrom(seed: number): () => number {
-  let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) >>> 0;
+  let state = scattered(seed);
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);

@@ -25,6 +25,8 @@ export interface CrashOptions {
   readonly long?: boolean;
   /** Restarts the Docker daemon; without it no point does. */
   readonly restartDocker?: () => Promise<void>;
+  /** Aborting gives up what runs and cleans up. */
+  readonly signal?: AbortSignal;
 }
 
 export interface CrashReport {
@@ -142,13 +144,21 @@ export async function runCrashSuite(options: CrashOptions): Promise<CrashReport>
     const client = await connectEngine(engine.target);
     closers.push(() => client.close());
     options.say(`seeds ${options.seed} to ${options.seed + options.points - 1}`);
-    return await strikeAll(lanes, engine, client, options);
+    return await Promise.race([strikeAll(lanes, engine, client, options), aborted(options.signal)]);
   } finally {
     for (const close of closers.reverse()) await close();
     if (before === undefined) delete process.env['HOLDFAST_HOME'];
     else process.env['HOLDFAST_HOME'] = before;
     rmSync(base, { recursive: true, force: true });
   }
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => {
+      reject(new Error('the run was interrupted'));
+    });
+  });
 }
 
 function tellDeaths(event: { readonly kind: string }, say: (line: string) => void): void {

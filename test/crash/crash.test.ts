@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { runCrashSuite } from '../../scripts/crash/run.ts';
+
+const POINTS = 26;
+/** Always the same here, so that a run that fails can be repeated; `npm run crash` draws others. */
+const SEED = 20_260;
+
+describe('crashes spread over backup and restore', () => {
+  it(
+    `[M5] ${POINTS} points in workers, server and store: completed or failed cleanly, the same bytes back, nothing left paused, nothing stored twice`,
+    { timeout: 20 * 60_000 },
+    async () => {
+      const lines: string[] = [];
+      const report = await runCrashSuite({ seed: SEED, points: POINTS, say: (line) => lines.push(line) });
+      expect(report.broken, lines.join('\n')).toEqual([]);
+      expect(report.points.map(({ seed }) => seed).sort((one, other) => one - other)).toEqual(
+        Array.from({ length: POINTS }, (_, index) => SEED + index),
+      );
+      // A suite whose blows all come too late would prove nothing.
+      expect(report.points.filter(({ hit }) => hit).length).toBeGreaterThan(POINTS / 2);
+    },
+  );
+});
