@@ -1,31 +1,39 @@
 /** Names given on the command line, checked where that is quick, so that a typing error costs no round trip. */
 import { HoldfastError } from '../failures.ts';
 import { parseDurationSeconds } from '../system/durations.ts';
-import type { System } from '../system/types.ts';
+import { listSystems, readText } from '../system/register.ts';
 
-/** A system that is registered on this machine; undefined when it isn't, since the engine may know it elsewhere. */
-async function localSystem(name: string): Promise<System | undefined> {
-  const { listSystems, loadSystem } = await import('../system/load.ts');
+/** Where the system's file lies; undefined when no system is registered here, since the engine may know it elsewhere. */
+async function registeredFile(name: string): Promise<string | undefined> {
   const registered = await listSystems();
-  // With systems registered here a name that is none of them is a mistake; loadSystem says which are known.
-  return registered.length === 0 ? undefined : loadSystem(name);
+  const found = registered.find((system) => system.name === name);
+  if (found !== undefined || registered.length === 0) return found?.path;
+  const { loadSystem } = await import('../system/load.ts');
+  // Throws, and says which are known.
+  return (await loadSystem(name)).sourcePath;
 }
 
-/** Throws UnknownSystem, or BadInput for a plan that the system does not have. */
+/** Throws UnknownSystem. */
+export async function checkSystem(name: string): Promise<void> {
+  await registeredFile(name);
+}
+
+/**
+ * Throws UnknownSystem, or BadInput for a plan that the system does not have. Parsing the file costs as much time as all
+ * the rest of a start, so it is parsed only when the plan's name is nowhere in its text; the workflow checks in any case.
+ */
 export async function checkPlan(systemName: string, plan: string): Promise<void> {
-  const system = await localSystem(systemName);
-  if (system === undefined || system.plans.some(({ name }) => name === plan)) return;
-  const { nearest } = await import('../system/problems.ts');
-  const names = system.plans.map(({ name }) => name);
+  const file = await registeredFile(systemName);
+  if (file === undefined || (await readText(file)).includes(plan)) return;
+  const [{ loadSystemFile }, { nearest }] = await Promise.all([
+    import('../system/load.ts'),
+    import('../system/problems.ts'),
+  ]);
+  const names = (await loadSystemFile(file)).plans.map(({ name }) => name);
   const guess = nearest(plan, names);
   throw new HoldfastError('BadInput', `${systemName} has no plan ${plan}; it has ${names.join(', ')}`, {
     hint: guess === undefined ? 'Name one of its plans.' : `Did you mean ${guess}?`,
   });
-}
-
-/** Throws UnknownSystem. */
-export async function checkSystem(systemName: string): Promise<void> {
-  await localSystem(systemName);
 }
 
 /** Whole seconds of an option such as `--wait 10m`. Throws BadInput. */

@@ -63,7 +63,8 @@ export interface FollowView {
   leave(): void;
 }
 
-const FIRST_LOOK_MS = 400;
+/** A look costs the workers a task, so that an operation of a second is left in peace. */
+const FIRST_LOOK_MS = 900;
 const LOOK_EVERY_MS = 700;
 
 /**

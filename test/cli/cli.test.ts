@@ -261,6 +261,11 @@ describe('init, doctor, list, status without an engine', () => {
     expect(refused.error).toMatchObject({ code: 'UnknownSystem', hint: 'Did you mean first?' });
   });
 
+  it('a plan that is not there: refused before anything starts, with the nearest', async () => {
+    const { error } = await holdfastJson<Refusal>(home, ['backup', 'first', 'dialy'], 2);
+    expect(error).toMatchObject({ code: 'BadInput', hint: 'Did you mean daily?' });
+  });
+
   it('the schema: JSON for editors on stdout', async () => {
     const schema = await holdfastJson<{ properties: Record<string, unknown> }>(home, ['schema']);
     expect(Object.keys(schema.properties)).toContain('components');
