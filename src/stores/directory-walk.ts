@@ -14,6 +14,8 @@ export interface WalkOptions {
   readonly prefix: string;
   readonly startAfter: string;
   readonly signal: AbortSignal | undefined;
+  /** The information about a file, by its key. */
+  readonly describe: (key: string, stat: Stats) => ObjectInfo;
 }
 
 interface Entry {
@@ -42,7 +44,7 @@ async function* walkDirectory(options: WalkOptions, base: string): AsyncGenerato
     const files = runOfFiles(entries, at);
     at += files.length;
     options.signal?.throwIfAborted();
-    for (const info of await Promise.all(files.map(describe))) {
+    for (const info of await Promise.all(files.map((file) => describeFile(file, options)))) {
       if (info !== undefined) yield info;
     }
   }
@@ -84,10 +86,9 @@ function runOfFiles(entries: readonly Entry[], at: number): Entry[] {
   return run;
 }
 
-async function describe(entry: Entry): Promise<ObjectInfo | undefined> {
+async function describeFile(entry: Entry, options: WalkOptions): Promise<ObjectInfo | undefined> {
   const stat = await lstatOrMissing(entry.path);
-  if (stat === undefined) return undefined;
-  return { key: entry.sortKey, sizeBytes: stat.size, modifiedAtMs: Math.floor(stat.mtimeMs) };
+  return stat === undefined ? undefined : options.describe(entry.sortKey, stat);
 }
 
 async function lstatOrMissing(path: string): Promise<Stats | undefined> {

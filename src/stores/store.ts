@@ -5,6 +5,11 @@ export interface ObjectInfo {
   readonly sizeBytes: number;
   /** The store's own clock. */
   readonly modifiedAtMs: number;
+  /**
+   * The machine went down before this was synced: its bytes may be gone though its name is there. Never reuse it; a
+   * create-only put of a content-addressed object (chunks, lists, sums) replaces it and says 'written'.
+   */
+  readonly doubtful?: true;
 }
 
 export interface PutOptions {
