@@ -102,13 +102,15 @@ async function main(): Promise<void> {
     ...SHUTDOWN,
   };
   const crew = asked.role === 'host' ? await host(common, asked.host) : await orchestration(common, target);
+  const running = Promise.all(crew.workers.map((worker) => worker.run()));
+  // From here on a signal ends it gracefully, so that whoever waits for this line may send one.
   logger.info({ ...asked, address: target.address, namespace: target.namespace }, 'worker runs');
   const over = new AbortController();
   const begun = crew.begun(over.signal).catch((error: unknown) => {
     if (!over.signal.aborted) logger.error({ err: error }, 'what was left could not be released; it is tried again');
   });
   try {
-    await Promise.all(crew.workers.map((worker) => worker.run()));
+    await running;
   } finally {
     over.abort();
   }

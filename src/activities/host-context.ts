@@ -7,7 +7,10 @@ import { openStore, type Store } from '../stores/index.ts';
 import { stateDirectory } from '../system/home.ts';
 import { loadSystem, resolveSecret, type Component, type System } from '../system/index.ts';
 import { openReaderVault, openWriterVault, parseChunkIdKey } from '../vault/index.ts';
-import type { ReaderVault, WriterVault } from '../vault/types.ts';
+import { readCatalogue } from '../vault/catalogue.ts';
+import { readHead } from '../vault/head.ts';
+import { readTrustRoots } from '../vault/trust.ts';
+import type { CatalogueEntry, ReaderVault, WriterVault } from '../vault/types.ts';
 import type { Run } from './shell.ts';
 
 export interface HostContext {
@@ -18,6 +21,8 @@ export interface HostContext {
   stateDirectory(system: string): string;
   /** Runs `use` with the vault open for capturing; it stays open for a while, for the activities that follow. */
   withWriter<T>(system: System, store: string, use: (vault: WriterVault) => Promise<T>): Promise<T>;
+  /** What the store tells of its backups, newest first. Needs no identity. */
+  catalogue(system: System, store: string, options: { plan?: string; signal: AbortSignal }): Promise<CatalogueEntry[]>;
   /** Opens the vault for reading, and closes it and its threads at the end. */
   withReader<T>(system: System, store: string, use: (vault: ReaderVault) => Promise<T>): Promise<T>;
   /** For the kinds of components. */
@@ -38,6 +43,7 @@ export function createHostContext(host: string): HostContext {
     docker: connected,
     stateDirectory,
     withWriter: (system, store, use) => writers.with(system, store, use),
+    catalogue,
     withReader,
     kindContext: (system, run) => ({
       signal: run.signal,
@@ -90,9 +96,29 @@ async function openWriter(system: System, storeName: string): Promise<{ vault: W
   }
 }
 
+async function catalogue(
+  system: System,
+  name: string,
+  options: { plan?: string; signal: AbortSignal },
+): Promise<CatalogueEntry[]> {
+  const store = await openStoreOf(system, name);
+  try {
+    const { vaultId } = await readHead(store, system.name);
+    const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
+    return await readCatalogue({ store, vaultId, roots }, options);
+  } finally {
+    await store.close();
+  }
+}
+
 async function withReader<T>(system: System, name: string, use: (vault: ReaderVault) => Promise<T>): Promise<T> {
   const { identity, rootFingerprint } = system.keys;
-  const identities = identity === undefined ? [] : identitiesIn(await resolveSecret(identity));
+  if (identity === undefined) {
+    throw new HoldfastError('SecretMissing', `this host holds no identity that reads the backups of ${system.name}`, {
+      hint: 'Name one as keys.identity in the system file, or do this on a host that has one.',
+    });
+  }
+  const identities = identitiesIn(await resolveSecret(identity));
   const store = await openStoreOf(system, name);
   try {
     const vault = await openReaderVault({ store, system: system.name, keys: { identities, rootFingerprint } });

@@ -58,7 +58,7 @@ export async function findEntry(
   for (const store of stores) {
     try {
       const filter = { signal, ...(asked.plan === undefined ? {} : { plan: asked.plan }) };
-      const entries = await context.withReader(system, store, (vault) => vault.catalogue(filter));
+      const entries = await context.catalogue(system, store, filter);
       const entry = entries.find(fits);
       if (entry !== undefined) return { store, entry };
     } catch (error) {

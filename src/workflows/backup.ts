@@ -8,6 +8,7 @@ import { inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { withSystemLock } from './lock.ts';
 import { onHost, orchestration, whileHostAnswers } from './proxies.ts';
+import { writeDown } from './report.ts';
 import { Story } from './story.ts';
 
 const FIELDS: Fields<BackupInput> = {
@@ -42,10 +43,7 @@ async function run(asked: BackupInput, story: Story): Promise<BackupResult> {
   const result: BackupResult = locked.held ? locked.value : { outcome: 'skipped', why: locked.why };
 
   story.begin('report');
-  // Also when a cancel came after the commit: the backup is there, and is told.
-  await CancellationScope.nonCancellable(() =>
-    orchestration.writeReport({ system, kind: 'backup', id: workflowInfo().runId, report: { ...result } }),
-  );
+  await writeDown({ system, kind: 'backup', id: workflowInfo().runId, report: { ...result } });
   story.finish();
   return result;
 }

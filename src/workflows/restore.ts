@@ -17,6 +17,7 @@ import { NAME, parseInput, type Fields } from './input.ts';
 import { listOf } from './lists.ts';
 import { withSystemLock } from './lock.ts';
 import { orchestration, whileHostAnswers } from './proxies.ts';
+import { writeDown } from './report.ts';
 import { bringBeside, discardAll, type Order } from './restore-beside.ts';
 import { replaceLive } from './restore-live.ts';
 import { safetyBackup } from './safety-backup.ts';
@@ -131,7 +132,7 @@ async function run(
   });
   if (!locked.held) throw failure('SystemBusy', locked.why);
   story.begin('report');
-  await tellEnd(order, locked.value);
+  await writeDown({ system, kind: 'restore', id: order.restoreId, report: { ...locked.value } });
   story.finish();
   return locked.value;
 }
@@ -213,11 +214,4 @@ async function besideOnly(order: Order, story: Story): Promise<RestoreResult> {
   });
   story.finish();
   return result;
-}
-
-/** Also of a run that was cancelled after its point of no return: what was done is told. */
-async function tellEnd({ system, restoreId }: Order, result: RestoreResult): Promise<void> {
-  await CancellationScope.nonCancellable(() =>
-    orchestration.writeReport({ system, kind: 'restore', id: restoreId, report: { ...result } }),
-  );
 }

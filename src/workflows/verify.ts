@@ -4,6 +4,7 @@ import type { VerifyInput, VerifyResult } from './contract.ts';
 import { failure, inOneVoice } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { orchestration, whileHostAnswers } from './proxies.ts';
+import { writeDown } from './report.ts';
 import { Story } from './story.ts';
 
 const FIELDS: Fields<VerifyInput> = {
@@ -52,7 +53,7 @@ async function run(asked: VerifyInput, story: Story): Promise<VerifyResult> {
   story.begin('report');
   const { ok, objectsChecked, bytesChecked, bad, moreBad } = proof;
   const result = { backup: found.backup, level, ok, objectsChecked, bytesChecked, bad, moreBad };
-  await orchestration.writeReport({ system, kind: 'verify', id: found.backup, report: result });
+  await writeDown({ system, kind: 'verify', id: found.backup, report: result });
   story.finish();
   return result;
 }
