@@ -10,6 +10,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { beginFreeze } from '../../src/docker/freeze.ts';
+import { readFired, readJournal } from '../../src/docker/freeze-journal.ts';
 import { planFreeze } from '../../src/docker/freeze-plan.ts';
 import { ensureGuard } from '../../src/guard/ensure.ts';
 import { verdict } from '../../src/guard/judge.ts';
@@ -155,10 +156,14 @@ describe('the guard of a state directory', () => {
     const held = await beginFreeze(intent, { docker: corner.docker, stateDirectory, guard, signal: never });
     await vi.waitFor(async () => expect(await corner.state(id)).toBe('running'), WAIT);
     await expect(held.prove()).rejects.toMatchObject({ code: 'FreezeOverBudget' });
-    // By now the operator pauses it for a reason of his own: it is no longer this freeze's business.
-    await vi.waitFor(async () => expect(await journals()).toContain('slow.fired'), WAIT);
+    const { beganMonotonicMs = 0 } = (await readJournal(stateDirectory, 'slow')) ?? {};
+    await vi.waitFor(async () => {
+      expect((await readFired(stateDirectory, 'slow', beganMonotonicMs))?.released).toEqual([id]);
+    }, WAIT);
+    // By now the operator pauses it for a reason of his own: no longer the business of guard or worker.
+    await corner.docker.pause(id);
     await held.release();
-    expect(await corner.state(id)).toBe('running');
+    expect(await corner.state(id)).toBe('paused');
     expect(await journals()).toEqual([]);
   });
 

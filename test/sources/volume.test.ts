@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { DockerHost } from '../../src/docker/types.ts';
 import { findSwap } from '../../src/sources/directory-swap.ts';
 import type { Beside, KindContext } from '../../src/sources/kinds/component.ts';
 import { volumeKind } from '../../src/sources/kinds/volume.ts';
@@ -183,6 +184,81 @@ describe('restore of a volume', () => {
     const other = volumeKind.restoreBeside(own, sink.readers, target, restoreId(volume), context);
     await expect(other).rejects.toMatchObject({ code: 'TargetNotEmpty' });
   });
+});
+
+describe('a restore that is interrupted', () => {
+  class Lost extends Error {}
+
+  /** Its n-th call takes effect and its answer is lost, as when the worker dies there. */
+  function dyingAt(n: number): DockerHost {
+    let calls = 0;
+    return new Proxy(corner.docker, {
+      get(target, name) {
+        const method = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
+        return async (...args: unknown[]): Promise<unknown> => {
+          const answer = await method(...args);
+          if (++calls === n) throw new Lost(String(name));
+          return answer;
+        };
+      },
+    });
+  }
+
+  type Step = 'restoreBeside' | 'swapIn' | 'commit';
+  const STEPS: readonly Step[] = ['restoreBeside', 'swapIn', 'commit'];
+
+  /** True when the step died at its n-th call and was repeated; false when it has no so many calls. */
+  async function interrupted(step: (docker: DockerHost) => Promise<void>, n: number): Promise<boolean> {
+    try {
+      await step(dyingAt(n));
+      return false;
+    } catch (error) {
+      expect(error).toBeInstanceOf(Lost);
+      await step(corner.docker);
+      return true;
+    }
+  }
+
+  /** A whole restore in which one step dies at its n-th call. */
+  async function restored(
+    own: VolumeComponent,
+    sink: MemorySink,
+    id: string,
+    dying: Step,
+    n: number,
+  ): Promise<boolean> {
+    let made: Beside | undefined;
+    let died = false;
+    for (const step of STEPS) {
+      const take = async (docker: DockerHost): Promise<void> => {
+        const used = { ...context, docker: () => docker };
+        if (made === undefined) made = await volumeKind.restoreBeside(own, sink.readers, { paths: [] }, id, used);
+        else if (step === 'swapIn') await volumeKind.swapIn(own, made, used);
+        else await volumeKind.commit(own, made, { keep: true }, used);
+      };
+      if (step === dying) died = await interrupted(take, n);
+      else await take(corner.docker);
+    }
+    return died;
+  }
+
+  test.each(STEPS)(
+    '[M5] in %s, at any call to the engine: repeated, it ends as it would have; no data is lost',
+    async (dying) => {
+      const { volume, data, own, sink } = await captured();
+      let n = 0;
+      for (let died = true; died;) {
+        const id = restoreId(volume);
+        await writeFile(join(data, 'ledger'), `state before ${id}`);
+        died = await restored(own, sink, id, dying, ++n);
+        expect(await text(data, 'ledger'), `call ${n}`).toBe('old numbers');
+        expect(await text(await dataPath(`${volume}.aside-${id}`), 'ledger')).toBe(`state before ${id}`);
+        expect(await corner.docker.volume(`${volume}.restore-${id}`)).toBeUndefined();
+      }
+      expect(n).toBeGreaterThan(3);
+      expect(await readdir(join(stateDirectory, 'swaps'))).toEqual([]);
+    },
+  );
 });
 
 describe('capture of a volume', () => {
