@@ -155,6 +155,24 @@ describe('restore of a Compose project', () => {
     ]);
   });
 
+  test('files into a directory of their own: nothing of the project changes, and no environment of a container is left', async () => {
+    await corner.container({ name: `${project}-web-1`, labels: labels('web') });
+    const sink = memorySink();
+    await composeKind.capture(component(), sink, context);
+    const elsewhere = join(root, `${project}-elsewhere`);
+    const target = { elsewhere, paths: ['.env'] };
+    const beside = await composeKind.restoreBeside(component(), sink.readers, target, 'r5', context);
+    expect((await composeKind.checkBeside(component(), beside, context)).ok).toBe(true);
+    await composeKind.swapIn(component(), beside, context);
+    expect(await composeKind.commit(component(), beside, { keep: true }, context)).toEqual({});
+    expect((await readdir(elsewhere)).sort()).toEqual(['.env', '.holdfast-inventory.json']);
+    expect(await text(elsewhere, '.holdfast-inventory.json')).toBe('{"restoreId":"r5"}');
+    const other = composeKind.restoreBeside(component(), sink.readers, target, 'r6', context);
+    await expect(other).rejects.toMatchObject({ code: 'TargetNotEmpty' });
+    const unknown = composeKind.restoreBeside(component(), sink.readers, { paths: ['none'] }, 'r7', context);
+    await expect(unknown).rejects.toMatchObject({ code: 'BadInput' });
+  });
+
   test('[M6] a new machine: network, volume and containers are made again from the inventory, as Compose knows them', async () => {
     const volume = `${project}_data`;
     const network = `${project}_default`;

@@ -174,6 +174,8 @@ describe('restore of a volume', () => {
     const id = restoreId(volume);
     const inPlace = volumeKind.restoreBeside(own, sink.readers, { paths: ['ledger'] }, id, context);
     await expect(inPlace).rejects.toMatchObject({ code: 'BadInput' });
+    const nowhere = volumeKind.restoreBeside(own, sink.readers, { paths: [], elsewhere: '/srv/data' }, id, context);
+    await expect(nowhere).rejects.toMatchObject({ code: 'BadInput' });
     const target = { elsewhere: `${volume}-picked`, paths: ['ledger'] };
     corner.alsoVolume(target.elsewhere);
     const made = await volumeKind.restoreBeside(own, sink.readers, target, id, context);

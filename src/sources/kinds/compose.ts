@@ -61,9 +61,9 @@ export const composeKind: ComponentKind<ComposeComponent> = {
   restoreBeside: restoreProject,
 
   async checkBeside(component, beside, context) {
-    const inventory = await inventoryBeside(beside);
     const there = { name: 'files', ok: true, detail: `${beside.facts['files'] ?? 0} files of ${component.project}` };
     if (beside.facts['elsewhere'] === true) return { ok: true, checks: [there] };
+    const inventory = await inventoryBeside(beside);
     const { containers, images } = await missingOf(context.docker(), inventory);
     const ok = images.length === 0;
     const detail = ok
@@ -181,7 +181,9 @@ async function restoreProject(
   if (target.elsewhere === undefined) await replaceOwn(component, place, restoreId, context);
   else await mustBeOwnOrNew(place, restoreId);
   await mkdir(place, { recursive: true, mode: 0o700 });
-  await writeFile(join(place, INVENTORY_FILE), JSON.stringify({ restoreId, inventory }), { mode: 0o600 });
+  // Containers' environments hold secrets: a copy that stays elsewhere only says whose it is.
+  const kept = target.elsewhere === undefined ? { restoreId, inventory } : { restoreId };
+  await writeFile(join(place, INVENTORY_FILE), JSON.stringify(kept), { mode: 0o600 });
   for (const file of wanted) {
     await restoreFile(artifactNamed(artifacts, `file-${inventory.files.indexOf(file)}.tar`), place, file, context);
   }

@@ -30,6 +30,11 @@ export async function restoreVolumeBeside(
       hint: 'Name a new volume with --target, then copy what you need from it.',
     });
   }
+  if (elsewhere !== undefined && !/^[a-zA-Z0-9][\w.-]+$/.test(elsewhere)) {
+    throw new HoldfastError('BadInput', `"${elsewhere}" can't be the name of a volume`, {
+      hint: 'A volume is restored into another volume: write a name of letters, digits, dot, dash and underscore.',
+    });
+  }
   if (elsewhere === component.volume) {
     throw new HoldfastError('TargetNotEmpty', `Volume ${elsewhere} is the component's own`, {
       hint: 'Leave out the target to restore into its own place, or name a new volume.',
