@@ -121,7 +121,7 @@ test('holes come back as holes, short runs of zeros as bytes, wherever the piece
   mkdirSync(source);
   writeFileSync(join(source, 'file'), data);
   const { bytes } = await materialise(treeArtifact(source));
-  for (const pieceBytes of [512, 4096, 33_333, 1_000_000]) {
+  for (const pieceBytes of [512, 33_333, 1_000_000]) {
     const place = join(scratch.path, `pieces-${pieceBytes}`);
     mkdirSync(place);
     const reader = readerOf('a.tar', 'application/x-tar', bytes, pieceBytes);
@@ -129,6 +129,27 @@ test('holes come back as holes, short runs of zeros as bytes, wherever the piece
     expect(readFileSync(join(place, 'file')).equals(data)).toBe(true);
     expect(allocatedBytes(join(place, 'file'))).toBeLessThan(150_000);
   }
+});
+
+test('many small files come back equal, links to the newest of them too', async () => {
+  const source = join(scratch.path, 'source');
+  for (let index = 0; index < 1200; index += 1) {
+    const directory = join(source, `d${index % 10}`);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, `f${index}`), noise(index % 3000, `small ${index}`), {
+      mode: index % 2 === 0 ? 0o600 : 0o755,
+    });
+  }
+  execFileSync('ln', [join(source, 'd9', 'f1199'), join(source, 'd9', 'z-link')]);
+  const { bytes } = await materialise(treeArtifact(source));
+  const report = await extract(bytes);
+  expect(report).toMatchObject({ files: 1200, directories: 11, links: 1 });
+  expect(treeFacts(target)).toEqual(treeFacts(source));
+});
+
+test('[M10] a small file twice, far apart: ArchiveBroken all the same', async () => {
+  const many = Array.from({ length: 1200 }, (_, index) => entry(`f${index}`, { contents: 'x'.repeat(600) }));
+  await expect(extract(tar(...many, entry('f5')))).rejects.toMatchObject({ code: 'ArchiveBroken' });
 });
 
 describe('[M10] hostile archives write nothing outside', () => {
@@ -191,19 +212,7 @@ describe('[M10] broken archives are refused', () => {
       entry('d/f', { contents: 'x'.repeat(1500), mtimeNs: 1n }),
       entry('g'),
     );
-    for (const end of [
-      0,
-      1,
-      511,
-      512,
-      700,
-      1500,
-      2100,
-      whole.length - 1100,
-      whole.length - 1024,
-      whole.length - 512,
-      whole.length - 1,
-    ]) {
+    for (const end of [0, 700, 1500, 2100, whole.length - 1024, whole.length - 1]) {
       const place = join(scratch.path, `cut-${end}`);
       mkdirSync(place);
       const reader = readerOf('a.tar', 'application/x-tar', whole.subarray(0, end));

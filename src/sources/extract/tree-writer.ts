@@ -3,18 +3,30 @@
  * that handle; directories are made by this writer itself, closed to others until the end, and links are made but never
  * followed: so nothing is written outside, whatever the archive says. Synchronous, for a worker thread.
  */
-import { closeSync, constants, linkSync, mkdirSync, openSync, readFileSync, readdirSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+} from 'node:fs';
 import { HoldfastError } from '../../failures.ts';
 import type { ByteString } from '../byte-string.ts';
 import { bytesOf, pathArgument } from '../byte-string.ts';
 import { errorCode, failureOf } from '../io-errors.ts';
 import { makeNode, syncFilesystem, systemCallsProblem } from '../system-calls.ts';
+import { making, twice } from './entry-errors.ts';
 import { FileContents } from './file-contents.ts';
 import type { Privileges, Warn } from './owners.ts';
 import { finishFile, finishPath } from './owners.ts';
 import { parentOf, safePath, Selection, unsafe } from './safe-paths.ts';
+import { CREATE, creationMode, SMALL_BYTES, SmallFiles } from './small-files.ts';
 import type { TarEntry } from './tar-format.ts';
-import { broken, shown } from './tar-format.ts';
+import { shown } from './tar-format.ts';
 import type { TarHandler } from './tar-parser.ts';
 
 export interface WriterOptions {
@@ -35,7 +47,6 @@ export interface WriterReport {
 }
 
 const NODE_BITS = { fifo: 0o010000, character: 0o020000, block: 0o060000 } as const;
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 interface OpenFile {
   readonly contents: FileContents;
@@ -58,9 +69,14 @@ export class TreeWriter implements TarHandler {
   private readonly warn: Warn;
   private readonly by: Privileges;
   private readonly umask = readUmask();
+  private readonly small: SmallFiles;
+  /** The contents that come are those of a small file. */
+  private isSmall = false;
   /** Directories made here, outer ones first, with the entry that names them: done last, from the inside out. */
   private readonly made = new Map<ByteString, TarEntry | undefined>([['', undefined]]);
   private open: OpenFile | undefined;
+  /** The files so far, while they are few. */
+  private few: ByteString[] | undefined = [];
 
   /** Throws TargetNotEmpty, SourceMissing, PermissionDenied. */
   constructor(target: string | Buffer, options: WriterOptions, warn: Warn) {
@@ -71,6 +87,7 @@ export class TreeWriter implements TarHandler {
     this.by = { uid, gid: process.getegid?.() ?? 0, canChown: uid === 0, calls: systemCallsProblem() === undefined };
     this.rootFd = openTarget(target);
     this.root = `/proc/self/fd/${this.rootFd}`;
+    this.small = new SmallFiles({ root: this.root, by: this.by, umask: this.umask }, warn);
   }
 
   begin(entry: TarEntry): void {
@@ -78,19 +95,20 @@ export class TreeWriter implements TarHandler {
     if (this.secondPass) {
       const [first, ...others] = this.unresolved.get(path) ?? [];
       if (first === undefined) return;
-      this.tryTo(entry, () => this.make(first, entry));
+      making(entry.path, () => this.make(first, entry));
       if (this.open === undefined) this.linkAll(first, others, entry);
       else this.open.links = others;
       return;
     }
     if (!this.selection.takes(path, entry.type === 'directory')) return;
     for (const warning of entry.warnings) this.warn(warning, shown(entry.path));
-    this.tryTo(entry, () => this.make(path, entry));
+    making(entry.path, () => this.make(path, entry));
   }
 
   data(bytes: Buffer): void {
+    if (this.isSmall) this.small.data(bytes);
+    if (this.isSmall || this.open !== undefined) this.report.bytes += bytes.length;
     if (this.open === undefined) return;
-    this.report.bytes += bytes.length;
     try {
       this.open.contents.write(bytes);
     } catch (error) {
@@ -99,6 +117,7 @@ export class TreeWriter implements TarHandler {
   }
 
   finish(): void {
+    this.isSmall = false;
     const open = this.open;
     if (open === undefined) return;
     this.open = undefined;
@@ -122,6 +141,7 @@ export class TreeWriter implements TarHandler {
     if (missing.length > 0) {
       throw new HoldfastError('BadInput', `Not in this backup: ${missing.map((path) => shown(path)).join(', ')}`);
     }
+    this.small.settle();
     this.secondPass = !this.secondPass && this.unresolved.size > 0;
     return this.secondPass;
   }
@@ -137,13 +157,23 @@ export class TreeWriter implements TarHandler {
         throw failureOf(error, `finish the directory ${shown(entry.path)}`);
       }
     }
-    if (this.by.calls) syncFilesystem(this.rootFd);
+    this.makeDurable();
   }
 
   close(): void {
+    this.small.close();
     this.open?.contents.close();
     this.open = undefined;
     closeSync(this.rootFd);
+  }
+
+  /** A few files alone; many with all else that waits on their filesystem, which is one call. */
+  private makeDurable(): void {
+    if (this.by.calls && (this.few === undefined || this.made.size > FEW)) {
+      syncFilesystem(this.rootFd);
+      return;
+    }
+    for (const path of [...(this.few ?? []), ...[...this.made.keys()].reverse()]) syncPath(this.at(path));
   }
 
   private at(path: ByteString): ByteString {
@@ -190,23 +220,30 @@ export class TreeWriter implements TarHandler {
 
   private directory(path: ByteString, entry: TarEntry): void {
     if (!this.made.has(path)) mkdirSync(pathArgument(this.at(path)), 0o700);
-    else if (this.made.get(path) !== undefined) throw twice(entry);
+    else if (this.made.get(path) !== undefined) throw twice(entry.path);
     this.made.set(path, entry);
     if (path === '') this.report.rootWasNamed = true;
     this.report.directories += 1;
   }
 
   private file(path: ByteString, entry: TarEntry): void {
-    // Who may not write a file may not set its extended attributes either.
-    const mode = (entry.mode & 0o777) | (entry.xattrs.length > 0 ? 0o200 : 0);
+    this.report.files += 1;
+    this.few?.push(path);
+    if (this.report.files > FEW && this.by.calls) this.few = undefined;
+    if (entry.sizeBytes <= SMALL_BYTES && !this.secondPass) {
+      this.small.begin(path, entry);
+      this.isSmall = true;
+      return;
+    }
+    const mode = creationMode(entry);
     const fd = openSync(pathArgument(this.at(path)), CREATE, mode);
     const contents = new FileContents(fd, entry.sizeBytes, { canBeginWriting: this.by.calls });
     this.open = { contents, path, entry, createdMode: mode & ~this.umask, links: [] };
-    this.report.files += 1;
   }
 
   private hardlink(path: ByteString, entry: TarEntry): void {
     const target = safePath(entry.link);
+    this.small.settle();
     try {
       if (!this.made.has(parentOf(target))) throw Object.assign(new Error('not made here'), { code: 'ENOENT' });
       linkSync(pathArgument(this.at(target)), pathArgument(this.at(path)));
@@ -222,20 +259,8 @@ export class TreeWriter implements TarHandler {
 
   private linkAll(first: ByteString, others: readonly ByteString[], entry: TarEntry): void {
     for (const other of others) {
-      this.tryTo(entry, () => linkSync(pathArgument(this.at(first)), pathArgument(this.at(other))));
+      making(entry.path, () => linkSync(pathArgument(this.at(first)), pathArgument(this.at(other))));
       this.report.links += 1;
-    }
-  }
-
-  private tryTo(entry: TarEntry, run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === 'EEXIST') throw twice(entry);
-      if (code === 'ENOTDIR' || code === 'ELOOP')
-        throw unsafe(entry.path, 'leads through something that is no directory');
-      throw failureOf(error, `restore ${shown(entry.path)}`);
     }
   }
 
@@ -270,13 +295,21 @@ const IMPLIED = {
   warnings: [],
 } as const;
 
-function twice(entry: TarEntry): HoldfastError {
-  return broken(`${shown(entry.path)} occurs twice`);
-}
-
 /** As the C library's makedev puts it together. */
 function deviceNumber(major: bigint, minor: bigint): bigint {
   return ((major & 0xfffn) << 8n) | (minor & 0xffn) | ((minor & ~0xffn) << 12n) | ((major & ~0xfffn) << 32n);
+}
+
+/** Up to so many files or directories are synced one by one. */
+const FEW = 32;
+
+function syncPath(path: ByteString): void {
+  const fd = openSync(pathArgument(path), constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** process.umask() can only be asked by setting it, for all threads. Unknown: every mode is set in full. */

@@ -1,0 +1,25 @@
+/** The helping thread: writes the batches it is given, one after another. */
+import { workerData } from 'node:worker_threads';
+import { HoldfastError } from '../../failures.ts';
+import { DONE, writeBatch } from './small-files.ts';
+import type { FromHelper, HelperBatch, HelperOrder } from './small-files.ts';
+
+function start({ at, flags, port }: HelperOrder): void {
+  const slots = new Int32Array(flags);
+  const say = (message: FromHelper): void => port.postMessage(message);
+  port.on('message', ({ files, bytes }: HelperBatch) => {
+    try {
+      const contents = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      writeBatch(files, contents, at, (what, example) => say({ kind: 'warning', what, example }));
+    } catch (error) {
+      const code = error instanceof HoldfastError ? error.code : 'Internal';
+      say({ kind: 'error', code, message: error instanceof Error ? error.message : String(error) });
+    } finally {
+      Atomics.add(slots, DONE, 1);
+      Atomics.notify(slots, DONE);
+    }
+  });
+  Atomics.store(slots, DONE, 0);
+}
+
+start(workerData as HelperOrder);
