@@ -44,6 +44,7 @@ export async function examine(name: string | undefined): Promise<Finding[]> {
       ...(await examineSecrets(system)),
       ...(await examineStores(system)),
       ...(await examineComponents(system)),
+      ...examinePlans(system),
     ];
     findings.push(...own.map((finding) => ({ ...finding, what: prefix + finding.what })));
   }
@@ -83,6 +84,23 @@ function fileFindings(name: string, error: unknown): Finding[] {
   const [, ...lines] = error.message.split('\n');
   if (lines.length === 0) return [failed(`file of ${name}`, error)];
   return lines.map((line) => ({ state: 'fail', what: `file of ${name}`, detail: line, doThis: 'Correct this line.' }));
+}
+
+/** What a plan says and this version does not do yet: an operator must not rely on it. */
+function examinePlans(system: System): Finding[] {
+  return system.plans.flatMap(({ name, schedule, onChange, stores }) => {
+    const what = `plan ${name}`;
+    const findings: Finding[] = [];
+    if (schedule !== undefined || onChange) {
+      const doThis = `Start it by a timer of your own: holdfast backup ${system.name} ${name}`;
+      findings.push(warn(what, 'its schedule is not run by this version', doThis));
+    }
+    if (stores.length > 1) {
+      const others = stores.slice(1).join(', ');
+      findings.push(warn(what, `copies to ${others} are not made by this version`, 'Copy the vault by other means.'));
+    }
+    return findings;
+  });
 }
 
 async function examineSecrets(system: System): Promise<Finding[]> {

@@ -224,6 +224,24 @@ describe('init, doctor, list, status without an engine', () => {
     expect(ill.stdout).toContain('What to do:');
   });
 
+  it('doctor of plans that say more than this version does: each is a warning, not a failure', async () => {
+    const file = at('first.yaml');
+    const text = (await readFile(file, 'utf8')).replace(
+      'stores: [vault]',
+      'stores: [vault, more], schedule: 0 2 * * *',
+    );
+    const eager = at('eager.yaml');
+    await writeFile(eager, text);
+    const { findings } = await holdfastJson<{ findings: { state: string; what: string; detail: string }[] }>(
+      home,
+      ['doctor', eager],
+      1,
+    );
+    const told = findings.filter(({ what }) => what === 'plan daily');
+    expect(told.map(({ state }) => state)).toEqual(['warn', 'warn']);
+    expect(told.map(({ detail }) => detail).join()).toMatch(/schedule is not run.*copies to more are not made/);
+  });
+
   it('doctor of a bad file: every line of it is a finding, with its place', async () => {
     const file = at('bad.yaml');
     await writeFile(file, 'system: BAD\nplanz: {}\n');

@@ -31,6 +31,21 @@ export async function holdfast(
   return { code, stdout, stderr };
 }
 
+/** Presses Ctrl-C as soon as the command has said these words. */
+export async function interrupted(home: string, args: readonly string[], words: string): Promise<Ended> {
+  const child = spawn(PROGRAM, args, { env: environment(home, {}), stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  let pressed = false;
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+    if (!pressed && stderr.includes(words)) pressed = child.kill('SIGINT');
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
 /** The one JSON document of a command. Throws with everything it said when the exit code is another. */
 export async function holdfastJson<T>(home: string, args: readonly string[], code = 0): Promise<T> {
   const ended = await holdfast(home, [...args, '--json']);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { holdfast, holdfastJson, up, type RunningUp } from './holdfast.ts';
+import { holdfast, holdfastJson, interrupted, up, type RunningUp } from './holdfast.ts';
 
 /** One machine, from an empty directory to a restored system, by the command line alone. */
 // Whole operations of real servers, on a machine that may be busy.
@@ -116,8 +116,11 @@ it('[M5] init, doctor, up, backup, list, show, verify, damage, restore, approve:
   await expectRestored();
 });
 
-it('a plan is rejected: nothing is changed, and whoever waited is told no', async () => {
+it('a watcher leaves, and the plan is rejected: nothing is changed, and whoever waited is told no', async () => {
   const waiting = await holdfastJson<Waiting>(home, ['restore', 'shop'], 2);
+  const left = await interrupted(home, ['watch', waiting.workflowId], 'waiting for approval');
+  expect(left.code).toBe(2);
+  expect(left.stderr).toContain(`Watch it with: holdfast watch ${waiting.workflowId}`);
   await holdfastJson(home, ['reject', 'shop', '--why', 'only looking']);
   const watched = await holdfastJson<{ outcome: string; why: string }>(home, ['watch', waiting.workflowId], 1);
   expect(watched.outcome).toBe('rejected');
