@@ -13,6 +13,7 @@ const SERVERS = [
   'activities',
   'demo',
   'scale',
+  'bench',
 ];
 
 const common = {

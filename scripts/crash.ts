@@ -4,7 +4,6 @@
  * stored twice. `npm run crash -- --points 500 --seed 7`; one point again: `--seed N --points 1`.
  */
 import { parseArgs } from 'node:util';
-import { restartDockerEngine } from './crash/docker-restart.ts';
 import { runCrashSuite } from './crash/run.ts';
 import { prepare, runMain } from './setup.ts';
 
@@ -43,7 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
     long: values.long,
     signal: interrupted.signal,
     say: (line) => process.stdout.write(`${line}\n`),
-    ...(values['restart-docker'] ? { restartDocker: restartDockerEngine } : {}),
+    restartDocker: values['restart-docker'],
   });
   const hit = report.points.filter((point) => point.hit).length;
   const clean = report.points.filter(({ outcome }) => outcome === 'failed cleanly').length;

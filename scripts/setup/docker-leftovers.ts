@@ -12,18 +12,18 @@ function commandLine(pid: string): string[] {
   }
 }
 
-function isLeftover(words: readonly string[]): boolean {
+function isLeftover(words: readonly string[], part: string): boolean {
   const name = words[0]?.split('/').at(-1) ?? '';
-  const ofDocker = words.some((word) => word.includes(OWN_SOCKET));
-  return ofDocker && (name === 'containerd' || name.startsWith('containerd-shim'));
+  return words.some((word) => word.includes(part)) && (name === 'containerd' || name.startsWith('containerd-shim'));
 }
 
-/** Ends them by process id. Only to be called when no engine runs that they could belong to. */
-export function stopLeftovers(): void {
-  const processes = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
-  const engineRuns = processes.some((pid) => commandLine(pid)[0]?.split('/').at(-1) === 'dockerd');
-  if (engineRuns) return;
-  for (const pid of processes.filter((entry) => isLeftover(commandLine(entry)))) {
+function allProcesses(): string[] {
+  return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
+}
+
+/** Ends, by process id, the containerd and the shims that this part of a path on their command lines belongs to. */
+export function endProcessesOf(part: string): void {
+  for (const pid of allProcesses().filter((entry) => isLeftover(commandLine(entry), part))) {
     try {
       process.kill(Number(pid), 'SIGKILL');
     } catch (error) {
@@ -31,4 +31,10 @@ export function stopLeftovers(): void {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
   }
+}
+
+/** The same for the machine's engine. Only to be called when no engine runs that they could belong to. */
+export function stopLeftovers(): void {
+  const engineRuns = allProcesses().some((pid) => commandLine(pid)[0]?.split('/').at(-1) === 'dockerd');
+  if (!engineRuns) endProcessesOf(OWN_SOCKET);
 }

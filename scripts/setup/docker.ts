@@ -30,9 +30,9 @@ export function engineAddress(dockerHost = process.env['DOCKER_HOST']): RequestO
 }
 
 /** Whether an engine answers there. */
-export async function dockerAnswers(): Promise<boolean> {
+export async function dockerAnswers(dockerHost = process.env['DOCKER_HOST']): Promise<boolean> {
   return new Promise((resolve) => {
-    const asked = request({ ...engineAddress(), path: '/_ping', timeout: PING_LIMIT_MS }, (answer) => {
+    const asked = request({ ...engineAddress(dockerHost), path: '/_ping', timeout: PING_LIMIT_MS }, (answer) => {
       answer.resume();
       resolve(answer.statusCode === 200);
     });
@@ -108,7 +108,7 @@ async function join(): Promise<boolean> {
   } else {
     if (missingPrograms(['dockerd']).length > 0) await ensurePackages(['dockerd', 'iptables'], 'a Docker engine');
     // Where packages start their services, it answers now and is not ours to stop.
-    if (await waitUntil(dockerAnswers, 2_000)) return false;
+    if (await waitUntil(() => dockerAnswers(), 2_000)) return false;
     if (process.getuid?.() !== 0) {
       throw new SetupError('No Docker engine answers. Start it: sudo systemctl start docker (or sudo dockerd)');
     }
