@@ -4,12 +4,13 @@
  * was synced; `pending` holds what was put since then, and is believed only within the same boot of the machine.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { IdTable, type Stored } from './id-table.ts';
 import type { Room } from './names.ts';
+import { believedEntries, PendingFile } from './pending-file.ts';
 
 /** id, stored size (4 bytes, big-endian), checksum of the stored bytes. */
 const ENTRY_BYTES = 32 + 4 + 32;
@@ -28,7 +29,7 @@ export class KnownObjects {
   private readonly table = new IdTable();
   private readonly files: KnownFiles;
   private unsynced: Buffer[] = [];
-  private pendingFd: number | undefined;
+  private readonly pending: PendingFile;
   /** Some entries are known to be stored, but perhaps not durable. */
   private doubtful = false;
   /** The last sweep that was taken account of. */
@@ -36,6 +37,7 @@ export class KnownObjects {
 
   private constructor(files: KnownFiles) {
     this.files = files;
+    this.pending = new PendingFile(this.path('pending'));
   }
 
   /**
@@ -64,12 +66,12 @@ export class KnownObjects {
     return this.table.find(tableId(room, id));
   }
 
-  /** Something was put: believed at once, and after the next `keep` for ever. */
-  add(room: Room, id: string, stored: Stored): void {
+  /** Something was put: believed at once, after a crash when this resolves, and after the next `settle` for ever. */
+  async add(room: Room, id: string, stored: Stored): Promise<void> {
     const entry = encodeEntry(tableId(room, id), stored);
     this.table.set(entry.subarray(0, 32), stored);
     this.unsynced.push(entry);
-    writeSync(this.openPending(), entry);
+    await this.pending.append(entry);
   }
 
   /** The store says it is there; whether it is durable is not known. */
@@ -111,9 +113,7 @@ export class KnownObjects {
       if (doubtful) this.doubtful = true;
       throw error;
     }
-    if (this.needsSync()) return;
-    this.closePending();
-    rmSync(this.path('pending'), { force: true });
+    if (!this.needsSync()) await this.pending.remove();
   }
 
   private appendFrame(body: Buffer): void {
@@ -125,9 +125,9 @@ export class KnownObjects {
     }
   }
 
-  /** Stops writing; what was put and not kept stays in `pending`. */
-  close(): void {
-    this.closePending();
+  /** Stops writing; what was put and not settled stays in `pending`. */
+  close(): Promise<void> {
+    return this.pending.close();
   }
 
   /** Which sweep was taken account of, kept beside the entries. */
@@ -164,16 +164,16 @@ export class KnownObjects {
   }
 
   private readPending(bytes: Buffer): boolean {
-    const newline = bytes.indexOf(10);
-    if (newline < 0 || bytes.toString('utf8', 0, newline) !== bootId()) {
+    const body = believedEntries(bytes);
+    if (body === undefined) {
       rmSync(this.path('pending'), { force: true });
       return false;
     }
-    const body = bytes.subarray(newline + 1);
     const whole = body.subarray(0, body.length - (body.length % ENTRY_BYTES));
     this.readEntries(whole);
     for (let at = 0; at < whole.length; at += ENTRY_BYTES) this.unsynced.push(whole.subarray(at, at + ENTRY_BYTES));
-    if (whole.length < body.length) writeFileSync(this.path('pending'), bytes.subarray(0, newline + 1 + whole.length));
+    // Cut where the last entry is torn, so that the next one begins at its place.
+    truncateSync(this.path('pending'), bytes.length - (body.length - whole.length));
     this.doubtful = true;
     return true;
   }
@@ -189,18 +189,6 @@ export class KnownObjects {
       const checksum = bytes.subarray(at + 36, at + ENTRY_BYTES);
       this.table.set(id, { sizeBytes, sha256: checksum.equals(NO_CHECKSUM) ? undefined : checksum.toString('hex') });
     }
-  }
-
-  private openPending(): number {
-    if (this.pendingFd !== undefined) return this.pendingFd;
-    this.pendingFd = openSync(this.path('pending'), 'a', 0o600);
-    if (fstatSync(this.pendingFd).size === 0) writeSync(this.pendingFd, `${bootId()}\n`);
-    return this.pendingFd;
-  }
-
-  private closePending(): void {
-    if (this.pendingFd !== undefined) closeSync(this.pendingFd);
-    this.pendingFd = undefined;
   }
 }
 
@@ -223,11 +211,6 @@ function tableId(room: Room, id: string): Buffer {
   const bytes = Buffer.from(id, 'hex');
   bytes[31] = (bytes[31] as number) ^ TWEAKS[room];
   return bytes;
-}
-
-/** Changes with every start of the machine: what was not synced before may be gone. */
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {

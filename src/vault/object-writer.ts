@@ -144,7 +144,7 @@ export class ObjectWriter {
       const mine: Stored = { sizeBytes: bytes.length, sha256 };
       const outcome = await store.put(key, bytes, { createOnly: true, sha256, signal });
       if (outcome === 'written') tally.storedBytes += bytes.length;
-      this.known.add(room, id, outcome === 'written' ? mine : await storedNow(store, key));
+      await this.known.add(room, id, outcome === 'written' ? mine : await storedNow(store, key));
       return outcome;
     } finally {
       release();

@@ -96,7 +96,7 @@ export class ObjectsHere {
     const pools = [...this.pools.values()];
     this.pools.clear();
     await Promise.all(pools.map((pool) => pool.close()));
-    this.known.close();
+    await this.known.close();
   }
 }
 
@@ -104,9 +104,10 @@ export class ObjectsHere {
 async function learnFromStore(store: Store, known: KnownObjects): Promise<void> {
   const sumIds: string[] = [];
   for (const room of ['chunks', 'lists', 'sums'] as const satisfies readonly Room[]) {
-    for await (const { key, sizeBytes } of store.list(`${room}/`)) {
+    for await (const { key, sizeBytes, doubtful } of store.list(`${room}/`)) {
       const object = parseObjectKey(key);
-      if (object === undefined || sizeBytes === 0) continue;
+      // What a power cut may have emptied is stored again by whoever wants it.
+      if (object === undefined || sizeBytes === 0 || doubtful === true) continue;
       known.learn(object.room, object.id, { sizeBytes, sha256: undefined });
       if (room === 'sums') sumIds.push(object.id);
     }

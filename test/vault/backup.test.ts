@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { artifactOf, backUp, makeTestVault, noise, readAll, recipeSegment, streamSegment } from '../support/vault.ts';
 
-test('a backup committed and read back: every byte is the same, and it is in the catalogue', async () => {
+test('[M3] a backup committed and read back: every byte is the same, and it is in the catalogue', async () => {
   await using vault = await makeTestVault();
   const writer = await vault.writer();
   const stream = noise(1, 9_000_000);

@@ -45,7 +45,7 @@ afterAll(async () => {
   await vault[Symbol.asyncDispose]();
 });
 
-describe('the commands of the RECOVERY.md that lies in a vault, without Holdfast', () => {
+describe('[M5] the commands of the RECOVERY.md that lies in a vault, without Holdfast', () => {
   test('the right identity and root fingerprint: every artifact and tree comes back', async () => {
     const work = join(vault.directory, 'restored');
     const { stdout } = await runGuide(work, {});

@@ -115,7 +115,7 @@ describe('what did not change', () => {
   });
 });
 
-describe('interrupted captures', () => {
+describe('[M10] interrupted captures', () => {
   const data = noise(21, 8 * MIB);
   /** Writes: the capture's record, 8 chunks, list and sums, the system file's three, the manifest. */
   const artifacts = () => [artifactOf('a', [streamSegment(data, 'fixed')])];

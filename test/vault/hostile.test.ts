@@ -58,7 +58,7 @@ async function verdictAfter(ruin: (path: string, store: Store) => Promise<void>)
   return await copy.reader.verifyContent(made.manifestKey, { signal });
 }
 
-describe('damaged objects: the verdict names each and the rest is checked', () => {
+describe('[M6] [M10] damaged objects: the verdict names each and the rest is checked', () => {
   const cases: { what: string; says: RegExp; code: string; ruin: (path: string) => Promise<void> }[] = [
     { what: 'bit-flipped', code: 'ObjectCorrupt', says: /./, ruin: (path) => flipBit(join(path, chunk(0)), 4_000) },
     { what: 'truncated', code: 'ObjectCorrupt', says: /./, ruin: (path) => truncate(join(path, chunk(0)), 70_000) },

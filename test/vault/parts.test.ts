@@ -109,12 +109,12 @@ describe('what a host remembers', () => {
     const other = 'cd'.repeat(32);
     const { known, found } = await KnownObjects.open(files);
     expect(found).toBe(false);
-    known.add('chunks', id, { sizeBytes: 7, sha256: other });
-    known.add('lists', other, { sizeBytes: 8, sha256: undefined });
+    await known.add('chunks', id, { sizeBytes: 7, sha256: other });
+    await known.add('lists', other, { sizeBytes: 8, sha256: undefined });
     await known.settle(() => Promise.resolve());
     known.forget('lists', other);
     await known.settle(() => Promise.resolve());
-    known.close();
+    await known.close();
     const again = await KnownObjects.open(files);
     expect(again.found).toBe(true);
     expect(again.known.stored('chunks', id)).toEqual({ sizeBytes: 7, sha256: other });
@@ -128,8 +128,8 @@ describe('what a host remembers', () => {
     const id = 'ab'.repeat(32);
     const { known } = await KnownObjects.open(files);
     await known.settle(() => Promise.resolve());
-    known.add('chunks', id, { sizeBytes: 7, sha256: undefined });
-    known.close();
+    await known.add('chunks', id, { sizeBytes: 7, sha256: undefined });
+    await known.close();
     const sameBoot = await KnownObjects.open(files);
     expect(sameBoot.known.has('chunks', id)).toBe(true);
     expect(sameBoot.known.needsSync()).toBe(true);
@@ -143,13 +143,13 @@ describe('what a host remembers', () => {
 
   test('a sync that fails: nothing is kept as durable, and the next one is asked again', async () => {
     const { known } = await KnownObjects.open({ directory, name: 'test' });
-    known.add('chunks', 'ab'.repeat(32), { sizeBytes: 7, sha256: undefined });
+    await known.add('chunks', 'ab'.repeat(32), { sizeBytes: 7, sha256: undefined });
     await expect(known.settle(() => Promise.reject(new Error('disk full')))).rejects.toThrow('disk full');
     expect(known.needsSync()).toBe(true);
     let synced = 0;
     await known.settle(() => Promise.resolve(void (synced += 1)));
     expect(synced).toBe(1);
-    known.close();
+    await known.close();
   });
 
   test('the reuse cache: a complete capture keeps what it used, an unfinished one what there was as well', async () => {
