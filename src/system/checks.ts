@@ -1,29 +1,44 @@
 /** What a schema can't say: names that must exist, orders without cycles, times that must make sense. Pure. */
 import { Cron } from 'croner';
-import { nearest, type Problem, type ProblemPath } from './problems.ts';
-import { NAME_PATTERN, type SystemFile } from './schema.ts';
+import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
+import { DEFAULTS, NAME_PATTERN, type SystemFile } from './schema.ts';
 
 type Report = (path: ProblemPath, message: string, atKey?: boolean) => void;
 
-/** Every problem of a file whose shape is right. `keysOptional` is for files that `init` has yet to complete. */
-export function crossCheck(file: SystemFile, options: { keysOptional: boolean }): Problem[] {
+/** The names that a file declares, also those of entries that are left out because their shape is wrong. */
+export interface DeclaredNames {
+  readonly components: readonly string[];
+  readonly plans: readonly string[];
+  readonly stores: readonly string[];
+}
+
+export function declaredNames(root: unknown): DeclaredNames {
+  const names = (section: string): string[] => {
+    const value = valueAt(root, [section]);
+    return typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  };
+  return { components: names('components'), plans: names('plans'), stores: names('stores') };
+}
+
+/** Every problem of entries whose shape is right. `keysOptional` is for files that `init` has yet to complete. */
+export function crossCheck(file: SystemFile, names: DeclaredNames, options: { keysOptional: boolean }): Problem[] {
   const problems: Problem[] = [];
   const report: Report = (path, message, atKey = false) => {
     problems.push({ path, atKey, message });
   };
-  checkNames(file, report);
+  checkNames(names, report);
   checkKeys(file, options.keysOptional, report);
-  checkComponents(file, report);
+  checkComponents(file, names, report);
   checkCycles(file, report);
-  checkCompose(file, report);
-  checkPlans(file, report);
+  checkCompose(file, names, report);
+  checkPlans(file, names, report);
   checkStores(file, report);
   return problems;
 }
 
-function checkNames(file: SystemFile, report: Report): void {
+function checkNames(declared: DeclaredNames, report: Report): void {
   for (const section of ['components', 'plans', 'stores'] as const) {
-    const names = Object.keys(file[section]);
+    const names = declared[section];
     if (names.length === 0) report([section], `\`${section}\` is empty: name at least one`);
     for (const name of names) {
       if (!NAME_PATTERN.test(name)) {
@@ -44,16 +59,16 @@ function checkKeys(file: SystemFile, optional: boolean, report: Report): void {
   }
 }
 
-function checkComponents(file: SystemFile, report: Report): void {
-  const hosts = file.hosts ?? [];
+function checkComponents(file: SystemFile, names: DeclaredNames, report: Report): void {
+  const hosts = file.hosts ?? [DEFAULTS.host];
   for (const [name, component] of Object.entries(file.components)) {
-    if (component.host !== undefined && file.hosts !== undefined && !hosts.includes(component.host)) {
+    if (component.host !== undefined && !hosts.includes(component.host)) {
       report(['components', name, 'host'], unknown('host', component.host, hosts));
     }
     component.after?.forEach((other, index) => {
       const path = ['components', name, 'after', index];
       if (other === name) report(path, `\`${name}\` can't come after itself: remove it`);
-      else reportUnknown(path, 'component', other, Object.keys(file.components), report);
+      else reportUnknown(path, 'component', other, names.components, report);
     });
   }
 }
@@ -76,9 +91,11 @@ function checkCycles(file: SystemFile, report: Report): void {
   for (const name of Object.keys(file.components)) visit(name, []);
 }
 
-function checkCompose(file: SystemFile, report: Report): void {
+function checkCompose(file: SystemFile, declared: DeclaredNames, report: Report): void {
   const names = Object.keys(file.components).filter((name) => file.components[name]?.kind === 'compose');
-  if (file.compose !== undefined && !names.includes(file.compose)) {
+  // An entry that was left out may be the compose component.
+  const leftOut = declared.components.filter((name) => file.components[name] === undefined);
+  if (file.compose !== undefined && ![...names, ...leftOut].includes(file.compose)) {
     report(['compose'], unknown('compose component', file.compose, names));
   }
   if (file.compose === undefined && names.length > 1) {
@@ -89,11 +106,11 @@ function checkCompose(file: SystemFile, report: Report): void {
   }
 }
 
-function checkPlans(file: SystemFile, report: Report): void {
+function checkPlans(file: SystemFile, names: DeclaredNames, report: Report): void {
   for (const [name, plan] of Object.entries(file.plans)) {
     const path = ['plans', name];
-    checkList([...path, 'components'], 'component', plan.components, Object.keys(file.components), report);
-    checkList([...path, 'stores'], 'store', plan.stores, Object.keys(file.stores), report);
+    checkList([...path, 'components'], 'component', plan.components, names.components, report);
+    checkList([...path, 'stores'], 'store', plan.stores, names.stores, report);
     if (plan.verify === 'content' && file.keys !== undefined && file.keys.identity === undefined) {
       report([...path, 'verify'], '`content` needs `keys.identity` on the host: add it, or write `presence`');
     }

@@ -2,8 +2,8 @@
 import { isAlias, isMap, isSeq, LineCounter, parseDocument, visit, type Document, type Node, type Pair } from 'yaml';
 import { HoldfastError } from '../failures.ts';
 import { buildSystem } from './build.ts';
-import { crossCheck } from './checks.ts';
-import { problemsOfIssues, type PlacedProblem, type Problem, type ProblemPath } from './problems.ts';
+import { crossCheck, declaredNames } from './checks.ts';
+import { KEYS, problemsOfIssues, valueAt, type PlacedProblem, type Problem, type ProblemPath } from './problems.ts';
 import { systemFileSchema, type SystemFile } from './schema.ts';
 import type { System } from './types.ts';
 
@@ -55,12 +55,37 @@ function readSystemFile(
   }
   const parsed = systemFileSchema.safeParse(root);
   const found: Problem[] = parsed.success
-    ? crossCheck(parsed.data, options)
-    : problemsOfIssues(parsed.error.issues, root);
+    ? crossCheck(parsed.data, declaredNames(root), options)
+    : [...problemsOfIssues(parsed.error.issues, root), ...problemsOfTheRest(root, parsed.error.issues)];
   const problems = found
     .map((problem) => place(offsetOf(document, problem), problem.message))
     .toSorted((a, b) => a.line - b.line || a.column - b.column);
   return parsed.success ? { file: parsed.data, problems } : { problems };
+}
+
+/**
+ * What can be said of the entries whose shape is right, so that a person corrects everything at once. Nothing is said
+ * when a section itself is wrong.
+ */
+function problemsOfTheRest(root: unknown, issues: readonly { readonly path: readonly PropertyKey[] }[]): Problem[] {
+  const rest = structuredClone(root);
+  for (const issue of issues) {
+    const [section, name] = issue.path;
+    if (section === undefined) removeUnknown(rest);
+    else if (name === undefined || section === 'keys') remove(rest, section);
+    else remove(valueAt(rest, [String(section)]), name);
+  }
+  const parsed = systemFileSchema.safeParse(rest);
+  return parsed.success ? crossCheck(parsed.data, declaredNames(root), { keysOptional: true }) : [];
+}
+
+function remove(map: unknown, key: PropertyKey): void {
+  if (typeof map === 'object' && map !== null) Reflect.deleteProperty(map, key);
+}
+
+function removeUnknown(map: unknown): void {
+  if (typeof map !== 'object' || map === null) return;
+  for (const key of Object.keys(map)) if (!(KEYS['file'] ?? []).includes(key)) Reflect.deleteProperty(map, key);
 }
 
 /** The first alias that names nothing that exists. */

@@ -178,6 +178,21 @@ describe('mistakes in a system file', () => {
     for (const [index, word] of words.entries()) expect(found[index]).toContain(word);
   });
 
+  it('one entry has a wrong shape and another names what is not there: both are told', () => {
+    const found = problemsOf(
+      SMALL.replace('{ kind: volume, volume: data }', '{ kind: volume, volum: data }').replace('[nas]', '[nass]'),
+    );
+    expect(found.join('\n')).toContain('did you mean `volume`?');
+    expect(found.join('\n')).toContain('there is no store `nass`; did you mean `nas`?');
+    expect(found.join('\n')).not.toContain('no component `data`');
+  });
+
+  it('a host where none is declared: refused', () => {
+    expect(problemsOf(SMALL.replace('volume: data }', 'volume: data, host: other }')).join()).toContain(
+      'no host `other`',
+    );
+  });
+
   it('a secret where a reference is wanted: refused with its place and without its value', () => {
     const secret = 'hunter2-very-secret';
     const identity = `AGE-SECRET-KEY-1${'Q'.repeat(58)}`;
