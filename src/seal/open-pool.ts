@@ -1,4 +1,5 @@
 /** Opening on threads: decryption, unpacking and the check of the name happen away from the event loop. */
+import { MAX_CHUNK_BYTES } from '../part.ts';
 import { parseIdentities } from './age-keys.ts';
 import { held, ThreadPool } from './thread-pool.ts';
 import type { OpenPool, OpenPoolOptions } from './types.ts';
@@ -12,7 +13,7 @@ export type OpenRequest = { readonly id: string; readonly lengthBytes: number } 
   { readonly sealed: Uint8Array; readonly path?: undefined } | { readonly sealed?: undefined; readonly path: string }
 );
 
-const JOBS_PER_THREAD = 3;
+const PER_THREAD = { jobsPerThread: 8, bytesPerThread: 3 * MAX_CHUNK_BYTES } as const;
 
 /** Throws BadInput for identities that are none. Threads start with the first chunk. */
 export function createOpenPool(options: OpenPoolOptions): OpenPool {
@@ -24,9 +25,9 @@ export function createOpenPool(options: OpenPoolOptions): OpenPool {
     chunkIdKey: options.chunkIdKey === undefined ? undefined : Uint8Array.from(options.chunkIdKey),
   };
   const entry = new URL('./open-thread.ts', import.meta.url);
-  const pool = new ThreadPool({ entry, workerData, threads: options.threads, jobsPerThread: JOBS_PER_THREAD });
+  const pool = new ThreadPool({ entry, workerData, threads: options.threads, ...PER_THREAD });
   const run = (request: OpenRequest, transfer: readonly ArrayBuffer[]) =>
-    held(pool.run({ request, transfer }) as Promise<Uint8Array>);
+    held(pool.run({ request, transfer, bytes: request.lengthBytes }) as Promise<Uint8Array>);
   return {
     open: (sealed, expect) => {
       const own = transferable(sealed);

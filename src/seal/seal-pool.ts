@@ -31,8 +31,8 @@ export interface ThreadSealed extends NamedChunk {
   readonly sealedSha256?: string;
 }
 
-/** One being read or sealed, one waiting for its answer, one queued: a thread never waits for the main thread. */
-const JOBS_PER_THREAD = 3;
+/** Some being read or sealed, some waiting for their answers, some queued: a thread never waits for the main thread. */
+const PER_THREAD = { jobsPerThread: 8, bytesPerThread: 3 * MAX_CHUNK_BYTES } as const;
 const CHUNK_ID_KEY_BYTES = 32;
 
 /** Throws BadInput for recipients or a key that cannot be used. Threads start with the first chunk. */
@@ -46,7 +46,7 @@ export function createSealPool(options: SealPoolOptions): SealPool {
     level: options.level ?? DEFAULT_LEVEL,
   };
   const entry = new URL('./seal-thread.ts', import.meta.url);
-  const pool = new ThreadPool({ entry, workerData, threads: options.threads, jobsPerThread: JOBS_PER_THREAD });
+  const pool = new ThreadPool({ entry, workerData, threads: options.threads, ...PER_THREAD });
   return {
     seal: (recipe, wanted) => held(seal(pool, recipe, wanted)),
     ready: () => pool.ready(),
@@ -65,6 +65,6 @@ async function seal(pool: ThreadPool, recipe: ChunkRecipe, wanted: Parameters<Se
     const named = question as NamedChunk;
     return wanted(named.id, named.lengthBytes);
   };
-  const result = await pool.run({ request, transfer: [packed.buffer], ask });
+  const result = await pool.run({ request, transfer: [packed.buffer], bytes: lengthBytes, ask });
   return result as SealedChunk;
 }

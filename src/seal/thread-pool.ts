@@ -11,13 +11,19 @@ export interface ThreadPoolOptions {
   readonly workerData: unknown;
   /** Default: the number of cores. */
   readonly threads: number | undefined;
-  /** Jobs a thread holds at once, so that it never waits for the main thread. */
+  /**
+   * What a thread holds at once, so that it has work while the main thread is busy or waits for a core: this many jobs,
+   * and no more bytes than this unless it is one job.
+   */
   readonly jobsPerThread: number;
+  readonly bytesPerThread: number;
 }
 
 export interface ThreadJob {
   readonly request: unknown;
   readonly transfer: readonly ArrayBuffer[];
+  /** About what the thread has to hold for it. */
+  readonly bytes: number;
   /** Answers the question a thread asks halfway, where the kind of job has one. */
   readonly ask?: (question: unknown) => unknown;
 }
@@ -30,6 +36,7 @@ interface PendingJob extends ThreadJob {
 interface PoolThread {
   readonly worker: Worker;
   readonly jobs: Map<number, PendingJob>;
+  heldBytes: number;
   failure: Error | undefined;
 }
 
@@ -61,7 +68,7 @@ export class ThreadPool {
 
   /** Resolves when the queue is short; also when the pool is closed. */
   async ready(): Promise<void> {
-    while (!this.#closed && this.#waiting.length >= this.#maxThreads) {
+    while (!this.#closed && this.#isQueueLong()) {
       await new Promise<void>((resolve) => this.#readyCallbacks.push(resolve));
     }
   }
@@ -77,35 +84,42 @@ export class ThreadPool {
   }
 
   #dispatch(): void {
-    while (this.#waiting.length > 0) {
-      const thread = this.#freeThread();
-      if (thread === undefined) return;
-      const job = this.#waiting.shift();
-      if (job !== undefined) this.#post(thread, job);
+    for (let job = this.#waiting[0]; job !== undefined; job = this.#waiting[0]) {
+      const thread = this.#freeThread(job.bytes);
+      if (thread === undefined) break;
+      this.#waiting.shift();
+      this.#post(thread, job);
     }
-    this.#wakeReady();
+    if (!this.#isQueueLong()) this.#wakeReady();
   }
 
-  #freeThread(): PoolThread | undefined {
+  #isQueueLong(): boolean {
+    return this.#waiting.length >= this.#maxThreads;
+  }
+
+  #freeThread(bytes: number): PoolThread | undefined {
     const least = this.#threads.reduce<PoolThread | undefined>(
       (best, thread) => (best === undefined || thread.jobs.size < best.jobs.size ? thread : best),
       undefined,
     );
     if (least?.jobs.size === 0) return least;
     if (this.#threads.length < this.#maxThreads) return this.#start();
-    return least !== undefined && least.jobs.size < this.#options.jobsPerThread ? least : undefined;
+    const { jobsPerThread, bytesPerThread } = this.#options;
+    if (least === undefined || least.jobs.size >= jobsPerThread) return undefined;
+    return least.heldBytes + bytes <= bytesPerThread ? least : undefined;
   }
 
   #post(thread: PoolThread, job: PendingJob): void {
     const id = this.#nextJob;
     this.#nextJob += 1;
     thread.jobs.set(id, job);
+    thread.heldBytes += job.bytes;
     send(thread, { job: id, type: 'request', body: job.request }, job.transfer);
   }
 
   #start(): PoolThread {
     const worker = new Worker(this.#options.entry, { workerData: this.#options.workerData, execArgv: [] });
-    const thread: PoolThread = { worker, jobs: new Map(), failure: undefined };
+    const thread: PoolThread = { worker, jobs: new Map(), heldBytes: 0, failure: undefined };
     this.#threads.push(thread);
     worker.on('message', (message: FromThread) => {
       this.#received(thread, message);
@@ -131,6 +145,7 @@ export class ThreadPool {
       return;
     }
     thread.jobs.delete(message.job);
+    thread.heldBytes -= job.bytes;
     if (message.type === 'done') job.resolve(message.body);
     else job.reject(fromThreadError(message.error));
     this.#dispatch();

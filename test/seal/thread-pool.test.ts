@@ -5,14 +5,14 @@ let pool: ThreadPool;
 
 beforeEach(() => {
   const entry = new URL('./unsteady-thread.ts', import.meta.url);
-  pool = new ThreadPool({ entry, workerData: undefined, threads: 1, jobsPerThread: 3 });
+  pool = new ThreadPool({ entry, workerData: undefined, threads: 1, jobsPerThread: 3, bytesPerThread: 100 });
 });
 
 afterEach(async () => {
   await pool.close();
 });
 
-const run = (request: string) => held(pool.run({ request, transfer: [] }));
+const run = (request: string) => held(pool.run({ request, transfer: [], bytes: 1 }));
 
 describe('threads that fail', () => {
   it('an error in a job: fails that job only', async () => {
@@ -31,7 +31,7 @@ describe('threads that fail', () => {
 
   it('an error outside of any job: fails what the thread held, says why, and never ends the process', async () => {
     const ask = () => new Promise<never>(() => undefined);
-    const held = pool.run({ request: 'throw later', transfer: [], ask });
+    const held = pool.run({ request: 'throw later', transfer: [], bytes: 1, ask });
     await expect(held).rejects.toThrow('thrown outside of any job');
     expect(await run('on')).toBe('did on');
   });
