@@ -8,7 +8,7 @@ import type { FreezeJournal } from './freeze-journal.ts';
 import { releasedByOthers } from './freeze-watch.ts';
 import type { DockerHost, FrozenContainer } from './types.ts';
 
-const LEVEL_PATIENCE_MS = 5000;
+const LEVEL_PATIENCE_MS = 15_000;
 
 export interface ReleaseOptions {
   readonly signal?: AbortSignal;

@@ -150,7 +150,7 @@ describe('a freeze that is broken', () => {
 
   test('over its budget: reading is told to stop before the limit, and the proof fails', async () => {
     const { volume, id } = await volumeWithUser();
-    const begun = await freeze(scope({ volumes: [volume], budgetSeconds: 2 }));
+    const begun = await freeze(scope({ volumes: [volume], budgetSeconds: 5 }));
     await vi.waitFor(() => expect(begun.signal.aborted).toBe(true), { timeout: 20_000 });
     expect(begun.signal.reason).toMatchObject({ code: 'FreezeOverBudget' });
     await broken(begun, 'FreezeOverBudget');

@@ -150,7 +150,7 @@ describe('the guard of a state directory', () => {
       freezeId: 'slow',
       system: 'test',
       mode: 'pause',
-      budgetSeconds: 1,
+      budgetSeconds: 5,
       volumes: [volume],
     });
     const held = await beginFreeze(intent, { docker: corner.docker, stateDirectory, guard, signal: never });

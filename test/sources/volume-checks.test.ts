@@ -149,7 +149,7 @@ describe('a command of the operator', () => {
 
   test('one that does not end is ended, with everything it started', async () => {
     const pidFile = join(root, 'pid');
-    const slow = await checkData(command(`sleep 1000 & echo $! > ${pidFile}; wait`, 1), data, context);
+    const slow = await checkData(command(`sleep 1000 & echo $! > ${pidFile}; wait`, 4), data, context);
     expect(slow.checks[0]).toMatchObject({ ok: false, detail: expect.stringContaining('not finished') as string });
     await vi.waitFor(async () => expect(await runs(Number(await readFile(pidFile, 'utf8')))).toBe(false), 20_000);
   });
