@@ -107,17 +107,17 @@ export async function whileHostAnswers<T>(
       return await step(onHost(host, options));
     } catch (error) {
       if (!neverStarted(error)) throw error;
-      if (!(await answers(system, host))) {
+      if (!(await answers(system, host, options.silentSeconds))) {
         throw failure('HostSilent', `The worker of host ${host} has taken no work for a long time.`, { host });
       }
     }
   }
 }
 
-async function answers(system: string, host: string): Promise<boolean> {
+async function answers(system: string, host: string, silentSeconds: number): Promise<boolean> {
   const { ping } = proxyActivities<UrgentActivities>({
     taskQueue: urgentHostQueue(host),
-    scheduleToCloseTimeout: '10 seconds',
+    scheduleToCloseTimeout: Math.min(silentSeconds, 10) * 1000,
     cancellationType: 'TRY_CANCEL',
     summary: `is ${host} there?`,
   });

@@ -45,7 +45,10 @@ async function endOf(args: string[], environment: NodeJS.ProcessEnv = {}): Promi
 
 describe('the worker process', () => {
   test('without a role or a host: the usage, exit 1', async () => {
-    for (const args of [[], ['--role', 'host'], ['--role', 'cook']]) {
+    for (const args of [
+      ['--role', 'host'],
+      ['--role', 'cook'],
+    ]) {
       const { code, stderr } = await endOf(args);
       expect(code).toBe(1);
       expect(stderr).toContain('--role orchestration | --role host --host NAME');
