@@ -114,7 +114,14 @@ export class ThreadPool {
     this.#nextJob += 1;
     thread.jobs.set(id, job);
     thread.heldBytes += job.bytes;
-    send(thread, { job: id, type: 'request', body: job.request }, job.transfer);
+    try {
+      send(thread, { job: id, type: 'request', body: job.request }, job.transfer);
+    } catch (cause) {
+      // A buffer that was given away before cannot be given away again; thrown here, it would hit some other job.
+      thread.jobs.delete(id);
+      thread.heldBytes -= job.bytes;
+      job.reject(new HoldfastError('Internal', 'A job could not be given to a thread.', { cause }));
+    }
   }
 
   #start(): PoolThread {

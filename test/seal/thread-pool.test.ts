@@ -36,6 +36,15 @@ describe('threads that fail', () => {
     expect(await run('on')).toBe('did on');
   });
 
+  it('a buffer that was given away already: fails that job only, now and when it comes from the queue', async () => {
+    const gone = new ArrayBuffer(8);
+    gone.transfer();
+    const give = () => held(pool.run({ request: 'well', transfer: [gone], bytes: 1 }));
+    const jobs = [give(), ...Array.from({ length: 10 }, (_, index) => run(String(index))), give(), run('last')];
+    const results = await Promise.allSettled(jobs);
+    expect(results.map((result) => result.status === 'rejected')).toEqual(jobs.map((_, at) => at === 0 || at === 11));
+  });
+
   it('ready: waits while the queue is long, and resolves as it shrinks', async () => {
     const jobs = Array.from({ length: 50 }, (_, index) => run(String(index)));
     await pool.ready();
