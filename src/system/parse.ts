@@ -37,7 +37,12 @@ function readSystemFile(
 ): { file?: SystemFile; problems: PlacedProblem[] } {
   const lines = new LineCounter();
   // Pretty errors would repeat lines of the file, and a line may hold a secret.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+    logLevel: 'error',
+  });
   const place = (offset: number, message: string): PlacedProblem => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1), message };
