@@ -135,7 +135,7 @@ class ArtifactRun {
         else await this.storeRecipes(segment);
         this.report();
       }
-      await this.drain(() => this.steps.length === 0);
+      await this.drain(() => false);
       return await this.tree.finish();
     } catch (error) {
       // Nothing of this artifact goes on behind the caller's back.
@@ -193,7 +193,9 @@ class ArtifactRun {
 
   /** Lists what is stored, in order, until what is under way is little enough. */
   private async drain(enough: () => boolean): Promise<void> {
-    for (let step = this.steps[0]; step !== undefined && !enough(); step = this.steps[0]) {
+    for (let step = this.steps[0]; step !== undefined; step = this.steps[0]) {
+      // Only a chunk has to be waited for.
+      if (step.kind === 'chunk' && enough()) return;
       await this.take(step);
       this.steps.shift();
     }

@@ -2,8 +2,8 @@
  * A signer's manifests are numbered, and each names the hash of the one before, so that one removed in between shows.
  * Where the chain stands is kept on the host, and found again from the store when the host lost it.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
 import { HoldfastError } from '../failures.ts';
@@ -39,7 +39,8 @@ export class Chain {
 
   /** Say before the put what is about to be committed: a crash between put and `committed` is then found out. */
   async announce(last: ChainLink | null, pending: ChainLink): Promise<void> {
-    await this.write({ last, pending });
+    // Durable, because a chain that a power cut set back would be forked by the next manifest.
+    await this.write({ last, pending }, { durable: true });
   }
 
   async committed(link: ChainLink): Promise<void> {
@@ -90,8 +91,18 @@ export class Chain {
     }
   }
 
-  private async write(state: ChainState): Promise<void> {
-    await writeFile(`${this.path}.new`, JSON.stringify(state), { mode: 0o600 });
+  private async write(state: ChainState, options: { durable: boolean } = { durable: false }): Promise<void> {
+    await writeFile(`${this.path}.new`, JSON.stringify(state), { mode: 0o600, flush: options.durable });
     await rename(`${this.path}.new`, this.path);
+    if (options.durable) await syncDirectory(dirname(this.path));
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

@@ -2,17 +2,22 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
+import { HoldfastError } from '../failures.ts';
 import type { ChunkRecipe } from '../part.ts';
 import { createSealPool, type SealPool } from '../seal/index.ts';
 import type { Store } from '../stores/store.ts';
 import { gearTable } from './cut.ts';
 import type { Epoch } from './epoch.ts';
 import { KnownObjects } from './known-objects.ts';
+import { mapBounded } from './mutex.ts';
 import { parseObjectKey, sha256Hex, type Room } from './names.ts';
 import { ObjectWriter } from './object-writer.ts';
 import { ReuseCache } from './reuse-cache.ts';
 import { readSums } from './sums.ts';
 import { heedSweeps } from './sweeps.ts';
+
+const SUMS_AT_ONCE = 8;
+const UNREADABLE = ['ObjectMissing', 'ObjectCorrupt', 'VaultFormat'];
 
 export interface ObjectsHereOptions {
   readonly store: Store;
@@ -87,6 +92,15 @@ export class ObjectsHere {
     return ReuseCache.open(join(this.options.directory, `reuse-${name}`));
   }
 
+  /** These are not in the store any more: the next capture that meets them stores them again. */
+  async forget(keys: readonly string[]): Promise<void> {
+    for (const key of keys) {
+      const object = parseObjectKey(key);
+      if (object !== undefined) this.known.forget(object.room, object.id);
+    }
+    await this.settle();
+  }
+
   /** Everything put so far is durable when this resolves. Nothing is done when nothing was put. */
   settle(): Promise<void> {
     return this.known.settle(() => this.options.store.sync());
@@ -112,11 +126,16 @@ async function learnFromStore(store: Store, known: KnownObjects): Promise<void> 
       if (room === 'sums') sumIds.push(object.id);
     }
   }
-  for (const id of sumIds) await learnSums(store, known, id);
+  await mapBounded(sumIds, SUMS_AT_ONCE, (id) => learnSums(store, known, id));
 }
 
 async function learnSums(store: Store, known: KnownObjects, id: string): Promise<void> {
-  const node = await readSums(store, id);
+  const node = await readSums(store, id).catch((error: unknown) => {
+    // One that cannot be read teaches nothing; verification reports it.
+    if (error instanceof HoldfastError && UNREADABLE.includes(error.code)) return undefined;
+    throw error;
+  });
+  if (node === undefined) return;
   for (const [key, sizeBytes, sha256] of node.objects) {
     const object = parseObjectKey(key);
     if (object === undefined || sha256 === null) continue;

@@ -22,12 +22,14 @@ export interface PresenceInput {
 }
 
 /** Throws BackupMissing, and when the store cannot be asked; everything else is in the verdict. */
-export async function verifyPresence(input: PresenceInput): Promise<ProofBody> {
+export async function verifyPresence(
+  input: PresenceInput,
+): Promise<{ readonly proof: ProofBody; readonly missing: readonly string[] }> {
   const { store, vaultId, manifestKey, signal } = input;
   const bytes = await getManifest(store, manifestKey);
   const verdict = new Verdict({ vaultId, manifestKey, manifestSha256: sha256Hex(bytes), level: 'presence' });
   const body = await verdict.try(manifestKey, () => trustedBody(input, bytes));
-  if (body === undefined) return verdict.proof();
+  if (body === undefined) return { proof: verdict.proof(), missing: [] };
   const named = await new SumsWalk(store, verdict, signal).walk(artifactsOf(body));
   await verdict.try(epochKeyPath(body.epoch), () => mustBeThere(store, epochKeyPath(body.epoch)));
   let done = 0;
@@ -38,7 +40,7 @@ export async function verifyPresence(input: PresenceInput): Promise<ProofBody> {
     done += 1;
     if (done % 64 === 0 || done === named.size) input.onProgress?.(done, named.size);
   });
-  return verdict.proof();
+  return { proof: verdict.proof(), missing: verdict.missing };
 }
 
 function trustedBody(input: PresenceInput, bytes: Uint8Array): Promise<ManifestBody> {
@@ -59,7 +61,8 @@ async function checkObject(store: Store, key: string, expected: Expected): Promi
   const info = await store.head(key);
   if (info === undefined) throw new HoldfastError('ObjectMissing', `${key} is missing`);
   if (info.sizeBytes !== expected.sizeBytes) {
-    throw new HoldfastError('ObjectCorrupt', `${key} has ${info.sizeBytes} bytes instead of ${expected.sizeBytes}`);
+    const what = `${key} has ${info.sizeBytes} bytes instead of ${expected.sizeBytes}`;
+    throw new HoldfastError('ObjectCorrupt', `${what}; if it was stored again since, its content tells`);
   }
   const sha256 = expected.sha256 === null ? undefined : await store.storedSha256?.(key);
   if (sha256 !== undefined && sha256 !== expected.sha256) {

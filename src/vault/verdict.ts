@@ -14,6 +14,8 @@ export class Verdict {
   private moreBad = 0;
   private objectsChecked = 0;
   private bytesChecked = 0;
+  /** Keys of all objects that are not there, also of those beyond what a proof shows. */
+  readonly missing: string[] = [];
 
   constructor(of: { vaultId: string; manifestKey: string; manifestSha256: string; level: VerificationLevel }) {
     this.of = of;
@@ -25,6 +27,7 @@ export class Verdict {
   }
 
   bad(key: string, code: string, what: string): void {
+    if (code === 'ObjectMissing') this.missing.push(key);
     if (this.badObjects.length < BAD_SHOWN) this.badObjects.push({ key, code, what });
     else this.moreBad += 1;
   }

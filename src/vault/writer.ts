@@ -152,7 +152,11 @@ class Writer implements WriterVault {
     options: { signal: AbortSignal; onProgress?: (done: number, total: number) => void },
   ): Promise<ProofBody> {
     const { store, roots } = this.the;
-    return verifyPresence({ store, vaultId: this.vaultId, roots, manifestKey, ...options });
+    const input = { store, vaultId: this.vaultId, roots, manifestKey, ...options };
+    const { proof, missing } = await verifyPresence(input);
+    // A cache that still believed in them would leave them out of every backup to come.
+    if (missing.length > 0) await (await this.openObjects()).forget(missing);
+    return proof;
   }
 
   async writeProof(body: ProofBody): Promise<string> {

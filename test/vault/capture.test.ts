@@ -115,6 +115,26 @@ describe('what did not change', () => {
   });
 });
 
+describe('an object vanished from the store', () => {
+  test('presence names it, and the next capture stores it again instead of believing its cache', async () => {
+    const artifacts = [artifactOf('a', [recipeSegment('one', [noise(61, MIB), noise(62, MIB)])])];
+    const store = watched(vault.store);
+    const writer = await vault.writer({ store });
+    const before = await backUp(writer, { captureId: 'run-1', artifacts });
+    const gone = [before.refs[0]?.root ?? '', ...store.written.filter((key) => key.startsWith('chunks/')).slice(0, 1)];
+    const list = `lists/${gone[0]?.slice(0, 2) ?? ''}/${gone[0] ?? ''}`;
+    const chunk = gone[1] ?? '';
+    await vault.store.delete(list);
+    await vault.store.delete(chunk);
+    const bad = (await writer.verifyPresence(before.manifestKey, { signal })).bad.map(({ key }) => key);
+    expect(bad.sort()).toEqual([chunk, list].sort());
+    const after = await backUp(writer, { captureId: 'run-2', artifacts });
+    expect(await writer.verifyPresence(after.manifestKey, { signal })).toMatchObject({ ok: true });
+    await writer.close();
+    expect(await contentOf(after.manifestKey)).toBe(digest(Buffer.concat([noise(61, MIB), noise(62, MIB)])));
+  });
+});
+
 describe('[M10] interrupted captures', () => {
   const data = noise(21, 8 * MIB);
   /** Writes: the capture's record, 8 chunks, list and sums, the system file's three, the manifest. */
