@@ -3,13 +3,15 @@
  * for it lies in one hidden directory beside the live state, whose name follows from the restore's id, and a record in
  * the state directory says where; so every step finds what an earlier attempt did, even when its word never came back.
  */
-import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { HoldfastError } from '../failures.ts';
+import { ACL_KEYWORDS } from './acl.ts';
 import { findSwap, openSwap } from './directory-swap.ts';
 import type { NameSwap, SwapPair } from './directory-swap.ts';
 import { readJson, removeDurably, syncDirectory, writeJsonDurably } from './durable.ts';
 import { errorCode, failureOf, isMissing } from './io-errors.ts';
+import { removeXattr, systemCallsProblem } from './system-calls.ts';
 
 /** Names that a capture leaves out: copies and asides of restores. */
 export const OWN_NAMES = '.holdfast-*';
@@ -72,6 +74,7 @@ export class Replacement {
       await rm(work, { recursive: true, force: true });
       await mkdir(parent, { recursive: true });
       await mkdir(work, { mode: 0o700 });
+      await handDownNothing(work);
     } catch (error) {
       throw failureOf(error, `make ${work}`);
     }
@@ -157,6 +160,14 @@ export class Replacement {
     }
     await removeDurably(this.recordPath);
   }
+}
+
+/** The group and the default ACLs that a directory hands down come from its parent, not from the backup. */
+async function handDownNothing(directory: string): Promise<void> {
+  await chown(directory, process.geteuid?.() ?? 0, process.getegid?.() ?? 0);
+  await chmod(directory, 0o700);
+  if (systemCallsProblem() !== undefined) return;
+  for (const name of Object.keys(ACL_KEYWORDS)) removeXattr(directory, name);
 }
 
 /** A place of the operator's choice: absolute, not there or an empty directory. Throws BadInput, TargetNotEmpty. */

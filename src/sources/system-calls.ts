@@ -154,10 +154,10 @@ export function setXattr(path: PathLike, name: PathLike, value: Buffer): void {
   }
 }
 
-/** Removes one extended attribute of the file itself; false when it had none of that name. Throws a CallError. */
+/** Removes one extended attribute of the file itself; false when there is none of that name. Throws a CallError. */
 export function removeXattr(path: PathLike, name: PathLike): boolean {
   if (calls().lremovexattr(terminated(path), terminated(name)) === 0) return true;
-  if (koffi.errno() === constants.errno.ENODATA) return false;
+  if ([constants.errno.ENODATA, constants.errno.ENOTSUP].includes(koffi.errno())) return false;
   throw callError(`lremovexattr ${name.toString()}`, path);
 }
 

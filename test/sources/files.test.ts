@@ -1,8 +1,20 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { aclValue } from '../../src/sources/acl.ts';
 import { filesKind } from '../../src/sources/kinds/files.ts';
 import type { Beside, KindContext } from '../../src/sources/kinds/component.ts';
+import { setXattr } from '../../src/sources/system-calls.ts';
 import type { FilesComponent } from '../../src/system/types.ts';
 import { contextIn, EVERYTHING, MemorySink } from './kinds-helpers.ts';
 import { isRoot, makeSampleTree, scratchDirectory, treeFacts } from './sample-tree.ts';
@@ -73,6 +85,23 @@ describe('a tree in place', () => {
     await filesKind.commit(component(), beside, { keep: false }, context);
     expect(leftovers()).toEqual([]);
   });
+
+  test.runIf(isRoot)(
+    'beside a tree whose parent hands down a group and ACLs: they do not leak into the copy',
+    async () => {
+      writeAll({ a: 'captured', 'b/c': 'captured' });
+      const before = treeFacts(live);
+      const sink = await captured();
+      const parent = join(live, '..');
+      chownSync(parent, 0, 1234);
+      chmodSync(parent, 0o2775);
+      const inherited = aclValue('user::rwx,user:77:rwx,group::r-x,mask::rwx,other::---') ?? '';
+      setXattr(parent, 'system.posix_acl_default', Buffer.from(inherited, 'latin1'));
+      const beside = await filesKind.restoreBeside(component(), sink.readers, EVERYTHING, 'r1', context);
+      await filesKind.swapIn(component(), beside, context);
+      expect(treeFacts(live)).toEqual(before);
+    },
+  );
 
   test('swapped and swapped back, each twice: the old state is whole, the copy can be discarded', async () => {
     writeAll({ a: 'captured', 'b/c': 'captured' });

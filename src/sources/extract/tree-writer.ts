@@ -3,17 +3,7 @@
  * that handle; directories are made by this writer itself, closed to others until the end, and links are made but never
  * followed: so nothing is written outside, whatever the archive says. Synchronous, for a worker thread.
  */
-import {
-  closeSync,
-  constants,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  symlinkSync,
-} from 'node:fs';
+import { closeSync, linkSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
 import { HoldfastError } from '../../failures.ts';
 import type { ByteString } from '../byte-string.ts';
 import { bytesOf, pathArgument } from '../byte-string.ts';
@@ -25,6 +15,7 @@ import type { Privileges, Warn } from './owners.ts';
 import { finishFile, finishPath } from './owners.ts';
 import { parentOf, safePath, Selection, unsafe } from './safe-paths.ts';
 import { CREATE, creationMode, SMALL_BYTES, SmallFiles } from './small-files.ts';
+import { makePlain, openTarget, readUmask, syncPath } from './target.ts';
 import type { TarEntry } from './tar-format.ts';
 import { shown } from './tar-format.ts';
 import type { TarHandler } from './tar-parser.ts';
@@ -87,6 +78,7 @@ export class TreeWriter implements TarHandler {
     this.by = { uid, gid: process.getegid?.() ?? 0, canChown: uid === 0, calls: systemCallsProblem() === undefined };
     this.rootFd = openTarget(target);
     this.root = `/proc/self/fd/${this.rootFd}`;
+    makePlain(this.rootFd, this.root, this.by);
     this.small = new SmallFiles({ root: this.root, by: this.by, umask: this.umask }, warn);
   }
 
@@ -302,30 +294,3 @@ function deviceNumber(major: bigint, minor: bigint): bigint {
 
 /** Up to so many files or directories are synced one by one. */
 const FEW = 32;
-
-function syncPath(path: ByteString): void {
-  const fd = openSync(pathArgument(path), constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** process.umask() can only be asked by setting it, for all threads. Unknown: every mode is set in full. */
-function readUmask(): number {
-  const found = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
-  return found?.[1] === undefined ? 0o777 : Number.parseInt(found[1], 8);
-}
-
-function openTarget(target: string | Buffer): number {
-  const name = target.toString();
-  try {
-    const fd = openSync(target, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    if (readdirSync(target).length === 0) return fd;
-    closeSync(fd);
-  } catch (error) {
-    throw failureOf(error, `open ${name}`, 'SourceMissing');
-  }
-  throw new HoldfastError('TargetNotEmpty', `The target ${name} is not empty`);
-}
