@@ -6,6 +6,7 @@
  *
  * Where the server is, TEMPORAL_* and the engine of this machine say. SIGTERM and SIGINT end it gracefully.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
@@ -27,6 +28,7 @@ const HEARTBEAT_THROTTLE = '2 seconds';
 const HOST_SLOTS = 2;
 const URGENT_SLOTS = 8;
 const CACHED_WORKFLOWS = 100;
+const RELEASE_PAUSE_MS = 5_000;
 
 type Common = Pick<WorkerOptions, 'connection' | 'namespace' | 'maxHeartbeatThrottleInterval'> & typeof SHUTDOWN;
 
@@ -67,8 +69,17 @@ async function host(common: Common, name: string): Promise<Crew> {
     maxConcurrentActivityTaskExecutions: URGENT_SLOTS,
   });
   const begun = async (signal: AbortSignal): Promise<void> => {
-    const released = await releaseWhatWasLeft(context, signal);
-    if (released.length > 0) logger.warn({ released }, 'released what the last worker of this host had left');
+    for (;;) {
+      try {
+        const released = await releaseWhatWasLeft(context, signal);
+        if (released.length > 0) logger.warn({ released }, 'released what the last worker of this host had left');
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.error({ err: error }, 'what the last worker of this host left could not be released; it is tried again');
+        await sleep(RELEASE_PAUSE_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
   };
   return { workers: [long, urgent], begun, ended: () => context.close() };
 }
@@ -93,6 +104,9 @@ function installRuntime(): void {
 async function main(): Promise<void> {
   const asked = readArguments();
   installRuntime();
+  // A promise that nobody waited for any more, of an activity that has ended, must not take the others with it. What is
+  // thrown outside any promise still does: then nothing is known of the process's state.
+  process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'a rejection that nobody waited for'));
   const target = engineTarget();
   const connection = await NativeConnection.connect(target.connectionOptions);
   const common: Common = {
@@ -106,9 +120,7 @@ async function main(): Promise<void> {
   // From here on a signal ends it gracefully, so that whoever waits for this line may send one.
   logger.info({ ...asked, address: target.address, namespace: target.namespace }, 'worker runs');
   const over = new AbortController();
-  const begun = crew.begun(over.signal).catch((error: unknown) => {
-    if (!over.signal.aborted) logger.error({ err: error }, 'what was left could not be released; it is tried again');
-  });
+  const begun = crew.begun(over.signal);
   try {
     await running;
   } finally {
