@@ -86,7 +86,9 @@ async function demo(options: Options, cleanup: Cleanup): Promise<number> {
     ? new DockerScene(new Docker(), place, suffix, (text) => story.say(text))
     : new FilesScene(place);
   cleanup.add(() => scene.end());
-  const holdfast = new Holdfast(home, prepared.environment);
+  // What Node compiles is cached here as well, so that nothing stays behind.
+  const caches = { NODE_COMPILE_CACHE: join(directory, 'compiled') };
+  const holdfast = new Holdfast(home, { ...prepared.environment, ...caches });
   let running: Up | undefined;
   const onUp = (up: Up): void => {
     running = up;

@@ -19,7 +19,7 @@ export function sampleSystemFile(
 ): string {
   const budget = options.freezeBudget ?? '30s';
   const daily = ['ledger', 'wallet', 'audit-log', 'seed', 'config', 'stack'];
-  return stringify({
+  return write({
     system: options.system ?? 'm2m-connector',
     ...(options.host === undefined ? {} : { hosts: [options.host] }),
     stores: { vault: { kind: 'directory', path: options.storePath } },
@@ -67,6 +67,11 @@ export function sampleSystemFile(
   });
 }
 
+/** The same list twice is written twice, as a person would. */
+function write(file: object): string {
+  return stringify(file, { aliasDuplicateObjects: false });
+}
+
 function walletComponents(directory: string, usedBy: readonly string[]): Record<string, unknown> {
   return {
     wallet: {
@@ -91,7 +96,7 @@ export function filesSystemFile(
   place: { readonly directory: string; readonly ledgerDirectory: string; readonly walletDirectory: string },
   options: SystemFileOptions,
 ): string {
-  return stringify({
+  return write({
     system: options.system ?? 'm2m-connector',
     stores: { vault: { kind: 'directory', path: options.storePath } },
     components: {

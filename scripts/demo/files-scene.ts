@@ -150,8 +150,8 @@ export class FilesScene implements Scene {
     await writeLedgerData(join(this.ledgerDirectory, 'archive.data'), ARCHIVE_BYTES, 1);
   }
 
-  released(): Promise<string> {
-    return Promise.resolve('nothing was held still here');
+  released(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   async destroy(): Promise<string> {

@@ -21,8 +21,8 @@ export interface Scene {
   beforeKill?(): Promise<void>;
   /** Resolves in the middle of a capture: where the worker is to be killed. Says where that is. */
   middleOfCapture(storePath: string): Promise<string>;
-  /** Resolves when nothing is held still any more; says what was seen. */
-  released(): Promise<string>;
+  /** Resolves when nothing is held still any more; says what was seen, undefined where nothing ever was. */
+  released(): Promise<string | undefined>;
   /** Where the component `ledger` can be restored to be looked at, and where its file lies then. */
   lookAt(directory: string): { readonly target: string; file(): Promise<string> };
   /** Destroys the ledger's data for good. */
