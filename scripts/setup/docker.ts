@@ -3,6 +3,7 @@
  * needs it. Who starts beside it shares it, and the last one to leave stops it, by process id.
  */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { RequestOptions } from 'node:http';
@@ -102,25 +103,27 @@ async function stopEngine(): Promise<void> {
   rmSync(place('engine'), { force: true });
 }
 
-async function join(): Promise<boolean> {
+/** Returns the name this use is known by, or undefined when the engine is not ours to stop. */
+async function join(): Promise<string | undefined> {
   if (await dockerAnswers()) {
-    if (!isAlive(read(place('engine')))) return false;
+    if (!isAlive(read(place('engine')))) return undefined;
   } else {
     if (missingPrograms(['dockerd']).length > 0) await ensurePackages(['dockerd', 'iptables'], 'a Docker engine');
     // Where packages start their services, it answers now and is not ours to stop.
-    if (await waitUntil(() => dockerAnswers(), 2_000)) return false;
+    if (await waitUntil(() => dockerAnswers(), 2_000)) return undefined;
     if (process.getuid?.() !== 0) {
       throw new SetupError('No Docker engine answers. Start it: sudo systemctl start docker (or sudo dockerd)');
     }
     await doing('Starting the Docker engine', startEngine);
   }
   users();
-  writeFileSync(place('users', String(process.pid)), identityOf(process.pid) ?? '');
-  return true;
+  const user = randomUUID();
+  writeFileSync(place('users', user), identityOf(process.pid) ?? '');
+  return user;
 }
 
-async function leave(): Promise<void> {
-  rmSync(place('users', String(process.pid)), { force: true });
+async function leave(user: string): Promise<void> {
+  rmSync(place('users', user), { force: true });
   if (users().length === 0) await stopEngine();
 }
 
@@ -133,6 +136,9 @@ export async function dockerIsPossible(): Promise<boolean> {
 /** Makes an engine answer; disposing stops what was started for it. Throws SetupError with the next step. */
 export async function dockerEngine(): Promise<AsyncDisposable> {
   const lock = path.join(cacheDirectory(), 'locks', 'dockerd');
-  const ours = await withLock(lock, join, () => say('Another set-up starts or stops the Docker engine; waiting …'));
-  return { [Symbol.asyncDispose]: async () => (ours ? withLock(lock, leave) : undefined) };
+  const user = await withLock(lock, join, () => say('Another set-up starts or stops the Docker engine; waiting …'));
+  const dispose = async (): Promise<void> => {
+    if (user !== undefined) await withLock(lock, () => leave(user));
+  };
+  return { [Symbol.asyncDispose]: dispose };
 }
