@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Rooms whose tests start engines, containers or stores: one file at a time, so that they don't starve each other.
-const SERVERS = [
+// Tests that start engines, containers or stores: one file at a time, so that they don't starve each other.
+const ROOMS = [
   'engine',
   'docker',
   'workflows',
@@ -14,6 +14,12 @@ const SERVERS = [
   'demo',
   'scale',
   'bench',
+];
+const SERVERS = [
+  ...ROOMS.map((room) => `test/${room}/**/*.test.ts`),
+  'test/sources/{volume,compose}.test.ts',
+  'test/stores/s3*.test.ts',
+  'test/vault/stores.test.ts',
 ];
 
 const common = {
@@ -35,14 +41,14 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: SERVERS.map((room) => `test/${room}/**`),
+          exclude: SERVERS,
         },
       },
       {
         test: {
           ...common,
           name: 'servers',
-          include: SERVERS.map((room) => `test/${room}/**/*.test.ts`),
+          include: SERVERS,
           maxWorkers: 1,
           fileParallelism: false,
         },
