@@ -11,6 +11,8 @@ export interface Lane {
   /** The document of its system file. */
   readonly system: object;
   readonly proxy?: FaultProxy;
+  /** A restart of the Docker daemon is felt here. */
+  readonly usesDocker: boolean;
   /** Bytes that had to be stored so far: each large content once. */
   uniqueBytes(): number;
   /** Changes what is protected and returns the digest of what must come back. */
@@ -62,6 +64,7 @@ export function treeLane({ name, store, tree, component }: TreeOptions): Lane {
       plans: { now: { components: ['data'], stores: ['vault'], keep: { last: 1000 } } },
     },
     ...(store.proxy === undefined ? {} : { proxy: store.proxy }),
+    usesDocker: false,
     chunkDirectory: store.chunkDirectory,
     uniqueBytes: () => unique,
     change: (part) => {

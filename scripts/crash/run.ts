@@ -12,6 +12,8 @@ import { runCycle } from './cycle.ts';
 import type { Stage, StruckPoint } from './cycle.ts';
 import { directoryStore, filesLane, writeSystemFile } from './lane.ts';
 import type { Lane, LaneStore } from './lane.ts';
+import { ownDockerEngine } from './own-docker.ts';
+import type { OwnDocker } from './own-docker.ts';
 import { cyclesOf, laneOf, pointOf, randomFrom } from './points.ts';
 import { volumeLane } from './volume-lane.ts';
 
@@ -23,8 +25,8 @@ export interface CrashOptions {
   readonly say: (line: string) => void;
   /** Also what takes long: requests that hang until the client's patience ends. */
   readonly long?: boolean;
-  /** Restarts the Docker daemon; without it no point does. */
-  readonly restartDocker?: () => Promise<void>;
+  /** Also restarts the Docker daemon: one of the suite's own. Needs root. */
+  readonly restartDocker?: boolean;
   /** Aborting gives up what runs and cleans up. */
   readonly signal?: AbortSignal;
 }
@@ -78,7 +80,7 @@ async function register(lane: Lane, base: string): Promise<void> {
 async function runLane(stage: Stage, cycles: readonly number[][], options: CrashOptions): Promise<CrashReport> {
   const points: StruckPoint[] = [];
   const broken: string[] = [];
-  const docker = options.restartDocker !== undefined;
+  const docker = stage.lane.usesDocker && stage.arena.restartDocker !== undefined;
   const targets = { store: stage.lane.proxy !== undefined, docker, hang: options.long === true };
   for (const seeds of cycles) {
     try {
@@ -94,7 +96,13 @@ async function runLane(stage: Stage, cycles: readonly number[][], options: Crash
   return { points, broken };
 }
 
-async function strikeAll(lanes: readonly Lane[], engine: RunningEngine, client: Engine, options: CrashOptions) {
+async function strikeAll(
+  lanes: readonly Lane[],
+  engine: RunningEngine,
+  client: Engine,
+  docker: OwnDocker | undefined,
+  options: CrashOptions,
+): Promise<CrashReport> {
   const stages: Stage[] = lanes.map((lane) => ({
     lane,
     client: client.client,
@@ -102,7 +110,7 @@ async function strikeAll(lanes: readonly Lane[], engine: RunningEngine, client: 
       engine,
       lane: lane.name,
       proxy: lane.proxy,
-      ...(options.restartDocker === undefined ? {} : { restartDocker: options.restartDocker }),
+      ...(docker === undefined ? {} : { restartDocker: () => docker.restart() }),
     },
     say: options.say,
     steps: {},
@@ -133,9 +141,20 @@ async function strikeAll(lanes: readonly Lane[], engine: RunningEngine, client: 
 export async function runCrashSuite(options: CrashOptions): Promise<CrashReport> {
   const base = mkdtempSync(path.join(tmpdir(), 'holdfast-crash-'));
   const closers: (() => Promise<void>)[] = [];
-  const before = process.env['HOLDFAST_HOME'];
-  process.env['HOLDFAST_HOME'] = path.join(base, 'home');
+  const restore = setEnvironment('HOLDFAST_HOME', path.join(base, 'home'));
+  closers.push(() => {
+    restore();
+    return Promise.resolve();
+  });
   try {
+    const docker = options.restartDocker === true ? await ownDockerEngine() : undefined;
+    if (docker !== undefined) {
+      const restoreHost = setEnvironment('DOCKER_HOST', docker.host);
+      closers.push(async () => {
+        await docker.close();
+        restoreHost();
+      });
+    }
     const lanes = await makeLanes(base, closers);
     for (const lane of lanes) await register(lane, base);
     const hosts = lanes.map(({ name }) => name);
@@ -144,13 +163,21 @@ export async function runCrashSuite(options: CrashOptions): Promise<CrashReport>
     const client = await connectEngine(engine.target);
     closers.push(() => client.close());
     options.say(`seeds ${options.seed} to ${options.seed + options.points - 1}`);
-    return await Promise.race([strikeAll(lanes, engine, client, options), aborted(options.signal)]);
+    return await Promise.race([strikeAll(lanes, engine, client, docker, options), aborted(options.signal)]);
   } finally {
     for (const close of closers.reverse()) await close();
-    if (before === undefined) delete process.env['HOLDFAST_HOME'];
-    else process.env['HOLDFAST_HOME'] = before;
     rmSync(base, { recursive: true, force: true });
   }
+}
+
+/** For this process and its children; returns how to undo it. */
+function setEnvironment(name: string, value: string): () => void {
+  const before = process.env[name];
+  process.env[name] = value;
+  return () => {
+    if (before === undefined) Reflect.deleteProperty(process.env, name);
+    else process.env[name] = before;
+  };
 }
 
 function aborted(signal: AbortSignal | undefined): Promise<never> {

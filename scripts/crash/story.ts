@@ -52,12 +52,27 @@ export async function startStory(client: Client, type: string, id: string, input
 
 export async function outcomeOf<T>(handle: WorkflowHandle): Promise<Outcome<T>> {
   try {
-    return { ok: true, value: (await persistently('result', () => handle.result())) as T };
+    const result = persistently('result', () => handle.result()) as Promise<T>;
+    return { ok: true, value: await inTime(result, handle.workflowId) };
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
     const { cause } = error;
     const code = cause instanceof ApplicationFailure ? (cause.type ?? 'untyped') : (cause?.name ?? 'unknown');
     return { ok: false, code, message: cause?.message ?? error.message };
+  }
+}
+
+/** A story that never ends is a broken promise too, and must not keep the suite from saying so. */
+async function inTime<T>(result: Promise<T>, id: string): Promise<T> {
+  const stop = new AbortController();
+  const limit = sleep(RESULT_LIMIT_MS, undefined, { signal: stop.signal }).then(() => {
+    throw new Error(`${id} did not end in ${RESULT_LIMIT_MS / 1000} s`);
+  });
+  try {
+    return await Promise.race([result, limit]);
+  } finally {
+    stop.abort();
+    limit.catch(() => undefined);
   }
 }
 

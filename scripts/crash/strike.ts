@@ -74,5 +74,6 @@ export async function strike(
   const index = stepIndex(point, steps);
   const begun = await stepBegun(handle, index, ended);
   await sleep(point.delayPart * (steps[index]?.durationMs ?? 0));
-  return (await strikeNow(point, arena)) && begun && !ended();
+  const running = begun && !ended();
+  return (await strikeNow(point, arena)) && running;
 }

@@ -8,6 +8,8 @@ export async function volumeLane(name: string, base: string, store: LaneStore, c
   const volume = await corner.volume();
   const { Mountpoint: tree } = await corner.raw.getVolume(volume).inspect();
   const container = await corner.container({ binds: [`${volume}:/data`] });
+  // As a person would have it: back after a restart of the daemon, unless somebody stopped it.
+  await corner.raw.getContainer(container).update({ RestartPolicy: { Name: 'unless-stopped' } });
   const lane = treeLane({
     name,
     base,
@@ -17,6 +19,7 @@ export async function volumeLane(name: string, base: string, store: LaneStore, c
   });
   return {
     ...lane,
+    usesDocker: true,
     troubles: async () => {
       const state = await corner.state(container);
       return state === 'running' ? [] : [`the container is ${state}`];
