@@ -30,6 +30,12 @@ const NODE_OPTIONS = {
   host: '--max-semi-space-size=1 --max-old-space-size=384',
 } as const;
 
+/**
+ * The same for memory outside the JavaScript heap (mallopt(3)): glibc keeps freed buffers of a MiB in one arena for each
+ * thread, and raises its limit for giving them back with every one that is freed. Other C libraries ignore this.
+ */
+const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' } as const;
+
 export interface WorkerPlace {
   readonly spec: ChildSpec;
   readonly queue: string;
@@ -42,7 +48,7 @@ function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[
     name,
     command: process.execPath,
     args: [WORKER, '--role', role, ...args],
-    env: { ...process.env, NODE_OPTIONS: options.join(' ') },
+    env: { ...process.env, ...(role === 'host' ? MALLOC : {}), NODE_OPTIONS: options.join(' ') },
     logFile: logFile(name.replaceAll(' ', '-')),
     stopLimitMs: STOP_LIMIT_MS,
   };

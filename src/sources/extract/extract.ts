@@ -35,7 +35,7 @@ export type FromExtractor =
   | { readonly kind: 'error'; readonly code: FailureCode; readonly message: string };
 
 /** Bytes under way between the threads. */
-const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+const MOST_WAITING_BYTES = 8 * 1024 * 1024;
 
 /**
  * Unpacks a tar (POSIX pax, ustar, GNU) into `target`, an existing empty directory that nobody else writes to. Nothing

@@ -1,6 +1,7 @@
 /** The helping thread: writes the batches it is given, one after another. */
 import { workerData } from 'node:worker_threads';
 import { HoldfastError } from '../../failures.ts';
+import { freeNow } from '../../seal/free.ts';
 import { DONE, writeBatch } from './small-files.ts';
 import type { FromHelper, HelperBatch, HelperOrder } from './small-files.ts';
 
@@ -15,6 +16,8 @@ function start({ at, flags, port }: HelperOrder): void {
       const code = error instanceof HoldfastError ? error.code : 'Internal';
       say({ kind: 'error', code, message: error instanceof Error ? error.message : String(error) });
     } finally {
+      // A batch is a MiB and leaves hardly anything for the collector to run by.
+      freeNow(bytes);
       Atomics.add(slots, DONE, 1);
       Atomics.notify(slots, DONE);
     }
