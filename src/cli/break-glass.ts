@@ -33,7 +33,7 @@ export async function breakGlass(
   if (system !== undefined && system !== kit.system) {
     throw new HoldfastError('BadInput', `the kit is of the system ${kit.system}, not of ${system}`);
   }
-  const config = storeConfig(options.fromStore === undefined ? kit.store : parseStore(options.fromStore));
+  const config = storeConfig(kit.system, options.fromStore === undefined ? kit.store : parseStore(options.fromStore));
   const identityFile = path.join(keysDirectory(kit.system), 'recovery-identity');
   await writeNew(identityFile, `${kit.identity}\n`);
   const store = await openStore(config, resolveSecret);
@@ -96,10 +96,12 @@ async function recoverSystem(name: string, text: string, config: StoreConfig, id
   return registerSystem(file);
 }
 
-function storeConfig(store: KitStore): StoreConfig {
+/** A bucket without a prefix means what it means in a system file: the vault lies under the system's name. */
+function storeConfig(system: string, store: KitStore): StoreConfig {
   if (store.kind === 'directory') return { name: STORE_NAME, ...store, mustBeMounted: false };
-  const { endpoint, ...rest } = store;
-  return { name: STORE_NAME, ...rest, ...(endpoint === undefined ? {} : { endpoint }) };
+  const { endpoint, prefix, ...rest } = store;
+  const place = { ...rest, prefix: prefix === '' ? system : prefix };
+  return { name: STORE_NAME, ...place, ...(endpoint === undefined ? {} : { endpoint }) };
 }
 
 /** `/path` or `s3://bucket/prefix?endpoint=…&region=…&pathStyle=true`; credentials come from the AWS variables. */

@@ -47,8 +47,13 @@ export async function interrupted(home: string, args: readonly string[], words: 
 }
 
 /** The one JSON document of a command. Throws with everything it said when the exit code is another. */
-export async function holdfastJson<T>(home: string, args: readonly string[], code = 0): Promise<T> {
-  const ended = await holdfast(home, [...args, '--json']);
+export async function holdfastJson<T>(
+  home: string,
+  args: readonly string[],
+  code = 0,
+  own: Record<string, string> = {},
+): Promise<T> {
+  const ended = await holdfast(home, [...args, '--json'], own);
   if (ended.code !== code) throw new Error(`exit ${String(ended.code)}: ${ended.stdout}\n${ended.stderr}`);
   return JSON.parse(ended.stdout) as T;
 }
@@ -58,9 +63,13 @@ export interface RunningUp {
 }
 
 /** `holdfast up`, at work when this resolves. */
-export async function up(home: string, args: readonly string[] = []): Promise<RunningUp> {
+export async function up(
+  home: string,
+  args: readonly string[] = [],
+  own: Record<string, string> = {},
+): Promise<RunningUp> {
   const child: ChildProcess = spawn(PROGRAM, ['up', '--no-ui', '--port', '0', ...args], {
-    env: environment(home, {}),
+    env: environment(home, own),
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
