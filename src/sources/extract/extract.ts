@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { FailureCode } from '../../failures.ts';
 import { HoldfastError } from '../../failures.ts';
+import { freeNow } from '../../seal/free.ts';
 import type { ByteString } from '../byte-string.ts';
 import { byteString } from '../byte-string.ts';
 import type { WriterReport } from './tree-writer.ts';
@@ -100,6 +101,7 @@ class Conversation {
     // A view of something larger is copied: moving it would take the rest along.
     const own = bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer;
     const moved = own ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes);
+    if (!own) freeNow(bytes);
     this.waitingBytes += moved.byteLength;
     this.say({ kind: 'bytes', bytes: moved }, [moved.buffer]);
     await this.until(() => this.waitingBytes < MOST_WAITING_BYTES);
