@@ -9,7 +9,7 @@ import { failed, ok, warn, type Finding } from './examination.ts';
 import { runningOperations } from './running.ts';
 
 export async function examineMachine(systems: readonly System[]): Promise<Finding[]> {
-  const findings = [examineHome(), await examineTemporal(), await examineEngine()];
+  const findings = [examineHome(), await examineSystemCalls(), await examineTemporal(), await examineEngine()];
   for (const system of systems) findings.push(examineHost(system));
   const usesDocker = systems.some(({ components }) =>
     components.some(({ kind }) => kind === 'volume' || kind === 'compose'),
@@ -33,6 +33,28 @@ function examineHome(): Finding {
       doThis: 'Run as the user who owns it, or set HOLDFAST_HOME.',
     };
   }
+}
+
+async function examineSystemCalls(): Promise<Finding> {
+  try {
+    const { systemCallsProblem } = await import('../sources/system-calls.ts');
+    return systemCallsFinding(systemCallsProblem());
+  } catch (error) {
+    return failed('system calls', error);
+  }
+}
+
+/** What it means for backups and restores when the C library of the process can't be called. */
+export function systemCallsFinding(problem: string | undefined): Finding {
+  const what = 'system calls';
+  if (problem === undefined) return ok(what, 'extended attributes, ACLs, device nodes and exact times are kept');
+  return warn(
+    what,
+    `the C library can't be called (${problem}): backups lack extended attributes, ACLs and file capabilities, ` +
+      'restores make neither these nor device nodes and round times to what Node.js can set, ' +
+      'and a directory is swapped in by three renames instead of one exchange',
+    'Use Linux on x64 or arm64, and run `npm run setup` again.',
+  );
 }
 
 async function examineTemporal(): Promise<Finding> {

@@ -242,6 +242,17 @@ describe('init, doctor, list, status without an engine', () => {
     expect(told.map(({ detail }) => detail).join()).toMatch(/schedule is not run.*copies to more are not made/);
   });
 
+  it("doctor where the C library can't be called: a warning that names what backups and restores then lack", async () => {
+    const { systemCallsFinding } = await import('../../src/cli/examine-machine.ts');
+    const ill = systemCallsFinding('no binary for this processor');
+    expect(ill).toMatchObject({ state: 'warn', what: 'system calls' });
+    expect(ill.detail).toMatch(/no binary for this processor.*extended attributes, ACLs.*device nodes/);
+    expect(ill.doThis).toContain('npm run setup');
+    const asked = await holdfast(home, ['doctor', '--json']);
+    const { findings } = JSON.parse(asked.stdout) as { findings: { what: string; state: string }[] };
+    expect(findings.find(({ what }) => what === 'system calls')?.state).toBe('ok');
+  });
+
   it('doctor of a bad file: every line of it is a finding, with its place', async () => {
     const file = at('bad.yaml');
     await writeFile(file, 'system: BAD\nplanz: {}\n');
