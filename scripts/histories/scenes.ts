@@ -145,6 +145,8 @@ export const SCENES: readonly Scene[] = [
   finished('restore-elsewhere', 'restore', () => ({ target: '/elsewhere' })),
   restoreAnswered('restore-done', 'approve', { quiesce: 'pause' }),
   restoreAnswered('restore-rejected', 'reject'),
+  restoreAnswered('restore-two-hosts', 'approve', { configHost: 'beta' }),
+  finished('restore-failed', 'restore', () => NOW, { script: { restoreBeside: () => failWith('ObjectMissing') } }),
   restoreAnswered('restore-open-approval', 'open'),
   openIn('restore-open-swap', 'restore', 'swapIn', NOW),
   finished('restore-rolled-back', 'restore', () => NOW, {

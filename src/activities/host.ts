@@ -7,7 +7,7 @@ import { abandonCapture, beginCapture, commitCapture, hotPass } from './capture.
 import { captureGroup } from './capture-group.ts';
 import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
-import { planRestore } from './restore-plan.ts';
+import { lookAtLive, planRestore } from './restore-plan.ts';
 import { activity, type Run } from './shell.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
 import type { HostActivities, UrgentActivities } from './types.ts';
@@ -28,6 +28,7 @@ export function createHostActivities(context: HostContext): HostActivities {
     abandonCapture: of(abandonCapture),
     verifyBackup: of(verifyBackup),
     findBackup: of(findBackup),
+    lookAtLive: of(lookAtLive),
     planRestore: of(planRestore),
     restoreBeside: of(restoreBeside),
     checkBeside: of(checkBeside),

@@ -8,28 +8,57 @@ import type { Component, System } from '../system/types.ts';
 import type { ManifestBody } from '../vault/types.ts';
 import type { PlanAction, RestoreInput, RestorePlan } from '../workflows/contract.ts';
 import { listOf } from '../workflows/lists.ts';
-import type { HostContext } from './host-context.ts';
+import { componentOf, type HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
 import { concernsDocker, needsDocker, stackOf } from './stack.ts';
+import type { HostActivities, LiveThere } from './types.ts';
 import { findEntry } from './verify.ts';
 
 interface Seen {
   readonly component: Component;
-  readonly live: LiveState;
+  readonly live: Pick<LiveState, 'exists' | 'newestChangeMs' | 'problems'>;
   readonly sizeBytes: number;
 }
 
-export async function planRestore(context: HostContext, asked: RestoreInput, run: Run): Promise<RestorePlan> {
+type Asked = RestoreInput & { readonly seen?: readonly LiveThere[] };
+
+export async function lookAtLive(
+  context: HostContext,
+  asked: Parameters<HostActivities['lookAtLive']>[0],
+  run: Run,
+): Promise<LiveThere> {
+  const system = await context.system(asked.system);
+  const components = asked.components.map((name) => componentOf(system, name));
+  return {
+    host: context.host,
+    components: await Promise.all(components.map((component) => stateOf(context, system, component, run))),
+    stack: await namesOfStack(context, system, components),
+  };
+}
+
+async function stateOf(
+  context: HostContext,
+  system: System,
+  component: Component,
+  run: Run,
+): Promise<LiveThere['components'][number]> {
+  const live = await kindOf(component.kind).inspect(component, context.kindContext(system, run));
+  const { exists, newestChangeMs, problems } = live;
+  return { name: component.name, exists, problems, ...(newestChangeMs === undefined ? {} : { newestChangeMs }) };
+}
+
+export async function planRestore(context: HostContext, asked: Asked, run: Run): Promise<RestorePlan> {
   const system = await context.system(asked.system);
   const { store, entry } = await findEntry(context, system, asked, run.signal);
   if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${entry.key}: ${entry.trust.why}`);
   const { body } = entry;
   const paths = listOf(asked.paths);
   const chosen = choose(system, body, listOf(asked.components), paths);
-  const seen = await Promise.all(chosen.known.map((component) => lookAt(context, system, component, body, run)));
+  const looked = await lookAround(context, system, asked, chosen.known, run);
+  const seen = chosen.known.map((component) => seenOf(component, looked, body));
 
   const target = asked.target;
-  const actions = target === undefined ? await actionsInPlace(context, system, seen) : actionsElsewhere(seen, target);
+  const actions = target === undefined ? actionsInPlace(system, seen, looked) : actionsElsewhere(seen, target);
   const plan = { backup: body.id, manifestKey: entry.key, store, actions };
   return {
     digest: planDigest({ system: system.name, ...plan, paths, ...(target === undefined ? {} : { target }) }),
@@ -72,30 +101,41 @@ function choose(
   return { known: restoreOrder(known), warnings };
 }
 
-async function lookAt(
+/** This host by its own eyes, the others by what they have told. */
+async function lookAround(
   context: HostContext,
   system: System,
-  component: Component,
-  body: ManifestBody,
+  { target, seen = [] }: Asked,
+  known: readonly Component[],
   run: Run,
-): Promise<Seen> {
+): Promise<LiveThere[]> {
+  const here = known.filter(({ host }) => host === context.host);
+  const own: LiveThere = {
+    host: context.host,
+    components: await Promise.all(here.map((component) => stateOf(context, system, component, run))),
+    // To another place nothing is stopped, so that the engine need not answer.
+    stack: here.length === 0 || target !== undefined ? [] : await namesOfStack(context, system, here),
+  };
+  return [own, ...seen.filter(({ host }) => host !== context.host)];
+}
+
+function seenOf(component: Component, looked: readonly LiveThere[], body: ManifestBody): Seen {
   const record = body.components.find(({ name }) => name === component.name);
   const sizeBytes = (record?.artifacts ?? []).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
-  if (component.host !== context.host) {
-    const problems = [`it lives on host ${component.host} and was not looked at from here`];
-    return { component, sizeBytes, live: { exists: true, usedBy: [], problems } };
-  }
-  const live = await kindOf(component.kind).inspect(component, context.kindContext(system, run));
-  return { component, sizeBytes, live };
+  const there = looked.find(({ host }) => host === component.host);
+  const live = there?.components.find(({ name }) => name === component.name);
+  const problems = [`it lives on host ${component.host} and was not looked at from here`];
+  return { component, sizeBytes, live: live ?? { exists: true, problems } };
 }
 
 /** Names and no states or ages: the digest must not change while a container restarts or a person reads. */
-async function actionsInPlace(context: HostContext, system: System, seen: readonly Seen[]): Promise<PlanAction[]> {
-  const components = seen.map(({ component }) => component);
-  const stack = concernsDocker(system, components) ? await namesOfStack(context, system, components) : [];
+function actionsInPlace(system: System, seen: readonly Seen[], looked: readonly LiveThere[]): PlanAction[] {
   const name = system.compose ?? system.name;
+  const several = new Set(seen.map(({ component }) => component.host)).size > 1;
   const around = (action: 'stop' | 'start'): PlanAction[] =>
-    stack.length === 0 ? [] : [{ component: name, action, on: stack }];
+    looked
+      .filter(({ stack }) => stack.length > 0)
+      .map(({ host, stack }) => ({ component: several ? `${name} on ${host}` : name, action, on: stack }));
   return [
     ...seen.map(({ component }) => ({
       component: component.name,
@@ -112,7 +152,9 @@ async function actionsInPlace(context: HostContext, system: System, seen: readon
   ];
 }
 
+/** Those that a restore of components of this host stops and starts here. */
 async function namesOfStack(context: HostContext, system: System, components: readonly Component[]): Promise<string[]> {
+  if (!concernsDocker(system, components)) return [];
   try {
     return (await stackOf(context.docker(), system, components)).map(({ name }) => name);
   } catch (error) {

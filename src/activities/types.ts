@@ -47,6 +47,19 @@ export interface CaptureResult {
   readonly freezes: readonly FreezeRecord[];
 }
 
+/** What lives on one host at present, of the components that were asked for. */
+export interface LiveThere {
+  readonly host: string;
+  readonly components: readonly {
+    readonly name: string;
+    readonly exists: boolean;
+    readonly newestChangeMs?: number;
+    readonly problems: readonly string[];
+  }[];
+  /** The containers that a restore of these components would stop and start there. */
+  readonly stack: readonly string[];
+}
+
 /** Run on the orchestration queue. */
 export interface OrchestrationActivities {
   describeBackup(input: { system: string; plan: string }): Promise<BackupFacts>;
@@ -101,8 +114,13 @@ export interface HostActivities {
     backup: string;
     plan?: string;
   }): Promise<{ store: string; manifestKey: string; backup: string }>;
-  /** `components` of the plan stand in the order of the restore: by tier and by what must be there before. */
-  planRestore(input: RestoreInput): Promise<RestorePlan>;
+  /** Looks at these components, which live on this host, and changes nothing. */
+  lookAtLive(input: { system: string; components: readonly string[] }): Promise<LiveThere>;
+  /**
+   * `components` of the plan stand in the order of the restore: by tier and by what must be there before. What other
+   * hosts have seen comes in `seen`; a component of another host that is not in it is a warning of the plan.
+   */
+  planRestore(input: RestoreInput & { readonly seen?: readonly LiveThere[] }): Promise<RestorePlan>;
   restoreBeside(input: {
     system: string;
     store: string;

@@ -51,7 +51,7 @@ export function systemCallsFinding(problem: string | undefined): Finding {
   return warn(
     what,
     `the C library can't be called (${problem}): backups lack extended attributes, ACLs and file capabilities, ` +
-      'restores make neither these nor device nodes and round times to what Node.js can set, ' +
+      'restores set none of these, keep times less exactly and fail at FIFOs and device nodes, ' +
       'and a directory is swapped in by three renames instead of one exchange',
     'Use Linux on x64 or arm64, and run `npm run setup` again.',
   );

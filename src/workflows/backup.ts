@@ -8,7 +8,7 @@ import { inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { withSystemLock } from './lock.ts';
 import { onHost, orchestration, whileHostAnswers } from './proxies.ts';
-import { writeDown } from './report.ts';
+import { reportingFailure, writeDown } from './report.ts';
 import { Story } from './story.ts';
 
 const FIELDS: Fields<BackupInput> = {
@@ -32,6 +32,10 @@ export async function backup(input: BackupInput): Promise<BackupResult> {
 async function run(asked: BackupInput, story: Story): Promise<BackupResult> {
   story.about(asked.system);
   const facts = await orchestration.describeBackup({ system: asked.system, plan: asked.plan });
+  return reportingFailure(facts.system, 'backup', () => runOn(facts, asked, story));
+}
+
+async function runOn(facts: BackupFacts, asked: BackupInput, story: Story): Promise<BackupResult> {
   const { system, site, plan } = facts;
 
   // One operation at a time, so that nothing is restored or stopped while it is being read.

@@ -39,7 +39,7 @@ const BRIEF: RetryPolicy = { ...PATIENT, maximumInterval: '10 seconds', maximumA
 /** Undoing is tried for as long as it takes. */
 const FOR_EVER: RetryPolicy = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' };
 
-/** Facts, reports and the lock's holder: read where the workflow runs, without a round trip to the server. */
+/** Facts and the lock's holder: read where the workflow runs, without a round trip to the server. */
 export const orchestration = proxyLocalActivities<OrchestrationActivities>({
   startToCloseTimeout: '20 seconds',
   retry: {
@@ -47,6 +47,13 @@ export const orchestration = proxyLocalActivities<OrchestrationActivities>({
     maximumInterval: '10 seconds',
     nonRetryableErrorTypes: [...FINAL_CODES],
   },
+});
+
+/** A report is nice to have: a full disk must not keep a run from ending. */
+export const reporting = proxyLocalActivities<Pick<OrchestrationActivities, 'writeReport'>>({
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '1 minute',
+  retry: { initialInterval: '200 milliseconds', maximumInterval: '2 seconds', maximumAttempts: 5 },
 });
 
 export type Patience = 'patient' | 'sparing' | 'brief';

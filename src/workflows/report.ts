@@ -1,16 +1,34 @@
 /** What happened is written down beside the system's state. */
-import { CancellationScope, log } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, log, TemporalFailure, workflowInfo } from '@temporalio/workflow';
+import { FAILURES } from '../failures.ts';
 import { told } from './failure.ts';
-import { orchestration } from './proxies.ts';
+import { reporting } from './proxies.ts';
 
 /**
  * Also of a run that was cancelled after its point of no return. What was done stays done when it can't be written down,
  * and is still the run's result, so that this never throws.
  */
-export async function writeDown(report: Parameters<typeof orchestration.writeReport>[0]): Promise<void> {
+export async function writeDown(report: Parameters<typeof reporting.writeReport>[0]): Promise<void> {
   try {
-    await CancellationScope.nonCancellable(() => orchestration.writeReport(report));
+    await CancellationScope.nonCancellable(() => reporting.writeReport(report));
   } catch (error) {
     log.warn('the report could not be written', { why: told(error).message });
+  }
+}
+
+/**
+ * Runs an operation on a system that is known to be there. When it fails, that is written down too, under the run's own
+ * id, and the failure goes on as it was. A cancelled run has not failed; a defect of this code is not an end of the run.
+ */
+export async function reportingFailure<T>(system: string, kind: string, operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    if (!(error instanceof TemporalFailure) || isCancellation(error)) throw error;
+    const { code, message, details } = told(error);
+    const facts = typeof details === 'object' && details !== null ? details : {};
+    const failure = { hint: FAILURES[code].hint, ...facts, code, message };
+    await writeDown({ system, kind, id: workflowInfo().runId, report: { outcome: 'failed', failure } });
+    throw error;
   }
 }

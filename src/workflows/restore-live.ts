@@ -49,10 +49,9 @@ async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[]): Promis
   for (const host of hostsOf(order)) {
     // Registered before the step: it may have stopped something even if its word never comes back.
     undo.push(() => startAgain(order, host));
-    const components = besides.filter(({ component }) => hostOf(order.plan, component) === host);
     await urgentlyOn(host, { summary: 'stop what uses the data', attempts: 8 }).stopForRestore({
       system,
-      components: components.map(({ component }) => component),
+      components: componentsOn(order, host),
       restoreId,
     });
   }
@@ -131,9 +130,10 @@ async function personWantsTheOldState(order: LiveOrder, story: Story, gate: Gate
   return answer.kind === 'rejected';
 }
 
-async function stopOnceMore({ system, restoreId, ...order }: LiveOrder): Promise<void> {
+async function stopOnceMore(order: LiveOrder): Promise<void> {
+  const { system, restoreId } = order;
   for (const host of hostsOf(order)) {
-    const components = order.besides.map(({ component }) => component);
+    const components = componentsOn(order, host);
     await urgentlyOn(host, { summary: 'stop to roll back' }).stopForRestore({ system, components, restoreId });
   }
 }
@@ -182,4 +182,8 @@ function rolledBack(why: string, downtimeMs: number, warnings: readonly string[]
 
 function hostsOf(order: Pick<LiveOrder, 'besides' | 'plan'>): string[] {
   return [...new Set(order.besides.map(({ component }) => hostOf(order.plan, component)))];
+}
+
+function componentsOn(order: LiveOrder, host: string): string[] {
+  return order.besides.map(({ component }) => component).filter((component) => hostOf(order.plan, component) === host);
 }

@@ -16,8 +16,9 @@ import { failure, inOneVoice } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { listOf } from './lists.ts';
 import { withSystemLock } from './lock.ts';
-import { orchestration, whileHostAnswers } from './proxies.ts';
-import { writeDown } from './report.ts';
+import { planOf } from './plan-of-restore.ts';
+import { orchestration } from './proxies.ts';
+import { reportingFailure, writeDown } from './report.ts';
 import { bringBeside, discardAll, type Order } from './restore-beside.ts';
 import { replaceLive } from './restore-live.ts';
 import { safetyBackup } from './safety-backup.ts';
@@ -94,11 +95,22 @@ async function run(
   const { system } = asked;
   story.about(system);
   const facts = await orchestration.describeSystem({ system });
+  const work = () => runOn(facts, asked, way, story, gate, show);
+  // A look leaves no report, whatever comes of it.
+  return way === 'plan' || way === 'verify' ? work() : reportingFailure(system, 'restore', work);
+}
 
+async function runOn(
+  facts: SystemFacts,
+  asked: RestoreInput,
+  way: Way,
+  story: Story,
+  gate: Gate,
+  show: (plan: RestorePlan) => void,
+): Promise<RestoreResult> {
+  const { system } = asked;
   story.begin('plan');
-  const planner = plannerOf(facts, asked);
-  const patience = { summary: 'plan the restore', silentSeconds: silenceOf(facts) };
-  const plan = await whileHostAnswers(system, planner, patience, (host) => host.planRestore(asked));
+  const plan = await planOf(facts, asked);
   show(plan);
   const nothing = { plan, checks: [], aside: [] };
   if (way === 'plan') return { outcome: 'planned', ...nothing };
@@ -123,7 +135,7 @@ async function run(
   const locked = await withSystemLock(story, lock, async () => {
     // While approval and lock were waited for, the world went on: the same plan must come out, of the same backup.
     const same = { ...asked, backup: plan.backup, store: plan.store };
-    const again = await whileHostAnswers(system, planner, patience, (host) => host.planRestore(same));
+    const again = await planOf(facts, same);
     if (again.digest !== plan.digest) {
       show(again);
       throw failure('PlanChanged', `The plan approved was ${plan.digest}; now it is ${again.digest}.`);
@@ -135,19 +147,6 @@ async function run(
   await writeDown({ system, kind: 'restore', id: order.restoreId, report: { ...locked.value } });
   story.finish();
   return locked.value;
-}
-
-/** The host whose components are asked for first; it reads the catalogue and looks at what lives there. */
-function plannerOf(facts: SystemFacts, asked: RestoreInput): string {
-  const wanted = listOf(asked.components);
-  const unknown = wanted.filter((name) => !facts.components.some((component) => component.name === name));
-  if (unknown.length > 0) {
-    const known = facts.components.map((component) => component.name).join(', ');
-    throw failure('BadInput', `${facts.system} has no component ${unknown.join(', ')}; it has ${known}.`);
-  }
-  const first = facts.components.find((component) => wanted.length === 0 || wanted.includes(component.name));
-  if (first === undefined) throw failure('BadInput', `${facts.system} has no components.`);
-  return first.host;
 }
 
 async function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, gate: Gate) {
@@ -206,12 +205,7 @@ async function besideOnly(order: Order, story: Story): Promise<RestoreResult> {
   const durationMs = Date.now() - beganAt;
   const result: RestoreResult = { outcome: 'restored', plan: order.plan, checks, aside: [], durationMs };
   story.begin('report');
-  await orchestration.writeReport({
-    system: order.system,
-    kind: 'restore',
-    id: order.restoreId,
-    report: { ...result },
-  });
+  await writeDown({ system: order.system, kind: 'restore', id: order.restoreId, report: { ...result } });
   story.finish();
   return result;
 }

@@ -76,6 +76,8 @@ describe('backup', () => {
       expect(world.names()).toEqual(expect.arrayContaining(['releaseFreeze', 'abandonCapture']));
       expect(world.count('captureGroup')).toBe(1);
       expect(world.manifests).toEqual([]);
+      const report = world.calls.find(({ name }) => name === 'writeReport')?.input;
+      expect(report).toMatchObject({ report: { outcome: 'failed', failure: { code: 'FreezeOverBudget' } } });
     });
   });
 

@@ -18,9 +18,12 @@ export class Play {
   async inWorld<T>(options: WorldOptions, act: (world: World, workers: Crew) => Promise<T>): Promise<T> {
     const world = new World(options);
     const workers = await crew(this.env, world);
+    const { configHost } = options;
+    const others = configHost === undefined ? undefined : await crew(this.env, world, configHost, ['host', 'urgent']);
     try {
       return await act(world, workers);
     } finally {
+      await others?.close();
       await workers.close();
     }
   }

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { CancelledFailure } from '@temporalio/common';
+import { activityInfo } from '@temporalio/activity';
+import { FAILURES } from '../../src/failures.ts';
+import { hostQueue } from '../../src/task-queues.ts';
 import type { RestorePlan, RestoreResult, VerifyResult } from '../../src/workflows/contract.ts';
 import { failureOf, Play, refusalOf, waitingFor } from './play.ts';
 import { devServer, eventually, uniqueName } from './stage.ts';
-import { failWith, untilCancelled, type World } from './world.ts';
+import { failWith, untilCancelled, type Script, type World } from './world.ts';
 
 let env: TestWorkflowEnvironment;
 let play: Play;
@@ -232,6 +235,51 @@ describe('restore', () => {
       expect(failure.type).toBe('Unhealthy');
       expect(world.count('swapBack')).toBe(0);
       expect(world.count('commitRestore')).toBe(2);
+    });
+  });
+
+  test('components on two hosts: each host looks at its own, and the plan approved is of what both have seen', async () => {
+    const asked: unknown[] = [];
+    const script: Script = { lookAtLive: (_, input) => void asked.push(activityInfo().taskQueue, input) };
+    await play.inWorld({ configHost: 'beta', script }, async (world) => {
+      const { system, ...approval } = approved();
+      const result = await play.run<RestoreResult>('restore', { system, ...approval });
+      expect(result.outcome).toBe('restored');
+      expect(result.plan.warnings).toEqual(['config on beta: looked at']);
+      // Once to show the plan, once more when the restore has the system to itself.
+      const look = [hostQueue('beta'), { system, components: ['config'] }];
+      expect(asked).toEqual([...look, ...look]);
+      expect(world.count('planRestore')).toBe(4);
+    });
+  });
+
+  test('components on two hosts, to another place: nobody asks what lives there', async () => {
+    await play.inWorld({ configHost: 'beta' }, async (world) => {
+      await play.run('restore', { system: uniqueName('sys'), target: '/elsewhere' });
+      expect([world.count('lookAtLive'), world.count('planRestore')]).toEqual([0, 1]);
+    });
+  });
+
+  test('it fails: the report has code, message and hint; a report that fails too does not hide why', async () => {
+    const reports: unknown[] = [];
+    const script: Script = {
+      restoreBeside: () => failWith('ObjectMissing', 'chunks/ab is gone'),
+      writeReport: (_, input) => {
+        reports.push(input);
+        failWith('DiskFull');
+      },
+    };
+    await play.inWorld({ script }, async (world) => {
+      const handle = await play.start('restore', approved());
+      expect(await failureOf(handle.result())).toMatchObject({ type: 'ObjectMissing', message: 'chunks/ab is gone' });
+      expect(reports[0]).toMatchObject({
+        kind: 'restore',
+        report: {
+          outcome: 'failed',
+          failure: { code: 'ObjectMissing', message: 'chunks/ab is gone', hint: FAILURES.ObjectMissing.hint },
+        },
+      });
+      expectUntouched(world);
     });
   });
 

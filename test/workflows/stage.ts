@@ -57,8 +57,13 @@ export interface Crew {
 
 type Role = Parameters<Crew['start']>[0];
 
-/** The workers of one host, on the world's own activities. */
-export async function crew(env: TestWorkflowEnvironment, world: World, host = HOST): Promise<Crew> {
+/** The workers of one host, on the world's own activities; those of a second host need no orchestration of their own. */
+export async function crew(
+  env: TestWorkflowEnvironment,
+  world: World,
+  host = HOST,
+  roles: readonly Role[] = ['orchestration', 'host', 'urgent'],
+): Promise<Crew> {
   const running = new Map<Role, { worker: Worker; done: Promise<void> }>();
   const start = async (role: Role): Promise<void> => {
     const worker = await makeWorker(env, world, role, host);
@@ -70,7 +75,7 @@ export async function crew(env: TestWorkflowEnvironment, world: World, host = HO
     one?.worker.shutdown();
     await one?.done;
   };
-  for (const role of ['orchestration', 'host', 'urgent'] as const) await start(role);
+  for (const role of roles) await start(role);
   return {
     start,
     stop,

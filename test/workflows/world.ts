@@ -8,6 +8,7 @@ import type { Client } from '@temporalio/client';
 import type {
   BackupFacts,
   HostActivities,
+  LiveThere,
   OrchestrationActivities,
   SystemFacts,
   UrgentActivities,
@@ -45,6 +46,8 @@ export interface WorldOptions {
   readonly quiesce?: 'pause' | 'none';
   /** Live state to be replaced; false is a new machine. */
   readonly liveExists?: boolean;
+  /** Where `config` lives; the ledger always lives on HOST. */
+  readonly configHost?: string;
 }
 
 export class World {
@@ -103,7 +106,12 @@ export class World {
       verifyBackup: ({ manifestKey, level }) => Promise.resolve(proof(manifestKey, level)),
       findBackup: ({ store }) =>
         Promise.resolve({ store: store ?? 'main', manifestKey: 'backups/daily/x.json', backup: this.backupInUse }),
-      planRestore: () => Promise.resolve(this.plan()),
+      lookAtLive: ({ components }) => {
+        const { configHost: host = HOST, liveExists: exists = true } = this.options;
+        const seen = components.map((name) => ({ name, exists, problems: ['looked at'] }));
+        return Promise.resolve({ host, components: seen, stack: [] });
+      },
+      planRestore: ({ seen }) => Promise.resolve(this.plan(seen)),
       restoreBeside: ({ component, restoreId, target }) => {
         this.besides.add(component);
         return Promise.resolve({ component, restoreId, place: target ?? `/beside/${component}`, facts: {} });
@@ -160,7 +168,7 @@ export class World {
       fileSha256: 'f'.repeat(64),
       components: [
         { name: 'ledger', kind: 'volume', tier: 'critical', host: HOST, quiesce: { mode: quiesce, budgetSeconds } },
-        { name: 'config', kind: 'files', tier: 'important', host: HOST },
+        { name: 'config', kind: 'files', tier: 'important', host: this.options.configHost ?? HOST },
       ],
     };
   }
@@ -177,8 +185,9 @@ export class World {
     };
   }
 
-  plan(): RestorePlan {
-    const { liveExists = true } = this.options;
+  plan(seen: readonly LiveThere[] = []): RestorePlan {
+    const { liveExists = true, configHost = HOST } = this.options;
+    const hosts = { ledger: HOST, config: configHost };
     return {
       digest: (this.backupInUse === 'backup-1' ? 'a' : 'b').repeat(64),
       backup: this.backupInUse,
@@ -186,8 +195,12 @@ export class World {
       store: 'main',
       pointAt: '2026-11-21T02:00:00Z',
       actions: [{ component: 'ledger', action: 'swap', on: ['ledger-data'] }],
-      components: ['ledger', 'config'].map((name) => ({ name, kind: 'files', host: HOST, sizeBytes: 1, liveExists })),
-      warnings: [],
+      components: (['ledger', 'config'] as const).map((name) => {
+        return { name, kind: 'files', host: hosts[name], sizeBytes: 1, liveExists };
+      }),
+      warnings: seen.flatMap(({ host, components }) =>
+        components.flatMap(({ name, problems }) => problems.map((problem) => `${name} on ${host}: ${problem}`)),
+      ),
       ageSeconds: 60,
     };
   }
