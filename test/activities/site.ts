@@ -20,7 +20,7 @@ export interface Site extends AsyncDisposable {
   data(name: string): string;
   /** A line of the command line program. */
   holdfast(...args: string[]): Promise<string>;
-  startWorker(role: 'orchestration' | 'host'): Promise<ChildProcess>;
+  startWorker(role: 'orchestration' | 'host', host?: string): Promise<ChildProcess>;
   /** Those that run, in the order of their start. */
   workers(): ChildProcess[];
   /** SIGKILL, as by the kernel. */
@@ -30,7 +30,10 @@ export interface Site extends AsyncDisposable {
 }
 
 /** `describe` writes the components and plans of the system file; the rest of it is the same for every test. */
-export async function makeSite(describe: (data: (name: string) => string) => string): Promise<Site> {
+export async function makeSite(
+  describe: (data: (name: string) => string) => string,
+  hosts: readonly string[] = [HOST],
+): Promise<Site> {
   const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-site-'));
   const system = 'little-stack';
   const env = await devServer();
@@ -45,7 +48,7 @@ export async function makeSite(describe: (data: (name: string) => string) => str
   await mkdir(path.join(directory, 'data'));
   await mkdir(path.join(directory, 'store'));
   const file = path.join(directory, 'system.yaml');
-  await writeFile(file, systemFile(system, directory, describe(data)));
+  await writeFile(file, systemFile(system, directory, { hosts, rest: describe(data) }));
 
   const holdfast = async (...args: string[]): Promise<string> => {
     const { stdout } = await promisify(execFile)(process.execPath, [path.join(ROOT, 'src/cli.ts'), ...args], {
@@ -72,8 +75,8 @@ export async function makeSite(describe: (data: (name: string) => string) => str
     holdfast,
     workers: () => [...workers.keys()],
     kill,
-    startWorker: async (role) => {
-      const args = role === 'host' ? ['--role', 'host', '--host', HOST] : ['--role', 'orchestration'];
+    startWorker: async (role, host = HOST) => {
+      const args = role === 'host' ? ['--role', 'host', '--host', host] : ['--role', 'orchestration'];
       const log = path.join(directory, `${role}-${workers.size}.log`);
       const child = spawn(process.execPath, [path.join(ROOT, 'src/worker.ts'), ...args], {
         env: environment,
@@ -118,11 +121,15 @@ async function readyOrFail(child: ChildProcess, log: string): Promise<void> {
   await ready.promise;
 }
 
-function systemFile(system: string, directory: string, rest: string): string {
+function systemFile(
+  system: string,
+  directory: string,
+  { hosts, rest }: { readonly hosts: readonly string[]; readonly rest: string },
+): string {
   return [
     `system: ${system}`,
     'site: home',
-    `hosts: [${HOST}]`,
+    `hosts: [${hosts.join(', ')}]`,
     'stores:',
     '  disk:',
     '    kind: directory',
