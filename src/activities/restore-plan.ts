@@ -2,6 +2,7 @@
 import { HoldfastError } from '../failures.ts';
 import { planDigest } from '../policy/digest.ts';
 import { restoreOrder } from '../policy/order.ts';
+import { restoreWarnings } from '../policy/restore-warnings.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { LiveState } from '../sources/kinds/component.ts';
 import type { Component, System } from '../system/types.ts';
@@ -72,7 +73,11 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
       liveExists: live.exists,
       ...(live.newestChangeMs === undefined ? {} : { liveChangedAt: new Date(live.newestChangeMs).toISOString() }),
     })),
-    warnings: [...chosen.warnings, ...warningsOf(seen, body, target !== undefined), ...(entry.notes ?? [])],
+    warnings: [
+      ...chosen.warnings,
+      ...(target === undefined ? restoreWarnings(seen, body.pointAt) : []),
+      ...(entry.notes ?? []),
+    ],
     ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(body.pointAt)) / 1000)),
   };
 }
@@ -178,16 +183,4 @@ export function placeOf(component: Component): string {
     case 'compose':
       return component.directory;
   }
-}
-
-function warningsOf(seen: readonly Seen[], body: ManifestBody, elsewhere: boolean): string[] {
-  if (elsewhere) return [];
-  return seen.flatMap(({ component, live }) => {
-    const told = live.problems.map((problem) => `${component.name}: ${problem}`);
-    if (live.newestChangeMs !== undefined && live.newestChangeMs > Date.parse(body.pointAt)) {
-      const changed = new Date(live.newestChangeMs).toISOString();
-      told.push(`${component.name}: changes after ${body.pointAt} will be lost; the newest is of ${changed}`);
-    }
-    return told;
-  });
 }
