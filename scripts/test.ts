@@ -5,6 +5,7 @@
  */
 import { endChildrenOnSignals, wasInterrupted } from './test/child.ts';
 import { reportLines, totalsOf } from './test/report.ts';
+import type { StaticCheck } from './test/report.ts';
 import type { RunSummary } from './test/reporter.ts';
 import { filesToRunAgain, mergeRuns } from './test/second-run.ts';
 import { runStaticChecks } from './test/static-checks.ts';
@@ -23,6 +24,13 @@ async function runProject(project: Project, args: readonly string[]): Promise<Ru
 
 async function main(args: readonly string[]): Promise<number> {
   endChildrenOnSignals();
+  const { checks, runs } = await checkAndTest(args);
+  process.stdout.write(`${reportLines(checks, runs).join('\n')}\n`);
+  return totalsOf(checks, runs).failed === 0 && !wasInterrupted() ? 0 : 1;
+}
+
+/** What was started for the tests is stopped when this resolves, so that nothing is said after the last line. */
+async function checkAndTest(args: readonly string[]): Promise<{ checks: StaticCheck[]; runs: RunSummary[] }> {
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
   const checks = args.length === 0 ? await runStaticChecks() : [];
@@ -31,8 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (wasInterrupted()) break;
     runs.push(await runProject(project, args));
   }
-  process.stdout.write(`${reportLines(checks, runs).join('\n')}\n`);
-  return totalsOf(checks, runs).failed === 0 && !wasInterrupted() ? 0 : 1;
+  return { checks, runs };
 }
 
 await runMain(() => main(process.argv.slice(2)));
