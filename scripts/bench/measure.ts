@@ -4,10 +4,11 @@
  * kernel's high-water mark, read while the processes live.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { descendantsOf } from '../../sample/stack/processes.ts';
 
 export interface Measured {
   readonly wallSeconds: number;
@@ -49,20 +50,6 @@ function statusField(pid: number, field: string): number {
     // The process has ended; what was seen before counts.
     return 0;
   }
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-    );
-  } catch {
-    return [];
-  }
-}
-
-export function descendantsOf(pid: number): number[] {
-  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
 /** CPU seconds of one living process with its threads and the children it has waited for. */
