@@ -76,6 +76,25 @@ export interface ArtifactReader {
   read(options?: { start?: number; end?: number; signal?: AbortSignal }): AsyncIterable<Uint8Array>;
 }
 
+/** One file of a cluster's write-ahead log as the vault holds it: a segment, or a timeline's history. */
+export interface WalFile {
+  /** 24 hexadecimal digits, or `0000000N.history`. */
+  readonly name: string;
+  readonly timeline: number;
+  readonly lengthBytes: number;
+  /** False: only the beginning of a segment has come so far. */
+  readonly complete: boolean;
+  readonly storedAtMs: number;
+}
+
+/** The write-ahead log of one cluster, which lies outside any backup; read for a restore to a point in time. */
+export interface WalSource {
+  /** Sorted by name. */
+  files(): Promise<readonly WalFile[]>;
+  /** A segment whose end has not come is filled up with zeros to its full length. */
+  read(name: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
 /** Chunks of files that change in place, and the largest chunk there is. */
 export const FIXED_CHUNK_BYTES = 1024 * 1024;
 export const MAX_CHUNK_BYTES = 4 * 1024 * 1024;

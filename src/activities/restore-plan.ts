@@ -5,7 +5,7 @@ import { restoreOrder } from '../policy/order.ts';
 import { restoreWarnings } from '../policy/restore-warnings.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { LiveState } from '../sources/kinds/component.ts';
-import type { Component, System } from '../system/types.ts';
+import type { Component, PostgresComponent, System } from '../system/types.ts';
 import type { ManifestBody } from '../vault/types.ts';
 import type { PlanAction, RestoreInput, RestorePlan } from '../workflows/contract.ts';
 import { listOf } from '../workflows/lists.ts';
@@ -182,5 +182,18 @@ export function placeOf(component: Component): string {
       return component.path;
     case 'compose':
       return component.directory;
+    case 'postgres':
+      return placeOfDatabase(component);
   }
+}
+
+function placeOfDatabase({ method, server, ...component }: PostgresComponent): string {
+  const { tools } = server;
+  const where =
+    server.address ?? (tools.kind === 'container' ? tools.container : tools.kind === 'service' ? tools.service : '');
+  const what =
+    method === 'dump' && 'databases' in component && component.databases.length > 0
+      ? `/${component.databases.join(',')}`
+      : '';
+  return `postgres ${where}:${server.port}${what}`;
 }

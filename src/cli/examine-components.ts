@@ -39,6 +39,8 @@ function examineComponent(what: string, component: Component, docker: DockerHost
       return Promise.resolve(examinePath(what, component.path, 'any'));
     case 'sqlite':
       return Promise.resolve(examinePath(what, component.path, 'file'));
+    case 'postgres':
+      return Promise.resolve(warn(what, 'PostgreSQL servers are not examined yet', 'Run a backup.'));
   }
 }
 

@@ -42,6 +42,7 @@ function kindRank(component: Component): number {
   switch (component.kind) {
     case 'volume':
       return component.check?.kind === 'ledger' || component.check?.kind === 'tigerbeetle' ? 0 : 1;
+    case 'postgres':
     case 'sqlite':
       return 2;
     case 'files':

@@ -1,15 +1,12 @@
 /** From the file as written to the system as used: defaults filled in, durations in seconds. Pure. */
 import { durationSeconds } from './durations.ts';
+import { buildPostgres } from './postgres-build.ts';
+import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
 import type { Component, ComponentCheck, Plan, Quiesce, StoreConfig, System } from './types.ts';
 
 type FileOf<Section extends 'components' | 'plans' | 'stores'> = SystemFile[Section][string];
 type VolumeFile = Extract<FileOf<'components'>, { kind: 'volume' }>;
-
-/** Drops keys without a value, so that an optional key is absent rather than undefined. */
-function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as never;
-}
 
 /** The file must have passed the schema and the cross checks, and have keys. */
 export function buildSystem(
@@ -17,9 +14,12 @@ export function buildSystem(
   source: { text: string; path: string },
 ): System {
   const hosts = file.hosts ?? [DEFAULTS.host];
-  const components = Object.entries(file.components).map(([name, component]) => buildComponent(name, component, hosts));
-  const composeNames = components.filter((component) => component.kind === 'compose').map(({ name }) => name);
-  const compose = file.compose ?? (composeNames.length === 1 ? composeNames[0] : undefined);
+  const compose = file.compose ?? onlyCompose(file);
+  const stack = compose === undefined ? undefined : file.components[compose];
+  const project = stack?.kind === 'compose' ? stack.project : undefined;
+  const components = Object.entries(file.components).map(([name, component]) =>
+    buildComponent(name, component, hosts, project),
+  );
   return {
     name: file.system,
     site: file.site ?? DEFAULTS.site,
@@ -36,7 +36,17 @@ export function buildSystem(
   };
 }
 
-function buildComponent(name: string, file: FileOf<'components'>, hosts: readonly string[]): Component {
+function onlyCompose(file: SystemFile): string | undefined {
+  const names = Object.keys(file.components).filter((name) => file.components[name]?.kind === 'compose');
+  return names.length === 1 ? names[0] : undefined;
+}
+
+function buildComponent(
+  name: string,
+  file: FileOf<'components'>,
+  hosts: readonly string[],
+  project: string | undefined,
+): Component {
   const base = {
     name,
     tier: file.tier ?? DEFAULTS.tier,
@@ -80,6 +90,8 @@ function buildComponent(name: string, file: FileOf<'components'>, hosts: readonl
         healthTimeoutSeconds: durationSeconds(file.healthTimeout ?? DEFAULTS.healthTimeout),
         saveImages: file.saveImages ?? false,
       };
+    case 'postgres':
+      return { ...base, ...buildPostgres(name, file, project) };
   }
 }
 

@@ -1,5 +1,6 @@
 /** What a schema can't say: names that must exist, orders without cycles, times that must make sense. Pure. */
 import { Cron } from 'croner';
+import { checkPostgres } from './postgres-checks.ts';
 import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
 import { DEFAULTS, NAME_PATTERN, type SystemFile } from './schema.ts';
 
@@ -65,12 +66,26 @@ function checkComponents(file: SystemFile, names: DeclaredNames, report: Report)
     if (component.host !== undefined && !hosts.includes(component.host)) {
       report(['components', name, 'host'], unknown('host', component.host, hosts));
     }
+    if (component.kind === 'postgres') checkDatabase(name, component, file, names, report);
     component.after?.forEach((other, index) => {
       const path = ['components', name, 'after', index];
       if (other === name) report(path, `\`${name}\` can't come after itself: remove it`);
       else reportUnknown(path, 'component', other, names.components, report);
     });
   }
+}
+
+function checkDatabase(
+  name: string,
+  component: Extract<SystemFile['components'][string], { kind: 'postgres' }>,
+  file: SystemFile,
+  names: DeclaredNames,
+  report: Report,
+): void {
+  const hasProject = Object.values(file.components).some(({ kind }) => kind === 'compose');
+  checkPostgres(['components', name], component, hasProject, report);
+  const store = component.wal?.store;
+  if (store !== undefined) reportUnknown(['components', name, 'wal', 'store'], 'store', store, names.stores, report);
 }
 
 function checkCycles(file: SystemFile, report: Report): void {

@@ -1,4 +1,7 @@
 /** A system as its file describes it, after loading: every default filled in, every secret still a reference. */
+import type { PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
+
+export type * from './postgres-types.ts';
 
 export type Tier = 'critical' | 'important' | 'reference';
 
@@ -64,7 +67,11 @@ export interface ComposeComponent extends ComponentBase {
   readonly saveImages: boolean;
 }
 
-export type Component = VolumeComponent | FilesComponent | SqliteComponent | ComposeComponent;
+export type PostgresDumpComponent = ComponentBase & PostgresDumpSettings;
+export type PostgresBaseComponent = ComponentBase & PostgresBaseSettings;
+export type PostgresComponent = PostgresDumpComponent | PostgresBaseComponent;
+
+export type Component = VolumeComponent | FilesComponent | SqliteComponent | ComposeComponent | PostgresComponent;
 
 export type StoreConfig =
   | {

@@ -57,6 +57,8 @@ export interface RestoreInput {
   readonly paths?: string;
   /** Another place: a directory, or a volume name. Nothing live is touched then. */
   readonly target?: string;
+  /** For a database cluster: `end`, `time:<RFC 3339>`, `lsn:<LSN>` or `name:<restore point>`. Default: the backup. */
+  readonly recoverTo?: string;
   /** `plan` prints and ends; `verify` restores beside, checks, removes; `restore` (default) does all of it. */
   readonly mode?: 'plan' | 'verify' | 'restore';
   /** The digest of a plan approved beforehand. */

@@ -32,6 +32,7 @@ const FIELDS: Fields<RestoreInput> = {
   components: { type: 'string' },
   paths: { type: 'string' },
   target: { type: 'string' },
+  recoverTo: { type: 'string' },
   mode: { type: 'string', oneOf: ['plan', 'verify', 'restore'] },
   approve: { type: 'string' },
   approvedBy: { type: 'string' },

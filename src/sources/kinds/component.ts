@@ -1,6 +1,6 @@
 /** What every kind of component can do. One file a kind beside this one; `kinds/index.ts` joins them. */
 import type { DockerHost } from '../../docker/types.ts';
-import type { Artifact, ArtifactReader } from '../../part.ts';
+import type { Artifact, ArtifactReader, WalSource } from '../../part.ts';
 import type { Component } from '../../system/types.ts';
 
 export interface KindProgress {
@@ -45,6 +45,10 @@ export interface RestoreTarget {
   readonly elsewhere?: string;
   /** Only these paths of a tree, relative; empty means all. */
   readonly paths: readonly string[];
+  /** For a database cluster: `end`, `time:<RFC 3339>`, `lsn:<LSN>` or `name:<restore point>`. Default: the backup. */
+  readonly recoverTo?: string;
+  /** The write-ahead log of a cluster of this system identifier, when the vault has any. */
+  readonly wal?: (systemIdentifier: string) => Promise<WalSource | undefined>;
 }
 
 /** A restored copy beside the live one. JSON: the workflow carries it from step to step. */
