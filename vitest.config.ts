@@ -14,6 +14,7 @@ const ROOMS = [
   'demo',
   'scale',
   'bench',
+  'postgres',
 ];
 const SERVERS = [
   ...ROOMS.map((room) => `test/${room}/**/*.test.ts`),
