@@ -5,13 +5,17 @@
  */
 import { parseArgs } from 'node:util';
 import { runCrashSuite } from './crash/run.ts';
-import { prepare, runMain } from './setup.ts';
+import { prepare, runMain, UsageError } from './setup.ts';
 
-const USAGE = 'Usage: npm run crash -- [--points 500] [--seed N] [--long] [--restart-docker]';
+const USAGE = `npm run crash -- [options]
+  --points N        how many seeded points are struck (500)
+  --seed N          of the first point; the others follow (from the clock)
+  --long            also requests that hang until the client's patience ends
+  --restart-docker  also restarts a Docker daemon of its own`;
 
 function wholeNumber(text: string, name: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} must be a whole number. ${USAGE}`);
+  if (!Number.isSafeInteger(value) || value < 0) throw new UsageError(`--${name} must be a whole number.`);
   return value;
 }
 
@@ -60,4 +64,4 @@ async function main(args: readonly string[]): Promise<number> {
   return report.broken.length === 0 && report.points.length === points ? 0 : 1;
 }
 
-await runMain(() => main(process.argv.slice(2)));
+await runMain(() => main(process.argv.slice(2)), USAGE);

@@ -10,10 +10,12 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 import { historyToPlain } from '../test/histories/history-json.ts';
 import { Play } from '../test/workflows/play.ts';
 import { devServer } from '../test/workflows/stage.ts';
 import { SCENES, type Scene } from './histories/scenes.ts';
+import { runMain } from './setup.ts';
 
 const DIRECTORY = path.resolve(import.meta.dirname, '../test/histories');
 const ROOT = path.resolve(import.meta.dirname, '..');
@@ -42,13 +44,21 @@ async function record(play: Play, scene: Scene): Promise<void> {
   console.log(`recorded ${path.relative(ROOT, file)} (${history.events?.length ?? 0} events)`);
 }
 
-const all = process.argv.includes('--all');
-const env = await devServer();
-try {
-  const play = new Play(env);
-  for (const scene of SCENES) {
-    if (all || !existsSync(path.join(DIRECTORY, `${scene.name}.json`))) await record(play, scene);
+const USAGE = `npm run histories -- [options]
+  --all  records all of them again (before a first release only); default: those that are missing`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: { all: { type: 'boolean', default: false } } });
+  const env = await devServer();
+  try {
+    const play = new Play(env);
+    for (const scene of SCENES) {
+      if (values.all || !existsSync(path.join(DIRECTORY, `${scene.name}.json`))) await record(play, scene);
+    }
+  } finally {
+    await env.teardown();
   }
-} finally {
-  await env.teardown();
+  return 0;
 }
+
+await runMain(main, USAGE);

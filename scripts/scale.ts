@@ -15,7 +15,7 @@ import type { BackupResult, RestoreResult } from '../src/workflows/contract.ts';
 import { peakMiB, resetPeak } from './bench/measure.ts';
 import { Random } from './bench/random.ts';
 import { writeSmallFiles } from './bench/small-files.ts';
-import { prepare, runMain } from './setup.ts';
+import { prepare, runMain, UsageError } from './setup.ts';
 
 export const WORKER_MIB_MAX = 400;
 const MIB = 1024 * 1024;
@@ -113,6 +113,16 @@ async function inDirectory(options: ScaleOptions, directory: string): Promise<Sc
   }
 }
 
+const USAGE = `npm run scale -- [options]
+  --files N      small files (500000)
+  --size MIB     of the large file (6144)
+  --scratch DIR  where data and vault lie (the temporary directory)`;
+
+function wholeNumber(name: string, text: string): number {
+  if (/^[1-9][0-9]*$/.test(text)) return Number(text);
+  throw new UsageError(`--${name} must be a whole number above 0.`);
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -123,8 +133,8 @@ async function main(): Promise<number> {
   });
   await using prepared = await prepare('run');
   const { peakMiB: peaks } = await runScale({
-    files: Number(values.files),
-    sizeMiB: Number(values.size),
+    files: wholeNumber('files', values.files),
+    sizeMiB: wholeNumber('size', values.size),
     scratch: values.scratch,
     environment: prepared.environment,
     say: (text) => console.log(text),
@@ -135,4 +145,4 @@ async function main(): Promise<number> {
   return reached ? 0 : 1;
 }
 
-if (import.meta.main) await runMain(main);
+if (import.meta.main) await runMain(main, USAGE);

@@ -47,15 +47,31 @@ function isPurpose(text: string): text is Purpose {
   return Object.hasOwn(PROGRAMS, text);
 }
 
-/** Runs a program of scripts/; a SetupError is a message for a person, anything else a defect with its stack. */
-export async function runMain(main: () => Promise<number>): Promise<void> {
+/**
+ * Runs a program of scripts/. With a usage text `--help` prints it and ends with 0, and options that parseArgs of
+ * node:util refuses end with 2. A SetupError is a message for a person, anything else a defect with its stack.
+ */
+export async function runMain(main: () => Promise<number>, usage?: string): Promise<void> {
+  if (usage !== undefined && process.argv.slice(2).some((arg) => arg === '--help' || arg === '-h')) {
+    process.stdout.write(`${usage}\n`);
+    return;
+  }
   try {
     process.exitCode = await main();
   } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
+    const wrongOption = usage !== undefined && isWrongOption(error);
+    if (!wrongOption && !(error instanceof SetupError)) throw error;
+    process.stderr.write(wrongOption ? `${error.message}\n\n${usage}\n` : `${error.message}\n`);
+    process.exitCode = wrongOption ? 2 : 1;
   }
+}
+
+/** What is wrong with the options that were given, for `runMain` to say. */
+export class UsageError extends Error {}
+
+function isWrongOption(error: unknown): error is Error {
+  if (error instanceof UsageError) return true;
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_');
 }
 
 async function main(purpose = 'run'): Promise<number> {
