@@ -13,7 +13,7 @@ import { API_VERSION, connectDocker } from '../../src/docker/connect.ts';
 import type { DockerHost } from '../../src/docker/types.ts';
 
 const run = promisify(execFile);
-const TEST_LABEL = 'dev.holdfast.test';
+export const TEST_LABEL = 'dev.holdfast.test';
 
 export interface ContainerOptions {
   readonly name?: string;
