@@ -14,13 +14,13 @@ import { versitygw } from './setup/versitygw.ts';
 export type Purpose = 'run' | 'test' | 'bench' | 'demo' | 'demo-without-docker';
 
 const TEST_PROGRAMS: readonly Program[] = [
-  ...(['age', 'zstd', 'jq', 'setfattr', 'setfacl', 'sqlite3', 'busybox', 'ssh-keygen'] as const),
+  ...(['age', 'zstd', 'jq', 'setfattr', 'setfacl', 'sqlite3', 'busybox', 'ssh-keygen', 'postgres'] as const),
 ];
 
 const PROGRAMS: Readonly<Record<Purpose, readonly Program[]>> = {
   run: [],
   test: TEST_PROGRAMS,
-  bench: [...TEST_PROGRAMS, 'restic', 'borg'],
+  bench: [...TEST_PROGRAMS, 'restic', 'borg', 'pgbackrest'],
   demo: ['busybox'],
   'demo-without-docker': [],
 };

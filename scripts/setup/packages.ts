@@ -1,9 +1,9 @@
 /** Programs of the system: looked for on PATH, else installed as root on Debian, else the command to type. */
-import { existsSync } from 'node:fs';
-import { cacheDirectory } from '../../src/engine/tools.ts';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { cacheDirectory } from '../../src/engine/tools.ts';
 import { withLock } from './lock.ts';
-import { findProgram, run, withRetries } from './run.ts';
+import { findProgram, isExecutable, run, withRetries } from './run.ts';
 import { doing, SetupError } from './say.ts';
 
 /** The Debian package of each program that set-up may need. */
@@ -22,12 +22,22 @@ const PACKAGES = {
   mvn: 'maven',
   restic: 'restic',
   borg: 'borgbackup',
+  // Server, client and contrib programs; the client's package comes with it.
+  postgres: 'postgresql-15',
+  pgbackrest: 'pgbackrest',
 } as const;
 
 export type Program = keyof typeof PACKAGES;
 
+/** Debian keeps the versions of PostgreSQL side by side, away from PATH; another version there is not the one wanted. */
+function placeOf(program: Program): string | undefined {
+  if (program !== 'postgres') return findProgram(program);
+  const place = path.join(process.env['HOLDFAST_POSTGRES_BIN'] ?? '/usr/lib/postgresql/15/bin', program);
+  return isExecutable(place) ? place : undefined;
+}
+
 export function missingPrograms(programs: readonly Program[]): Program[] {
-  return programs.filter((program) => findProgram(program) === undefined);
+  return programs.filter((program) => placeOf(program) === undefined);
 }
 
 export function canInstall(): boolean {
@@ -53,10 +63,22 @@ async function install(programs: readonly Program[], purpose: string): Promise<v
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   const wait = '-oDPkg::Lock::Timeout=300';
   await doing(`Installing ${packages.join(', ')} for ${purpose}`, async () => {
+    if (packages.includes(PACKAGES.postgres)) makeNoDatabaseServer(CLUSTER_SETTINGS);
     await withRetries('apt-get update', () => run('apt-get', ['update', '-qq', wait], { env }));
     const args = ['install', '-y', '-qq', wait, '--no-install-recommends', ...packages];
     await withRetries('apt-get install', () => run('apt-get', args, { env }));
   });
   const still = missingPrograms(programs);
   if (still.length > 0) throw new SetupError(`Still missing after ${command}: ${still.join(', ')}.`);
+}
+
+const CLUSTER_SETTINGS = '/etc/postgresql-common/createcluster.conf';
+
+/** Debian's package makes a server and starts it; only its programs are wanted. What an administrator wrote stays. */
+export function makeNoDatabaseServer(settings: string): void {
+  if (existsSync(settings)) return;
+  mkdirSync(path.dirname(settings), { recursive: true });
+  const why =
+    '# Written before postgresql was installed for its programs alone, so that no server was made and started.';
+  writeFileSync(settings, `${why}\ncreate_main_cluster = false\n`);
 }

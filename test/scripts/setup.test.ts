@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cached, toolPath } from '../../scripts/setup/cache.ts';
 import { dockerAnswers, engineAddress } from '../../scripts/setup/docker.ts';
 import { withLock } from '../../scripts/setup/lock.ts';
-import { missingPrograms } from '../../scripts/setup/packages.ts';
+import { makeNoDatabaseServer, missingPrograms } from '../../scripts/setup/packages.ts';
 import { run } from '../../scripts/setup/run.ts';
 import { checkParts } from '../../scripts/setup/test-server.ts';
 import { VERSIONS } from '../../scripts/setup/versions.ts';
@@ -135,6 +135,27 @@ describe('what is fetched is checked', () => {
       /exit 7[^]*broken pipe dream/,
     );
     expect(missingPrograms(['zstd', 'age'])).toEqual([]);
+  });
+});
+
+describe('PostgreSQL for the tests', () => {
+  it('another version on PATH is not the one wanted; a place that was named is looked at, and only that', () => {
+    expect(missingPrograms(['postgres'])).toEqual([]);
+    writeFileSync(path.join(scratch, 'postgres'), '#!/bin/sh\n', { mode: 0o755 });
+    vi.stubEnv('HOLDFAST_POSTGRES_BIN', path.join(scratch, 'none'));
+    vi.stubEnv('PATH', `${scratch}:${process.env['PATH'] ?? ''}`);
+    expect(missingPrograms(['postgres'])).toEqual(['postgres']);
+    vi.stubEnv('HOLDFAST_POSTGRES_BIN', scratch);
+    expect(missingPrograms(['postgres'])).toEqual([]);
+  });
+
+  it('before its package is installed: no server is made by it, unless an administrator has said otherwise', () => {
+    const settings = path.join(scratch, 'etc', 'createcluster.conf');
+    makeNoDatabaseServer(settings);
+    expect(readFileSync(settings, 'utf8')).toMatch(/^create_main_cluster = false$/m);
+    writeFileSync(settings, 'create_main_cluster = true\n');
+    makeNoDatabaseServer(settings);
+    expect(readFileSync(settings, 'utf8')).toBe('create_main_cluster = true\n');
   });
 });
 
