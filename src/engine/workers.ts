@@ -31,10 +31,16 @@ const NODE_OPTIONS = {
 } as const;
 
 /**
- * The same for memory outside the JavaScript heap (mallopt(3)): glibc keeps freed buffers of a MiB in one arena for each
- * thread, and raises its limit for giving them back with every one that is freed. Other C libraries ignore this.
+ * The same for memory outside the JavaScript heap (mallopt(3)): glibc has an arena for each thread, in each of which freed
+ * buffers stay. Two are enough. Buffers of a chunk come from them and are used again: mapped anew for each chunk, every
+ * page of theirs would be made and zeroed by the kernel, a tenth of a capture's processor time. Other C libraries ignore
+ * this.
  */
-const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' } as const;
+const MALLOC = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: String(8 * 1024 * 1024),
+  MALLOC_TRIM_THRESHOLD_: String(8 * 1024 * 1024),
+} as const;
 
 export interface WorkerPlace {
   readonly spec: ChildSpec;

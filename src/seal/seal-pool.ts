@@ -18,6 +18,8 @@ export interface SealThreadData {
 export interface SealRequest {
   readonly packed: Uint8Array;
   readonly lengthBytes: number;
+  /** The file that this chunk is a part of; undefined when it holds several, or none. */
+  readonly series: string | undefined;
 }
 
 export interface NamedChunk {
@@ -60,11 +62,18 @@ async function seal(pool: ThreadPool, recipe: ChunkRecipe, wanted: Parameters<Se
     throw new HoldfastError('Internal', `A chunk of ${lengthBytes} bytes was asked for; 1 to ${MAX_CHUNK_BYTES} fit.`);
   }
   const packed = packRecipe(recipe);
-  const request: SealRequest = { packed, lengthBytes };
+  const request: SealRequest = { packed, lengthBytes, series: seriesOf(recipe) };
   const ask = (question: unknown) => {
     const named = question as NamedChunk;
     return wanted(named.id, named.lengthBytes);
   };
   const result = await pool.run({ request, transfer: [packed.buffer], bytes: lengthBytes, ask });
   return result as SealedChunk;
+}
+
+/** A chunk of a large file is one range of it, and padding at its end. */
+function seriesOf({ pieces, lengthBytes }: ChunkRecipe): string | undefined {
+  const [first, ...rest] = pieces;
+  if (first?.kind !== 'range' || rest.some((piece) => piece.kind === 'range')) return undefined;
+  return first.length * 2 > lengthBytes ? first.path.toString() : undefined;
 }

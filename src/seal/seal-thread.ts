@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { workerData } from 'node:worker_threads';
 import type { AgeSealer } from './age.ts';
 import { ageSealWith } from './age.ts';
-import { compress } from './compress.ts';
+import { BestMemory } from './best-memory.ts';
 import { readPieces } from './read-pieces.ts';
 import type { NamedChunk, SealRequest, SealThreadData, ThreadSealed } from './seal-pool.ts';
 import { chunkId } from './small.ts';
@@ -13,10 +13,12 @@ import type { StepOutcome } from './thread-messages.ts';
 
 interface HeldChunk extends NamedChunk {
   readonly buffer: Buffer;
+  readonly series: string | undefined;
 }
 
 const data = workerData as SealThreadData;
 const sealer: AgeSealer = { fileKey: data.fileKey, header: data.header };
+const memory = new BestMemory(data.level);
 const held = new Map<number, HeldChunk>();
 /** Buffers are used again: a fresh one for every chunk would have to be zeroed by the kernel, page by page. */
 const spare: Buffer[] = [];
@@ -32,25 +34,25 @@ function takeBuffer(length: number): Buffer {
 }
 
 function request(job: number, body: unknown): StepOutcome {
-  const { packed, lengthBytes } = body as SealRequest;
+  const { packed, lengthBytes, series } = body as SealRequest;
   const buffer = takeBuffer(lengthBytes);
   const plain = buffer.subarray(0, lengthBytes);
   // Held before reading, so that a failure gives the buffer back.
-  held.set(job, { id: '', lengthBytes, changed: [], buffer });
+  held.set(job, { id: '', lengthBytes, changed: [], buffer, series });
   const changed = readPieces(packed, plain);
   const named: NamedChunk = { id: chunkId(data.chunkIdKey, plain), lengthBytes, changed };
-  held.set(job, { ...named, buffer });
+  held.set(job, { ...named, buffer, series });
   return { type: 'ask', body: named };
 }
 
 function answer(job: number, wanted: unknown): StepOutcome {
   const chunk = held.get(job);
   if (chunk === undefined) throw new Error('a chunk was answered for that is not held');
-  const { id, lengthBytes, changed, buffer } = chunk;
+  const { id, lengthBytes, changed, buffer, series } = chunk;
   const base = { id, lengthBytes, changed };
   if (wanted !== true)
     return { type: 'done', body: { ...base, sealed: undefined } satisfies ThreadSealed, transfer: [] };
-  const packed = compress(buffer.subarray(0, lengthBytes), data.level);
+  const packed = memory.compress(buffer.subarray(0, lengthBytes), series);
   const sealed = ageSealWith(sealer, packed);
   freeNow(packed);
   const sealedSha256 = hash('sha256', sealed);
