@@ -104,6 +104,11 @@ export const FAILURES = {
   WrongIdentity: { waitingHelps: false, hint: 'Use the age identity that belongs to a recipient of this vault.' },
   SweepRunning: { waitingHelps: true, hint: 'Captures wait until the sweep is done; if it died, run prune again.' },
   CaptureSuperseded: { waitingHelps: false, hint: 'A sweep settled this capture; start the backup again.' },
+  // Write-ahead log
+  WalConflict: {
+    waitingHelps: false,
+    hint: 'Two servers of one origin write the same timeline: stop one, or give it a component of its own.',
+  },
   // Restore
   TargetNotEmpty: { waitingHelps: false, hint: 'Choose an empty target, or approve replacing what is there.' },
   UnsafePath: { waitingHelps: false, hint: 'The archive names a path outside its target; it was refused.' },

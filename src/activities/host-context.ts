@@ -2,15 +2,23 @@
 import { connectDocker } from '../docker/connect.ts';
 import type { DockerHost } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
+import type { WalSource } from '../part.ts';
 import type { KindContext } from '../sources/kinds/component.ts';
 import { openStore, type Store } from '../stores/index.ts';
 import { stateDirectory } from '../system/home.ts';
 import { loadSystem, resolveSecret, type Component, type System } from '../system/index.ts';
-import { openReaderVault, openWriterVault, parseChunkIdKey } from '../vault/index.ts';
+import {
+  openReaderVault,
+  openWalSource,
+  openWalWriter,
+  openWriterVault,
+  parseChunkIdKey,
+  type WalWriter,
+} from '../vault/index.ts';
 import { readCatalogue } from '../vault/catalogue.ts';
 import { readHead } from '../vault/head.ts';
 import { readTrustRoots } from '../vault/trust.ts';
-import type { CatalogueEntry, ReaderVault, WriterVault } from '../vault/types.ts';
+import type { CatalogueEntry, ReaderKeys, ReaderVault, WriterKeys, WriterVault } from '../vault/types.ts';
 import type { Run } from './shell.ts';
 
 export interface HostContext {
@@ -25,9 +33,26 @@ export interface HostContext {
   catalogue(system: System, store: string, options: { plan?: string; signal: AbortSignal }): Promise<CatalogueEntry[]>;
   /** Opens the vault for reading, and closes it and its threads at the end. */
   withReader<T>(system: System, store: string, use: (vault: ReaderVault) => Promise<T>): Promise<T>;
+  /** Opens a component's write-ahead log for storing, with the vault it lies in, and closes both at the end. */
+  withWalWriter<T>(system: System, where: WalOf, use: (writer: WalWriter) => Promise<T>): Promise<T>;
+  /**
+   * The write-ahead log of one cluster for reading, for as long as `use` runs; undefined when the store has none. Throws
+   * SecretMissing on a host without an identity.
+   */
+  withWalSource<T>(
+    system: System,
+    where: WalOf & { readonly systemIdentifier: string },
+    use: (source: WalSource | undefined) => Promise<T>,
+  ): Promise<T>;
   /** For the kinds of components. */
   kindContext(system: System, run: Run): KindContext;
   close(): Promise<void>;
+}
+
+/** Where the write-ahead log of a component lies. */
+export interface WalOf {
+  readonly store: string;
+  readonly component: string;
 }
 
 /** Long enough to serve one operation's activities, short enough that threads don't idle between two. */
@@ -45,6 +70,8 @@ export function createHostContext(host: string): HostContext {
     withWriter: (system, store, use) => writers.with(system, store, use),
     catalogue,
     withReader,
+    withWalWriter,
+    withWalSource,
     kindContext: (system, run) => ({
       signal: run.signal,
       report: run.report,
@@ -73,21 +100,21 @@ async function openStoreOf(system: System, name: string): Promise<Store> {
   throw new HoldfastError('BadInput', `${system.name} has no store ${name}; it has ${known}`);
 }
 
-async function openWriter(system: System, storeName: string): Promise<{ vault: WriterVault; store: Store }> {
-  const { keys } = system;
+async function writerKeys({ keys }: System): Promise<WriterKeys> {
   const [chunkIdKey, signerKey] = await Promise.all([resolveSecret(keys.chunkIdKey), resolveSecret(keys.signer)]);
+  const { recipients, rootFingerprint } = keys;
+  return { recipients, chunkIdKey: parseChunkIdKey(chunkIdKey), signerKey, rootFingerprint };
+}
+
+async function openWriter(system: System, storeName: string): Promise<{ vault: WriterVault; store: Store }> {
+  const keys = await writerKeys(system);
   const store = await openStoreOf(system, storeName);
   try {
     const vault = await openWriterVault({
       store,
       system: system.name,
       stateDirectory: stateDirectory(system.name),
-      keys: {
-        recipients: keys.recipients,
-        chunkIdKey: parseChunkIdKey(chunkIdKey),
-        signerKey,
-        rootFingerprint: keys.rootFingerprint,
-      },
+      keys,
     });
     return { vault, store };
   } catch (error) {
@@ -111,17 +138,56 @@ async function catalogue(
   }
 }
 
-async function withReader<T>(system: System, name: string, use: (vault: ReaderVault) => Promise<T>): Promise<T> {
+async function withWalWriter<T>(system: System, where: WalOf, use: (writer: WalWriter) => Promise<T>): Promise<T> {
+  const keys = await writerKeys(system);
+  const store = await openStoreOf(system, where.store);
+  try {
+    const writer = await openWalWriter({ store, system: system.name, component: where.component, keys });
+    try {
+      return await use(writer);
+    } finally {
+      await writer.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+async function withWalSource<T>(
+  system: System,
+  where: WalOf & { readonly systemIdentifier: string },
+  use: (source: WalSource | undefined) => Promise<T>,
+): Promise<T> {
+  const keys = await readerKeys(system);
+  const store = await openStoreOf(system, where.store);
+  try {
+    const { component, systemIdentifier } = where;
+    const source = await openWalSource({ store, system: system.name, keys, component, systemIdentifier });
+    try {
+      return await use(source);
+    } finally {
+      await source?.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+async function readerKeys(system: System): Promise<ReaderKeys> {
   const { identity, rootFingerprint } = system.keys;
   if (identity === undefined) {
     throw new HoldfastError('SecretMissing', `this host holds no identity that reads the backups of ${system.name}`, {
       hint: 'Name one as keys.identity in the system file, or do this on a host that has one.',
     });
   }
-  const identities = identitiesIn(await resolveSecret(identity));
+  return { identities: identitiesIn(await resolveSecret(identity)), rootFingerprint };
+}
+
+async function withReader<T>(system: System, name: string, use: (vault: ReaderVault) => Promise<T>): Promise<T> {
+  const keys = await readerKeys(system);
   const store = await openStoreOf(system, name);
   try {
-    const vault = await openReaderVault({ store, system: system.name, keys: { identities, rootFingerprint } });
+    const vault = await openReaderVault({ store, system: system.name, keys });
     try {
       return await use(vault);
     } finally {

@@ -13,6 +13,7 @@ export const NAMESPACES = {
   manifest: 'holdfast-manifest',
   tombstone: 'holdfast-tombstone',
   proof: 'holdfast-proof',
+  wal: 'holdfast-wal',
 } as const;
 export type Namespace = (typeof NAMESPACES)[keyof typeof NAMESPACES];
 

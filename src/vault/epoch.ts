@@ -93,7 +93,8 @@ export async function openEpoch(store: Store, epoch: string, identities: readonl
   return opened;
 }
 
-function idKeyOf(epoch: string, chunkIdKey: Uint8Array): Uint8Array {
+/** For records of another epoch that the same chunk-id key made. */
+export function idKeyOf(epoch: string, chunkIdKey: Uint8Array): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', chunkIdKey, '', `holdfast chunk ids ${epoch}`, KEY_BYTES));
 }
 

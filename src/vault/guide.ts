@@ -127,8 +127,39 @@ while read -r path; do
   tar --numeric-owner --xattrs '--xattrs-include=*' --acls -xpf "$WORK/artifacts.d/$path" -C "$target"
   echo "unpacked $path into $target"
 done <"$WORK/tars"
+${'```'}
+
+## 6. Put the write-ahead log together
+
+Only where PostgreSQL's log was stored continuously: wal/COMPONENT/SYSTEM-IDENTIFIER/TIMELINE/. Each object is one line
+with a signed record and then a sealed piece of one file of pg_wal; pieces may overlap. What was not stored is zeros.
+
+${'```'}sh
+if [ -d wal ]; then
+  sed 's/holdfast-manifest/holdfast-wal/' "$WORK/allowed_signers" >"$WORK/allowed_wal"
+  find wal -type f ! -name '*.json' | LC_ALL=C sort >"$WORK/pieces"
+  while read -r piece; do
+    head -n 1 "$piece" | jq -j .body >"$WORK/body"
+    head -n 1 "$piece" | jq -r .signature >"$WORK/signature"
+    SIGNED_AT=$(jq -r '.receivedAt | gsub("[-:TZ]|[.][0-9]+"; "")' "$WORK/body")
+    ssh-keygen -Y verify -f "$WORK/allowed_wal" -I holdfast -n holdfast-wal -O "verify-time=${'$'}{SIGNED_AT}Z" \
+      -s "$WORK/signature" <"$WORK/body" >"$WORK/check" || fail "the signature of $piece does not hold"
+    [ "$(jq -r .key "$WORK/body")" = "$piece" ] || fail "$piece was written under another name"
+    tail -n +2 "$piece" >"$WORK/sealed"
+    unseal "$WORK/sealed" >"$WORK/plain"
+    file="$WORK/wal.d/$(echo "$piece" | cut -d / -f 2,3)/$(jq -r .file "$WORK/body")"
+    mkdir -p "$(dirname "$file")"
+    [ -f "$file" ] || dd if=/dev/null of="$file" bs=1 count=0 seek="$(jq -r .fileBytes "$WORK/body")" 2>"$WORK/check"
+    dd if="$WORK/plain" of="$file" bs=1M oflag=seek_bytes seek="$(jq -r .start "$WORK/body")" conv=notrunc 2>"$WORK/check"
+  done <"$WORK/pieces"
+  rm -f "$WORK/pieces" "$WORK/sealed" "$WORK/plain" "$WORK/allowed_wal"
+fi
 rm -f "$WORK/unsealed" "$WORK/list".* "$WORK/ids".* "$WORK/chunks" "$WORK/body" "$WORK/signature" "$WORK/check"
 ${'```'}
+
+To recover a cluster to a point in time: unpack its base backup into an empty data directory, set there
+restore_command = 'cp WORK/wal.d/COMPONENT/SYSTEM-IDENTIFIER/%f %p' with the right directory, archive_mode = off and the
+recovery_target you want in postgresql.auto.conf, create an empty recovery.signal, and start the server.
 
 The data is in WORK: trees/ and artifacts.d/, one directory a component; system.yaml is the system's file, which says
 what belongs where. Put it in place with the services stopped. For a Docker volume copy the tree into the volume's

@@ -13,4 +13,16 @@ export {
 export { parseRecoveryKit, recoveryKit, type KitStore, type RecoveryKit } from './kit.ts';
 export { openReaderVault, type ReaderVaultOptions } from './reader.ts';
 export type * from './types.ts';
+export {
+  explainGaps,
+  rangeText,
+  readWalEnd,
+  readWalInventory,
+  type WalCluster,
+  type WalGap,
+  type WalInterval,
+} from './wal-inventory.ts';
+export { WAL_BLOCK_BYTES, type WalPlace, type WalRange } from './wal-names.ts';
+export { openWalSource, type ClosableWalSource, type WalReaderOptions } from './wal-reader.ts';
+export { openWalWriter, type WalPiece, type WalWriter, type WalWriterOptions } from './wal-writer.ts';
 export { openWriterVault, type WriterVaultOptions } from './writer.ts';

@@ -13,11 +13,13 @@ export interface TrustRoots {
   readonly refused: readonly { readonly key: string; readonly why: string }[];
 }
 
+const EVERYTHING: readonly Namespace[] = Object.values(NAMESPACES).filter((one) => one !== NAMESPACES.signer);
+
 /** What a role may claim. */
 const CLAIMS: Record<SignerRole, readonly Namespace[]> = {
-  capture: [NAMESPACES.manifest, NAMESPACES.tombstone, NAMESPACES.proof, NAMESPACES.capture, NAMESPACES.key],
+  capture: EVERYTHING,
   keeper: [NAMESPACES.tombstone, NAMESPACES.proof, NAMESPACES.capture],
-  operator: [NAMESPACES.manifest, NAMESPACES.tombstone, NAMESPACES.proof, NAMESPACES.capture, NAMESPACES.key],
+  operator: EVERYTHING,
 };
 
 /**
@@ -67,6 +69,24 @@ export function checkClaim(
     const span = `${statement.validFrom} to ${statement.validUntil}`;
     throw untrusted(`its signer ${statement.name} was admitted from ${span}, and it is of ${options.at}`);
   }
+}
+
+/** Throws Untrusted when the root has not admitted this key for capturing, now. `place` is for people. */
+export function requireAdmitted(roots: TrustRoots, fingerprint: string, place: string): void {
+  const statement = roots.signers.get(fingerprint);
+  const now = Date.now();
+  const why =
+    statement === undefined
+      ? (roots.refused[0]?.why ?? 'the root has not admitted it')
+      : statement.role === 'keeper'
+        ? `its role is ${statement.role}`
+        : now > Date.parse(statement.validUntil) || now < Date.parse(statement.validFrom)
+          ? `it was admitted from ${statement.validFrom} to ${statement.validUntil}`
+          : undefined;
+  if (why === undefined) return;
+  throw new HoldfastError('Untrusted', `${place}: the signer ${fingerprint} may not capture: ${why}`, {
+    hint: 'Admit the signer with the offline root key, or correct the root fingerprint in the system file.',
+  });
 }
 
 function judgeStatement(

@@ -17,7 +17,7 @@ import { backupIdOf, captureKeyOf, FORMAT, manifestKeyOf, proofKeyOf, sha256Hex 
 import { ObjectsHere } from './objects-here.ts';
 import { verifyPresence } from './presence.ts';
 import { refuseDuringSweep } from './sweeps.ts';
-import { readTrustRoots, type TrustRoots } from './trust.ts';
+import { readTrustRoots, requireAdmitted, type TrustRoots } from './trust.ts';
 import type {
   ArtifactRef,
   CaptureProgress,
@@ -56,7 +56,7 @@ export async function openWriterVault(options: WriterVaultOptions): Promise<Writ
   const signer = signerOf(keys.signerKey);
   const epoch = epochOf(keys.recipients, keys.chunkIdKey);
   const roots = await readTrustRoots(store, head.vaultId, keys.rootFingerprint);
-  requireAdmitted(roots, signer, store);
+  requireAdmitted(roots, signer.fingerprint, store.label);
   await ensureKeyRecord(store, head.vaultId, keys, signer);
   const directory = join(options.stateDirectory, 'vaults', head.vaultId);
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -274,23 +274,6 @@ class Writer implements WriterVault {
       holdfastVersion: HOLDFAST_VERSION,
     };
   }
-}
-
-function requireAdmitted(roots: TrustRoots, signer: Signer, store: Store): void {
-  const statement = roots.signers.get(signer.fingerprint);
-  const now = Date.now();
-  const why =
-    statement === undefined
-      ? (roots.refused[0]?.why ?? 'the root has not admitted it')
-      : statement.role === 'keeper'
-        ? `its role is ${statement.role}`
-        : now > Date.parse(statement.validUntil) || now < Date.parse(statement.validFrom)
-          ? `it was admitted from ${statement.validFrom} to ${statement.validUntil}`
-          : undefined;
-  if (why === undefined) return;
-  throw new HoldfastError('Untrusted', `${store.label}: the signer ${signer.fingerprint} may not capture: ${why}`, {
-    hint: 'Admit the signer with the offline root key, or correct the root fingerprint in the system file.',
-  });
 }
 
 function refuseTombstone(found: AtManifestKey, key: string): Extract<AtManifestKey, { kind: 'manifest' }> {

@@ -9,14 +9,18 @@ import {
   generateKeys,
   initVault,
   openReaderVault,
+  openWalSource,
+  openWalWriter,
   openWriterVault,
   parseChunkIdKey,
   type ArtifactRef,
   type CaptureTicket,
+  type ClosableWalSource,
   type ComponentRecord,
   type ReaderVault,
   type StoreCounts,
   type VaultKeySet,
+  type WalWriter,
   type WriterVault,
 } from '../../src/vault/index.ts';
 
@@ -35,6 +39,8 @@ export interface TestVault extends AsyncDisposable {
   /** The writer reads and writes through `store` unless another is given. */
   writer(options?: { store?: Store; statePath?: string }): Promise<WriterVault>;
   reader(options?: { store?: Store; identity?: string; rootFingerprint?: string }): Promise<ReaderVault>;
+  walWriter(component: string, options?: { store?: Store }): Promise<WalWriter>;
+  walSource(component: string, systemIdentifier: string): Promise<ClosableWalSource | undefined>;
 }
 
 const DAY_MS = 86_400_000;
@@ -63,6 +69,12 @@ export async function makeTestVault(): Promise<TestVault> {
       },
     ],
   });
+  const writerKeys = {
+    recipients,
+    chunkIdKey,
+    signerKey: keys.signer.privateKey,
+    rootFingerprint: keys.root.fingerprint,
+  };
   return {
     directory,
     storePath,
@@ -75,7 +87,7 @@ export async function makeTestVault(): Promise<TestVault> {
       openWriterVault({
         store: options.store ?? store,
         system: SYSTEM,
-        keys: { recipients, chunkIdKey, signerKey: keys.signer.privateKey, rootFingerprint: keys.root.fingerprint },
+        keys: writerKeys,
         stateDirectory: options.statePath ?? statePath,
       }),
     reader: (options = {}) =>
@@ -86,6 +98,16 @@ export async function makeTestVault(): Promise<TestVault> {
           identities: [options.identity ?? keys.operations.identity],
           rootFingerprint: options.rootFingerprint ?? keys.root.fingerprint,
         },
+      }),
+    walWriter: (component, options = {}) =>
+      openWalWriter({ store: options.store ?? store, system: SYSTEM, component, keys: writerKeys }),
+    walSource: (component, systemIdentifier) =>
+      openWalSource({
+        store,
+        system: SYSTEM,
+        component,
+        systemIdentifier,
+        keys: { identities: [keys.operations.identity], rootFingerprint: keys.root.fingerprint },
       }),
     async [Symbol.asyncDispose]() {
       await store.close();

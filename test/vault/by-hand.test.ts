@@ -16,12 +16,30 @@ const run = promisify(execFile);
 
 /** What RECOVERY.md names, and what every Debian has anyway. */
 const TOOLS = ['jq', 'age', 'zstd', 'tar', 'ssh-keygen'];
-const BASICS = ['sh', 'mkdir', 'ls', 'sort', 'grep', 'cat', 'tail', 'cut', 'tr', 'wc', 'dirname', 'rm', 'find'];
+const BASICS = [
+  'sh',
+  'mkdir',
+  'ls',
+  'sort',
+  'grep',
+  'cat',
+  'tail',
+  'cut',
+  'tr',
+  'wc',
+  'dirname',
+  'rm',
+  'find',
+  'sed',
+  'head',
+  'dd',
+];
 
 let vault: TestVault;
 let toolbox: string;
 let manifestKey: string;
 const dump = noise(7, 7_000_000);
+const log = noise(8, 100_000);
 
 beforeAll(async () => {
   vault = await makeTestVault();
@@ -38,6 +56,7 @@ beforeAll(async () => {
   expect(made.refs[1]?.depth).toBe(2);
   await writer.abandon(await writer.begin({ captureId: 'run-2', plan: 'daily', startedAtMs: Date.now() + 60_000 }));
   await writer.close();
+  await storeLog();
 });
 
 afterAll(async () => {
@@ -55,6 +74,11 @@ describe('[M5] the commands of the RECOVERY.md that lies in a vault, without Hol
     expect((await readFile(join(work, 'artifacts.d/ledger/empty.bin'))).length).toBe(0);
     expect(await readFile(join(work, 'trees/ledger/tree/a b/file'), 'utf8')).toBe('hello\n');
     expect(await readFile(join(work, 'system.yaml'), 'utf8')).toContain('stack-under-test');
+    const segment = await readFile(join(work, 'wal.d/ledger/7400/000000010000000000000003'));
+    expect(segment.length).toBe(1024 * 1024);
+    expect(segment.subarray(0, log.length).equals(log)).toBe(true);
+    expect(segment.subarray(log.length).every((byte) => byte === 0)).toBe(true);
+    expect(await readFile(join(work, 'wal.d/ledger/7400/00000001.history'), 'utf8')).toBe('made up\n');
   });
 
   test('the escrow identity opens it as well', async () => {
@@ -80,6 +104,22 @@ describe('[M5] the commands of the RECOVERY.md that lies in a vault, without Hol
     await expect(failed).rejects.toMatchObject({ stderr: expect.stringContaining('does not hold') as string });
   });
 });
+
+/** The beginning of a segment, in pieces that overlap. */
+async function storeLog(): Promise<void> {
+  const writer = await vault.walWriter('ledger');
+  const common = { systemIdentifier: '7400', timeline: 1, receivedAtMs: Date.now() };
+  for (const [from, to] of [
+    [0, 1_000],
+    [0, 90_000],
+    [90_000, 100_000],
+  ] as const) {
+    const piece = { ...common, segmentBytes: 1024 * 1024, from: 0x300000n + BigInt(from), bytes: log.slice(from, to) };
+    expect(await writer.storeRange(piece)).toBe('written');
+  }
+  await writer.storeHistory({ ...common, bytes: Buffer.from('made up\n') });
+  await writer.close();
+}
 
 /** Nodes end where an id says so; the id depends on the vault's key, so one is searched. */
 function chunkThatEndsANode(): Uint8Array {
