@@ -8,6 +8,7 @@ const PIECE_BYTES = 64 * 1024;
 const TAG_BYTES = 16;
 const NONCE_BYTES = 16;
 const SEALED_PIECE_BYTES = PIECE_BYTES + TAG_BYTES;
+const NO_ROOM = Buffer.alloc(0);
 const AEAD = { authTagLength: TAG_BYTES } as const;
 
 function pieceCount(plainBytes: number): number {
@@ -38,14 +39,18 @@ export function sealPayload(fileKey: Uint8Array, plain: Uint8Array, out: Uint8Ar
   }
 }
 
-/** The plain bytes of a payload. Throws ObjectCorrupt when a byte was changed, cut off, added or moved. */
-export function openPayload(fileKey: Uint8Array, payload: Uint8Array): Buffer {
+/**
+ * The plain bytes of a payload, in `room` when they fit into it, else in a buffer of their own. Throws ObjectCorrupt when
+ * a byte was changed, cut off, added or moved.
+ */
+export function openPayload(fileKey: Uint8Array, payload: Uint8Array, room = NO_ROOM): Buffer {
   const total = payload.length - NONCE_BYTES;
   const pieces = Math.ceil(total / SEALED_PIECE_BYTES);
   const lastBytes = total - (pieces - 1) * SEALED_PIECE_BYTES - TAG_BYTES;
   if (pieces < 1 || lastBytes < 0 || (lastBytes === 0 && pieces > 1)) throw broken('its payload is cut off');
   const key = hkdf(fileKey, payload.subarray(0, NONCE_BYTES), 'payload');
-  const plain = Buffer.allocUnsafeSlow(total - pieces * TAG_BYTES);
+  const plainBytes = total - pieces * TAG_BYTES;
+  const plain = plainBytes <= room.length ? room.subarray(0, plainBytes) : Buffer.allocUnsafeSlow(plainBytes);
   for (let index = 0; index < pieces; index += 1) {
     const start = NONCE_BYTES + index * SEALED_PIECE_BYTES;
     const end = Math.min(start + SEALED_PIECE_BYTES, payload.length);

@@ -44,9 +44,10 @@ export class AgeOpener {
     this.#identities = identities;
   }
 
-  open(sealed: Uint8Array): Buffer {
+  /** The plain bytes, which lie in `room` when they fit into it, else in a buffer of their own. */
+  open(sealed: Uint8Array, room?: Buffer<ArrayBuffer>): Buffer {
     const length = headerLength(sealed);
-    return openPayload(this.#fileKey(sealed.subarray(0, length)), sealed.subarray(length));
+    return openPayload(this.#fileKey(sealed.subarray(0, length)), sealed.subarray(length), room);
   }
 
   #fileKey(header: Uint8Array): Buffer {

@@ -10,4 +10,5 @@ export { generateSshKeyPair, sshFingerprint, sshPublicKeyOf } from './ssh-key.ts
 export type { SshKeyPair } from './ssh-key.ts';
 export { inspectSshSignature, signSsh, verifySsh } from './ssh-signature.ts';
 export type { SshSignatureInfo } from './ssh-signature.ts';
-export type { OpenPool, OpenPoolOptions, SealedChunk, SealPool, SealPoolOptions } from './types.ts';
+export type { ExpectedChunk, OpenPool, OpenPoolOptions, SealedSource } from './types.ts';
+export type { SealedChunk, SealPool, SealPoolOptions } from './types.ts';

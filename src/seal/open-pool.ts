@@ -2,16 +2,18 @@
 import { MAX_CHUNK_BYTES } from '../part.ts';
 import { parseIdentities } from './age-keys.ts';
 import { held, ThreadPool } from './thread-pool.ts';
-import type { OpenPool, OpenPoolOptions } from './types.ts';
+import type { ExpectedChunk, OpenPool, OpenPoolOptions, SealedSource } from './types.ts';
 
 export interface OpenThreadData {
   readonly identities: readonly string[];
   readonly chunkIdKey: Uint8Array | undefined;
 }
 
-export type OpenRequest = { readonly id: string; readonly lengthBytes: number } & (
-  { readonly sealed: Uint8Array; readonly path?: undefined } | { readonly sealed?: undefined; readonly path: string }
-);
+export interface OpenRequest extends ExpectedChunk {
+  readonly sealed: SealedSource;
+  /** False: only the verdict is wanted. */
+  readonly give: boolean;
+}
 
 const PER_THREAD = { jobsPerThread: 8, bytesPerThread: 3 * MAX_CHUNK_BYTES } as const;
 
@@ -26,14 +28,14 @@ export function createOpenPool(options: OpenPoolOptions): OpenPool {
   };
   const entry = new URL('./open-thread.ts', import.meta.url);
   const pool = new ThreadPool({ entry, workerData, threads: options.threads, ...PER_THREAD });
-  const run = (request: OpenRequest, transfer: readonly ArrayBuffer[]) =>
-    held(pool.run({ request, transfer, bytes: request.lengthBytes }) as Promise<Uint8Array>);
+  const run = (source: SealedSource, { id, lengthBytes }: ExpectedChunk, give: boolean) => {
+    const own = source instanceof Uint8Array ? transferable(source) : undefined;
+    const request: OpenRequest = { sealed: own ?? source, id, lengthBytes, give };
+    return held(pool.run({ request, transfer: own === undefined ? [] : [own.buffer], bytes: lengthBytes }));
+  };
   return {
-    open: (sealed, expect) => {
-      const own = transferable(sealed);
-      return run({ sealed: own, ...expect }, [own.buffer]);
-    },
-    openFile: (path, expect) => run({ path, ...expect }, []),
+    open: (sealed, expect) => run(sealed, expect, true) as Promise<Uint8Array>,
+    check: (sealed, expect) => run(sealed, expect, false) as Promise<void>,
     ready: () => pool.ready(),
     close: () => pool.close(),
   };

@@ -16,15 +16,19 @@ const opener = new AgeOpener(parseIdentities(data.identities));
 /** Headers for many recipients, and what zstd and age add to bytes that do not compress. */
 const SEALING_OVERHEAD_BYTES = 256 * 1024;
 const POOLED_BYTES = 64 * 1024;
+/** Used again for every chunk: fresh memory is dear. */
 let fileBuffer = Buffer.alloc(0);
+let packedBuffer = Buffer.alloc(0);
 
 function request(_job: number, body: unknown): StepOutcome {
   const asked = body as OpenRequest;
   try {
-    const sealed = asked.sealed ?? readWhole(asked.path, asked.lengthBytes);
-    const plain = openChunk(sealed, asked);
-    if (asked.sealed !== undefined) freeNow(asked.sealed);
-    return { type: 'done', body: plain, transfer: [plain.buffer] };
+    const { sealed } = asked;
+    const plain = openChunk(sealed instanceof Uint8Array ? sealed : readWhole(sealed.path, asked.lengthBytes), asked);
+    if (sealed instanceof Uint8Array) freeNow(sealed);
+    if (asked.give) return { type: 'done', body: plain, transfer: [plain.buffer] };
+    freeNow(plain);
+    return { type: 'done', body: undefined, transfer: [] };
   } catch (cause) {
     if (!(cause instanceof HoldfastError)) throw cause;
     throw new HoldfastError(cause.code, `Chunk ${asked.id}: ${cause.message}`, { cause: cause.cause });
@@ -33,9 +37,9 @@ function request(_job: number, body: unknown): StepOutcome {
 
 function openChunk(sealed: Uint8Array, asked: OpenRequest): Uint8Array<ArrayBuffer> {
   const { id, lengthBytes } = asked;
-  const packed = opener.open(sealed);
-  const plain = decompress(packed, lengthBytes, lengthBytes);
-  freeNow(packed);
+  mustFit(sealed.length, lengthBytes);
+  packedBuffer = roomFor(packedBuffer, sealed.length);
+  const plain = decompress(opener.open(sealed, packedBuffer), lengthBytes, lengthBytes);
   if (plain.length !== lengthBytes) {
     throw new HoldfastError('ObjectCorrupt', `it holds ${plain.length} bytes instead of ${lengthBytes}.`);
   }
@@ -46,14 +50,19 @@ function openChunk(sealed: Uint8Array, asked: OpenRequest): Uint8Array<ArrayBuff
   return lengthBytes < POOLED_BYTES ? Uint8Array.from(plain) : plain;
 }
 
+function mustFit(sealedBytes: number, plainBytes: number): void {
+  const limit = plainBytes + SEALING_OVERHEAD_BYTES;
+  if (sealedBytes <= limit) return;
+  throw new HoldfastError('ObjectCorrupt', `it has ${sealedBytes} bytes sealed, at most ${limit} can be.`);
+}
+
 /** The bytes of a small file, in a buffer that is used again for the next one. Throws ObjectMissing, ObjectCorrupt. */
 function readWhole(path: string, plainBytes: number): Uint8Array {
   const fd = openObject(path);
   try {
     const size = fstatSync(fd).size;
-    const limit = plainBytes + SEALING_OVERHEAD_BYTES;
-    if (size > limit) throw new HoldfastError('ObjectCorrupt', `its file has ${size} bytes, at most ${limit} can be.`);
-    if (fileBuffer.length < size) fileBuffer = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(size)));
+    mustFit(size, plainBytes);
+    fileBuffer = roomFor(fileBuffer, size);
     let got = 0;
     while (got < size) {
       const count = readSync(fd, fileBuffer, got, size - got, got);
@@ -64,6 +73,10 @@ function readWhole(path: string, plainBytes: number): Uint8Array {
   } finally {
     closeSync(fd);
   }
+}
+
+function roomFor(buffer: Buffer<ArrayBuffer>, bytes: number): Buffer<ArrayBuffer> {
+  return buffer.length < bytes ? Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes))) : buffer;
 }
 
 function openObject(path: string): number {

@@ -30,15 +30,23 @@ export interface SealPool {
   close(): Promise<void>;
 }
 
+/** Bytes, which are transferred and not usable afterwards; or a file of this machine that the thread reads itself. */
+export type SealedSource = Uint8Array | { readonly path: string };
+
+export interface ExpectedChunk {
+  readonly id: string;
+  readonly lengthBytes: number;
+}
+
 /** Opens chunks on threads. */
 export interface OpenPool {
   /**
-   * Throws WrongIdentity, ObjectCorrupt (age, zstd, length), never more than `lengthBytes` of memory for the plain
-   * bytes. With the chunk-id key the name is checked as well. `sealed` is transferred and not usable afterwards.
+   * Throws WrongIdentity, ObjectCorrupt (age, zstd, length), ObjectMissing (no such file); never more than `lengthBytes`
+   * of memory for the plain bytes. With the chunk-id key the name is checked as well.
    */
-  open(sealed: Uint8Array, expect: { id: string; lengthBytes: number }): Promise<Uint8Array>;
-  /** The same, of a file on this machine that the thread reads itself. Throws ObjectMissing as well. */
-  openFile(path: string, expect: { id: string; lengthBytes: number }): Promise<Uint8Array>;
+  open(sealed: SealedSource, expect: ExpectedChunk): Promise<Uint8Array>;
+  /** The same checks, and nothing comes back. */
+  check(sealed: SealedSource, expect: ExpectedChunk): Promise<void>;
   ready(): Promise<void>;
   close(): Promise<void>;
 }

@@ -198,6 +198,14 @@ export function exchangeNames(one: string, other: string): boolean {
   throw callError('renameat2', one);
 }
 
+/** A buffer whose address is a multiple of `alignment`, a power of two, as reading and writing past the page cache needs. */
+export function alignedBuffer(bytes: number, alignment: number): Buffer {
+  const room = Buffer.allocUnsafeSlow(bytes + alignment);
+  const over = Number(koffi.address(room) % BigInt(alignment));
+  const start = (alignment - over) % alignment;
+  return room.subarray(start, start + bytes);
+}
+
 /** Returns when all that was written to the filesystem of this open file is durable. Throws a CallError. */
 export function syncFilesystem(fd: number): void {
   if (calls().syncfs(fd) !== 0) throw callError('syncfs', `file descriptor ${fd}`);

@@ -1,7 +1,7 @@
 /** Reads an artifact back: ordered bytes, chunks opened side by side on threads, a bounded number of them in memory. */
 import { HoldfastError } from '../failures.ts';
 import type { ArtifactReader, MediaType } from '../part.ts';
-import type { OpenPool } from '../seal/index.ts';
+import type { ExpectedChunk, OpenPool, SealedSource } from '../seal/index.ts';
 import { chunksOf, type ListKeys, type Placed } from './lists.ts';
 import { objectKey } from './names.ts';
 import type { ObjectSource } from './sums.ts';
@@ -12,18 +12,35 @@ export const WINDOW_CHUNKS = 16;
 const WINDOW_BYTES = 16 * 1024 * 1024;
 
 /** Fetches and opens one chunk. Throws ObjectMissing, ObjectCorrupt, WrongIdentity. */
-export async function openChunk(
+export function openChunk(
   store: ObjectSource,
   pool: OpenPool,
-  chunk: { readonly id: string; readonly lengthBytes: number },
+  chunk: ExpectedChunk,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
+  return withSealed(store, chunk, (sealed) => pool.open(sealed, chunk), signal);
+}
+
+/** Fetches and opens one chunk to see whether it can be. Throws the same. */
+export function checkChunk(
+  store: ObjectSource,
+  pool: OpenPool,
+  chunk: ExpectedChunk,
+  signal?: AbortSignal,
+): Promise<void> {
+  return withSealed(store, chunk, (sealed) => pool.check(sealed, chunk), signal);
+}
+
+async function withSealed<T>(
+  store: ObjectSource,
+  chunk: ExpectedChunk,
+  use: (sealed: SealedSource) => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   const key = objectKey('chunks', chunk.id);
-  const expect = { id: chunk.id, lengthBytes: chunk.lengthBytes };
   try {
-    if (store.localPath !== undefined) return await pool.openFile(store.localPath(key), expect);
-    const sealed = await store.get(key, signal === undefined ? {} : { signal });
-    return await pool.open(sealed, expect);
+    if (store.localPath !== undefined) return await use({ path: store.localPath(key) });
+    return await use(await store.get(key, signal === undefined ? {} : { signal }));
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.details['key'] !== undefined) throw error;
     throw new HoldfastError(error.code, `${key}: ${error.message}`, {

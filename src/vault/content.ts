@@ -1,7 +1,7 @@
 /** Verification of content: every list and chunk of a backup is fetched, opened and compared with its name. */
 import { HoldfastError } from '../failures.ts';
 import type { Store } from '../stores/store.ts';
-import { openChunk, WINDOW_CHUNKS } from './artifact-reader.ts';
+import { checkChunk, WINDOW_CHUNKS } from './artifact-reader.ts';
 import { epochKeyPath } from './epoch.ts';
 import { readListNode, rootOf, type Placed } from './lists.ts';
 import { artifactsOf, getManifest, judgeManifest, parseAtManifestKey } from './manifest.ts';
@@ -116,7 +116,7 @@ class ContentWalk {
     if (this.failure !== undefined || signal.aborted) return;
     try {
       const key = objectKey('chunks', chunk.id);
-      await this.verdict.try(key, () => openChunk(source, this.epoch.pool, chunk, signal));
+      await this.verdict.try(key, () => checkChunk(source, this.epoch.pool, chunk, signal));
       this.verdict.checked(chunk.lengthBytes);
       this.progress(chunk.lengthBytes);
     } catch (error) {

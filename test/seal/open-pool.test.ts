@@ -38,7 +38,7 @@ describe('an open pool', () => {
       );
       const path = join(base, String(length));
       await writeFile(path, sealed);
-      const [fromFile, fromMemory] = await Promise.all([pool.openFile(path, expected), pool.open(sealed, expected)]);
+      const [fromFile, fromMemory] = await Promise.all([pool.open({ path }, expected), pool.open(sealed, expected)]);
       expect(plain.equals(fromFile)).toBe(true);
       expect(plain.equals(fromMemory)).toBe(true);
     }
@@ -97,10 +97,10 @@ describe('an open pool', () => {
 
   it('a file that is missing, or far too large for its chunk: ObjectMissing, ObjectCorrupt', async () => {
     const { expected } = chunk(Buffer.from('x'));
-    await expect(pool.openFile(join(base, 'none'), expected)).rejects.toMatchObject({ code: 'ObjectMissing' });
+    await expect(pool.open({ path: join(base, 'none') }, expected)).rejects.toMatchObject({ code: 'ObjectMissing' });
     await writeFile(join(base, 'huge'), Buffer.alloc(2 * 1024 * 1024));
-    await expect(pool.openFile(join(base, 'huge'), expected)).rejects.toMatchObject({ code: 'ObjectCorrupt' });
-    await expect(pool.openFile(base, expected)).rejects.toMatchObject({ name: 'HoldfastError' });
+    await expect(pool.open({ path: join(base, 'huge') }, expected)).rejects.toMatchObject({ code: 'ObjectCorrupt' });
+    await expect(pool.open({ path: base }, expected)).rejects.toMatchObject({ name: 'HoldfastError' });
   });
 
   it('an identity that is none: is refused before a thread starts', () => {

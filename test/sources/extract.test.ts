@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/failures.ts';
@@ -130,6 +140,30 @@ test('holes come back as holes, short runs of zeros as bytes, wherever the piece
     expect(allocatedBytes(join(place, 'file'))).toBeLessThan(150_000);
   }
 });
+
+test.each(['on a disk', 'in memory'])(
+  'a large file with holes and an odd length comes back equal, wherever the pieces end: %s',
+  async (where) => {
+    const data = noise(10_000_001, 'large');
+    data.fill(0, 2_000_000, 4_500_000);
+    data.fill(0, 9_000_000, 9_010_000);
+    writeFileSync(join(scratch.path, 'file'), data);
+    const { bytes } = await materialise(treeArtifact(join(scratch.path, 'file')));
+    const base = mkdtempSync(where === 'on a disk' ? join(scratch.path, 'large-') : '/dev/shm/holdfast-large-');
+    try {
+      for (const pieceBytes of [33_333, 1_000_000, 4_194_304]) {
+        const place = join(base, String(pieceBytes));
+        mkdirSync(place);
+        const reader = readerOf('a.tar', 'application/x-tar', bytes, pieceBytes);
+        await extractTar(() => reader.read(), place, { signal: never });
+        expect(readFileSync(join(place, 'file')).equals(data)).toBe(true);
+        expect(allocatedBytes(join(place, 'file'))).toBeLessThan(8_000_000);
+      }
+    } finally {
+      rmSync(base, { recursive: true });
+    }
+  },
+);
 
 test('many small files come back equal, links to the newest of them too', async () => {
   const source = join(scratch.path, 'source');

@@ -1,6 +1,7 @@
 /** Writes one file's contents: in as few calls as possible, and with holes where the contents are zeros. */
-import { closeSync, ftruncateSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync } from 'node:fs';
 import { beginWritingOut } from '../system-calls.ts';
+import { DirectWrites, writeAll } from './direct-writes.ts';
 
 const BLOCK = 4096;
 /** A shorter run of zeros is written: a hole costs more than it saves. */
@@ -9,18 +10,21 @@ const SHORTEST_HOLE = 4 * BLOCK;
 const SPARSE_FROM_BYTES = 64 * 1024;
 /** The kernel is asked to begin writing whenever this much is new. */
 const WRITE_OUT_BYTES = 16 * 1024 * 1024;
+/** Larger files are written past the page cache, where that is possible. */
+const DIRECT_FROM_BYTES = 8 * 1024 * 1024;
 
 const ZEROS = Buffer.alloc(SHORTEST_HOLE);
 
 export interface ContentOptions {
   /** The system calls beyond Node's are there. */
-  readonly canBeginWriting: boolean;
+  readonly hasCalls: boolean;
 }
 
 export class FileContents {
   readonly fd: number;
   private readonly sizeBytes: number;
   private readonly options: ContentOptions;
+  private readonly direct: DirectWrites | undefined;
   /** Where the next byte belongs. */
   private position = 0;
   /** Zeros just before the position that are not written yet. */
@@ -31,6 +35,7 @@ export class FileContents {
     this.fd = fd;
     this.sizeBytes = sizeBytes;
     this.options = options;
+    if (options.hasCalls && sizeBytes >= DIRECT_FROM_BYTES) this.direct = DirectWrites.open(fd);
   }
 
   write(bytes: Buffer): void {
@@ -53,10 +58,12 @@ export class FileContents {
 
   /** Brings the file to its full length. The descriptor stays open for its owner, mode and times. */
   finish(): void {
+    this.direct?.flush();
     if (this.zeros > 0) ftruncateSync(this.fd, this.sizeBytes);
   }
 
   close(): void {
+    this.direct?.close();
     closeSync(this.fd);
   }
 
@@ -66,16 +73,15 @@ export class FileContents {
     this.zeros = 0;
     this.writeAt(bytes, offset);
     const end = offset + bytes.length;
-    if (this.options.canBeginWriting && end - this.writtenOut >= WRITE_OUT_BYTES) {
+    if (this.direct === undefined && this.options.hasCalls && end - this.writtenOut >= WRITE_OUT_BYTES) {
       beginWritingOut(this.fd, this.writtenOut, end - this.writtenOut);
       this.writtenOut = end;
     }
   }
 
   private writeAt(bytes: Buffer, offset: number): void {
-    for (let done = 0; done < bytes.length;) {
-      done += writeSync(this.fd, bytes, done, bytes.length - done, offset + done);
-    }
+    if (this.direct === undefined) writeAll(this.fd, bytes, offset);
+    else this.direct.write(bytes, offset);
   }
 }
 

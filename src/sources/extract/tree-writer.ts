@@ -229,7 +229,7 @@ export class TreeWriter implements TarHandler {
     }
     const mode = creationMode(entry);
     const fd = openSync(pathArgument(this.at(path)), CREATE, mode);
-    const contents = new FileContents(fd, entry.sizeBytes, { canBeginWriting: this.by.calls });
+    const contents = new FileContents(fd, entry.sizeBytes, { hasCalls: this.by.calls });
     this.open = { contents, path, entry, createdMode: mode & ~this.umask, links: [] };
   }
 
