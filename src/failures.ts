@@ -81,6 +81,29 @@ export const FAILURES = {
     waitingHelps: false,
     hint: 'The restored or captured data failed its own check; choose another backup.',
   },
+  // PostgreSQL
+  PostgresUnreachable: {
+    waitingHelps: true,
+    hint: 'Check that the server runs and takes connections at this address; it is tried again.',
+  },
+  PostgresDenied: {
+    waitingHelps: false,
+    hint: 'Check the role in the system file; `holdfast grants <system> <component>` prints the rights it needs.',
+  },
+  PostgresVersion: {
+    waitingHelps: false,
+    hint: "Install the client programs of the server's release, or use those of its container.",
+  },
+  PostgresLocked: {
+    waitingHelps: true,
+    hint: 'Something holds a lock on what is to be read, such as a migration; it is tried again.',
+  },
+  PostgresConflict: {
+    waitingHelps: true,
+    hint: 'The standby had to choose between this query and its primary; raise max_standby_streaming_delay, or turn hot_standby_feedback on.',
+  },
+  PostgresRefused: { waitingHelps: true, hint: "The message above is the server's own; its log has more." },
+  PostgresToolFailed: { waitingHelps: true, hint: "The message above is the tool's own; the server's log has more." },
   // Vault and stores
   StoreUnreachable: { waitingHelps: true, hint: 'Check the network and the address of the store; it is tried again.' },
   StoreDenied: { waitingHelps: false, hint: 'Check the credentials and the policy of the store.' },

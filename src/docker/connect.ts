@@ -8,6 +8,7 @@ import { HoldfastError } from '../failures.ts';
 import { bounded } from './call.ts';
 import { answered } from './errors.ts';
 import type { CallSubject } from './errors.ts';
+import { startExec } from './exec.ts';
 import { containerFacts, matching, PROJECT_LABEL, volumeFacts } from './facts.ts';
 import { listen, loadArchive, saveArchive } from './streams.ts';
 import { logTail, runToEnd } from './run.ts';
@@ -124,6 +125,7 @@ export function connectDocker(options: ConnectOptions = {}): DockerHost {
     },
     logTail: (id, lines) => ask(about(id, 'read the log of'), () => logTail(docker, id, lines)),
     run: (spec) => runToEnd(docker, spec, timeoutMs),
+    exec: (id, spec) => startExec(docker, id, spec, timeoutMs),
     async version() {
       const answer = await ask({ kind: 'engine', doing: 'ask for the version' }, () => docker.version());
       return { engine: answer.Version, api: answer.ApiVersion };

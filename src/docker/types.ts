@@ -93,6 +93,11 @@ export interface DockerHost {
     timeoutMs: number;
     signal: AbortSignal;
   }): Promise<{ exitCode: number; output: string }>;
+  /**
+   * Starts a program in a running container. It is ended when the signal aborts, when its output is no longer read, and
+   * when this process dies.
+   */
+  exec(id: string, options: ExecOptions): Promise<RunningExec>;
   version(): Promise<{ engine: string; api: string }>;
   /** Everything the engine knows of a container, for inventories; undefined when there is none. */
   describe(id: string): Promise<ContainerInspectInfo | undefined>;
@@ -115,6 +120,24 @@ export interface DockerHost {
   /** Resolves when the engine is listening to; events from `sinceMs` on are delivered. Ends when the engine goes away. */
   events(options: EventFilter): Promise<AsyncIterable<DockerEvent>>;
   close(): void;
+}
+
+export interface ExecOptions {
+  readonly command: readonly string[];
+  /** Secrets may be here: the engine shows it to nobody afterwards. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: the container's own. */
+  readonly user?: string;
+  /** A program cannot tell an input that breaks off from one that ends: it is killed then, but may have acted. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
+export interface RunningExec {
+  /** To be read to its end; nothing is read ahead of the reader beyond small buffers. */
+  readonly stdout: AsyncIterable<Uint8Array>;
+  /** Settles after the last of stdout was read. A program killed by a signal has 128 and its number. */
+  readonly ended: Promise<{ readonly exitCode: number; readonly stderr: string }>;
 }
 
 export interface EventFilter {
