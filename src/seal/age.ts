@@ -17,9 +17,17 @@ export function createSealer(recipients: readonly string[]): AgeSealer {
   return { fileKey, header: writeHeader(fileKey, recipients) };
 }
 
-/** An age file in a buffer of its own, which can be transferred. */
-export function ageSealWith(sealer: AgeSealer, plain: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = Buffer.allocUnsafeSlow(sealer.header.length + payloadLength(plain.length));
+/** How long the age file of so many bytes is. */
+export function ageSealedLength(sealer: AgeSealer, plainBytes: number): number {
+  return sealer.header.length + payloadLength(plainBytes);
+}
+
+/** An age file in a buffer of its own, which can be transferred, or in `out`, which has its exact length. */
+export function ageSealWith(
+  sealer: AgeSealer,
+  plain: Uint8Array,
+  out: Uint8Array<ArrayBuffer> = Buffer.allocUnsafeSlow(ageSealedLength(sealer, plain.length)),
+): Uint8Array<ArrayBuffer> {
   out.set(sealer.header, 0);
   sealPayload(sealer.fileKey, plain, out, sealer.header.length);
   return out;

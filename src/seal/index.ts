@@ -11,4 +11,4 @@ export type { SshKeyPair } from './ssh-key.ts';
 export { inspectSshSignature, signSsh, verifySsh } from './ssh-signature.ts';
 export type { SshSignatureInfo } from './ssh-signature.ts';
 export type { ExpectedChunk, OpenPool, OpenPoolOptions, SealedSource } from './types.ts';
-export type { SealedChunk, SealPool, SealPoolOptions } from './types.ts';
+export type { SealedChunk, SealPool, SealPoolOptions, Wanted } from './types.ts';

@@ -28,10 +28,8 @@ export interface NamedChunk {
   readonly changed: readonly string[];
 }
 
-export interface ThreadSealed extends NamedChunk {
-  readonly sealed: Uint8Array<ArrayBuffer> | undefined;
-  readonly sealedSha256?: string;
-}
+export type ThreadSealed = Pick<SealedChunk, 'placedBytes' | 'sealedSha256'> &
+  NamedChunk & { readonly sealed: Uint8Array<ArrayBuffer> | undefined };
 
 /** Some being read or sealed, some waiting for their answers, some queued: a thread never waits for the main thread. */
 const PER_THREAD = { jobsPerThread: 8, bytesPerThread: 3 * MAX_CHUNK_BYTES } as const;

@@ -1,15 +1,20 @@
-/** A sealing thread: reads the pieces of a chunk, names it, asks whether it is wanted, compresses and seals it. */
+/**
+ * A sealing thread: reads the pieces of a chunk, names it, asks whether it is wanted, compresses and seals it, and writes
+ * it where it belongs when it is told the place.
+ */
 import { hash } from 'node:crypto';
 import { workerData } from 'node:worker_threads';
 import type { AgeSealer } from './age.ts';
-import { ageSealWith } from './age.ts';
+import { ageSealedLength, ageSealWith } from './age.ts';
 import { BestMemory } from './best-memory.ts';
+import { placeFile } from './place-file.ts';
 import { readPieces } from './read-pieces.ts';
 import type { NamedChunk, SealRequest, SealThreadData, ThreadSealed } from './seal-pool.ts';
 import { chunkId } from './small.ts';
 import { freeNow } from './free.ts';
 import { serveJobs } from './thread-messages.ts';
 import type { StepOutcome } from './thread-messages.ts';
+import type { FilePlace } from './types.ts';
 
 interface HeldChunk extends NamedChunk {
   readonly buffer: Buffer;
@@ -23,6 +28,7 @@ const held = new Map<number, HeldChunk>();
 /** Buffers are used again: a fresh one for every chunk would have to be zeroed by the kernel, page by page. */
 const spare: Buffer[] = [];
 const SMALLEST_BUFFER_BYTES = 256 * 1024;
+let sealedBuffer = Buffer.alloc(0);
 
 function takeBuffer(length: number): Buffer {
   const index = spare.findIndex((buffer) => buffer.length >= length);
@@ -50,13 +56,26 @@ function answer(job: number, wanted: unknown): StepOutcome {
   if (chunk === undefined) throw new Error('a chunk was answered for that is not held');
   const { id, lengthBytes, changed, buffer, series } = chunk;
   const base = { id, lengthBytes, changed };
-  if (wanted !== true)
+  if (wanted === false)
     return { type: 'done', body: { ...base, sealed: undefined } satisfies ThreadSealed, transfer: [] };
   const packed = memory.compress(buffer.subarray(0, lengthBytes), series);
-  const sealed = ageSealWith(sealer, packed);
+  const own = wanted === true;
+  const room = own ? undefined : sealedRoom(ageSealedLength(sealer, packed.length));
+  const sealed = ageSealWith(sealer, packed, room);
   freeNow(packed);
-  const sealedSha256 = hash('sha256', sealed);
-  return { type: 'done', body: { ...base, sealed, sealedSha256 } satisfies ThreadSealed, transfer: [sealed.buffer] };
+  const named = { ...base, sealedSha256: hash('sha256', sealed) };
+  if (!own && placeFile(wanted as FilePlace, sealed)) {
+    const body = { ...named, sealed: undefined, placedBytes: sealed.length } satisfies ThreadSealed;
+    return { type: 'done', body, transfer: [] };
+  }
+  const given = own ? sealed : Uint8Array.from(sealed);
+  return { type: 'done', body: { ...named, sealed: given } satisfies ThreadSealed, transfer: [given.buffer] };
+}
+
+/** A buffer that is used again for every chunk that this thread puts into its place itself. */
+function sealedRoom(length: number): Uint8Array<ArrayBuffer> {
+  if (sealedBuffer.length < length) sealedBuffer = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(length)));
+  return sealedBuffer.subarray(0, length);
 }
 
 function release(job: number): void {

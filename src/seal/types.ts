@@ -1,17 +1,28 @@
 /** Naming, compressing and sealing of chunks, on worker threads. The format is age v1 around zstd (RFC 8878). */
 import type { ChunkRecipe } from '../part.ts';
 
+/** Two paths of one filesystem: an object is written under the first, then gets the second as its name. */
+export interface FilePlace {
+  readonly temporary: string;
+  readonly target: string;
+}
+
+/** What becomes of a chunk that was named: nothing, sealed and handed back, or sealed and put there by the thread. */
+export type Wanted = boolean | FilePlace;
+
 export interface SealedChunk {
   /** 64 hex digits: HMAC-SHA-256 of the plain bytes under the chunk-id key. */
   readonly id: string;
   readonly lengthBytes: number;
   /**
-   * age(zstd(bytes)); undefined when `wanted` said no. Owned by the receiver, who may give it to `freeNow` (free.ts) once
+   * age(zstd(bytes)); undefined when `wanted` said no, and when the thread put it into its place. Owned by the receiver, who may give it to `freeNow` (free.ts) once
    * it is stored: the garbage collector takes its time, which costs a hundred MiB.
    */
   readonly sealed: Uint8Array | undefined;
-  /** SHA-256 of `sealed` (hex), where the thread that sealed it computed that as well. */
-  readonly sealedSha256?: string;
+  /** Length of what the thread put into its place; undefined when it did not, also when it could not. */
+  readonly placedBytes?: number | undefined;
+  /** SHA-256 of the sealed bytes (hex), where the thread that sealed it computed that as well. */
+  readonly sealedSha256?: string | undefined;
   /** Paths that were not as their expectation said while they were read. */
   readonly changed: readonly string[];
 }
@@ -24,7 +35,7 @@ export interface SealPool {
    */
   seal(
     recipe: ChunkRecipe,
-    wanted: (id: string, lengthBytes: number) => boolean | Promise<boolean>,
+    wanted: (id: string, lengthBytes: number) => Wanted | Promise<Wanted>,
   ): Promise<SealedChunk>;
   ready(): Promise<void>;
   close(): Promise<void>;

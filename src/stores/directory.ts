@@ -9,7 +9,7 @@ import { directoryFailure, errorCode, isMissing } from './directory-errors.ts';
 import { walk } from './directory-walk.ts';
 import { checkKey, checkPrefix, TEMPORARY_AREA } from './keys.ts';
 import { requireMount } from './mount.ts';
-import type { ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
+import type { HandedOut, ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
 import { syncFilesystem } from './sync-filesystem.ts';
 import { isContentAddressed, Unsynced } from './unsynced.ts';
 
@@ -137,6 +137,26 @@ class DirectoryStore implements Store {
     return join(this.#root, checkKey(key));
   }
 
+  async handOut(key: string): Promise<HandedOut> {
+    const target = this.localPath(key);
+    try {
+      await this.#inDirectory(this.#area, () => this.#unsynced.begin());
+    } catch (cause) {
+      throw directoryFailure(this.label, `write ${key}`, cause);
+    }
+    const over = (): void => {
+      this.#changes += 1;
+      this.#unsynced.end();
+    };
+    try {
+      await this.#makeDirectory(dirname(target));
+    } catch (cause) {
+      over();
+      throw directoryFailure(this.label, `write ${key}`, cause);
+    }
+    return { target, temporary: this.#temporary(), over };
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }
@@ -166,17 +186,21 @@ class DirectoryStore implements Store {
 
   /** With `flush` the bytes are durable before the name appears, so a record is never there without its content. */
   async #place(target: string, bytes: Uint8Array, options: PutOptions, flush: boolean): Promise<PutOutcome> {
-    const temporary = join(this.#area, `${process.pid}-${randomUUID()}`);
+    const temporary = this.#temporary();
     try {
       await this.#inDirectory(this.#area, () =>
         writeFile(temporary, bytes, { flag: 'wx', mode: 0o600, flush, signal: options.signal }),
       );
-      // Counted before the name appears: a sync that starts in between must not think there is nothing to do.
-      this.#changes += 1;
       return await this.#inDirectory(dirname(target), () => this.#publish(temporary, target, options, flush));
     } finally {
+      // Counted when it is over: a sync that began before the name appeared has not covered it.
+      this.#changes += 1;
       await unlinkIfThere(temporary);
     }
+  }
+
+  #temporary(): string {
+    return join(this.#area, `${process.pid}-${randomUUID()}`);
   }
 
   async #publish(temporary: string, target: string, options: PutOptions, flushed: boolean): Promise<PutOutcome> {

@@ -1,5 +1,7 @@
 /** Where the objects of vaults lie. One small interface; every store passes the same conformance suite. */
 
+import type { FilePlace } from '../seal/types.ts';
+
 export interface ObjectInfo {
   readonly key: string;
   readonly sizeBytes: number;
@@ -21,6 +23,12 @@ export interface PutOptions {
 }
 
 export type PutOutcome = 'written' | 'exists';
+
+/** Where a thread of this process may put one object itself, by `placeFile` of src/seal, instead of `put`. */
+export interface HandedOut extends FilePlace {
+  /** To be called once, whatever became of it: from here on a sync covers it. */
+  over(): void;
+}
 
 /**
  * Keys are `/`-separated, of the characters A-Z a-z 0-9 . _ - : and never contain `..` or an empty segment.
@@ -52,5 +60,10 @@ export interface Store {
   storedSha256?(key: string): Promise<string | undefined>;
   /** A path for programs on this machine to read the object by, where there is one. */
   localPath?(key: string): string;
+  /**
+   * For stores in a directory: a content-addressed object may be put there without its bytes going through here. It keeps
+   * the promises of a create-only `put`. Throws what `put` throws.
+   */
+  handOut?(key: string): Promise<HandedOut>;
   close(): Promise<void>;
 }

@@ -4,8 +4,8 @@ import { zstdCompressSync } from 'node:zlib';
 import { HoldfastError } from '../failures.ts';
 import type { ChunkRecipe } from '../part.ts';
 import { freeNow } from '../seal/free.ts';
-import { chunkId, sealBytes, type SealedChunk, type SealPool } from '../seal/index.ts';
-import type { PutOutcome, Store } from '../stores/store.ts';
+import { chunkId, sealBytes, type SealedChunk, type SealPool, type Wanted } from '../seal/index.ts';
+import type { HandedOut, PutOutcome, Store } from '../stores/store.ts';
 import type { Epoch } from './epoch.ts';
 import type { Stored } from './id-table.ts';
 import type { KnownObjects } from './known-objects.ts';
@@ -32,6 +32,10 @@ export interface ObjectWriterOptions {
 /** Who stores a chunk; others that want it wait for the promise. */
 interface Claim extends PromiseWithResolvers<undefined> {
   id: string | undefined;
+  /** Where the thread puts it by itself. */
+  place: HandedOut | undefined;
+  /** The threads are done with it, or stopped. */
+  sealed: boolean;
 }
 
 /** Shared by the sessions of one vault on this host: what one of them is storing, another waits for. */
@@ -50,12 +54,14 @@ export class ObjectWriter {
 
   /** Resolves when the chunk is in the store. Reads, names and seals on the pool's threads, unless it is tiny. */
   chunk(pool: () => SealPool, recipe: ChunkRecipe, tally: WriteTally, signal: AbortSignal): Promise<SealedChunk> {
-    const claim: Claim = { id: undefined, ...Promise.withResolvers<undefined>() };
+    const claim: Claim = { id: undefined, place: undefined, sealed: false, ...Promise.withResolvers<undefined>() };
     // Nobody may be waiting for it: the error reaches the caller by itself.
     claim.promise.catch(() => undefined);
-    const wanted = (id: string) => this.claims(claim, id);
     const bytes = tinyBytes(recipe);
-    const sealing = bytes === undefined ? pool().seal(recipe, wanted) : this.sealHere(bytes, wanted);
+    const sealing =
+      bytes === undefined
+        ? pool().seal(recipe, (id) => this.claims(claim, id) && this.place(claim, id))
+        : this.sealHere(bytes, (id) => this.claims(claim, id));
     // Apart, so that nothing holds the recipe's bytes while the chunk is on its way.
     return this.finishChunk(sealing, claim, tally, signal);
   }
@@ -67,6 +73,19 @@ export class ObjectWriter {
     return true;
   }
 
+  /** True where the store wants to have the bytes. */
+  private async place(claim: Claim, id: string): Promise<Wanted> {
+    claim.place = await this.options.store.handOut?.(objectKey('chunks', id));
+    // The threads were stopped meanwhile.
+    if (claim.sealed) claim.place?.over();
+    return claim.place === undefined || { temporary: claim.place.temporary, target: claim.place.target };
+  }
+
+  private giveBack(claim: Claim): void {
+    claim.sealed = true;
+    claim.place?.over();
+  }
+
   private async finishChunk(
     sealing: Promise<SealedChunk>,
     claim: Claim,
@@ -74,11 +93,14 @@ export class ObjectWriter {
     signal: AbortSignal,
   ): Promise<SealedChunk> {
     try {
-      const { sealed, sealedSha256, ...named } = await sealing;
-      if (claim.id === undefined) await this.reuse(named.id, tally);
-      else await this.putChunk(named.id, sealed, sealedSha256, tally, signal);
+      // Before it is noted as stored: a sync that begins then must find something to do.
+      const chunk = await sealing.finally(() => this.giveBack(claim));
+      if (claim.id === undefined) await this.reuse(chunk.id, tally);
+      else if (chunk.placedBytes !== undefined) await this.notePlaced(chunk, chunk.placedBytes, tally);
+      else await this.putChunk(chunk, tally, signal);
       claim.resolve(undefined);
-      return { ...named, sealed: undefined };
+      const { id, lengthBytes, changed } = chunk;
+      return { id, lengthBytes, changed, sealed: undefined };
     } catch (error) {
       claim.reject(error);
       throw error;
@@ -107,15 +129,19 @@ export class ObjectWriter {
     return Promise.resolve({ id, lengthBytes: bytes.length, sealed, changed: [] });
   }
 
+  private async notePlaced(chunk: SealedChunk, sizeBytes: number, tally: WriteTally): Promise<void> {
+    tally.storedBytes += sizeBytes;
+    tally.chunksNew += 1;
+    await this.known.add('chunks', chunk.id, { sizeBytes, sha256: chunk.sealedSha256 });
+  }
+
   private async putChunk(
-    id: string,
-    sealed: Uint8Array | undefined,
-    sha256: string | undefined,
+    { id, sealed, sealedSha256 }: SealedChunk,
     tally: WriteTally,
     signal: AbortSignal,
   ): Promise<void> {
     if (sealed === undefined) throw new HoldfastError('Internal', 'a wanted chunk came back without its bytes');
-    const outcome = await this.put('chunks', id, sealed, tally, signal, sha256);
+    const outcome = await this.put('chunks', id, sealed, tally, signal, sealedSha256);
     if (outcome === 'written') tally.chunksNew += 1;
     else tally.chunksReused += 1;
     // The pool gave it away, and the store is done with it.

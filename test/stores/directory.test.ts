@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { placeFile } from '../../src/seal/place-file.ts';
 import { directoryFailure } from '../../src/stores/directory-errors.ts';
 import { openStore } from '../../src/stores/index.ts';
 import type { Store } from '../../src/stores/index.ts';
@@ -52,6 +53,28 @@ describe('a directory store', () => {
     await store.sync();
     expect(await readdir(join(base, 'modes', '.tmp'))).toEqual([]);
     expect(store.localPath?.('chunks/ab/cd')).toBe(join(base, 'modes', 'chunks', 'ab', 'cd'));
+  });
+
+  it('an object handed out to a thread: lies there like any other and is synced; a taken name is left as it is', async () => {
+    const store = await open('handed-out');
+    const place = async (content: string): Promise<boolean> => {
+      const handed = await store.handOut?.('chunks/ab/cd');
+      if (handed === undefined) throw new Error('nothing was handed out');
+      const placed = placeFile(handed, Buffer.from(content));
+      handed.over();
+      return placed;
+    };
+    expect(await place('first')).toBe(true);
+    expect((await stat(join(base, 'handed-out', 'chunks/ab/cd'))).mode & 0o777).toBe(0o600);
+    expect(await readdir(join(base, 'handed-out', '.tmp'))).toEqual([expect.stringContaining('writing_')]);
+    await store.sync();
+    expect(await readdir(join(base, 'handed-out', '.tmp'))).toEqual([]);
+    expect(await place('second')).toBe(false);
+    expect(text(await store.get('chunks/ab/cd'))).toBe('first');
+    await rm(join(base, 'handed-out', 'chunks'), { recursive: true });
+    expect(await place('third')).toBe(false);
+    await store.sync();
+    expect(await readdir(join(base, 'handed-out', '.tmp'))).toEqual([]);
   });
 
   it('opening: makes nothing, and an absent directory lists as empty', async () => {
