@@ -1,9 +1,10 @@
 /** The command line: `holdfast <command>`. Its process ends with 0, 1 (the answer is no) or 2 (it could not be told). */
 import { enableCompileCache } from 'node:module';
 import { CommanderError } from 'commander';
+import { compileCacheDirectory } from './system/cache.ts';
 
 // Stripped and compiled files are kept by Node between runs; without a place to keep them it only starts more slowly.
-enableCompileCache();
+enableCompileCache(compileCacheDirectory());
 
 const { createProgram } = await import('./cli/program.ts');
 

@@ -6,7 +6,7 @@ import Docker from 'dockerode';
 import { stopUp } from '../../sample/stack/holdfast.ts';
 import { argumentsOf } from '../../sample/stack/processes.ts';
 import { stopSampleStack } from '../../sample/stack/stack.ts';
-import { cacheDirectory } from '../../src/engine/tools.ts';
+import { cacheDirectory } from '../../src/system/cache.ts';
 
 export interface Kept {
   readonly directory: string;

@@ -1,7 +1,7 @@
 /** The cache of tools outside the tree: complete or absent, one directory for a name and a version. */
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { cacheDirectory } from '../../src/engine/tools.ts';
+import { cacheDirectory } from '../../src/system/cache.ts';
 import { withLock } from './lock.ts';
 import { isExecutable } from './run.ts';
 import { say } from './say.ts';

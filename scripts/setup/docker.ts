@@ -10,7 +10,7 @@ import type { RequestOptions } from 'node:http';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identityOf, isAlive, signalProcess } from '../../src/engine/process.ts';
-import { cacheDirectory } from '../../src/engine/tools.ts';
+import { cacheDirectory } from '../../src/system/cache.ts';
 import { stopLeftovers } from './docker-leftovers.ts';
 import { withLock } from './lock.ts';
 import { canInstall, ensurePackages, missingPrograms } from './packages.ts';

@@ -1,7 +1,7 @@
 /** Programs of the system: looked for on PATH, else installed as root on Debian, else the command to type. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { cacheDirectory } from '../../src/engine/tools.ts';
+import { cacheDirectory } from '../../src/system/cache.ts';
 import { withLock } from './lock.ts';
 import { findProgram, isExecutable, run, withRetries } from './run.ts';
 import { doing, SetupError } from './say.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bundleWorkflowCode } from '@temporalio/worker';
-import { cacheDirectory } from './tools.ts';
+import { cacheDirectory } from '../system/cache.ts';
 
 const SOURCE = path.resolve(import.meta.dirname, '..');
 const LOCK_FILE = path.resolve(SOURCE, '..', 'package-lock.json');

@@ -1,24 +1,14 @@
 /** Where the Temporal server's binary is, and which versions of it belong to this Holdfast. */
 import { execFile } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { HoldfastError } from '../failures.ts';
+import { cacheDirectory } from '../system/cache.ts';
 
 /** The command line that set-up caches, and the server inside it: what a database file was made by. */
 export const TEMPORAL_CLI_VERSION = '1.5.1';
 export const TEMPORAL_SERVER_VERSION = '1.29.1';
-
-/** HOLDFAST_CACHE, else $XDG_CACHE_HOME/holdfast, else ~/.cache/holdfast. Not created by this call. */
-export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  const own = environment['HOLDFAST_CACHE'];
-  if (own !== undefined && own !== '') return path.resolve(own);
-  const shared = environment['XDG_CACHE_HOME'];
-  // The XDG specification says that a relative value is to be ignored.
-  if (shared !== undefined && path.isAbsolute(shared)) return path.join(shared, 'holdfast');
-  return path.join(homedir(), '.cache', 'holdfast');
-}
 
 export interface TemporalBinary {
   readonly path: string;

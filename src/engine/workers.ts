@@ -6,6 +6,7 @@ import type { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
 import { HoldfastError } from '../failures.ts';
+import { compileCacheDirectory } from '../system/cache.ts';
 import { hostQueue, ORCHESTRATION_QUEUE } from '../task-queues.ts';
 import { logFile } from './state.ts';
 import { pidOf } from './process.ts';
@@ -54,7 +55,13 @@ function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[
     name,
     command: process.execPath,
     args: [WORKER, '--role', role, ...args],
-    env: { ...process.env, ...(role === 'host' ? MALLOC : {}), NODE_OPTIONS: options.join(' ') },
+    env: {
+      ...process.env,
+      ...(role === 'host' ? MALLOC : {}),
+      NODE_OPTIONS: options.join(' '),
+      // The environment reaches the threads as well: without it each strips and compiles its files for every capture.
+      NODE_COMPILE_CACHE: compileCacheDirectory(),
+    },
     logFile: logFile(name.replaceAll(' ', '-')),
     stopLimitMs: STOP_LIMIT_MS,
   };

@@ -13,7 +13,8 @@ import { endProcess, identityOf, isAlive } from '../../src/engine/process.ts';
 import { restartPauseMs, supervise } from '../../src/engine/supervised.ts';
 import type { ChildEvent, ChildSpec } from '../../src/engine/supervised.ts';
 import { engineTarget } from '../../src/engine/target.ts';
-import { cacheDirectory, findTemporal, serverVersionOf, TEMPORAL_SERVER_VERSION } from '../../src/engine/tools.ts';
+import { cacheDirectory } from '../../src/system/cache.ts';
+import { findTemporal, serverVersionOf, TEMPORAL_SERVER_VERSION } from '../../src/engine/tools.ts';
 import { WORKFLOWS } from '../../src/workflows/contract.ts';
 import { temporaryHome } from './home.ts';
 

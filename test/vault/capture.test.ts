@@ -49,24 +49,6 @@ describe('what did not change', () => {
     expect(store.syncs).toBe(1);
   });
 
-  test('threads that cannot put chunks into their places: the store puts them, and the backup reads back', async () => {
-    const store = watched(vault.store);
-    let handedOut = 0;
-    let over = 0;
-    store.handOut = (key) => {
-      handedOut += 1;
-      const target = join(vault.directory, 'nowhere', key);
-      return Promise.resolve({ target, temporary: `${target}.new`, over: () => (over += 1) });
-    };
-    const data = [noise(1, MIB), noise(2, MIB), noise(3, MIB)];
-    const writer = await vault.writer({ store });
-    const made = await backUp(writer, { captureId: 'run-1', artifacts: [artifactOf('a', [recipeSegment('s', data)])] });
-    await writer.close();
-    expect([handedOut, over]).toEqual([3, 3]);
-    expect(store.written.filter((key) => key.startsWith('chunks/'))).toHaveLength(4);
-    expect(await contentOf(made.manifestKey)).toBe(digest(Buffer.concat(data)));
-  });
-
   test('one segment of many changed: only it is read, and both backups read back', async () => {
     const segments = (version: number) =>
       Array.from({ length: 20 }, (_, index) => {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import proto from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { cacheDirectory } from '../../src/engine/tools.ts';
+import { cacheDirectory } from '../../src/system/cache.ts';
 import { SEARCH_ATTRIBUTES, type BackupResult, type RestoreResult } from '../../src/workflows/contract.ts';
 import { failureOf, Play } from './play.ts';
 import { quietRuntime, uniqueName } from './stage.ts';

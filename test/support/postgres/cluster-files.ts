@@ -9,7 +9,7 @@ import { chmod, chown, cp, mkdir, mkdtemp, open, readFile, rename, rm, stat, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cacheDirectory } from '../../../src/engine/tools.ts';
+import { cacheDirectory } from '../../../src/system/cache.ts';
 import { assertTraversable, runAsServer, serverAccount } from './account.ts';
 
 const run = promisify(execFile);
