@@ -133,6 +133,10 @@ export const FAILURES = {
     hint: 'Two servers of one origin write the same timeline: stop one, or give it a component of its own.',
   },
   // Restore
+  Unreachable: {
+    waitingHelps: false,
+    hint: 'Choose a moment that can be reached; `holdfast show` lists them.',
+  },
   TargetNotEmpty: { waitingHelps: false, hint: 'Choose an empty target, or approve replacing what is there.' },
   UnsafePath: { waitingHelps: false, hint: 'The archive names a path outside its target; it was refused.' },
   ArchiveBroken: { waitingHelps: false, hint: 'The archive does not follow its format; try another backup.' },

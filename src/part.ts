@@ -57,7 +57,13 @@ export interface StreamSegment {
   open(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
-export type Segment = RecipeSegment | StreamSegment;
+/** Bytes of unknown length that their source cuts by itself, because it knows what they are made of. */
+export interface ChunkedSegment {
+  readonly kind: 'chunked';
+  open(signal: AbortSignal): AsyncIterable<ChunkRecipe>;
+}
+
+export type Segment = RecipeSegment | StreamSegment | ChunkedSegment;
 
 /** A standard stream under a name, in order. The chunks of an artifact, opened and concatenated, are that stream. */
 export interface Artifact {

@@ -27,6 +27,7 @@ const NO: ReadonlySet<ToldError['code']> = new Set([
   'ObjectCorrupt',
   'Untrusted',
   'CaptureSuperseded',
+  'Unreachable',
   'TargetNotEmpty',
   'UnsafePath',
   'ArchiveBroken',

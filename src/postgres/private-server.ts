@@ -301,7 +301,7 @@ export async function postmasterOf(dataDirectory: string): Promise<number | unde
   const pid = Number((await pidFile(dataDirectory))[0]);
   if (!Number.isSafeInteger(pid) || pid <= 1) return undefined;
   try {
-    return (await readlink(`/proc/${pid}/cwd`)) === dataDirectory ? pid : undefined;
+    return (await readlink(`/proc/${pid}/cwd`)) === (await realpath(dataDirectory)) ? pid : undefined;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ESRCH') return undefined;

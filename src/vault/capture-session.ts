@@ -1,5 +1,5 @@
 /** One component's capture: artifacts in, chunks and list trees out. What an earlier capture stored is found, not redone. */
-import { type Artifact, type ChunkRecipe, type RecipeSegment, type StreamSegment } from '../part.ts';
+import type { Artifact, ChunkedSegment, ChunkRecipe, RecipeSegment, StreamSegment } from '../part.ts';
 import type { SealedChunk, SealPool } from '../seal/index.ts';
 import { Cutter } from './cut.ts';
 import { ListTreeBuilder, type TreeRoot } from './list-tree.ts';
@@ -132,6 +132,7 @@ class ArtifactRun {
       for await (const segment of artifact.segments()) {
         this.the.signal.throwIfAborted();
         if (segment.kind === 'stream') await this.storeStream(segment);
+        else if (segment.kind === 'chunked') await this.storeChunked(segment);
         else await this.storeRecipes(segment);
         this.report();
       }
@@ -173,6 +174,11 @@ class ArtifactRun {
       for (const cut of cutter.push(buffer)) await this.submit(recipeOf(cut), reading);
     }
     for (const cut of cutter.finish()) await this.submit(recipeOf(cut), reading);
+  }
+
+  private async storeChunked(segment: ChunkedSegment): Promise<void> {
+    const reading: Reading = { refs: [], changed: 0 };
+    for await (const recipe of segment.open(this.the.signal)) await this.submit(recipe, reading);
   }
 
   private async submit(recipe: ChunkRecipe, reading: Reading): Promise<void> {

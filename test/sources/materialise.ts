@@ -1,7 +1,15 @@
 /** Reads artifacts without a vault: what a capture would store, and a reader for what a restore would get. */
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { Artifact, ArtifactReader, MediaType, Piece, Segment } from '../../src/part.ts';
+import type {
+  Artifact,
+  ArtifactReader,
+  ChunkRecipe,
+  MediaType,
+  Piece,
+  Segment,
+  StreamSegment,
+} from '../../src/part.ts';
 import { MAX_CHUNK_BYTES } from '../../src/part.ts';
 
 export interface Materialised {
@@ -21,7 +29,7 @@ export async function materialise(artifact: Artifact, known: ReadonlySet<string>
       for await (const chunk of chunksOf(segment)) chunks.push(chunk);
     }
     const bytes = chunks.slice(before).reduce((sum, chunk) => sum + chunk.length, 0);
-    if (segment.kind === 'stream') segments.push({ fingerprint, settled: false, bytes, files: 0 });
+    if (segment.kind !== 'recipes') segments.push({ fingerprint, settled: false, bytes, files: 0 });
     else {
       segments.push({ fingerprint, settled: segment.settled, bytes, files: segment.files });
       if (bytes !== segment.lengthBytes && bytes !== 0) throw new Error('a segment is not as long as it says');
@@ -35,12 +43,16 @@ async function* chunksOf(segment: Segment): AsyncGenerator<Buffer> {
     for await (const bytes of segment.open(new AbortController().signal)) yield Buffer.from(bytes);
     return;
   }
-  for await (const recipe of segment.recipes()) {
+  for await (const recipe of recipesOf(segment)) {
     const chunk = Buffer.concat(await Promise.all(recipe.pieces.map(pieceBytes)));
     if (chunk.length !== recipe.lengthBytes) throw new Error('a chunk is not as long as its recipe says');
     if (chunk.length === 0 || chunk.length > MAX_CHUNK_BYTES) throw new Error(`a chunk of ${chunk.length} bytes`);
     yield chunk;
   }
+}
+
+function recipesOf(segment: Exclude<Segment, StreamSegment>): Iterable<ChunkRecipe> | AsyncIterable<ChunkRecipe> {
+  return segment.kind === 'chunked' ? segment.open(new AbortController().signal) : segment.recipes();
 }
 
 async function pieceBytes(piece: Piece): Promise<Buffer> {

@@ -38,7 +38,8 @@ async function bytesOf(artifact: Artifact): Promise<Buffer> {
       for await (const bytes of segment.open(new AbortController().signal)) parts.push(bytes);
       continue;
     }
-    for await (const recipe of segment.recipes()) {
+    const recipes = segment.kind === 'chunked' ? segment.open(new AbortController().signal) : segment.recipes();
+    for await (const recipe of recipes) {
       for (const piece of recipe.pieces) parts.push(await pieceBytes(piece));
     }
   }

@@ -1,6 +1,8 @@
-/** PostgreSQL by the method `base`. */
+/** PostgreSQL by the method `base`: the whole cluster. */
 import { HoldfastError } from '../../failures.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
+import { captureCluster, checkCluster } from '../cluster/backup.ts';
+import { inspectCluster } from '../cluster/inspect.ts';
 import type { ComponentKind } from './component.ts';
 
 function notYet(): Promise<never> {
@@ -9,8 +11,9 @@ function notYet(): Promise<never> {
 
 export const postgresBaseKind: ComponentKind<PostgresBaseComponent> = {
   kind: 'postgres',
-  capture: notYet,
-  inspect: notYet,
+  capture: captureCluster,
+  checkCaptured: checkCluster,
+  inspect: inspectCluster,
   restoreBeside: notYet,
   checkBeside: notYet,
   swapIn: notYet,
