@@ -16,9 +16,15 @@ export const APPLICATION_NAME = 'holdfast';
 
 /**
  * A role may carry settings that would end a long capture, hide rows from it, or let somebody's own functions answer in
- * place of PostgreSQL's.
+ * place of PostgreSQL's. And values are written the same on every server, so that their checksums compare.
  */
 const KNOWN_STATE = [
+  'DateStyle = ISO',
+  'IntervalStyle = postgres',
+  'extra_float_digits = 1',
+  'bytea_output = hex',
+  'xmlbinary = base64',
+  "lc_monetary = 'C'",
   'TimeZone = UTC',
   'statement_timeout = 0',
   'lock_timeout = 0',

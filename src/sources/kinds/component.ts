@@ -20,7 +20,7 @@ export interface KindContext {
   readonly system: string;
 }
 
-/** Where artifacts go. Called in order; resolves when the artifact's chunks and lists are stored. */
+/** Where artifacts go, one after the other or side by side; resolves when the artifact's chunks and lists are stored. */
 export interface CaptureSink {
   store(artifact: Artifact): Promise<void>;
 }

@@ -49,6 +49,8 @@ export interface DatabaseFacts {
   readonly largeObjects: number;
   /** Everybody who owns something in the dump, the database's owner included; sorted. */
   readonly owners: readonly string[];
+  /** Further roles that something was granted to; sorted. */
+  readonly grantees: readonly string[];
 }
 
 export interface DumpFacts {
