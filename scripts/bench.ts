@@ -1,5 +1,6 @@
-/** `npm run bench`: Holdfast, restic and borg on the same data in one run. `-- --help` shows the options. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+/** `npm run bench`: Holdfast and others on the same data in one run. `-- --help` shows the options. */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,12 +9,16 @@ import { holdfastContenders } from './bench/holdfast.ts';
 import { writeLedgerData } from './bench/ledger-data.ts';
 import { measure } from './bench/measure.ts';
 import { borg, restic } from './bench/others.ts';
+import { benchmarkPostgres } from './bench/postgres/main.ts';
+import { joinReport, postgresMarkdown, postgresTargets, splitReport } from './bench/postgres/report.ts';
+import type { PostgresResults } from './bench/postgres/report.ts';
 import { chart, markdown } from './bench/report.ts';
 import type { Results } from './bench/report.ts';
 import { runOnce } from './bench/run.ts';
 import type { Figure } from './bench/run.ts';
 import { writeSmallFiles } from './bench/small-files.ts';
 import { judge } from './bench/targets.ts';
+import type { Target } from './bench/targets.ts';
 import { prepare, runMain } from './setup.ts';
 
 const MIB = 1024 * 1024;
@@ -23,18 +28,27 @@ const HELP = `npm run bench -- [options]
   --size MIB      the ledger (2048)
   --files N       small files (50000)
   --seed N        of the data (1)
-  --quick         64 MiB, 2000 files, one run
+  --scale N       of pgbench's data (137, about 2 GiB)
+  --only PART     files (ledger and small files) or postgres
+  --quick         64 MiB, 2000 files, scale 4, one run
   --without-others  Holdfast alone
   --without-freeze  do not measure the freeze of a ledger in Docker
   --scratch DIR   where data and repositories lie (the temporary directory)
   --report DIR    also write benchmarks.md and pictures/benchmarks.svg there
   --json FILE     also write all figures`;
 
+const PARTS = ['files', 'postgres'] as const;
+type Part = (typeof PARTS)[number];
+
 interface Options {
   readonly runs: number;
   readonly sizeMiB: number;
   readonly files: number;
   readonly seed: number;
+  readonly scale: number;
+  /** Of the server that is killed under load, and for how long it is loaded before. */
+  readonly recovery: { readonly scale: number; readonly loadSeconds: number };
+  readonly only: Part | undefined;
   readonly others: boolean;
   readonly freeze: boolean;
   readonly scratch: string;
@@ -48,6 +62,12 @@ function count(text: string | undefined, fallback: number): number {
   return value;
 }
 
+function part(text: string | undefined): Part | undefined {
+  const found = PARTS.find((name) => name === text);
+  if (text !== undefined && found === undefined) throw new Error(`not a part (${PARTS.join(', ')}): ${text}`);
+  return found;
+}
+
 /** Undefined when help was asked for. */
 export function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
@@ -57,6 +77,8 @@ export function readOptions(args: readonly string[]): Options | undefined {
       size: { type: 'string' },
       files: { type: 'string' },
       seed: { type: 'string' },
+      scale: { type: 'string' },
+      only: { type: 'string' },
       quick: { type: 'boolean', default: false },
       'without-others': { type: 'boolean', default: false },
       'without-freeze': { type: 'boolean', default: false },
@@ -72,6 +94,9 @@ export function readOptions(args: readonly string[]): Options | undefined {
     sizeMiB: count(values.size, values.quick ? 64 : 2048),
     files: count(values.files, values.quick ? 2000 : 50_000),
     seed: count(values.seed, 1),
+    scale: count(values.scale, values.quick ? 4 : 137),
+    recovery: values.quick ? { scale: 2, loadSeconds: 15 } : { scale: 20, loadSeconds: 90 },
+    only: part(values.only),
     others: !values['without-others'],
     freeze: !values['without-freeze'],
     scratch: values.scratch ?? tmpdir(),
@@ -79,6 +104,8 @@ export function readOptions(args: readonly string[]): Options | undefined {
     json: values.json,
   };
 }
+
+const say = (text: string): void => console.log(text);
 
 async function zstdSeconds(scratch: string, ledger: string, runs: number): Promise<number> {
   const output = join(scratch, 'ledger.zst');
@@ -91,14 +118,23 @@ async function zstdSeconds(scratch: string, ledger: string, runs: number): Promi
   return best;
 }
 
+/** Of the report, whatever part it is of. */
+function circumstances(args: readonly string[]): { command: string; machine: string; date: string } {
+  const [load = 0] = loadavg();
+  return {
+    command: ['npm run bench --', ...args].join(' ').replace(/ --$/, ''),
+    machine: `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), ${(totalmem() / 1024 ** 3).toFixed(0)} GiB, Node ${process.version}, load average ${load.toFixed(1)} before the start`,
+    date: new Date().toISOString().slice(0, 10),
+  };
+}
+
 async function benchmark(
   options: Options,
   scratch: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): Promise<Results> {
-  const say = (text: string): void => console.log(text);
-  const [load = 0] = loadavg();
+  const about = circumstances(args);
   const sources = { ledger: join(scratch, 'source-ledger'), files: join(scratch, 'source-files') };
   await mkdir(sources.ledger);
   const ledger = join(sources.ledger, 'ledger.data');
@@ -116,9 +152,7 @@ async function benchmark(
       figures.push(...(await runOnce({ run: at, seed, scratch, sources, contenders, changedShare: 0.01, say })));
     }
     return {
-      command: ['npm run bench --', ...args].join(' ').replace(/ --$/, ''),
-      machine: `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), ${(totalmem() / 1024 ** 3).toFixed(0)} GiB, Node ${process.version}, load average ${load.toFixed(1)} before the start`,
-      date: new Date().toISOString().slice(0, 10),
+      ...about,
       runs: options.runs,
       ledgerBytes: options.sizeMiB * MIB,
       files: options.files,
@@ -142,24 +176,50 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   // What is missing is installed, or the exact command is named.
-  await using prepared = await prepare(options.others ? 'bench' : 'run');
+  await using prepared = await prepare(options.others || options.only !== 'files' ? 'bench' : 'run');
   const scratch = await mkdtemp(join(options.scratch, 'holdfast-bench-'));
   try {
-    const results = await benchmark(options, scratch, args, prepared.environment);
-    console.log(`\n${markdown(results)}`);
-    for (const { what, wanted, measured, reached } of judge(results.figures, results.zstdSeconds)) {
-      console.log(`${reached ? '✓' : '✗'} ${what}: ${measured}, wanted ${wanted}`);
+    const { environment } = prepared;
+    const files = options.only === 'postgres' ? undefined : await benchmark(options, scratch, args, environment);
+    const postgres = options.only === 'files' ? undefined : await postgresPart(options, scratch, args, environment);
+    if (files !== undefined) show(markdown(files), judge(files.figures, files.zstdSeconds));
+    if (postgres !== undefined) show(postgresMarkdown(postgres), postgresTargets(postgres));
+    if (options.json !== undefined) {
+      await writeFile(options.json, `${JSON.stringify({ files, postgres }, undefined, 2)}\n`);
     }
-    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results, undefined, 2)}\n`);
-    if (options.report !== undefined) {
-      await mkdir(join(options.report, 'pictures'), { recursive: true });
-      await writeFile(join(options.report, 'benchmarks.md'), markdown(results));
-      await writeFile(join(options.report, 'pictures', 'benchmarks.svg'), chart(results));
-    }
+    if (options.report !== undefined) await writeReport(options.report, files, postgres);
     return 0;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+async function postgresPart(
+  options: Options,
+  scratch: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<PostgresResults> {
+  const { runs, scale, recovery, seed, others } = options;
+  const about = circumstances(args);
+  return { ...about, ...(await benchmarkPostgres({ scratch, runs, scale, recovery, seed, others, environment, say })) };
+}
+
+function show(text: string, targets: readonly Target[]): void {
+  console.log(`\n${text}`);
+  for (const { what, wanted, measured, reached } of targets) {
+    console.log(`${reached ? '✓' : '✗'} ${what}: ${measured}, wanted ${wanted}`);
+  }
+}
+
+/** A part that was not measured stays as it was. */
+async function writeReport(directory: string, files: Results | undefined, postgres: PostgresResults | undefined) {
+  await mkdir(join(directory, 'pictures'), { recursive: true });
+  const document = join(directory, 'benchmarks.md');
+  const kept = splitReport(existsSync(document) ? await readFile(document, 'utf8') : '');
+  const before = files === undefined ? kept.before : markdown(files);
+  await writeFile(document, joinReport(before, postgres === undefined ? kept.postgres : postgresMarkdown(postgres)));
+  if (files !== undefined) await writeFile(join(directory, 'pictures', 'benchmarks.svg'), chart(files));
 }
 
 if (import.meta.main) await runMain(() => main(process.argv.slice(2)));

@@ -14,11 +14,11 @@ afterAll(() => rm(scratch, { recursive: true, force: true }));
 test('a whole run on little data: every step by the command and alone, restores compared, report and chart written, nothing left', async () => {
   const json = join(scratch, 'results.json');
   const report = join(scratch, 'docs');
-  const size = ['--size', '4', '--files', '60', '--runs', '1'];
+  const size = ['--only', 'files', '--size', '4', '--files', '60', '--runs', '1'];
   const options = ['--without-others', '--without-freeze', '--scratch', scratch, '--json', json, '--report', report];
   expect(await main([...size, ...options])).toBe(0);
 
-  const { figures } = JSON.parse(await readFile(json, 'utf8')) as Results;
+  const { figures } = (JSON.parse(await readFile(json, 'utf8')) as { files: Results }).files;
   const steps = new Set(figures.map(({ data, step, contender }) => `${data} ${step} ${contender}`));
   expect(steps.size).toBe(2 * (5 + 4));
   for (const { wallSeconds, cpuSeconds, peakMiB, storedBytes } of figures) {

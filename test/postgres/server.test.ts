@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startPostgres } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';
+import { recordAcknowledged } from '../support/postgres/acknowledged.ts';
 
 const run = promisify(execFile);
 const servers: PostgresServer[] = [];
@@ -101,5 +102,32 @@ describe('the PostgreSQL servers that tests run on', () => {
     expect(existsSync(`/proc/${pid}`)).toBe(true);
     child.kill('SIGKILL');
     await until(() => !existsSync(base) && !existsSync(`/proc/${pid}`));
+  });
+});
+
+describe('the client that knows what was acknowledged', () => {
+  it('a copy taken while it wrote: what it lost is told in seconds; the server itself, killed: nothing', async () => {
+    const server = await startOne({});
+    const recorder = await recordAcknowledged(server);
+    await until(() => recorder.count() > 50);
+    const standby = await server.standby();
+    await until(async () => Number(await standby.value('SELECT count(*) FROM holdfast_acknowledged')) > 0);
+    const beforeMs = performance.now();
+    await standby.sql('SELECT pg_wal_replay_pause()');
+    await until(async () => (await standby.value('SELECT pg_get_wal_replay_pause_state()')) === 'paused');
+    const cutAt = recorder.count();
+    await until(() => recorder.count() > cutAt + 50);
+    const killedAtMs = performance.now();
+    await server.kill();
+    await recorder.ended();
+    const loss = await recorder.lossOn(standby, killedAtMs);
+    expect(loss.lost).toBeGreaterThanOrEqual(50);
+    expect(loss.acknowledged).toBe(recorder.count());
+    expect(loss.seconds).toBeGreaterThan(0);
+    expect(loss.seconds * 1000).toBeLessThanOrEqual(killedAtMs - beforeMs);
+    await server.start();
+    expect(await recorder.lossOn(server, killedAtMs)).toEqual({ ...loss, lost: 0, seconds: 0 });
+    await server.sql(`UPDATE holdfast_acknowledged SET word = 'other' WHERE writer = 0 AND number = 1`);
+    await expect(recorder.lossOn(server, killedAtMs)).rejects.toThrow(/0\/1 was never sent/);
   });
 });

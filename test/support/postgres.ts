@@ -36,6 +36,8 @@ export interface PostgresOptions {
   /** 1 makes the log go through many segments quickly; 16 is what real servers have. */
   readonly walSegmentMiB?: 1 | 16;
   readonly major?: number;
+  /** Where its directory is made; the temporary directory unless said otherwise. */
+  readonly parent?: string;
 }
 
 export interface Login {
@@ -102,7 +104,7 @@ const DEFAULTS: Settings = {
 /** Starts a new, empty server. Throws with the next step when PostgreSQL is missing. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const bin = postgresBin(options.major);
-  const base = await serverDirectory();
+  const base = await serverDirectory(options.parent);
   const data = join(base, 'data');
   return openServer({ bin, base, data, passwords: options.passwords ?? false }, async () => {
     await newCluster(bin, data, options.walSegmentMiB ?? 16);

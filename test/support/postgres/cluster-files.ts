@@ -18,9 +18,9 @@ const TEMPLATE_VERSION = 1;
 /** Of the role `postgres` in every cluster made here; hard on every kind of quoting on purpose. */
 export const SUPERUSER_PASSWORD = `colon:back\\slash 'single' "double" %20 $HOME #ä`;
 
-/** A directory for one server, below the system's temporary one, owned by the server's account. */
-export async function serverDirectory(): Promise<string> {
-  const base = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
+/** A directory for one server, owned by the server's account; `parent` must be one that everybody may pass through. */
+export async function serverDirectory(parent = tmpdir()): Promise<string> {
+  const base = await mkdtemp(join(parent, 'holdfast-pg-'));
   await chmod(base, 0o755);
   await giveToServer(base);
   assertTraversable(base);
