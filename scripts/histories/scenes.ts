@@ -71,6 +71,29 @@ function restoreAnswered(name: string, answer: 'approve' | 'reject' | 'open', wo
   };
 }
 
+const ROWS = { component: 'config', table: 'deposits', where: 'user_id = 7' };
+/** Of the world's preview with two rows missing. */
+const ROWS_DIGEST = '2'.repeat(64);
+
+function rowsAnswered(name: string, answer: 'approve' | 'reject' | 'open', world: WorldOptions = {}): Scene {
+  return {
+    name,
+    world,
+    act: async (play) => {
+      const handle = await play.start('restoreRows', { system: uniqueName('sys'), ...ROWS });
+      await waitingFor(handle, 'approval');
+      const history = await handle.fetchHistory();
+      if (answer === 'open') {
+        await ended(handle);
+        return history;
+      }
+      await handle.executeUpdate(answer, { args: [{ digest: ROWS_DIGEST, by: 'ann', why: 'not today' }] });
+      await handle.result().catch(() => undefined);
+      return handle.fetchHistory();
+    },
+  };
+}
+
 /** The lock of a backup: while it runs, or after it. */
 function lock(name: string, when: 'open' | 'finished'): Scene {
   return {
@@ -163,6 +186,12 @@ export const SCENES: readonly Scene[] = [
       return handle.fetchHistory();
     },
   },
+  finished('restoreRows-planned', 'restoreRows', () => ({ ...ROWS, mode: 'plan' })),
+  rowsAnswered('restoreRows-done', 'approve'),
+  rowsAnswered('restoreRows-rejected', 'reject'),
+  rowsAnswered('restoreRows-failed', 'approve', { script: { applyRows: () => failWith('PlanChanged') } }),
+  rowsAnswered('restoreRows-open-approval', 'open'),
+  openIn('restoreRows-open-apply', 'restoreRows', 'applyRows', { ...ROWS, approve: ROWS_DIGEST, approvedBy: 'ann' }),
   lock('systemLock-done', 'finished'),
   lock('systemLock-open', 'open'),
   finished('releaseFreeze-done', 'releaseFreeze', () => ({ host: 'alpha', freezeId: 'f-0' })),

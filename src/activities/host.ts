@@ -8,6 +8,7 @@ import { captureGroup } from './capture-group.ts';
 import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
 import { lookAtLive, planRestore } from './restore-plan.ts';
+import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { activity, type Run } from './shell.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
 import type { HostActivities, UrgentActivities } from './types.ts';
@@ -38,6 +39,10 @@ export function createHostActivities(context: HostContext): HostActivities {
     commitRestore: insistently(commitRestore),
     discardBeside: of(discardBeside),
     checkLive: of(checkLive),
+    bringRows: of(bringRows),
+    previewRows: of(previewRows),
+    applyRows: of(applyRows),
+    discardRows: of(discardRows),
   };
 }
 

@@ -4,7 +4,8 @@
  */
 import type { Beside, CheckReport } from '../sources/kinds/component.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
-import type { RestoreInput, RestorePlan } from '../workflows/contract.ts';
+import type { RowsApplied } from '../sources/rows/rows-kind.ts';
+import type { RestoreInput, RestorePlan, RowsPlan } from '../workflows/contract.ts';
 
 /** The facts of a system that a workflow decides by. */
 export interface SystemFacts {
@@ -58,6 +59,28 @@ export interface LiveThere {
   }[];
   /** The containers that a restore of these components would stop and start there. */
   readonly stack: readonly string[];
+}
+
+/** Which rows of which component; `rowsId` names everything that is made for them. */
+export interface RowsRequest {
+  readonly system: string;
+  readonly component: string;
+  readonly rowsId: string;
+  readonly table: string;
+  readonly where?: string;
+  readonly onChanged: 'keep' | 'restore';
+  readonly database?: string;
+}
+
+/** A backup, restored into a separate database that can be inspected. */
+export interface RowsBrought {
+  readonly store: string;
+  readonly backup: string;
+  readonly manifestKey: string;
+  readonly pointAt: string;
+  /** A file, or a database on the same server. */
+  readonly copy: string;
+  readonly warnings: readonly string[];
 }
 
 /** Run on the orchestration queue. */
@@ -137,6 +160,14 @@ export interface HostActivities {
   discardBeside(input: { system: string; beside: Beside }): Promise<void>;
   /** Looks at the live components after the start: they are there and their own inspection finds no problem. */
   checkLive(input: { system: string; components: readonly string[] }): Promise<CheckReport>;
+  /** Restores the component for inspection; a whole copy of the same backup that is there already is kept. */
+  bringRows(input: RowsRequest & { backup?: string; plan?: string; store?: string }): Promise<RowsBrought>;
+  /** Compares the copy with what is live and writes to neither. Numbers only: the keys stay in a file of the host. */
+  previewRows(input: RowsRequest & { brought: RowsBrought }): Promise<RowsPlan>;
+  /** One transaction; throws PlanChanged when the rows concerned are no longer those of the preview. */
+  applyRows(input: RowsRequest & { affectedSha256: string }): Promise<RowsApplied>;
+  /** Removes the copy, and without `keepFiles` the files about the rows. */
+  discardRows(input: RowsRequest & { keepFiles: boolean }): Promise<void>;
 }
 
 /** Run on the host's urgent queue: never behind a long capture. */

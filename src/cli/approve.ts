@@ -9,14 +9,14 @@ interface Options extends CommonOptions {
 
 export function defineApprove(program: Command): void {
   addCommand(program, 'approve <system> <digest>', {
-    summary: 'let a waiting restore go on',
+    summary: 'let a restore that waits go on, of a system or of rows',
     description:
       'Approves the printed plan of the restore that waits, by its digest (at least its first 12 digits). An approval of\n' +
       'any other plan is refused (exit 1). Approving twice is harmless.',
     examples: ['approve m2m-connector 3f9c0d1e2b4a', 'approve m2m-connector 3f9c0d1e2b4a --by ana --watch'],
   })
     .option('--by <name>', 'who approves (default: the user of this machine)')
-    .option('--operation <id>', 'another operation than the restore of the system')
+    .option('--operation <id>', 'this operation, when several wait')
     .option('--watch', 'follow the restore to its end')
     .action((system: string, digest: string, options: Options) =>
       perform(options, (shell) => approve(shell, system, digest, options)),
@@ -24,15 +24,15 @@ export function defineApprove(program: Command): void {
 }
 
 async function approve(shell: Shell, system: string, digest: string, options: Options): Promise<ExitCode> {
-  const [{ connectEngine }, { sendApproval }, { workflowIds }, { checkSystem, whoAmI }] = await Promise.all([
+  const [{ connectEngine }, { sendApproval }, { waitingOperation }, { checkSystem, whoAmI }] = await Promise.all([
     import('../engine/connect.ts'),
     import('./answer.ts'),
-    import('../workflows/contract.ts'),
+    import('./running.ts'),
     import('./names.ts'),
   ]);
   await checkSystem(system);
   await using engine = await connectEngine();
-  const workflowId = options.operation ?? workflowIds.restore(system);
+  const workflowId = options.operation ?? (await waitingOperation(engine, system, digest));
   const handle = engine.client.workflow.getHandle(workflowId);
   const approval = { digest, by: options.by ?? (await whoAmI()) };
   const state = await sendApproval(handle, approval, shell);
@@ -42,10 +42,6 @@ async function approve(shell: Shell, system: string, digest: string, options: Op
     );
     return 0;
   }
-  const [{ follow }, { showRestoreResult }] = await Promise.all([
-    import('./operation.ts'),
-    import('./result-texts.ts'),
-  ]);
-  const followed = await follow<Parameters<typeof showRestoreResult>[1]>(engine, shell, handle);
-  return followed.state === 'left' ? 2 : showRestoreResult(shell, followed.result);
+  const { watchOperation } = await import('./watch.ts');
+  return await watchOperation(shell, engine, workflowId);
 }

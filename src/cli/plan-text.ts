@@ -53,7 +53,7 @@ function indent(text: string): string {
 }
 
 /** What to type to say yes or no from elsewhere. */
-export function approvalText(system: string, plan: RestorePlan): string {
+export function approvalText(system: string, plan: { readonly digest: string }): string {
   const digest = shortDigest(plan.digest);
   return [`approve: holdfast approve ${system} ${digest}`, `reject:  holdfast reject ${system} --why '<reason>'`].join(
     '\n',

@@ -7,6 +7,7 @@ import { defineInit } from './init.ts';
 import { defineList } from './list.ts';
 import { defineReject } from './reject.ts';
 import { defineRestore } from './restore.ts';
+import { defineRows } from './rows.ts';
 import { defineSchema } from './schema.ts';
 import { defineShow } from './show.ts';
 import { defineStatus } from './status.ts';
@@ -49,6 +50,7 @@ export function createProgram(): Command {
     defineShow,
     defineVerify,
     defineRestore,
+    defineRows,
     defineApprove,
     defineReject,
     defineStatus,

@@ -9,7 +9,7 @@ interface Options extends CommonOptions {
 
 export function defineReject(program: Command): void {
   addCommand(program, 'reject <system>', {
-    summary: 'end a waiting restore without changing anything',
+    summary: 'end a waiting restore, of a system or of rows, without changing anything',
     description:
       'Ends the restore that waits for approval; nothing was changed by it. Where a restored system did not become\n' +
       'healthy and a decision is waited for, a rejection puts the old state back.',
@@ -17,20 +17,20 @@ export function defineReject(program: Command): void {
   })
     .option('--by <name>', 'who rejects (default: the user of this machine)')
     .option('--why <text>', 'the reason, for those who read the report')
-    .option('--operation <id>', 'another operation than the restore of the system')
+    .option('--operation <id>', 'this operation, when several wait')
     .action((system: string, options: Options) => perform(options, (shell) => reject(shell, system, options)));
 }
 
 async function reject(shell: Shell, system: string, options: Options): Promise<ExitCode> {
-  const [{ connectEngine }, { sendRejection }, { workflowIds }, { checkSystem, whoAmI }] = await Promise.all([
+  const [{ connectEngine }, { sendRejection }, { waitingOperation }, { checkSystem, whoAmI }] = await Promise.all([
     import('../engine/connect.ts'),
     import('./answer.ts'),
-    import('../workflows/contract.ts'),
+    import('./running.ts'),
     import('./names.ts'),
   ]);
   await checkSystem(system);
   await using engine = await connectEngine();
-  const workflowId = options.operation ?? workflowIds.restore(system);
+  const workflowId = options.operation ?? (await waitingOperation(engine, system));
   const handle = engine.client.workflow.getHandle(workflowId);
   const rejection = {
     by: options.by ?? (await whoAmI()),

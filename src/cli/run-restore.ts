@@ -1,21 +1,18 @@
 /** One restore through the engine: started, its plan shown, a person asked, followed to its end. */
 import { randomUUID } from 'node:crypto';
-import type { WorkflowHandle } from '@temporalio/client';
 import type { Engine } from '../engine/connect.ts';
 import { HoldfastError } from '../failures.ts';
 import {
-  QUERIES,
   workflowIds,
   WORKFLOWS,
-  type Progress,
   type RestoreInput,
   type RestorePlan,
   type RestoreResult,
 } from '../workflows/contract.ts';
 import { coloursFor } from '../observe/colours.ts';
-import { sendApproval, sendRejection } from './answer.ts';
+import { Asking } from './asking.ts';
 import { whoAmI } from './names.ts';
-import { follow, startOperation, type FollowView } from './operation.ts';
+import { follow, startOperation } from './operation.ts';
 import { approvalText, planText } from './plan-text.ts';
 import type { RestoreOptions } from './restore.ts';
 import { showRestoreResult } from './result-texts.ts';
@@ -71,7 +68,10 @@ export async function runRestore(
       hint: `Watch it with \`holdfast watch ${workflowId}\`; a waiting one ends with \`holdfast reject ${system}\`.`,
     });
   }
-  const asking = new Asking(shell, handle, system, options);
+  const asking = new Asking<RestorePlan>(shell, handle, options, {
+    plan: (plan) => planText(plan, coloursFor(process.stderr), Date.now()),
+    next: (plan) => approvalText(system, plan),
+  });
   const followed = await follow<RestoreResult>(engine, shell, handle, {
     onProgress: (progress, view) => asking.heed(progress, view),
   });
@@ -83,68 +83,4 @@ export async function runRestore(
 function showPlan(shell: Shell, result: RestoreResult): ExitCode {
   shell.result(result, (colours) => planText(result.plan, colours, Date.now()));
   return 0;
-}
-
-/** Shows the plan once when its approval is waited for, and asks where somebody can answer. */
-class Asking {
-  private readonly shell: Shell;
-  private readonly handle: WorkflowHandle;
-  private readonly system: string;
-  private readonly options: RestoreOptions;
-  private asked: string | undefined;
-  private plan: RestorePlan | undefined;
-
-  constructor(shell: Shell, handle: WorkflowHandle, system: string, options: RestoreOptions) {
-    this.shell = shell;
-    this.handle = handle;
-    this.system = system;
-    this.options = options;
-  }
-
-  async heed(progress: Progress, view: FollowView): Promise<void> {
-    if (progress.waitingFor === undefined || progress.waitingFor === this.asked) return;
-    const plan = await this.handle.query<RestorePlan | undefined>(QUERIES.plan);
-    if (plan === undefined) return;
-    this.asked = progress.waitingFor;
-    this.plan = plan;
-    view.hide();
-    if (!this.shell.json) this.shell.say(`\n${planText(plan, coloursFor(process.stderr), Date.now())}\n`);
-    if (this.shell.interactive) await this.ask(plan, progress.waitingFor, view);
-    else if (this.options.wait === true)
-      this.shell.say(`waiting for ${progress.waitingFor}\n${approvalText(this.system, plan)}`);
-    else view.leave();
-  }
-
-  private async ask(plan: RestorePlan, what: string, view: FollowView): Promise<void> {
-    const { createInterface } = await import('node:readline/promises');
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    terminal.once('SIGINT', () => process.emit('SIGINT'));
-    try {
-      const answer = await terminal.question(`Waiting for ${what}. Approve this plan? Type yes or no: `);
-      const by = this.options.by ?? (await whoAmI());
-      if (answer.trim().toLowerCase() === 'yes')
-        await sendApproval(this.handle, { digest: plan.digest, by }, this.shell);
-      else if (answer.trim().toLowerCase() === 'no') {
-        await sendRejection(this.handle, { by, why: 'said no at the terminal' }, this.shell);
-      } else view.leave();
-    } finally {
-      terminal.close();
-    }
-  }
-
-  /** The restore goes on waiting in the engine: nothing has been decided, so nothing can be told. */
-  left(): ExitCode {
-    const { plan } = this;
-    if (plan === undefined) return 2;
-    const next = approvalText(this.system, plan);
-    const { workflowId } = this.handle;
-    this.shell.result({ outcome: 'waiting', waitingFor: this.asked, workflowId, plan }, () =>
-      [
-        `waiting for ${this.asked ?? 'approval'}; nothing has been changed`,
-        next,
-        `watch:   holdfast watch ${workflowId}`,
-      ].join('\n'),
-    );
-    return 2;
-  }
 }

@@ -1,7 +1,8 @@
 /** What runs in the engine, and what waits for a person. Nothing here needs the engine to be there. */
 import { isEngineKnown } from '../engine/ephemeral.ts';
 import { connectEngine, type Engine } from '../engine/connect.ts';
-import { QUERIES, WORKFLOWS, type Progress, type RestorePlan } from '../workflows/contract.ts';
+import { namesDigest } from '../policy/approval.ts';
+import { QUERIES, workflowIds, WORKFLOWS, type Progress } from '../workflows/contract.ts';
 import { tell } from './errors.ts';
 
 export interface RunningOperation {
@@ -23,7 +24,13 @@ export interface EngineState {
 }
 
 const MOST_SHOWN = 200;
-const SHOWN_TYPES: readonly string[] = [WORKFLOWS.backup, WORKFLOWS.verify, WORKFLOWS.restore, WORKFLOWS.releaseFreeze];
+const SHOWN_TYPES: readonly string[] = [
+  WORKFLOWS.backup,
+  WORKFLOWS.verify,
+  WORKFLOWS.restore,
+  WORKFLOWS.restoreRows,
+  WORKFLOWS.releaseFreeze,
+];
 
 export async function runningOperations(): Promise<EngineState> {
   if (!isEngineKnown()) return { running: false, why: 'start it with `holdfast up`', operations: [] };
@@ -55,10 +62,26 @@ async function whereItIs(engine: Engine, workflowId: string): Promise<Partial<Ru
     return await engine.client.withDeadline(Date.now() + 3000, async () => {
       const { phase, waitingFor } = await handle.query<Progress>(QUERIES.progress);
       if (waitingFor === undefined) return { phase };
-      const plan = await handle.query<RestorePlan | undefined>(QUERIES.plan);
+      const plan = await handle.query<{ readonly digest: string } | undefined>(QUERIES.plan);
       return { phase, waitingFor, ...(plan === undefined ? {} : { digest: plan.digest }) };
     });
   } catch {
     return {};
   }
+}
+
+/**
+ * Which operation a person's answer is for: the one that waits with this digest; else the system's restore, which then
+ * says itself what is wrong; else the only one that waits.
+ */
+export async function waitingOperation(engine: Engine, system: string, digest?: string): Promise<string> {
+  const own = (await listOperations(engine)).filter(({ workflowId }) => workflowId.startsWith(`${system}/`));
+  const waiting = own.filter(({ waitingFor }) => waitingFor !== undefined);
+  const meant = waiting.filter(
+    (one) => digest !== undefined && one.digest !== undefined && namesDigest(digest, one.digest),
+  );
+  const restore = workflowIds.restore(system);
+  const [only] = meant.length > 0 ? meant : waiting.length === 1 ? waiting : [];
+  if (meant.length > 0 || !own.some(({ workflowId }) => workflowId === restore)) return only?.workflowId ?? restore;
+  return restore;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { BackupResult, RestoreResult, VerifyResult } from '../workflows/contract.ts';
+import type { Engine } from '../engine/connect.ts';
+import type { BackupResult, RestoreResult, RowsResult, VerifyResult } from '../workflows/contract.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
 export function defineWatch(program: Command): void {
@@ -13,12 +14,14 @@ export function defineWatch(program: Command): void {
 }
 
 async function watch(shell: Shell, workflowId: string): Promise<ExitCode> {
-  const [{ connectEngine }, { findOperation, follow }, texts] = await Promise.all([
-    import('../engine/connect.ts'),
-    import('./operation.ts'),
-    import('./result-texts.ts'),
-  ]);
+  const { connectEngine } = await import('../engine/connect.ts');
   await using engine = await connectEngine();
+  return await watchOperation(shell, engine, workflowId);
+}
+
+/** Follows any operation; its result and its exit code are those of its own command. */
+export async function watchOperation(shell: Shell, engine: Engine, workflowId: string): Promise<ExitCode> {
+  const [{ findOperation, follow }, texts] = await Promise.all([import('./operation.ts'), import('./result-texts.ts')]);
   const handle = await findOperation(engine, workflowId);
   const { type } = await handle.describe();
   const followed = await follow<unknown>(engine, shell, handle);
@@ -30,6 +33,10 @@ async function watch(shell: Shell, workflowId: string): Promise<ExitCode> {
       return texts.showVerifyResult(shell, followed.result as VerifyResult);
     case 'restore':
       return texts.showRestoreResult(shell, followed.result as RestoreResult);
+    case 'restoreRows': {
+      const { showRowsResult } = await import('./rows-texts.ts');
+      return showRowsResult(shell, followed.result as RowsResult);
+    }
     default:
       shell.result(followed.result ?? null, () => `ended: ${workflowId}`);
       return 0;

@@ -3,6 +3,8 @@
  * workflow takes one small flat JSON object. Nothing here can do I/O.
  */
 
+export type * from './rows-contract.ts';
+
 export interface BackupInput {
   readonly system: string;
   readonly plan: string;
@@ -126,7 +128,7 @@ export interface Rejection {
 
 /** Query `progress`. */
 export interface Progress {
-  readonly operation: 'backup' | 'verify' | 'restore';
+  readonly operation: 'backup' | 'verify' | 'restore' | 'restoreRows';
   readonly phase: string;
   readonly since: string;
   /** The approval that is waited for, if any. */
@@ -146,6 +148,7 @@ export const WORKFLOWS = {
   backup: 'backup',
   verify: 'verify',
   restore: 'restore',
+  restoreRows: 'restoreRows',
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
 } as const;
@@ -159,6 +162,7 @@ export const workflowIds = {
   backup: (system: string, plan: string) => `${system}/backup/${plan}`,
   verify: (system: string, backup: string) => `${system}/verify/${backup}`,
   restore: (system: string) => `${system}/restore`,
+  restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
   release: (system: string, freezeId: string) => `${system}/release/${freezeId}`,
 };

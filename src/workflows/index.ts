@@ -2,5 +2,6 @@
 export { backup } from './backup.ts';
 export { releaseFreeze } from './release-freeze.ts';
 export { restore } from './restore.ts';
+export { restoreRows } from './restore-rows.ts';
 export { systemLock } from './system-lock.ts';
 export { verify } from './verify.ts';

@@ -10,7 +10,7 @@ import { releaseLockSignal, systemLock, type LockMemo } from './system-lock.ts';
 export interface LockRequest {
   readonly system: string;
   readonly site: string;
-  readonly operation: 'backup' | 'restore';
+  readonly operation: 'backup' | 'restore' | 'restoreRows';
   readonly plan?: string;
   readonly waitSeconds: number;
 }

@@ -13,7 +13,7 @@ import type {
   SystemFacts,
   UrgentActivities,
 } from '../../src/activities/types.ts';
-import type { RestorePlan } from '../../src/workflows/contract.ts';
+import type { RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 
 export const HOST = 'alpha';
@@ -58,6 +58,7 @@ export class World {
   readonly besides = new Set<string>();
   stopped = false;
   backupInUse = 'backup-1';
+  rowsMissing = 2;
   private readonly options: WorldOptions;
 
   constructor(options: WorldOptions = {}) {
@@ -134,6 +135,21 @@ export class World {
         return Promise.resolve();
       },
       checkLive: () => Promise.resolve({ ok: true, checks: [{ name: 'there', ok: true, detail: 'it is there' }] }),
+      bringRows: ({ component, store = 'main', backup = this.backupInUse }) => {
+        this.besides.add(component);
+        const manifestKey = 'backups/daily/x.json';
+        const pointAt = '2026-11-21T02:00:00Z';
+        return Promise.resolve({ store, backup, manifestKey, pointAt, copy: '/copy.sqlite', warnings: [] });
+      },
+      previewRows: ({ table }) => Promise.resolve(this.rowsPlan(table)),
+      applyRows: () => {
+        this.swapped.add('rows');
+        return Promise.resolve({ added: this.rowsMissing, replaced: 0, checks: [], warnings: [] });
+      },
+      discardRows: ({ component }) => {
+        this.besides.delete(component);
+        return Promise.resolve();
+      },
     });
   }
 
@@ -202,6 +218,40 @@ export class World {
         components.flatMap(({ name, problems }) => problems.map((problem) => `${name} on ${host}: ${problem}`)),
       ),
       ageSeconds: 60,
+    };
+  }
+
+  rowsPlan(table: string): RowsPlan {
+    const affected = String(this.rowsMissing % 10).repeat(64);
+    return {
+      digest: affected,
+      affectedSha256: affected,
+      backup: this.backupInUse,
+      manifestKey: 'backups/daily/x.json',
+      store: 'main',
+      pointAt: '2026-11-21T02:00:00Z',
+      ageSeconds: 60,
+      component: 'config',
+      kind: 'sqlite',
+      host: HOST,
+      onChanged: 'keep',
+      tables: [
+        {
+          table,
+          matchedBy: 'primary key',
+          key: ['id'],
+          selected: 5,
+          missing: this.rowsMissing,
+          changed: 0,
+          changedColumns: [],
+          conflicts: [],
+          same: 5 - this.rowsMissing,
+          notes: [],
+        },
+      ],
+      copy: '/copy.sqlite',
+      keysFile: '/keys.jsonl',
+      warnings: [],
     };
   }
 

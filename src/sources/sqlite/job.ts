@@ -2,6 +2,9 @@
 import { Worker } from 'node:worker_threads';
 import type { FailureCode } from '../../failures.ts';
 import { HoldfastError } from '../../failures.ts';
+import type { RowsOrder, RowsWritten } from '../rows/sqlite-apply.ts';
+import type { RowsQuestion } from '../rows/sqlite-compare.ts';
+import type { RowsFound } from '../rows/sqlite-preview.ts';
 
 export interface Examination {
   /** What `PRAGMA integrity_check` found; empty when all is well. */
@@ -27,13 +30,31 @@ export interface Jobs {
   examine: { readonly order: { readonly path: string }; readonly result: Examination };
   /** Brings what lies in the write-ahead log into the file; `busy` when somebody else uses the database. */
   settle: { readonly order: { readonly path: string }; readonly result: { readonly busy: boolean } };
+  /** Compares rows of a restored copy with the live ones, and writes to neither. */
+  previewRows: { readonly order: RowsQuestion & { readonly keysFile: string }; readonly result: RowsFound };
+  /** Puts rows of a restored copy into the live database, in one transaction. */
+  applyRows: { readonly order: RowsOrder; readonly result: RowsWritten };
 }
 
 export type JobOrder = { readonly [K in keyof Jobs]: { readonly job: K } & Jobs[K]['order'] }[keyof Jobs];
 
 export type JobAnswer =
   | { readonly kind: 'done'; readonly result: Jobs[keyof Jobs]['result'] }
-  | { readonly kind: 'failed'; readonly errcode: number; readonly message: string };
+  | { readonly kind: 'failed'; readonly errcode: number; readonly message: string; readonly failure?: SqliteFailure };
+
+/** A failure that the thread itself put into the catalogue's words. */
+export interface SqliteFailure {
+  readonly code: FailureCode;
+  readonly hint: string;
+}
+
+const WORDS: Readonly<Record<keyof Jobs, string>> = {
+  backup: 'back up',
+  examine: 'examine',
+  settle: 'settle',
+  previewRows: 'compare rows with',
+  applyRows: 'put rows back into',
+};
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) as failures. */
 const CODES: Readonly<Record<number, FailureCode>> = {
@@ -66,9 +87,12 @@ export async function runSqlite<K extends keyof Jobs>(
   try {
     const answer = await Promise.race([stop.promise, answerOf(worker)]);
     if (answer.kind === 'done') return answer.result;
+    if (answer.failure !== undefined) {
+      throw new HoldfastError(answer.failure.code, answer.message, { hint: answer.failure.hint });
+    }
     throw new HoldfastError(
       CODES[answer.errcode & 0xff] ?? 'Internal',
-      `SQLite could not ${job} ${options.about}: ${answer.message}`,
+      `SQLite could not ${WORDS[job]} ${options.about}: ${answer.message}`,
       { details: { errcode: answer.errcode } },
     );
   } finally {

@@ -4,6 +4,9 @@ import { statSync } from 'node:fs';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
+import { HoldfastError } from '../../failures.ts';
+import { applyRows } from '../rows/sqlite-apply.ts';
+import { previewRows } from '../rows/sqlite-preview.ts';
 import type { Examination, JobAnswer, JobOrder, Jobs } from './job.ts';
 
 /** Everything in one step: a copy in several steps begins again whenever another process commits. */
@@ -20,6 +23,10 @@ async function run(order: JobOrder): Promise<Jobs[keyof Jobs]['result']> {
       return examine(order.path);
     case 'settle':
       return settle(order.path);
+    case 'previewRows':
+      return previewRows(order);
+    case 'applyRows':
+      return applyRows(order);
   }
 }
 
@@ -114,8 +121,9 @@ async function answer(order: JobOrder): Promise<JobAnswer> {
   try {
     return { kind: 'done', result: await run(order) };
   } catch (error) {
+    const failure = error instanceof HoldfastError ? { failure: { code: error.code, hint: error.hint } } : {};
     const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0;
-    return { kind: 'failed', errcode, message: error instanceof Error ? error.message : String(error) };
+    return { kind: 'failed', errcode, message: error instanceof Error ? error.message : String(error), ...failure };
   }
 }
 

@@ -1,0 +1,56 @@
+/** Where the files of one putting-back of rows lie on the host: one directory, closed to others, named after its id. */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../../failures.ts';
+import { readJson, removeDurably, writeJsonDurably } from '../durable.ts';
+
+export interface RowsFiles {
+  readonly directory: string;
+  /** A SQLite copy of the backup. */
+  readonly copy: string;
+  /** The keys of the rows concerned. */
+  readonly keys: string;
+  /** Rows as they were before they were replaced. */
+  readonly replaced: string;
+  /** What is about to be written, noted before it is. */
+  readonly intent: string;
+}
+
+export async function rowsFiles(stateDirectory: string, rowsId: string): Promise<RowsFiles> {
+  if (!/^[\w.-]+$/.test(rowsId)) throw new HoldfastError('BadInput', `${rowsId} can't be part of a file name`);
+  const directory = join(stateDirectory, 'rows', rowsId);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return {
+    directory,
+    copy: join(directory, 'copy.sqlite'),
+    keys: join(directory, 'keys.jsonl'),
+    replaced: join(directory, 'replaced.jsonl'),
+    intent: join(directory, 'intent'),
+  };
+}
+
+interface Record {
+  readonly manifestKey: string;
+  readonly place: string;
+}
+
+/** What is noted when a copy is whole. */
+export async function copyRecord({ directory }: RowsFiles): Promise<Record | undefined> {
+  return (await readJson(join(directory, 'copy.json'))) as Record | undefined;
+}
+
+export async function noteCopy({ directory }: RowsFiles, record: Record): Promise<void> {
+  await writeJsonDurably(join(directory, 'copy.json'), record);
+}
+
+/** First the note, then what it is about: a copy without a note is not whole. */
+export async function forgetCopy({ directory }: RowsFiles): Promise<void> {
+  await removeDurably(join(directory, 'copy.json'));
+}
+
+/** The keys and the replaced rows stay, when they are to, for the person who asks what was done. */
+export async function removeFiles(files: RowsFiles, keepFiles: boolean): Promise<void> {
+  await forgetCopy(files);
+  if (!keepFiles) return rm(files.directory, { recursive: true, force: true });
+  for (const path of [files.copy, `${files.copy}-journal`, files.intent]) await rm(path, { force: true });
+}

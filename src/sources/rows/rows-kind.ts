@@ -1,0 +1,61 @@
+/** What a kind of component with tables can do with single rows of a backup. One file a kind; `index.ts` joins them. */
+import type { ArtifactReader } from '../../part.ts';
+import type { Component } from '../../system/types.ts';
+import type { RowsTable } from '../../workflows/rows-contract.ts';
+import type { KindContext } from '../kinds/component.ts';
+
+export interface RowsAsk {
+  /** Names everything made for it, so that a repeat finds it. */
+  readonly rowsId: string;
+  /** As typed: names separated by commas. */
+  readonly table: string;
+  readonly where?: string;
+  readonly onChanged: 'keep' | 'restore';
+  readonly database?: string;
+}
+
+/** The separate database that a backup was restored into. */
+export interface RowsCopy {
+  readonly place: string;
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+}
+
+export interface RowsPreview {
+  readonly affectedSha256: string;
+  readonly tables: readonly RowsTable[];
+  /** A file on this host, for its owner only. */
+  readonly keysFile: string;
+  readonly warnings: readonly string[];
+}
+
+export interface RowsApplied {
+  readonly added: number;
+  readonly replaced: number;
+  readonly checks: RowsCopy['checks'];
+  readonly replacedFile?: string;
+  readonly warnings: readonly string[];
+}
+
+/** Every method is safe to repeat after a crash at any line. Only `apply` writes to what is live. */
+export interface RowsKind<C extends Component = Component> {
+  /** One that is there already, whole and of the same backup, is kept. Throws CheckFailed when it is not as captured. */
+  bring(
+    component: C,
+    backup: { readonly manifestKey: string; artifacts(): Promise<readonly ArtifactReader[]> },
+    ask: RowsAsk,
+    context: KindContext,
+  ): Promise<RowsCopy>;
+  preview(component: C, ask: RowsAsk, context: KindContext): Promise<RowsPreview>;
+  /**
+   * In one transaction, when the rows concerned are still those of `affectedSha256` (else PlanChanged). What an earlier
+   * attempt has committed is found and told, and not done again.
+   */
+  apply(component: C, ask: RowsAsk & { readonly affectedSha256: string }, context: KindContext): Promise<RowsApplied>;
+  /** Removes what was made for it; with `keepFiles` the files about the rows stay. */
+  discard(
+    component: C,
+    ask: Pick<RowsAsk, 'rowsId' | 'database'>,
+    keepFiles: boolean,
+    context: KindContext,
+  ): Promise<void>;
+}
