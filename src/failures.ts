@@ -102,6 +102,10 @@ export const FAILURES = {
     waitingHelps: true,
     hint: 'The standby had to choose between this query and its primary; raise max_standby_streaming_delay, or turn hot_standby_feedback on.',
   },
+  ExtensionMissing: {
+    waitingHelps: false,
+    hint: "Install the packages of the extensions named above on the target's host, then start again.",
+  },
   PostgresRefused: { waitingHelps: true, hint: "The message above is the server's own; its log has more." },
   PostgresToolFailed: { waitingHelps: true, hint: "The message above is the tool's own; the server's log has more." },
   // Vault and stores

@@ -9,13 +9,17 @@ import type { HostActivities } from './types.ts';
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
 
 export async function restoreBeside(context: HostContext, input: Input<'restoreBeside'>, run: Run): Promise<Beside> {
-  const { store, manifestKey, component: name, paths, target, restoreId } = input;
+  const { store, manifestKey, component: name, paths, target, verify, restoreId } = input;
   const system = await context.system(input.system);
   const component = componentOf(system, name);
   run.report({ phase: `restore: ${name}` });
   return context.withReader(system, store, async (vault) => {
     const artifacts = await (await vault.open(manifestKey)).artifacts(name);
-    const place = { paths, ...(target === undefined ? {} : { elsewhere: target }) };
+    const place = {
+      paths,
+      ...(target === undefined ? {} : { elsewhere: target }),
+      ...(verify === undefined ? {} : { verify }),
+    };
     const kindContext = context.kindContext(system, run);
     return kindOf(component.kind).restoreBeside(component, artifacts, place, restoreId, kindContext);
   });

@@ -151,6 +151,8 @@ export interface HostActivities {
     component: string;
     paths: readonly string[];
     target?: string;
+    /** It is only checked and removed again. */
+    verify?: boolean;
     restoreId: string;
   }): Promise<Beside>;
   checkBeside(input: { system: string; beside: Beside }): Promise<CheckReport>;

@@ -13,6 +13,8 @@ export interface Order {
   readonly paths: readonly string[];
   /** Another place than the component's own. */
   readonly target?: string;
+  /** Copies are checked and removed again. */
+  readonly verify?: boolean;
   /** How long a host may be silent while nothing is stopped yet. */
   readonly silentSeconds: number;
 }
@@ -45,6 +47,7 @@ export async function bringBeside(order: Order, story: Story): Promise<{ besides
         paths: order.paths,
         restoreId: order.restoreId,
         ...(order.target === undefined ? {} : { target: order.target }),
+        ...(order.verify === undefined ? {} : { verify: order.verify }),
       };
       besides[at] = await whileHostAnswers(order.system, host, options, (asked) => asked.restoreBeside(input));
     }

@@ -118,7 +118,7 @@ async function runOn(
 
   const silentSeconds = silenceOf(facts);
   const order: Order = { system, plan, restoreId: workflowInfo().runId, paths: listOf(asked.paths), silentSeconds };
-  if (way === 'verify') return proveOnly(order, story);
+  if (way === 'verify') return proveOnly({ ...order, verify: true }, story);
   if (way === 'elsewhere') return besideOnly({ ...order, target: asked.target ?? '' }, story);
 
   // Nothing is overwritten before a person has seen exactly this plan.

@@ -43,7 +43,9 @@ export interface LiveState {
 export interface RestoreTarget {
   /** Undefined: the component's own place. Otherwise a directory, volume or file of this name. */
   readonly elsewhere?: string;
-  /** Only these paths of a tree, relative; empty means all. */
+  /** The copy is only checked and removed again, so that it may be made in a place of its own. */
+  readonly verify?: boolean;
+  /** Only these paths of a tree, relative, or these databases of a server; empty means all. */
   readonly paths: readonly string[];
   /** For a database cluster: `end`, `time:<RFC 3339>`, `lsn:<LSN>` or `name:<restore point>`. Default: the backup. */
   readonly recoverTo?: string;

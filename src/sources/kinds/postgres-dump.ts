@@ -12,13 +12,10 @@ import type { CapturedDatabase } from './postgres-dump-capture.ts';
 import { checkDumps, requiredTables } from './postgres-dump-check.ts';
 import { DUMP_FACTS, DUMP_GLOBALS } from './postgres-dump-facts.ts';
 import type { DumpFacts } from './postgres-dump-facts.ts';
+import { dumpRestoring } from './postgres-dump-restore.ts';
 
 /** Databases that a manifest names; all of them are in the facts. */
 const MOST_DATABASES = 50;
-
-function notYet(): Promise<never> {
-  return Promise.reject(new HoldfastError('BadInput', 'PostgreSQL by the method `dump` is not restored yet'));
-}
 
 export const postgresDumpKind: ComponentKind<PostgresDumpComponent> = {
   kind: 'postgres',
@@ -78,12 +75,7 @@ export const postgresDumpKind: ComponentKind<PostgresDumpComponent> = {
     }
   },
 
-  restoreBeside: notYet,
-  checkBeside: notYet,
-  swapIn: notYet,
-  swapBack: notYet,
-  commit: notYet,
-  discard: notYet,
+  ...dumpRestoring,
 };
 
 async function withAccess<T>(

@@ -106,25 +106,16 @@ export function headerBytes(entry: TreeEntry): number {
 
 /** Everything of an entry that comes before its contents. */
 export function tarHeader(entry: TreeEntry): Buffer {
-  const header = Buffer.alloc(headerBytes(entry));
-  writeTarHeader(entry, header, 0);
-  return header;
-}
-
-/** The same, written at `offset` of bytes that are zero there; returns the offset behind it. */
-export function writeTarHeader(entry: TreeEntry, into: Buffer, offset: number): number {
-  if (entry.type === 'end') return offset + END_BYTES;
+  if (entry.type === 'end') return Buffer.alloc(END_BYTES);
   const records = paxRecords(entry);
-  const own = records.length === 0 ? offset : writePax(records, into, offset);
-  const end = own + BLOCK_BYTES;
-  writeEntryBlock(into.subarray(own, end), entry);
-  return end;
-}
-
-/** The extended header and its block; returns the offset behind it. */
-function writePax(records: readonly PaxRecord[], into: Buffer, offset: number): number {
+  if (records.length === 0) {
+    const plain = Buffer.alloc(BLOCK_BYTES);
+    writeEntryBlock(plain, entry);
+    return plain;
+  }
   const paxBytes = totalBytes(records);
-  writeBlock(into.subarray(offset, offset + BLOCK_BYTES), {
+  const header = Buffer.alloc(2 * BLOCK_BYTES + paddedBytes(paxBytes));
+  writeBlock(header, {
     name: '././@PaxHeader',
     prefix: '',
     mode: 0o644,
@@ -133,11 +124,12 @@ function writePax(records: readonly PaxRecord[], into: Buffer, offset: number): 
     type: 'x',
     sizeBytes: paxBytes,
   });
-  let at = offset + BLOCK_BYTES;
+  let at = BLOCK_BYTES;
   for (const record of records) {
-    at += into.write(`${recordBytes(record)} ${record[0]}=${record[1]}\n`, at, 'latin1');
+    at += header.write(`${recordBytes(record)} ${record[0]}=${record[1]}\n`, at, 'latin1');
   }
-  return offset + BLOCK_BYTES + paddedBytes(paxBytes);
+  writeEntryBlock(header.subarray(header.length - BLOCK_BYTES), entry);
+  return header;
 }
 
 function writeEntryBlock(block: Buffer, entry: TreeEntry): void {
@@ -198,9 +190,5 @@ function writeBlock(block: Buffer, fields: Block): void {
 }
 
 function octal(block: Buffer, value: number, at: number, digits: number): void {
-  let rest = value;
-  for (let place = at + digits - 1; place >= at; place -= 1) {
-    block[place] = 0x30 + (rest % 8);
-    rest = Math.floor(rest / 8);
-  }
+  block.write(value.toString(8).padStart(digits, '0'), at, 'latin1');
 }
