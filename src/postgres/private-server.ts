@@ -265,7 +265,7 @@ class Running implements PrivateServer {
 function notUp(dataDirectory: string, problem: Error | undefined, log: string): HoldfastError {
   const said = log
     .split('\n')
-    .filter((line) => /\b(FATAL|PANIC|ERROR|HINT|DETAIL):/.test(line))
+    .filter((line) => /\b(FATAL|PANIC|ERROR|HINT|DETAIL):|LOG: .*(invalid|error|could not)/.test(line))
     .slice(-6);
   const words = problem?.message ?? (said.length > 0 ? said.join('; ') : log.trim().split('\n').slice(-3).join('; '));
   return new HoldfastError('CheckFailed', `PostgreSQL did not come up on ${dataDirectory}: ${words}`, {

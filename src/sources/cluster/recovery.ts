@@ -2,7 +2,8 @@
  * What makes a restored data directory recover to a chosen point by itself: settings in postgresql.auto.conf, a signal
  * file, and the log it reads, copied into the directory so that it needs nothing of ours, not even this host.
  */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecoveryTarget } from '../../policy/recovery-target.ts';
 import { isMissing } from '../io-errors.ts';
@@ -12,6 +13,8 @@ export const LOG_DIRECTORY = 'holdfast_wal';
 const AUTO_CONF = 'postgresql.auto.conf';
 const BEGIN = '# >>> written by holdfast restore';
 const END = '# <<< written by holdfast restore';
+/** What an earlier recovery left behind would contradict. */
+const TARGETS = /^\s*recovery_target(?:_time|_lsn|_name|_xid)?\s*=.*\n?/gm;
 
 export interface RecoveryOrder {
   /** Undefined: only as far as the backup needs to be consistent. */
@@ -21,15 +24,11 @@ export interface RecoveryOrder {
   readonly neverArchive: boolean;
 }
 
-/** Every target setting is given, because one that an earlier recovery left behind would contradict. */
+/** One target setting at most: PostgreSQL refuses a second one, even an empty one. */
 export function recoverySettings({ target, timeline, neverArchive }: RecoveryOrder): ReadonlyMap<string, string> {
   return new Map([
     ['restore_command', `cp "${LOG_DIRECTORY}/%f" "%p"`],
-    ['recovery_target', target === undefined ? 'immediate' : ''],
-    ['recovery_target_time', target?.kind === 'time' ? target.text : ''],
-    ['recovery_target_lsn', target?.kind === 'lsn' ? target.text : ''],
-    ['recovery_target_name', target?.kind === 'name' ? target.name : ''],
-    ['recovery_target_xid', ''],
+    ...targetSetting(target),
     ['recovery_target_inclusive', 'on'],
     ['recovery_target_timeline', String(timeline)],
     ['recovery_target_action', 'promote'],
@@ -39,6 +38,22 @@ export function recoverySettings({ target, timeline, neverArchive }: RecoveryOrd
     ['primary_slot_name', ''],
     ...(neverArchive ? ([['archive_mode', 'off']] as const) : []),
   ]);
+}
+
+function targetSetting(target: RecoveryTarget | undefined): [string, string][] {
+  switch (target?.kind) {
+    case undefined:
+      return [['recovery_target', 'immediate']];
+    case 'end':
+      return [];
+    case 'time':
+      // While its configuration is read the server knows no abbreviations of zones, such as Z.
+      return [['recovery_target_time', target.text.replace('T', ' ').replace('Z', '+00')]];
+    case 'lsn':
+      return [['recovery_target_lsn', target.text]];
+    case 'name':
+      return [['recovery_target_name', target.name]];
+  }
 }
 
 /** The order is in force with the next start. Repeatable: what was ordered before is replaced. */
@@ -57,10 +72,27 @@ export async function endRecovery(dataDirectory: string, neverArchive: boolean):
   await rm(join(dataDirectory, LOG_DIRECTORY), { recursive: true, force: true });
 }
 
+/**
+ * The server that recovered archived nothing. The one that goes on from here has to begin with the history of the new
+ * timeline, or nobody could follow it there (pgarch.c; the segments it finds by itself). Returns what was written.
+ */
+export async function announceTimeline(dataDirectory: string): Promise<string | undefined> {
+  const names = await readdir(join(dataDirectory, 'pg_wal'));
+  const newest = names
+    .filter((name) => /^[0-9A-F]{8}\.history$/.test(name))
+    .sort()
+    .at(-1);
+  if (newest === undefined) return undefined;
+  const status = join('pg_wal', 'archive_status', newest);
+  if (existsSync(join(dataDirectory, `${status}.done`))) return undefined;
+  await writeFile(join(dataDirectory, `${status}.ready`), '', { mode: 0o600 });
+  return `${status}.ready`;
+}
+
 /** Our block is last, since the last of several values counts. Owner and mode stay those of the file. */
 async function rewriteAutoConf(dataDirectory: string, lines: readonly string[]): Promise<void> {
   const path = join(dataDirectory, AUTO_CONF);
-  const kept = withoutBlock(await textOrNothing(path));
+  const kept = withoutBlock(await textOrNothing(path)).replace(TARGETS, '');
   const block = lines.length === 0 ? '' : `${[BEGIN, ...lines, END].join('\n')}\n`;
   await writeFile(path, kept + block, { mode: 0o600 });
 }

@@ -1,23 +1,21 @@
-/** PostgreSQL by the method `base`: the whole cluster. */
-import { HoldfastError } from '../../failures.ts';
+/** PostgreSQL by the method `base`: the whole cluster, and with its write-ahead log any point in time. */
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import { captureCluster, checkCluster } from '../cluster/backup.ts';
 import { inspectCluster } from '../cluster/inspect.ts';
+import { proveCluster } from '../cluster/prove.ts';
+import { restoreCluster } from '../cluster/restore.ts';
+import { commitCluster, discardCluster, swapClusterBack, swapClusterIn } from '../cluster/swap.ts';
 import type { ComponentKind } from './component.ts';
-
-function notYet(): Promise<never> {
-  return Promise.reject(new HoldfastError('BadInput', 'PostgreSQL by the method `base` is not there yet'));
-}
 
 export const postgresBaseKind: ComponentKind<PostgresBaseComponent> = {
   kind: 'postgres',
   capture: captureCluster,
   checkCaptured: checkCluster,
   inspect: inspectCluster,
-  restoreBeside: notYet,
-  checkBeside: notYet,
-  swapIn: notYet,
-  swapBack: notYet,
-  commit: notYet,
-  discard: notYet,
+  restoreBeside: restoreCluster,
+  checkBeside: proveCluster,
+  swapIn: swapClusterIn,
+  swapBack: swapClusterBack,
+  commit: commitCluster,
+  discard: discardCluster,
 };

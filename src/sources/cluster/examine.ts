@@ -1,0 +1,255 @@
+/** What a recovered cluster answers: where recovery ended, its pages and indexes, the system file's own checks. */
+import type { Client } from 'pg';
+import { HoldfastError } from '../../failures.ts';
+import { openPostgres } from '../../postgres/open.ts';
+import type { PrivateServer } from '../../postgres/private-server.ts';
+import type { PostgresAccess } from '../../postgres/types.ts';
+import type { PostgresBaseComponent } from '../../system/types.ts';
+import type { CheckReport, KindContext } from '../kinds/component.ts';
+import type { ClusterFacts } from './facts.ts';
+import { lastTransactionTime, parseRecoveryEnd } from './recovery.ts';
+
+type Check = CheckReport['checks'][number];
+
+export interface Examined {
+  readonly component: PostgresBaseComponent;
+  readonly facts: ClusterFacts;
+  readonly programs: string;
+}
+
+/** Everything is asked as the role that the cluster was made with, which may always do it. */
+export async function examineCluster(
+  server: PrivateServer,
+  { component, facts, programs }: Examined,
+  context: KindContext,
+): Promise<Check[]> {
+  const { signal } = context;
+  const owner = await ownerRole(server, component, programs, context);
+  const access = await openAs(server, owner, component, programs, context);
+  try {
+    const databases = await access.withClient({ signal }, databasesOf);
+    const checks = await access.withClient({ signal }, async (client) => [
+      await identity(client, facts),
+      await recoveryEnd(client, server.log()),
+      await slots(client),
+    ]);
+    if (facts.versionNumber >= 150_000) checks.push(await access.withClient({ signal }, collations));
+    for (const database of databases) {
+      context.report({ phase: `check database ${database}` });
+      checks.push(await amcheck(access, database, signal));
+    }
+    return [...checks, ...(await ownChecks(access, component, databases, signal))];
+  } finally {
+    await access.close();
+  }
+}
+
+function openAs(
+  server: PrivateServer,
+  user: string,
+  component: PostgresBaseComponent,
+  programs: string,
+  context: KindContext,
+): Promise<PostgresAccess> {
+  return openPostgres(
+    {
+      address: server.socketDirectory,
+      port: server.port,
+      tls: 'disable',
+      maintenanceDatabase: component.server.maintenanceDatabase,
+      tools: { kind: 'host', directory: programs },
+      backup: { user },
+    },
+    'backup',
+    { docker: context.docker },
+  );
+}
+
+/** The bootstrap superuser, OID 10; a role of the system file is in the cluster to ask for its name. */
+async function ownerRole(
+  server: PrivateServer,
+  component: PostgresBaseComponent,
+  programs: string,
+  context: KindContext,
+): Promise<string> {
+  const { restore, backup } = component.server;
+  let trouble: unknown;
+  for (const user of new Set([restore?.user, backup.user, 'postgres'])) {
+    if (user === undefined) continue;
+    const access = await openAs(server, user, component, programs, context);
+    try {
+      const { rows } = await access.withClient({ signal: context.signal }, (client) =>
+        client.query<{ rolname: string }>('SELECT rolname FROM pg_roles WHERE oid = 10'),
+      );
+      return rows[0]?.rolname ?? user;
+    } catch (error) {
+      context.signal.throwIfAborted();
+      trouble ??= error;
+    } finally {
+      await access.close();
+    }
+  }
+  throw trouble;
+}
+
+async function databasesOf(client: Client): Promise<string[]> {
+  const { rows } = await client.query<{ datname: string }>(
+    'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname',
+  );
+  return rows.map(({ datname }) => datname);
+}
+
+async function identity(client: Client, facts: ClusterFacts): Promise<Check> {
+  const { rows } = await client.query<{ identifier: string; recovering: boolean }>(
+    'SELECT system_identifier::text AS identifier, pg_is_in_recovery() AS recovering FROM pg_control_system()',
+  );
+  const [row] = rows;
+  const ok = row?.identifier === facts.systemIdentifier && !row.recovering;
+  return {
+    name: 'started',
+    ok,
+    detail: `cluster ${row?.identifier ?? '?'}${row?.recovering === true ? ', still recovering' : ', open for writes'}`,
+  };
+}
+
+/** From the history that the new timeline began with; the time from the log of this start, when it was the one. */
+async function recoveryEnd(client: Client, log: string): Promise<Check> {
+  const { rows } = await client.query<{ timeline: number; history: string | null }>(
+    `SELECT timeline_id AS timeline,
+            pg_read_file('pg_wal/' || upper(lpad(to_hex(timeline_id), 8, '0')) || '.history', 0, 1048576, true) AS history
+       FROM pg_control_checkpoint()`,
+  );
+  const [row] = rows;
+  const history = row?.history ?? undefined;
+  const end = row === undefined || history === undefined ? undefined : parseRecoveryEnd(row.timeline, history);
+  if (end === undefined)
+    return {
+      name: 'recovery',
+      ok: false,
+      detail: `timeline ${row?.timeline ?? '?'} has no history: nothing was recovered`,
+    };
+  const seen = lastTransactionTime(log);
+  const newest = seen === undefined ? '' : `; the last transaction in it is of ${seen}`;
+  return {
+    name: 'recovery',
+    ok: true,
+    detail: `ended at ${end.lsn} (${end.reason}), now timeline ${end.timeline}${newest}`,
+  };
+}
+
+/** A copied slot would hold back log for somebody who never comes. */
+async function slots(client: Client): Promise<Check> {
+  const { rows } = await client.query<{ slot_name: string }>('SELECT slot_name FROM pg_replication_slots');
+  const named = rows.map(({ slot_name }) => slot_name).join(', ');
+  return { name: 'no replication slots', ok: rows.length === 0, detail: rows.length === 0 ? 'none' : named };
+}
+
+/** Another C library or ICU sorts otherwise, and indexes on text then miss rows. Told, and found out by amcheck. */
+async function collations(client: Client): Promise<Check> {
+  const { rows } = await client.query<{ datname: string; was: string; now: string }>(
+    `SELECT datname, datcollversion AS was, pg_database_collation_actual_version(oid) AS now FROM pg_database
+      WHERE datallowconn AND datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid) ORDER BY 1`,
+  );
+  const differ = rows.map(({ datname, was, now }) => `${datname} was built under ${was}, here is ${now}`).join('; ');
+  const advice = 'REINDEX these databases, then ALTER DATABASE … REFRESH COLLATION VERSION';
+  return { name: 'collations', ok: true, detail: rows.length === 0 ? 'the same versions' : `${differ}: ${advice}` };
+}
+
+/** Heap and B-tree pages of one database. Where amcheck can't be had, the answer says so. */
+async function amcheck(access: PostgresAccess, database: string, signal: AbortSignal): Promise<Check> {
+  const name = `${database}: heap and B-trees`;
+  const had = await access.withClient({ database, signal }, (client) => extension(client));
+  if (had !== 'had' && had !== 'made') return { name, ok: true, detail: `not checked: ${had}` };
+  try {
+    const text = database.replaceAll(/['\\]/g, (character) => `\\${character}`);
+    const said = await access.text('pg_amcheck', ['--heapallindexed', `dbname='${text}'`], { signal, database });
+    return { name, ok: true, detail: said.trim() === '' ? 'pg_amcheck found nothing' : said.trim().slice(0, 300) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof HoldfastError)) throw error;
+    if (error.code === 'PostgresVersion') return { name, ok: true, detail: `not checked: ${error.message}` };
+    return { name, ok: false, detail: error.message };
+  } finally {
+    if (had === 'made')
+      await access.withClient({ database, signal }, (client) => client.query('DROP EXTENSION amcheck'));
+  }
+}
+
+/** `had`, `made`, or why there is none. */
+async function extension(client: Client): Promise<string> {
+  const { rows } = await client.query("SELECT FROM pg_extension WHERE extname = 'amcheck'");
+  if (rows.length > 0) return 'had';
+  return client.query('CREATE EXTENSION amcheck SCHEMA pg_catalog').then(
+    () => 'made',
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+}
+
+async function ownChecks(
+  access: PostgresAccess,
+  { checks, server }: PostgresBaseComponent,
+  databases: readonly string[],
+  signal: AbortSignal,
+): Promise<Check[]> {
+  const least = new Map<string, number>(checks.requiredTables.map((table) => [table, 0]));
+  for (const [table, rows] of Object.entries(checks.minimumRows)) least.set(table, rows);
+  const found: Check[] = [];
+  for (const [table, rows] of least) found.push(await required(access, table, rows, databases, signal));
+  const only = databases.filter((name) => name !== server.maintenanceDatabase);
+  const usual = only.length === 1 ? only[0] : server.maintenanceDatabase;
+  for (const { name, sql, database = usual } of checks.assertions) {
+    found.push(await assertion(access, { name, sql }, database ?? server.maintenanceDatabase, signal));
+  }
+  return found;
+}
+
+/** In whichever of the databases it is. */
+async function required(
+  access: PostgresAccess,
+  table: string,
+  least: number,
+  databases: readonly string[],
+  signal: AbortSignal,
+): Promise<Check> {
+  const [schema, name] = table.includes('.') ? table.split('.', 2) : ['public', table];
+  let most = -1;
+  for (const database of databases) {
+    await access.withClient({ database, signal }, async (client) => {
+      const place = await client.query<{ quoted: string }>(
+        `SELECT format('%I.%I', n.nspname, c.relname) AS quoted FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'm', 'f', 'v')`,
+        [schema, name],
+      );
+      const [row] = place.rows;
+      if (row === undefined) return;
+      const { rows } = await client.query<{ count: string }>(`SELECT count(*)::text AS count FROM ${row.quoted}`);
+      most = Math.max(most, Number(rows[0]?.count));
+    });
+  }
+  const detail = most < 0 ? 'is in none of the databases' : `${most} rows, at least ${least} wanted`;
+  return { name: `table ${table}`, ok: most >= least, detail };
+}
+
+async function assertion(
+  access: PostgresAccess,
+  { name, sql }: { readonly name: string; readonly sql: string },
+  database: string,
+  signal: AbortSignal,
+): Promise<Check> {
+  return access.withClient({ database, signal }, async (client) => {
+    await client.query('BEGIN READ ONLY');
+    // People write names without a schema.
+    await client.query("SET LOCAL search_path = '$user', public");
+    try {
+      const { rows } = await client.query<unknown[]>({ text: sql, rowMode: 'array' });
+      const ok = rows.length === 1 && rows[0]?.length === 1 && rows[0][0] === true;
+      // Never the data itself.
+      return { name, ok, detail: ok ? 'true' : `did not answer true (${rows.length} rows)` };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { name, ok: false, detail: error instanceof Error ? error.message : String(error) };
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  });
+}

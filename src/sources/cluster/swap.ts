@@ -1,0 +1,88 @@
+/** The restored cluster takes the place of the live one: the server stopped, the directories exchanged, started again. */
+import { join } from 'node:path';
+import { HoldfastError } from '../../failures.ts';
+import { postmasterOf } from '../../postgres/private-server.ts';
+import type { PostgresBaseComponent } from '../../system/types.ts';
+import type { Beside, KindContext } from '../kinds/component.ts';
+import { COPY, replacementOf } from './restore.ts';
+import { ServerOfDirectory } from './service.ts';
+
+export async function swapClusterIn(
+  component: PostgresBaseComponent,
+  beside: Beside,
+  context: KindContext,
+): Promise<void> {
+  const replacement = replacementOf(component, beside.restoreId, context);
+  const { live, work, elsewhere } = await replacement.known();
+  if (elsewhere !== null) return;
+  const copy = join(work, COPY);
+  const server = serverOf(component, live, beside, context);
+  const swap = await replacement.swap();
+  // A repeat after the exchange finds the new state live, and perhaps its server running.
+  if (swap === undefined || (await swap.isOld(live))) {
+    await server.stop(context.signal);
+    await mustBeFree(copy);
+    await replacement.swapIn(() => Promise.resolve([{ live, beside: copy }]));
+    // One that was started in between works in the old directory, which is beside by now.
+    await serverOf(component, copy, beside, context).mustBeStopped();
+  } else await replacement.swapIn(() => Promise.resolve([{ live, beside: copy }]));
+  await server.startAgain(context.signal);
+}
+
+/** What was restored, and perhaps written to since, is beside again. */
+export async function swapClusterBack(
+  component: PostgresBaseComponent,
+  beside: Beside,
+  context: KindContext,
+): Promise<void> {
+  const replacement = replacementOf(component, beside.restoreId, context);
+  const record = await replacement.record();
+  if (record === undefined || record.elsewhere !== null) return;
+  const server = serverOf(component, record.live, beside, context);
+  const swap = await replacement.swap();
+  if (swap !== undefined && !(await swap.untouched())) {
+    await server.stop(context.signal);
+    await swap.undo();
+  }
+  await server.startAgain(context.signal);
+}
+
+export async function commitCluster(
+  component: PostgresBaseComponent,
+  beside: Beside,
+  options: { readonly keep: boolean },
+  context: KindContext,
+): Promise<{ aside?: string }> {
+  const replacement = replacementOf(component, beside.restoreId, context);
+  const record = await replacement.record();
+  const kept = await replacement.commit(options.keep);
+  if (record !== undefined) await serverOf(component, record.live, beside, context).forget();
+  return kept;
+}
+
+export async function discardCluster(
+  component: PostgresBaseComponent,
+  beside: Beside,
+  context: KindContext,
+): Promise<void> {
+  const replacement = replacementOf(component, beside.restoreId, context);
+  const record = await replacement.record();
+  if (record !== undefined) await mustBeFree(record.elsewhere ?? join(record.work, COPY));
+  await replacement.discard();
+  if (record !== undefined) await serverOf(component, record.live, beside, context).forget();
+}
+
+function serverOf(
+  component: PostgresBaseComponent,
+  directory: string,
+  beside: Beside,
+  context: KindContext,
+): ServerOfDirectory {
+  return new ServerOfDirectory(directory, context.stateDirectory, `${beside.restoreId}-${component.name}`);
+}
+
+/** Somebody who looks at the copy with a server of their own. */
+async function mustBeFree(directory: string): Promise<void> {
+  const pid = await postmasterOf(directory);
+  if (pid !== undefined) throw new HoldfastError('VolumeInUse', `A server runs on ${directory} (process ${pid})`);
+}
