@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseSystem } from '../../src/system/parse.ts';
+import type { System } from '../../src/system/types.ts';
+
+const EXAMPLES = new URL('../../examples/', import.meta.url);
+const KEY_SECTION = `
+keys:
+  recipients:
+    - age1${'q'.repeat(58)}
+    - age1${'p'.repeat(58)}
+  chunkIdKey: { env: CHUNK_ID_KEY }
+  signer: { file: /etc/holdfast/signer }
+  rootFingerprint: SHA256:${'A'.repeat(43)}
+`;
+
+function example(name: string): System {
+  return parseSystem(readFileSync(new URL(`${name}.yaml`, EXAMPLES), 'utf8') + KEY_SECTION, `${name}.yaml`);
+}
+
+function component(system: System, name: string) {
+  return system.components.find((one) => one.name === name);
+}
+
+function plans(system: System) {
+  return Object.fromEntries(
+    system.plans.map(({ name, schedule, keep, rpoSeconds }) => [name, { cron: schedule?.cron, keep, rpoSeconds }]),
+  );
+}
+
+describe('the examples', () => {
+  it('every one of them loads once it has keys', () => {
+    const names = readdirSync(EXAMPLES).flatMap((file) => (file.endsWith('.yaml') ? [file.replace('.yaml', '')] : []));
+    expect(names.sort()).toEqual(['btcdecoded', 'm2m-connector', 'model', 'tbcv', 'tracktion', 'watan']);
+    for (const name of names) expect(example(name).components.length).toBeGreaterThan(1);
+  });
+
+  it('[T1] tracktion: weekly and daily backups in UTC, the log far more often than every 15 minutes', () => {
+    const system = example('tracktion');
+    const cluster = component(system, 'cluster');
+    expect(cluster).toMatchObject({ kind: 'postgres', method: 'base', tier: 'critical' });
+    expect(cluster).toMatchObject({
+      wal: { mode: 'stream', everySeconds: 5, store: 'primary', slot: 'holdfast_cluster' },
+    });
+    expect(plans(system)).toMatchObject({
+      weekly: { cron: '0 2 * * SUN', keep: { weekly: 4 } },
+      daily: { cron: '0 2 * * MON-SAT', keep: { daily: 30 }, rpoSeconds: 86_400 },
+    });
+  });
+
+  it('[T9] tracktion: the tables that a restored database must have', () => {
+    const database = component(example('tracktion'), 'database');
+    expect(database).toMatchObject({
+      checks: { requiredTables: ['audio_files', 'tracklists', 'analysis_results'] },
+      usedBy: ['api', 'worker'],
+    });
+  });
+
+  it('[B1] tbcv: SQLite hourly at five past with its tables, PostgreSQL as the other engine with its archive', () => {
+    const system = example('tbcv');
+    const requiredTables = ['workflows', 'validation_results', 'recommendations', 'audit_logs'];
+    expect(component(system, 'database')).toMatchObject({ kind: 'sqlite', requiredTables });
+    expect(component(system, 'engine')).toMatchObject({ wal: { mode: 'archive', everySeconds: 60 } });
+    expect(plans(system)['hourly']).toEqual({ cron: '5 * * * *', keep: { hourly: 168 }, rpoSeconds: 3600 });
+  });
+
+  it('[G2] btcdecoded: a dump, the cluster with its log, and SQLite, kept for 30 days', () => {
+    const system = example('btcdecoded');
+    expect(component(system, 'database')).toMatchObject({ method: 'dump', databases: ['governance'] });
+    expect(component(system, 'cluster')).toMatchObject({ method: 'base', wal: { mode: 'stream' } });
+    expect(plans(system)['databases']?.keep).toEqual({ daily: 30 });
+  });
+
+  it('[W1] watan: dumped in its Compose service, everything once a day, wallets every hour, with their numbers kept', () => {
+    const system = example('watan');
+    const tools = { kind: 'service', project: 'watan', service: 'postgres' };
+    expect(component(system, 'full')).toMatchObject({ method: 'dump', server: { tools }, tables: [] });
+    expect(component(system, 'wallets')).toMatchObject({ server: { tools }, tables: ['users', 'deposit'] });
+    expect(plans(system)).toMatchObject({
+      full: { cron: '15 3 * * *', keep: { last: 7 }, rpoSeconds: 26 * 3600 },
+      wallets: { cron: '5 * * * *', keep: { last: 48 }, rpoSeconds: 90 * 60 },
+    });
+  });
+});
