@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { Holdfast } from '../../sample/stack/holdfast.ts';
 import type { Up } from '../../sample/stack/holdfast.ts';
 import { descendantsOf } from '../../sample/stack/processes.ts';
-import type { Contender, DataSet } from './contender.ts';
+import type { Contender } from './contender.ts';
 import { measureFreezes } from './freezes.ts';
 import type { Freeze } from './freezes.ts';
 import { measure, peakMiB, processCpuSeconds, resetPeak, treeBytes } from './measure.ts';
@@ -14,7 +14,7 @@ import { OURS, OURS_ALONE } from './targets.ts';
 
 const ROOT = dirname(dirname(import.meta.dirname));
 const COMPONENT = 'data';
-const PLAN = 'all';
+export const PLAN = 'all';
 
 export interface OurOptions {
   readonly scratch: string;
@@ -32,13 +32,13 @@ export interface OurContenders {
 }
 
 /** A home with one system for each vault; `up` runs from the first on. */
-class House {
+export class House {
   readonly holdfast: Holdfast;
   private readonly directory: string;
   private running: Up | undefined;
   private count = 0;
 
-  constructor(options: OurOptions) {
+  constructor(options: Pick<OurOptions, 'scratch' | 'environment'>) {
     this.directory = join(options.scratch, 'holdfast');
     this.holdfast = new Holdfast(join(this.directory, 'home'), options.environment);
   }
@@ -48,8 +48,8 @@ class House {
     return this.running;
   }
 
-  /** A new system with keys and an empty vault, whose one component is the source. */
-  async newSystem(data: DataSet, source: string): Promise<{ system: string; store: string }> {
+  /** A new system with keys and an empty vault, and one component. */
+  async newSystem(data: string, component: object): Promise<{ system: string; store: string }> {
     this.count += 1;
     const system = `bench-${data}-${this.count}`;
     const store = join(this.directory, system);
@@ -61,7 +61,7 @@ class House {
       stringify({
         system,
         stores: { vault: { kind: 'directory', path: store } },
-        components: { [COMPONENT]: { kind: 'files', path: source } },
+        components: { [COMPONENT]: component },
         plans: { [PLAN]: { components: [COMPONENT], stores: ['vault'] } },
       }),
     );
@@ -82,32 +82,34 @@ function treeCpuSeconds(up: Up): number {
 }
 
 /** The command as an operator types it; CPU with everything below `up`, memory of the host worker. */
+export async function measureCommand(house: House, syncPath: string, args: readonly string[]): Promise<Measured> {
+  const { up, holdfast } = house;
+  const worker = up.hostWorkerPid();
+  if (worker === undefined) throw new Error('the host worker does not run');
+  resetPeak(worker);
+  const before = treeCpuSeconds(up);
+  const command = [process.execPath, join(ROOT, 'src', 'cli.ts'), ...args];
+  const cost = await measure({
+    command,
+    environment: { ...holdfast.environment, HOLDFAST_HOME: holdfast.home, NO_COLOR: '1' },
+    syncPath,
+  });
+  return {
+    wallSeconds: cost.wallSeconds,
+    cpuSeconds: cost.cpuSeconds + treeCpuSeconds(up) - before,
+    peakMiB: peakMiB(worker),
+  };
+}
+
 function commandContender(house: House): Contender {
   let system = '';
   let store = '';
-  const run = async (syncPath: string, ...args: string[]): Promise<Measured> => {
-    const { up, holdfast } = house;
-    const worker = up.hostWorkerPid();
-    if (worker === undefined) throw new Error('the host worker does not run');
-    resetPeak(worker);
-    const before = treeCpuSeconds(up);
-    const command = [process.execPath, join(ROOT, 'src', 'cli.ts'), ...args];
-    const cost = await measure({
-      command,
-      environment: { ...holdfast.environment, HOLDFAST_HOME: holdfast.home, NO_COLOR: '1' },
-      syncPath,
-    });
-    return {
-      wallSeconds: cost.wallSeconds,
-      cpuSeconds: cost.cpuSeconds + treeCpuSeconds(up) - before,
-      peakMiB: peakMiB(worker),
-    };
-  };
+  const run = (syncPath: string, ...args: string[]) => measureCommand(house, syncPath, args);
   return {
     name: OURS,
     async reset(data, source) {
       if (store !== '') await rm(store, { recursive: true, force: true });
-      ({ system, store } = await house.newSystem(data, source));
+      ({ system, store } = await house.newSystem(data, { kind: 'files', path: source }));
     },
     backup: () => run(store, 'backup', system, PLAN),
     async restore(target) {
@@ -138,7 +140,7 @@ function aloneContender(house: House): Contender {
     name: OURS_ALONE,
     async reset(data, source) {
       if (store !== '') await rm(store, { recursive: true, force: true });
-      ({ system, store } = await house.newSystem(data, source));
+      ({ system, store } = await house.newSystem(data, { kind: 'files', path: source }));
     },
     backup: () => run(store, 'backup', system),
     async restore(target) {

@@ -3,6 +3,7 @@ import { chmod } from 'node:fs/promises';
 import { startBenchServer } from './data.ts';
 import type { PostgresContender } from './contender.ts';
 import { dumpAndRestic } from './dump-restic.ts';
+import { holdfastPostgres } from './holdfast.ts';
 import { pgBackRest } from './pgbackrest.ts';
 import { measureRecovery } from './recovery.ts';
 import type { LogKeeper } from './recovery.ts';
@@ -28,9 +29,15 @@ type Measured = Pick<PostgresResults, 'runs' | 'scale' | 'databaseBytes' | 'cont
 export async function benchmarkPostgres(options: PostgresOptions): Promise<Measured> {
   const { scratch, runs, scale, seed, say } = options;
   await chmod(scratch, 0o755);
-  const contenders: PostgresContender[] = options.others
+  const ours = holdfastPostgres(scratch, options.environment);
+  const rivals = options.others
     ? [pgBackRest(scratch, 'default'), pgBackRest(scratch, 'zst'), dumpAndRestic(scratch)]
     : [];
+  const contenders: PostgresContender[] = [...ours.contenders, ...rivals];
+  const closeAll = async (): Promise<void> => {
+    await ours.close();
+    for (const contender of contenders) await contender.close();
+  };
   const done: PostgresRun[] = [];
   try {
     for (let run = 0; run < runs; run += 1) {
@@ -45,7 +52,7 @@ export async function benchmarkPostgres(options: PostgresOptions): Promise<Measu
     const described = await Promise.all(
       contenders.map(async (one) => ({ name: one.name, description: await one.describe() })),
     );
-    for (const contender of contenders) await contender.close();
+    await closeAll();
     return {
       runs,
       scale,
@@ -55,7 +62,7 @@ export async function benchmarkPostgres(options: PostgresOptions): Promise<Measu
       recovery: await recovery(options),
     };
   } finally {
-    for (const contender of contenders) await contender.close();
+    await closeAll();
   }
 }
 

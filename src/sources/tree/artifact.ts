@@ -12,7 +12,7 @@ import type { TreeEntry } from './entry.ts';
 import { decodeEntries } from './entry.ts';
 import { LARGE_FILE_BYTES } from './grouping.ts';
 import type { EntryGroup } from './groups.ts';
-import { paddedBytes, tarHeader } from './headers.ts';
+import { paddedBytes, writeTarHeader } from './headers.ts';
 import type { Note } from './notes.ts';
 import { warningsOf } from './notes.ts';
 import { scanTree } from './scan.ts';
@@ -151,19 +151,20 @@ function* segmentsOf(base: ByteString, group: EntryGroup): Generator<RecipeSegme
 /** A group is at most MAX_CHUNK_BYTES long: one chunk. */
 function* groupRecipes(base: ByteString, group: EntryGroup): Generator<ChunkRecipe> {
   const pieces: Piece[] = [];
-  let loose: Buffer[] = [];
+  // Headers and padding, which stays zero, in one buffer: thousands of small ones would keep the collector busy.
+  const loose = Buffer.alloc(group.tarBytes - group.contentBytes);
+  let start = 0;
+  let at = 0;
   const flush = (): void => {
-    if (loose.length > 0)
-      pieces.push({ kind: 'bytes', bytes: loose.length === 1 ? (loose[0] as Buffer) : Buffer.concat(loose) });
-    loose = [];
+    if (at > start) pieces.push({ kind: 'bytes', bytes: loose.subarray(start, at) });
+    start = at;
   };
   for (const entry of decodeEntries(group.records)) {
-    loose.push(tarHeader(entry));
+    at = writeTarHeader(entry, loose, at);
     if (entry.type !== 'file' || entry.sizeBytes === 0 || entry.sizeBytes >= LARGE_FILE_BYTES) continue;
     flush();
     pieces.push(contentPiece(base, entry, 0, entry.sizeBytes));
-    const padding = paddedBytes(entry.sizeBytes) - entry.sizeBytes;
-    if (padding > 0) loose.push(Buffer.alloc(padding));
+    at += paddedBytes(entry.sizeBytes) - entry.sizeBytes;
   }
   flush();
   yield { pieces, lengthBytes: group.tarBytes };

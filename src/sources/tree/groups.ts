@@ -12,6 +12,8 @@ export interface EntryGroup {
   readonly fingerprint: string;
   /** Length of the group in the tar. Not counted: the contents of a large file at its end. */
   readonly tarBytes: number;
+  /** How much of it is contents of files. */
+  readonly contentBytes: number;
   readonly files: number;
   /** All entries: directories and links too. */
   readonly entries: number;
@@ -37,6 +39,7 @@ export class GroupBuilder {
   private buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES);
   private used = 0;
   private tarBytes = 0;
+  private contentBytes = 0;
   private files = 0;
   private entries = 0;
   private newestMtimeNs = 0n;
@@ -53,6 +56,7 @@ export class GroupBuilder {
     const bytes = headerBytes(entry) + (large ? 0 : paddedBytes(entry.sizeBytes));
     if (mustStartGroup(this.tarBytes, bytes, large)) this.flush(false);
     this.append(entry, bytes);
+    if (!large) this.contentBytes += entry.sizeBytes;
     if (large || endsGroup(this.tarBytes, bytes, entry.path)) this.flush(large);
   }
 
@@ -85,6 +89,7 @@ export class GroupBuilder {
       records,
       fingerprint: createHash('sha256').update(FORM).update(records).digest('hex'),
       tarBytes: this.tarBytes,
+      contentBytes: this.contentBytes,
       files: this.files,
       entries: this.entries,
       newestMtimeMs: Number(this.newestMtimeNs / 1_000_000n),
@@ -93,6 +98,7 @@ export class GroupBuilder {
     });
     this.used = 0;
     this.tarBytes = 0;
+    this.contentBytes = 0;
     this.files = 0;
     this.entries = 0;
     this.newestMtimeNs = 0n;

@@ -106,16 +106,25 @@ export function headerBytes(entry: TreeEntry): number {
 
 /** Everything of an entry that comes before its contents. */
 export function tarHeader(entry: TreeEntry): Buffer {
-  if (entry.type === 'end') return Buffer.alloc(END_BYTES);
+  const header = Buffer.alloc(headerBytes(entry));
+  writeTarHeader(entry, header, 0);
+  return header;
+}
+
+/** The same, written at `offset` of bytes that are zero there; returns the offset behind it. */
+export function writeTarHeader(entry: TreeEntry, into: Buffer, offset: number): number {
+  if (entry.type === 'end') return offset + END_BYTES;
   const records = paxRecords(entry);
-  if (records.length === 0) {
-    const plain = Buffer.alloc(BLOCK_BYTES);
-    writeEntryBlock(plain, entry);
-    return plain;
-  }
+  const own = records.length === 0 ? offset : writePax(records, into, offset);
+  const end = own + BLOCK_BYTES;
+  writeEntryBlock(into.subarray(own, end), entry);
+  return end;
+}
+
+/** The extended header and its block; returns the offset behind it. */
+function writePax(records: readonly PaxRecord[], into: Buffer, offset: number): number {
   const paxBytes = totalBytes(records);
-  const header = Buffer.alloc(2 * BLOCK_BYTES + paddedBytes(paxBytes));
-  writeBlock(header, {
+  writeBlock(into.subarray(offset, offset + BLOCK_BYTES), {
     name: '././@PaxHeader',
     prefix: '',
     mode: 0o644,
@@ -124,12 +133,11 @@ export function tarHeader(entry: TreeEntry): Buffer {
     type: 'x',
     sizeBytes: paxBytes,
   });
-  let at = BLOCK_BYTES;
+  let at = offset + BLOCK_BYTES;
   for (const record of records) {
-    at += header.write(`${recordBytes(record)} ${record[0]}=${record[1]}\n`, at, 'latin1');
+    at += into.write(`${recordBytes(record)} ${record[0]}=${record[1]}\n`, at, 'latin1');
   }
-  writeEntryBlock(header.subarray(header.length - BLOCK_BYTES), entry);
-  return header;
+  return offset + BLOCK_BYTES + paddedBytes(paxBytes);
 }
 
 function writeEntryBlock(block: Buffer, entry: TreeEntry): void {
@@ -190,5 +198,9 @@ function writeBlock(block: Buffer, fields: Block): void {
 }
 
 function octal(block: Buffer, value: number, at: number, digits: number): void {
-  block.write(value.toString(8).padStart(digits, '0'), at, 'latin1');
+  let rest = value;
+  for (let place = at + digits - 1; place >= at; place -= 1) {
+    block[place] = 0x30 + (rest % 8);
+    rest = Math.floor(rest / 8);
+  }
 }
