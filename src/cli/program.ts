@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { defineApprove } from './approve.ts';
 import { defineBackup } from './backup.ts';
 import { defineDoctor } from './doctor.ts';
+import { defineGrants } from './grants.ts';
 import { defineInit } from './init.ts';
 import { defineList } from './list.ts';
 import { defineReject } from './reject.ts';
@@ -44,6 +45,7 @@ export function createProgram(): Command {
     defineInit,
     defineDoctor,
     defineSchema,
+    defineGrants,
     defineUp,
     defineBackup,
     defineList,

@@ -64,14 +64,18 @@ function causeOf(code: string | undefined, text: string): Cause {
 /** What the tools write to stderr; the server's part of it is in the server's language, so that this is best effort. */
 const TOOL_SAYS: readonly (readonly [RegExp, Cause])[] = [
   [/aborting because of server version mismatch/, { code: 'PostgresVersion' }],
-  [/canceling statement due to lock timeout/, { code: 'PostgresLocked' }],
+  // pg_dump waits for locks by a limit on its statement.
+  [/canceling statement due to (?:lock|statement) timeout/, { code: 'PostgresLocked' }],
   [/conflict with recovery|recovery is in progress/, { code: 'PostgresConflict' }],
   [/No space left on device|could not extend file/, { code: 'DiskFull' }],
   [
     /password authentication failed|no pg_hba\.conf entry|Peer authentication failed|no password supplied|role ".*" does not exist/,
     { code: 'PostgresDenied', hint: NO_LOGIN },
   ],
-  [/permission denied|must be (?:superuser|owner|a member)/i, { code: 'PostgresDenied', hint: SHORT_OF_RIGHTS }],
+  [
+    /permission denied|affected by row-level security|must be (?:superuser|owner|a member)/i,
+    { code: 'PostgresDenied', hint: SHORT_OF_RIGHTS },
+  ],
   [/database ".*" does not exist/, { code: 'SourceMissing', hint: NO_DATABASE }],
   [/no matching (?:tables|schemas) were found/, { code: 'SourceMissing', hint: 'Check `tables` in the system file.' }],
   [

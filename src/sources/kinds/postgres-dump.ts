@@ -26,7 +26,7 @@ export const postgresDumpKind: ComponentKind<PostgresDumpComponent> = {
       const server = await access.facts(signal);
       const names = await access.withClient({ signal }, async (client) => {
         const there = await listDatabases(client);
-        return { chosen: chooseDatabases(component, there), rolePasswords: await readsPasswords(client) };
+        return { ...chooseDatabases(component, there), rolePasswords: await readsPasswords(client) };
       });
       const databases = await captureAll(component, names.chosen, access, sink, context);
       const withGlobals = component.tables.length === 0;
@@ -41,7 +41,11 @@ export const postgresDumpKind: ComponentKind<PostgresDumpComponent> = {
       refuseEmpty(component, facts);
       if (withGlobals) await sink.store(globalsOf(component, access, rolePasswords, signal));
       await sink.store(jsonArtifact(DUMP_FACTS, facts));
-      return captured(component, facts, databases);
+      const told = captured(component, facts, databases);
+      if (names.left.length > 0) {
+        told.warnings.push(`${component.name}: databases of restores are not captured: ${names.left.join(', ')}`);
+      }
+      return told;
     }),
 
   checkCaptured: (component, artifacts, context): Promise<CheckReport> =>
@@ -91,10 +95,21 @@ async function withAccess<T>(
   }
 }
 
-function chooseDatabases(component: PostgresDumpComponent, there: readonly string[]): readonly string[] {
-  if (component.databases.length === 0) return there;
+/** What a restore makes beside a database, and what it keeps of the one it replaced. */
+const OF_RESTORES = /__(?:holdfast|before)_[0-9a-f]{8}$/;
+
+function chooseDatabases(
+  component: PostgresDumpComponent,
+  there: readonly string[],
+): { readonly chosen: readonly string[]; readonly left: readonly string[] } {
+  if (component.databases.length === 0) {
+    return {
+      chosen: there.filter((name) => !OF_RESTORES.test(name)),
+      left: there.filter((name) => OF_RESTORES.test(name)),
+    };
+  }
   const missing = component.databases.filter((name) => !there.includes(name));
-  if (missing.length === 0) return component.databases;
+  if (missing.length === 0) return { chosen: component.databases, left: [] };
   throw new HoldfastError('SourceMissing', `there is no database ${missing.join(', ')} on the server`, {
     hint: 'Check `databases` in the system file.',
   });
@@ -180,7 +195,7 @@ function captured(
   if (component.tables.length === 0 && !facts.rolePasswords) {
     warnings.push(
       `${component.name}: the passwords of roles are not in the backup, because ${component.server.backup.user} may not ` +
-        'read pg_authid; `holdfast grants` prints the line that lets it',
+        'read pg_authid; pg_read_all_data lets it',
     );
   }
   return {
