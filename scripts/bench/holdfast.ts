@@ -88,7 +88,7 @@ export async function measureCommand(house: House, syncPath: string, args: reado
   if (worker === undefined) throw new Error('the host worker does not run');
   resetPeak(worker);
   const before = treeCpuSeconds(up);
-  const command = [process.execPath, join(ROOT, 'src', 'cli.ts'), ...args];
+  const command = [join(ROOT, 'bin', 'holdfast'), ...args];
   const cost = await measure({
     command,
     environment: { ...holdfast.environment, HOLDFAST_HOME: holdfast.home, NO_COLOR: '1' },
