@@ -29,17 +29,22 @@ export async function rowsFiles(stateDirectory: string, rowsId: string): Promise
   };
 }
 
-interface Record {
+export interface CopyRecord {
   readonly manifestKey: string;
+  /** A file, or a database. */
   readonly place: string;
+  /** Of PostgreSQL: the live one. */
+  readonly database?: string;
+  /** False while it is being made. */
+  readonly whole: boolean;
 }
 
-/** What is noted when a copy is whole. */
-export async function copyRecord({ directory }: RowsFiles): Promise<Record | undefined> {
-  return (await readJson(join(directory, 'copy.json'))) as Record | undefined;
+/** What is noted of the copy. */
+export async function copyRecord({ directory }: RowsFiles): Promise<CopyRecord | undefined> {
+  return (await readJson(join(directory, 'copy.json'))) as CopyRecord | undefined;
 }
 
-export async function noteCopy({ directory }: RowsFiles, record: Record): Promise<void> {
+export async function noteCopy({ directory }: RowsFiles, record: CopyRecord): Promise<void> {
   await writeJsonDurably(join(directory, 'copy.json'), record);
 }
 

@@ -13,7 +13,7 @@ import {
   type Meeting,
   type RowsQuestion,
 } from './sqlite-compare.ts';
-import { compare, writeLines } from './sqlite-preview.ts';
+import { changedColumns, compare, writeLines } from './sqlite-preview.ts';
 import { creationOf, quoted } from './sqlite-tables.ts';
 
 export interface RowsOrder extends RowsQuestion {
@@ -205,10 +205,11 @@ function insert(database: DatabaseSync, meeting: Meeting): void {
     SELECT ${columns.map((column) => `b.${column}`).join(', ')} FROM ${chosen(meeting)} WHERE r.class = 'missing' ORDER BY r.n`);
 }
 
+/** Only columns that differ somewhere: a key's too, which can differ in its letters and be the same to its index. */
 function update(database: DatabaseSync, meeting: Meeting): void {
-  const values = meeting.columns.filter((column) => !meeting.key.includes(column));
-  if (meeting.key.length === 0 || values.length === 0) return;
-  const set = values.map((column) => `${quoted(column)} = b.${quoted(column)}`).join(', ');
+  const changing = changedColumns(database, meeting).map(({ column }) => column);
+  if (changing.length === 0) return;
+  const set = changing.map((column) => `${quoted(column)} = b.${quoted(column)}`).join(', ');
   database.exec(`UPDATE OR ABORT live.${quoted(meeting.name)} AS l SET ${set} FROM ${chosen(meeting)}
     WHERE r.class = 'changed' AND ${sameKey(meeting)}`);
 }

@@ -69,7 +69,8 @@ function tableOf(
   };
 }
 
-function changedColumns(database: DatabaseSync, { rows, columns }: Meeting): RowsTable['changedColumns'] {
+/** Of the rows that differ now, in the order of the table. */
+export function changedColumns(database: DatabaseSync, { rows, columns }: Meeting): RowsTable['changedColumns'] {
   const counts = new Map<number, number>();
   const groups = database
     .prepare(`SELECT cols, count(*) AS n FROM ${rows} WHERE class = 'changed' GROUP BY cols`)

@@ -31,7 +31,7 @@ export const sqliteRows: RowsKind<SqliteComponent> = {
       const words = checks.filter((check) => !check.ok).map(({ name, detail }) => `${name}: ${detail}`);
       throw new HoldfastError('CheckFailed', `the copy of ${component.name} is not as captured: ${words.join('; ')}`);
     }
-    await noteCopy(files, { manifestKey: backup.manifestKey, place: files.copy });
+    await noteCopy(files, { manifestKey: backup.manifestKey, place: files.copy, whole: true });
     return { place: files.copy, checks };
   },
 

@@ -1,0 +1,192 @@
+/** The separate database that tables of a dump are restored into, on the server whose rows they are. */
+import { escapeIdentifier as id, escapeLiteral, type Client } from 'pg';
+import { HoldfastError } from '../../failures.ts';
+import type { ArtifactReader } from '../../part.ts';
+import { nameParts } from '../../policy/sql-condition.ts';
+import type { PostgresAccess, ToolRun } from '../../postgres/types.ts';
+import type { KindContext } from '../kinds/component.ts';
+import type { DatabaseFacts } from '../kinds/postgres-dump-facts.ts';
+import { pgTable } from './postgres-tables.ts';
+
+/** NAMEDATALEN - 1. */
+const LONGEST_NAME_BYTES = 63;
+
+/** `app__rows_0a1b2c3d4e5f`: the same for the same run. */
+export function sideName(database: string, rowsId: string): string {
+  const suffix = `__rows_${rowsId
+    .replaceAll(/[^0-9A-Za-z]/g, '')
+    .slice(0, 12)
+    .toLowerCase()}`;
+  let name = database;
+  while (Buffer.byteLength(name + suffix) > LONGEST_NAME_BYTES) name = name.slice(0, -1);
+  return name + suffix;
+}
+
+export interface SideOrder {
+  readonly access: PostgresAccess;
+  /** The live database. */
+  readonly database: string;
+  readonly side: string;
+  readonly dump: ArtifactReader;
+  readonly facts: DatabaseFacts;
+  /** Only tables were captured: neither schemas nor types are in the dump. */
+  readonly tablesOnly: boolean;
+  readonly tables: readonly string[];
+  readonly context: KindContext;
+}
+
+export async function dropSide(access: PostgresAccess, side: string, signal: AbortSignal): Promise<void> {
+  const { versionNumber } = await access.facts(signal);
+  await access.withClient({ signal }, async (client) => {
+    if (versionNumber < 130_000) {
+      await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [side]);
+    }
+    await client.query(`DROP DATABASE IF EXISTS ${id(side)}${versionNumber < 130_000 ? '' : ' WITH (FORCE)'}`);
+  });
+}
+
+/**
+ * Makes the database anew, closed to others, with everything that the tables may need (schemas, types, functions), and
+ * the rows of these tables alone. Nothing in it can refer to another database. Returns the number of rows.
+ */
+export async function makeSide(order: SideOrder): Promise<number> {
+  const { access, side, tablesOnly } = order;
+  const { signal } = order.context;
+  await createSide(order);
+  const section = ['--section=pre-data', ...PLAIN];
+  if (!tablesOnly) await restore(order, [...section, '--exit-on-error']);
+  else {
+    await borrowTypes(order);
+    await tolerantly(() => restore(order, section));
+  }
+  const leaves = await access.withClient({ database: side, signal }, (client) => leavesOf(client, order.tables));
+  const named = leaves.flatMap(({ schema, name }) => [`--schema=${schema}`, `--table=${name}`]);
+  await restore(order, ['--section=data', '--exit-on-error', ...PLAIN, ...new Set(named)]);
+  return access.withClient({ database: side, signal }, (client) => compareCounts(client, order, leaves));
+}
+
+const PLAIN = ['--no-owner', '--no-privileges', '--no-comments', '--no-publications', '--no-subscriptions'];
+
+/** Like the live one, so that a condition sorts and compares as it does there. */
+async function createSide({ access, database, side, context }: SideOrder): Promise<void> {
+  const { signal } = context;
+  await dropSide(access, side, signal);
+  await access.withClient({ signal }, async (client) => {
+    const { rows } = await client.query<{ encoding: string; collate: string; ctype: string }>(
+      `SELECT pg_encoding_to_char(encoding) AS encoding, datcollate AS collate, datctype AS ctype
+         FROM pg_database WHERE datname = $1`,
+      [database],
+    );
+    const [live] = rows;
+    if (live === undefined) {
+      throw new HoldfastError('SourceMissing', `there is no live database ${database} to put rows back into`, {
+        hint: 'Restore the whole component with `holdfast restore`.',
+      });
+    }
+    await client.query(
+      `CREATE DATABASE ${id(side)} TEMPLATE template0 ENCODING ${escapeLiteral(live.encoding)}
+         LC_COLLATE ${escapeLiteral(live.collate)} LC_CTYPE ${escapeLiteral(live.ctype)}`,
+    );
+    await client.query(`REVOKE ALL ON DATABASE ${id(side)} FROM PUBLIC`);
+  });
+}
+
+/** A dump of tables names schemas, extensions and types that it does not hold: the live database has them. */
+async function borrowTypes(order: SideOrder): Promise<void> {
+  const { access, database, side, facts, context } = order;
+  const { signal } = context;
+  const without = facts.tables.map(({ schema, name }) => `--exclude-table=${id(schema)}.${id(name)}`);
+  const args = ['--schema-only', '--section=pre-data', '--format=custom', ...PLAIN, ...without];
+  const live = await access.run('pg_dump', args, { signal, database });
+  await tolerantly(async () => {
+    const run = await access.run('pg_restore', ['--section=pre-data', ...PLAIN, target(side)], {
+      signal,
+      database: side,
+      stdin: live.stdout,
+    });
+    await ended(run);
+  });
+  await live.done;
+}
+
+/** What is not there in the end is found by what is asked of it: tables, columns, numbers of rows. */
+async function tolerantly(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'PostgresToolFailed') throw error;
+  }
+}
+
+async function restore({ access, side, dump, context }: SideOrder, args: readonly string[]): Promise<void> {
+  const { signal } = context;
+  const run = await access.run('pg_restore', [...args, target(side)], {
+    signal,
+    database: side,
+    stdin: counted(dump, context),
+  });
+  await ended(run);
+}
+
+/** It prints nothing, but its output has to be read to the end. */
+async function ended({ stdout, done }: ToolRun): Promise<void> {
+  const printed = stdout[Symbol.asyncIterator]();
+  while ((await printed.next()).done !== true);
+  await done;
+}
+
+/** As a connection string, because a name may have `=` in it (PostgreSQL documentation, "Connection Strings"). */
+function target(database: string): string {
+  return `--dbname=dbname='${database.replaceAll(/['\\]/g, (character) => `\\${character}`)}'`;
+}
+
+async function* counted(dump: ArtifactReader, { signal, report }: KindContext): AsyncGenerator<Uint8Array> {
+  let bytesDone = 0;
+  for await (const bytes of dump.read({ signal })) {
+    yield bytes;
+    bytesDone += bytes.length;
+    report({ phase: 'restore tables', bytesDone, bytesTotal: dump.lengthBytes });
+  }
+}
+
+interface Leaf {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** The tables themselves, or the partitions that hold their rows. Throws BadInput for a table that is not in the backup. */
+async function leavesOf(client: Client, tables: readonly string[]): Promise<Leaf[]> {
+  const leaves: Leaf[] = [];
+  for (const asked of tables) {
+    const table = await pgTable(client, asked);
+    if (table === undefined)
+      throw new HoldfastError('BadInput', `the backup has no table ${nameParts(asked).join('.')}`);
+    const { rows } = await client.query<Leaf>(
+      `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.oid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass) WHERE isleaf) OR ($2 AND c.oid = $1)`,
+      [table.oid, !table.partitioned],
+    );
+    leaves.push(...rows);
+  }
+  return leaves;
+}
+
+/** A dump ends early in silence when its tables are other ones than the facts tell. */
+async function compareCounts(client: Client, { facts }: SideOrder, leaves: readonly Leaf[]): Promise<number> {
+  let total = 0;
+  for (const { schema, name } of leaves) {
+    const { rows } = await client.query<{ n: string }>(
+      `SELECT count(*)::text AS n FROM ONLY ${id(schema)}.${id(name)}`,
+    );
+    const found = Number(rows[0]?.n ?? 0);
+    const captured = facts.tables.find((table) => table.schema === schema && table.name === name);
+    if (captured?.rows !== undefined && captured.rows !== found) {
+      throw new HoldfastError(
+        'CheckFailed',
+        `${schema}.${name} came back with ${found} rows of ${captured.rows} captured`,
+      );
+    }
+    total += found;
+  }
+  return total;
+}
