@@ -13,7 +13,7 @@ import type { Measured } from './measure.ts';
 import { OURS, OURS_ALONE } from './targets.ts';
 
 const ROOT = dirname(dirname(import.meta.dirname));
-const COMPONENT = 'data';
+export const COMPONENT = 'data';
 export const PLAN = 'all';
 
 export interface OurOptions {

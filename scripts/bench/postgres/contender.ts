@@ -29,8 +29,8 @@ export interface PostgresContender {
   /** The first is a full one, the others whatever follows it. */
   backup(): Promise<Measured>;
   stored(): Promise<Stored>;
-  /** The newest backup, without anything after it. `directory` is empty. Absent: the step is left out. */
-  readonly restore?: (directory: string) => Promise<Restored>;
+  /** The newest backup, without anything after it. `directory` is empty. */
+  restore(directory: string): Promise<Restored>;
   /** Facts worth a line in the report, such as a version. */
   describe(): Promise<string>;
   close(): Promise<void>;

@@ -1,18 +1,28 @@
 /** Holdfast as it takes part: the command as an operator types it, with the engine running. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { startPostgresOn } from '../../../test/support/postgres.ts';
 import type { PostgresServer } from '../../../test/support/postgres.ts';
-import { House, measureCommand, PLAN } from '../holdfast.ts';
+import { COMPONENT, House, measureCommand, PLAN } from '../holdfast.ts';
 import { treeBytes } from '../measure.ts';
 import type { Family, PostgresContender } from './contender.ts';
+import { fingerprint } from './data.ts';
 import { OURS_BASE, OURS_DUMP } from './report.ts';
 
+/** What the dump is restored as. */
+const DUMP_DATABASE = 'bench_holdfast';
+
 const METHODS: Readonly<Record<Family, { name: string; component: object; what: string }>> = {
-  base: { name: OURS_BASE, component: { method: 'base' }, what: 'the whole cluster, from the command to the manifest' },
+  base: {
+    name: OURS_BASE,
+    component: { method: 'base' },
+    what: 'the whole cluster, from the command to the manifest; a restore also recovers and examines it on a private server',
+  },
   dump: {
     name: OURS_DUMP,
     component: { method: 'dump', databases: ['bench'] },
-    what: 'every table counted and summed in the snapshot of the dump',
+    what: 'every table counted and summed in the snapshot of the dump, and again in what was restored',
   },
 };
 
@@ -30,21 +40,38 @@ function contender(house: House, family: Family): PostgresContender {
   const { name, component, what } = METHODS[family];
   let system = '';
   let store = '';
+  let server: PostgresServer;
   return {
     name,
     family,
-    async prepare(server) {
+    async prepare(of) {
+      server = of;
       if (store !== '') await rm(store, { recursive: true, force: true });
       ({ system, store } = await house.newSystem(`postgres-${family}`, {
         kind: 'postgres',
         ...component,
-        server: serverOf(server),
+        server: serverOf(of),
       }));
     },
     backup: () => measureCommand(house, store, ['backup', system, PLAN]),
     async stored() {
       const walBytes = await treeBytes(join(store, 'wal')).catch(ignoreMissing);
       return { backupBytes: (await treeBytes(store)) - walBytes, walBytes };
+    },
+    async restore(directory) {
+      const target = family === 'base' ? join(directory, 'data') : DUMP_DATABASE;
+      const where = { bin: server.bin, base: directory, data: target, passwords: false };
+      const args = ['restore', system, '--component', COMPONENT, '--target', target];
+      const cost = await measureCommand(house, directory, args);
+      if (family === 'dump') return { ...cost, fingerprint: await fingerprint(server, DUMP_DATABASE) };
+      const started = performance.now();
+      const restored = await startPostgresOn(where);
+      const readySeconds = (performance.now() - started) / 1000;
+      try {
+        return { ...cost, readySeconds, fingerprint: await fingerprint(restored) };
+      } finally {
+        await restored.stop();
+      }
     },
     describe: () => Promise.resolve(what),
     close: () => rm(store, { recursive: true, force: true }),

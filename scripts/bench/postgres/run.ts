@@ -60,7 +60,6 @@ export async function runPostgresOnce(options: PostgresRunOptions): Promise<Post
     }
     if (step === 'restore') wanted = await fingerprint(server);
     for (const contender of turned(contenders, turn++)) {
-      if (step === 'restore' && contender.restore === undefined) continue;
       const figure = await takeStep(options, contender, step, wanted);
       figures.push(figure);
       const added = (figure.addedBytes / 1024 / 1024).toFixed(1);
@@ -103,7 +102,6 @@ async function restore(options: PostgresRunOptions, contender: PostgresContender
   const directory = join(options.scratch, `restored-${options.run}-${name}`);
   await mkdir(directory, { mode: 0o755 });
   await giveToServer(directory);
-  if (contender.restore === undefined) throw new Error(`${contender.name} restores nothing`);
   const { fingerprint: found, ...cost } = await contender.restore(directory);
   if (found !== wanted) throw new Error(`${contender.name} brought back ${found} where ${wanted} was backed up`);
   return cost;
