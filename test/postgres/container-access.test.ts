@@ -4,8 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPostgres } from '../../src/postgres/open.ts';
 import type { PostgresAccess } from '../../src/postgres/types.ts';
 import type { PostgresServer as ServerConfig, PostgresTools } from '../../src/system/types.ts';
+import { postgresKind } from '../../src/sources/kinds/postgres.ts';
+import { contextIn } from '../sources/kinds-helpers.ts';
 import { CONTAINER_PASSWORD, postgresCorner } from '../support/postgres-container.ts';
 import type { PostgresContainer, PostgresCorner } from '../support/postgres-container.ts';
+import { capture, dumpComponent } from './dump-helpers.ts';
 
 const signal = new AbortController().signal;
 
@@ -53,6 +56,31 @@ describe('a server in a container', () => {
     await expect(open({ kind: 'service', project: `hf-${corner.id}`, service: 'web' })).rejects.toMatchObject({
       code: 'ContainerMissing',
     });
+  });
+
+  it('[W1] a database of a Compose service is dumped and read back with its own tools, whole and by table', async () => {
+    await postgres.sql('CREATE TABLE "Wall ets" (id int)');
+    const context = { ...contextIn('/nowhere'), docker: () => corner.docker };
+    process.env['HOLDFAST_TEST_PASSWORD'] = CONTAINER_PASSWORD;
+    const server: ServerConfig = {
+      port: 5432,
+      tls: 'disable',
+      maintenanceDatabase: 'postgres',
+      tools: { kind: 'service', project: `hf-${corner.id}`, service: 'db' },
+      backup: { user: 'postgres', password: { env: 'HOLDFAST_TEST_PASSWORD' } },
+    };
+    for (const given of [
+      dumpComponent(server),
+      dumpComponent(server, { databases: ['postgres'], tables: ['big', 'Wall ets'] }),
+    ]) {
+      const { artifacts, facts } = await capture(given, context);
+      expect(facts).toMatchObject({ databases: [{ name: 'postgres', tables: 2, rows: 20_000 }] });
+      const report = await postgresKind.checkCaptured?.(given, artifacts, context);
+      expect(report?.checks.map(({ name, ok }) => [name, ok])).toEqual([
+        ['read postgres', true],
+        ['contents of postgres', true],
+      ]);
+    }
   });
 
   it('in a network it is reached by its address', async () => {

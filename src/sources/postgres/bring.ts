@@ -7,7 +7,7 @@ import { rolesIn } from './globals.ts';
 import { loadDump } from './load.ts';
 import type { DumpRestoreRecord, RestoredDatabase } from './restore-record.ts';
 import { createRoles, missingRoles } from './roles.ts';
-import { createDatabase, databasesOn, dropDatabase } from './server-databases.ts';
+import { createDatabase, databasesOn, dropDatabase, giveToOwner } from './server-databases.ts';
 
 /** Writes the record down before what it tells of is done; a server that goes away with its restore needs none. */
 export type Save = (record: DumpRestoreRecord) => Promise<void>;
@@ -33,9 +33,12 @@ export async function bringDatabases(bringing: Bringing, begun: DumpRestoreRecor
   const { versionNumber } = await access.facts(signal);
   for (const { beside, facts } of record.databases) {
     await dropDatabase(access, beside, undefined, signal);
-    const newOid = await access.withClient({ signal }, (client) =>
-      createDatabase(client, beside, facts, versionNumber),
-    );
+    const newOid = await access.withClient({ signal }, async (client) => {
+      const made = await createDatabase(client, beside, facts, versionNumber);
+      // Its owner may make things in the schema public: what is in it could not be given to him otherwise.
+      if (!ownerless) await giveToOwner(client, beside, facts.owner);
+      return made;
+    });
     record = { ...record, databases: replaced(record.databases, beside, { newOid }) };
     await save(record);
   }

@@ -29,6 +29,16 @@ export function adminDatabase(server: PostgresServer, renamed: readonly string[]
   });
 }
 
+/** Where this role is allowed to: a superuser's database can only be given to him by another one. */
+export async function giveToOwner(client: Client, database: string, owner: string): Promise<void> {
+  const { rows } = await client.query<{ may: boolean | null }>(
+    `SELECT (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = $1) AS may`,
+    [owner],
+  );
+  if (rows[0]?.may !== true) return;
+  await client.query(`ALTER DATABASE ${escapeIdentifier(database)} OWNER TO ${escapeIdentifier(owner)}`);
+}
+
 /**
  * An empty database with the encoding and the collation of the one in the dump, closed to everybody but its owner and
  * superusers. Returns its number.
