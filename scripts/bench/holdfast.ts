@@ -129,7 +129,7 @@ function aloneContender(house: House): Contender {
   let store = '';
   const run = (syncPath: string, ...args: string[]): Promise<Measured> => {
     const { holdfast } = house;
-    const options = ['--max-semi-space-size=1', '--max-old-space-size=384'];
+    const options = ['--max-semi-space-size=2', '--max-old-space-size=384'];
     return measure({
       command: [process.execPath, ...options, join(import.meta.dirname, 'alone.ts'), ...args],
       environment: { ...holdfast.environment, HOLDFAST_HOME: holdfast.home },

@@ -63,8 +63,20 @@ export function parseBlock(block: Buffer): RawHeader | undefined {
 
 /** An unsigned number: octal digits, or GNU's big-endian form marked by the highest bit. */
 function number(block: Buffer, at: number, bytes: number, what: string): number {
-  const value = Number(bigNumber(block, at, bytes, what));
+  const value = octal(block, at, bytes) ?? Number(bigNumber(block, at, bytes, what));
   if (value < 0 || !Number.isSafeInteger(value)) throw broken(`${what} is out of range`);
+  return value;
+}
+
+/** The usual form, digits up to a zero or a space. Undefined for any other, which `bigNumber` reads or refuses. */
+function octal(block: Buffer, at: number, bytes: number): number | undefined {
+  let value = 0;
+  for (let offset = 0; offset < bytes; offset += 1) {
+    const byte = block[at + offset] ?? 0;
+    if (offset > 0 && (byte === 0 || (byte === 0x20 && offset === bytes - 1))) return value;
+    if (byte < 0x30 || byte > 0x37) return undefined;
+    value = value * 8 + byte - 0x30;
+  }
   return value;
 }
 
