@@ -1,4 +1,5 @@
 /** From the file as written to the system as used: defaults filled in, durations in seconds. Pure. */
+import { buildDatabaseChecks } from './database-checks.ts';
 import { durationSeconds } from './durations.ts';
 import { buildPostgres } from './postgres-build.ts';
 import { present } from './present.ts';
@@ -77,7 +78,8 @@ function buildComponent(
         ...base,
         kind: 'sqlite',
         path: file.path,
-        requiredTables: file.requiredTables ?? [],
+        requiredTables: [...new Set([...(file.requiredTables ?? []), ...(file.checks?.requiredTables ?? [])])],
+        ...(file.checks === undefined ? {} : { checks: buildDatabaseChecks(file.checks) }),
         usedBy: file.usedBy ?? [],
       };
     case 'compose':

@@ -1,5 +1,6 @@
 /** From a PostgreSQL component as written to the component as used. Pure. */
 import type { z } from 'zod';
+import { buildDatabaseChecks } from './database-checks.ts';
 import { durationSeconds } from './durations.ts';
 import { POSTGRES_DEFAULTS, type postgresComponent } from './postgres-schema.ts';
 import type {
@@ -24,11 +25,7 @@ export function buildPostgres(
   const shared = {
     kind: 'postgres',
     server: buildServer(file.server, project),
-    checks: {
-      requiredTables: file.checks?.requiredTables ?? [],
-      minimumRows: file.checks?.minimumRows ?? {},
-      assertions: (file.checks?.assertions ?? []).map(present),
-    },
+    checks: buildDatabaseChecks(file.checks),
     usedBy: file.usedBy ?? [],
   } as const;
   if (file.method === 'base') {

@@ -1,5 +1,6 @@
 /** The shape of a PostgreSQL component in a system file. */
 import { z } from 'zod';
+import { databaseChecks } from './database-checks.ts';
 import { absolutePath, base, count, duration, secret, text } from './schema-parts.ts';
 
 export const POSTGRES_DEFAULTS = {
@@ -41,23 +42,6 @@ const server = z
   })
   .describe('Where the server is and who may read it.');
 
-const checks = z
-  .strictObject({
-    requiredTables: z.array(z.string().min(1)).describe('`table` or `schema.table`; must be there.').optional(),
-    minimumRows: z.record(z.string(), count('At least so many rows.')).describe('By table.').optional(),
-    assertions: z
-      .array(
-        z.strictObject({
-          name: text('What is asserted.'),
-          sql: text('A query with one row of one value, which must be true.'),
-          database: text('Default: the only database, or the maintenance database.').optional(),
-        }),
-      )
-      .describe('Queries that must answer true in what was restored.')
-      .optional(),
-  })
-  .describe('What must hold of a captured or restored database.');
-
 const wal = z
   .strictObject({
     mode: z
@@ -97,7 +81,7 @@ export const postgresComponent = z.strictObject({
     'Where the server keeps its data on this host. For `base`, restored in place.',
   ).optional(),
   wal: wal.optional(),
-  checks: checks.optional(),
+  checks: databaseChecks.optional(),
   usedBy: z
     .array(z.string().min(1))
     .describe('Compose services or containers to stop while a restore swaps the database in.')

@@ -32,7 +32,7 @@ export interface PostgresServer {
 }
 
 /** What must hold of a captured, restored or live database. */
-export interface PostgresChecks {
+export interface DatabaseChecks {
   /** Tables as `table` (in public) or `schema.table`. */
   readonly requiredTables: readonly string[];
   /** By table: at least so many rows. */
@@ -59,7 +59,7 @@ export interface PostgresWal {
 interface PostgresBase {
   readonly kind: 'postgres';
   readonly server: PostgresServer;
-  readonly checks: PostgresChecks;
+  readonly checks: DatabaseChecks;
   /** Compose services or containers to stop while a restore swaps the database in. */
   readonly usedBy: readonly string[];
 }

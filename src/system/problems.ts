@@ -198,7 +198,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   file: ['system', 'site', 'hosts', 'stores', 'keys', 'components', 'plans', 'compose', 'approval', 'keepAside'],
   'component.volume': [...COMPONENT, 'volume', 'quiesce', 'exclude', 'check'],
   'component.files': [...COMPONENT, 'path', 'include', 'exclude', 'minimumAge'],
-  'component.sqlite': [...COMPONENT, 'path', 'requiredTables', 'usedBy'],
+  'component.sqlite': [...COMPONENT, 'path', 'requiredTables', 'checks', 'usedBy'],
   'component.compose': [...COMPONENT, 'project', 'directory', 'files', 'healthTimeout', 'saveImages'],
   'component.postgres': [
     ...COMPONENT,

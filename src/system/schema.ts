@@ -1,5 +1,6 @@
 /** The shape of a system file. Descriptions and defaults are what editors show; `build.ts` fills the defaults in. */
 import { z } from 'zod';
+import { databaseChecks } from './database-checks.ts';
 import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, count, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
 
@@ -60,6 +61,7 @@ const component = z.discriminatedUnion('kind', [
     kind: z.literal('sqlite'),
     path: absolutePath('The database file.'),
     requiredTables: z.array(z.string().min(1)).describe('Tables that must be there, or the capture fails.').optional(),
+    checks: databaseChecks.optional(),
     usedBy: z
       .array(z.string().min(1))
       .describe('Compose services or containers to stop while a restore swaps the file in.')

@@ -1,5 +1,5 @@
 /** A system as its file describes it, after loading: every default filled in, every secret still a reference. */
-import type { PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
+import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
 
 export type * from './postgres-types.ts';
 
@@ -53,6 +53,8 @@ export interface SqliteComponent extends ComponentBase {
   readonly kind: 'sqlite';
   readonly path: string;
   readonly requiredTables: readonly string[];
+  /** What else must hold; absent: nothing. */
+  readonly checks?: DatabaseChecks;
   /** Compose services or containers to stop while the file is swapped in by a restore. */
   readonly usedBy: readonly string[];
 }

@@ -129,6 +129,20 @@ describe('while the owner writes', () => {
     },
   );
 
+  test('locked by somebody who changes the schema: the capture waits, and has what he committed', async () => {
+    makeDatabase('delete');
+    const other = new DatabaseSync(live);
+    other.exec('BEGIN EXCLUSIVE; CREATE TABLE added (x)');
+    const phases: string[] = [];
+    const waiting = { ...context, report: ({ phase }: { phase: string }) => void phases.push(phase) };
+    const sink = new MemorySink();
+    const capture = sqliteKind.capture(component(), sink, waiting);
+    await expect.poll(() => phases).toContain('copy');
+    other.exec('COMMIT');
+    other.close();
+    expect((await capture).facts['rows']).toMatchObject({ added: 0, accounts: 100 });
+  });
+
   test('a swap is refused as long as somebody has the database open, and nothing changes', async () => {
     makeDatabase();
     const sink = await captured();
@@ -294,5 +308,28 @@ describe('what is no backup', () => {
     expect(warnings).toEqual([expect.stringContaining('1 violations of foreign keys')]);
     const beside = await restored(sink);
     expect((await sqliteKind.checkBeside(component(), beside, context)).ok).toBe(true);
+  });
+
+  test('fewer rows than the system file asks for: refused; an assertion that fails: told, and a restore is judged by it', async () => {
+    makeDatabase();
+    const wish = (least: number, sql: string): SqliteComponent =>
+      component({
+        checks: { requiredTables: [], minimumRows: { accounts: least }, assertions: [{ name: 'no money lost', sql }] },
+      });
+    await expect(sqliteKind.capture(wish(101, 'SELECT 1'), new MemorySink(), context)).rejects.toMatchObject({
+      code: 'CheckFailed',
+      message: expect.stringContaining('rows of accounts: 100, and at least 101') as string,
+    });
+    const lost = wish(100, 'SELECT sum(balance) = 1 FROM accounts');
+    const sink = new MemorySink();
+    const { warnings } = await sqliteKind.capture(lost, sink, context);
+    expect(warnings).toEqual(['assertion "no money lost": not true']);
+    const beside = await restored(sink);
+    const bad = async (of: SqliteComponent): Promise<string[]> =>
+      (await sqliteKind.checkBeside(of, beside, context)).checks.filter(({ ok }) => !ok).map(({ name }) => name);
+    expect(await bad(lost)).toEqual(['no money lost']);
+    expect(await bad(wish(100, 'SELECT sum(balance) = 100000 FROM accounts'))).toEqual([]);
+    expect(await bad(wish(101, 'SELECT 1, 2'))).toEqual(['rows of accounts', 'no money lost']);
+    expect(await bad(wish(1, 'DELETE FROM accounts RETURNING 1'))).toEqual(['no money lost']);
   });
 });

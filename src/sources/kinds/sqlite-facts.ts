@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { HoldfastError } from '../../failures.ts';
 import type { Artifact, ArtifactReader, ChunkRecipe } from '../../part.ts';
 import { FIXED_CHUNK_BYTES } from '../../part.ts';
-import type { Examination } from '../sqlite/job.ts';
+import type { SqliteComponent } from '../../system/types.ts';
+import { runSqlite, type Examination } from '../sqlite/job.ts';
 import type { CheckReport } from './component.ts';
 import { readJsonArtifact } from './json-artifact.ts';
 
@@ -71,6 +72,24 @@ export function fixedFileArtifact(
       yield { kind: 'recipes', settled: false, lengthBytes, files: 1, recipes };
     },
   };
+}
+
+type Checks = CheckReport['checks'];
+
+/** What the system file asks of a copy beyond its own integrity: least numbers of rows, and queries. */
+export async function checkWishes(
+  { checks }: Pick<SqliteComponent, 'checks'>,
+  path: string,
+  rows: Examination['rows'],
+  signal: AbortSignal,
+): Promise<{ readonly minimumRows: Checks; readonly assertions: Checks }> {
+  const { minimumRows = {}, assertions = [] } = checks ?? {};
+  const counted = Object.entries(minimumRows).map(([table, least]) => {
+    const found = rows[table] ?? 0;
+    return check(`rows of ${table}`, found >= least, `${found}, and at least ${least} must be there`);
+  });
+  const asked = assertions.length === 0 ? [] : await runSqlite('assert', { path, assertions }, { signal, about: path });
+  return { minimumRows: counted, assertions: asked };
 }
 
 /** Compares what came back with what was captured. */

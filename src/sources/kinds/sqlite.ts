@@ -16,7 +16,7 @@ import { readXattrs, setXattr, systemCallsProblem } from '../system-calls.ts';
 import type { Beside, Captured, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
 import { settle, settleUnused } from './sqlite-settle.ts';
 import { jsonArtifact } from './json-artifact.ts';
-import { artifactsOf, FACTS, fixedFileArtifact, judge } from './sqlite-facts.ts';
+import { artifactsOf, checkWishes, FACTS, fixedFileArtifact, judge } from './sqlite-facts.ts';
 import type { SqliteFacts } from './sqlite-facts.ts';
 
 /** What SQLite keeps beside a database; left over, it would be applied to whatever has the database's name. */
@@ -43,11 +43,13 @@ export const sqliteKind: ComponentKind<SqliteComponent> = {
       context.report({ phase: 'check' });
       const database = await runSqlite('examine', { path: scratch }, { signal, about: `the copy of ${live}` });
       refuseBad(live, component, database);
+      const wishes = await checkWishes(component, scratch, database.rows, signal);
+      refuseShort(live, wishes.minimumRows);
       const stats = await stat(scratch, { bigint: true });
       context.report({ phase: 'store', bytesTotal: Number(stats.size) });
       await sink.store(fixedFileArtifact(basename(component.path), scratch, stats));
       await sink.store(jsonArtifact(FACTS, await factsOf(live, database)));
-      return captured(live, database);
+      return captured(live, database, wishes.assertions);
     });
   },
 
@@ -96,7 +98,10 @@ export const sqliteKind: ComponentKind<SqliteComponent> = {
     const path = record.elsewhere ?? copyOf(record);
     try {
       const found = await runSqlite('examine', { path }, { signal: context.signal, about: path });
-      return judge((record.expected as Expected).facts.database, found, component.requiredTables);
+      const report = judge((record.expected as Expected).facts.database, found, component.requiredTables);
+      const wishes = await checkWishes(component, path, found.rows, context.signal);
+      const checks = [...report.checks, ...wishes.minimumRows, ...wishes.assertions];
+      return { ok: checks.every(({ ok }) => ok), checks };
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'SourceCorrupt') throw error;
       return { ok: false, checks: [{ name: 'integrity', ok: false, detail: error.message }] };
@@ -187,6 +192,14 @@ function refuseBad(live: string, component: SqliteComponent, found: Examination)
   }
 }
 
+function refuseShort(live: string, minimumRows: CheckReport['checks']): void {
+  const short = minimumRows.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
+  if (short.length === 0) return;
+  throw new HoldfastError('CheckFailed', `${live} lacks rows: ${short.join('; ')}`, {
+    hint: 'See what became of the rows; if it is right so, lower `minimumRows` in the system file.',
+  });
+}
+
 async function factsOf(live: string, database: Examination): Promise<SqliteFacts> {
   const stats = await stat(live);
   const xattrs = systemCallsProblem() === undefined ? readXattrs(live) : [];
@@ -200,12 +213,14 @@ async function factsOf(live: string, database: Examination): Promise<SqliteFacts
   };
 }
 
-function captured(live: string, database: Examination): Captured {
+/** An assertion that fails is no reason to have no backup; it is told, and a restore is judged by it. */
+function captured(live: string, database: Examination, assertions: CheckReport['checks']): Captured {
   const { rows, integrityProblems, ...small } = database;
   const warnings: string[] = [];
   if (database.foreignKeyViolations > 0) {
     warnings.push(`${live} has ${database.foreignKeyViolations} violations of foreign keys`);
   }
+  warnings.push(...assertions.filter(({ ok }) => !ok).map(({ name, detail }) => `assertion "${name}": ${detail}`));
   return {
     facts: {
       ...small,

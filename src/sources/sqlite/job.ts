@@ -28,6 +28,14 @@ export interface Jobs {
   };
   /** Reads a copy that nobody else uses. */
   examine: { readonly order: { readonly path: string }; readonly result: Examination };
+  /** Asks a copy that nobody else uses, and can't change it. */
+  assert: {
+    readonly order: {
+      readonly path: string;
+      readonly assertions: readonly { readonly name: string; readonly sql: string }[];
+    };
+    readonly result: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+  };
   /** Brings what lies in the write-ahead log into the file; `busy` when somebody else uses the database. */
   settle: { readonly order: { readonly path: string }; readonly result: { readonly busy: boolean } };
   /** Compares rows of a restored copy with the live ones, and writes to neither. */
@@ -51,6 +59,7 @@ export interface SqliteFailure {
 const WORDS: Readonly<Record<keyof Jobs, string>> = {
   backup: 'back up',
   examine: 'examine',
+  assert: 'ask',
   settle: 'settle',
   previewRows: 'compare rows with',
   applyRows: 'put rows back into',

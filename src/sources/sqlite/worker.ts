@@ -21,6 +21,8 @@ async function run(order: JobOrder): Promise<Jobs[keyof Jobs]['result']> {
       return copy(order.from, order.to);
     case 'examine':
       return examine(order.path);
+    case 'assert':
+      return order.assertions.map((assertion) => assertOne(order.path, assertion));
     case 'settle':
       return settle(order.path);
     case 'previewRows':
@@ -42,10 +44,32 @@ async function copy(from: string, to: string): Promise<{ pages: number }> {
 }
 
 /** Immutable: no locks are taken and no files appear beside it. */
-function examine(path: string): Examination {
+function openCopy(path: string): DatabaseSync {
   const url = pathToFileURL(path);
   url.searchParams.set('immutable', '1');
-  const database = new DatabaseSync(url, { readOnly: true });
+  return new DatabaseSync(url, { readOnly: true });
+}
+
+/** Only numbers other than zero are true, as for SQLite itself; an error in the query is an answer, too. */
+function assertOne(path: string, { name, sql }: { name: string; sql: string }): Jobs['assert']['result'][number] {
+  const database = openCopy(path);
+  try {
+    const rows = database.prepare(sql).all();
+    const values = Object.values(rows[0] ?? {});
+    const one = rows.length === 1 && values.length === 1;
+    const [value] = values;
+    const ok = one && (typeof value === 'number' || typeof value === 'bigint') && Number(value) !== 0;
+    // What the query answered may be of the operator's data.
+    return { name, ok, detail: ok ? 'true' : one ? 'not true' : `${rows.length} rows instead of one value` };
+  } catch (error) {
+    return { name, ok: false, detail: error instanceof Error ? error.message : String(error) };
+  } finally {
+    database.close();
+  }
+}
+
+function examine(path: string): Examination {
+  const database = openCopy(path);
   try {
     return {
       integrityProblems: integrityProblems(database),
