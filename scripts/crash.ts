@@ -4,14 +4,16 @@
  * stored twice. `npm run crash -- --points 500 --seed 7`; one point again: `--seed N --points 1`.
  */
 import { parseArgs } from 'node:util';
-import { runCrashSuite } from './crash/run.ts';
+import { LANES, runCrashSuite } from './crash/run.ts';
 import { prepare, runMain, UsageError } from './setup.ts';
 
 const USAGE = `npm run crash -- [options]
   --points N        how many seeded points are struck (500)
   --seed N          of the first point; the others follow (from the clock)
   --long            also requests that hang until the client's patience ends
-  --restart-docker  also restarts a Docker daemon of its own`;
+  --restart-docker  also restarts a Docker daemon of its own
+  --lane NAME       only this one (repeatable): crash-files, crash-volume, crash-s3, crash-postgres. A seed strikes the
+                    same point again only among the same lanes`;
 
 function wholeNumber(text: string, name: string): number {
   const value = Number(text);
@@ -27,10 +29,13 @@ async function main(args: readonly string[]): Promise<number> {
       seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 1_000_000) },
       long: { type: 'boolean', default: false },
       'restart-docker': { type: 'boolean', default: false },
+      lane: { type: 'string', multiple: true },
     },
   });
   const seed = wholeNumber(values.seed, 'seed');
   const points = wholeNumber(values.points, 'points');
+  const unknown = values.lane?.find((name) => !LANES.some((known) => known === name));
+  if (unknown !== undefined) throw new UsageError(`--lane ${unknown}: there is ${LANES.join(', ')}.`);
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
   const interrupted = new AbortController();
@@ -47,6 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
     signal: interrupted.signal,
     say: (line) => process.stdout.write(`${line}\n`),
     restartDocker: values['restart-docker'],
+    ...(values.lane === undefined ? {} : { lanes: LANES.filter((name) => values.lane?.includes(name)) }),
   });
   const hit = report.points.filter((point) => point.hit).length;
   const clean = report.points.filter(({ outcome }) => outcome === 'failed cleanly').length;

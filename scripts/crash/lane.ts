@@ -13,6 +13,8 @@ export interface Lane {
   readonly proxy?: FaultProxy;
   /** A restart of the Docker daemon is felt here. */
   readonly usesDocker: boolean;
+  /** The server that holds what is protected; both return when it answers again. */
+  readonly database?: { kill(): Promise<void>; cut(): Promise<void> };
   /** Bytes that had to be stored so far: each large content once. */
   uniqueBytes(): number;
   /** Changes what is protected and returns the digest of what must come back. */

@@ -1,7 +1,7 @@
 /** Where a crash strikes, decided by a seed alone. Pure. */
 
 export type Operation = 'backup' | 'restore';
-export type Victim = 'host worker' | 'worker' | 'server' | 'store' | 'docker';
+export type Victim = 'host worker' | 'worker' | 'server' | 'store' | 'docker' | 'database' | 'connections';
 export type StoreFault = 'unavailable' | 'reset' | 'lose-answer' | 'cut' | 'hang';
 
 /** What can be struck where an operation runs. */
@@ -10,6 +10,8 @@ export interface Targets {
   readonly store: boolean;
   /** The Docker daemon may be restarted. */
   readonly docker: boolean;
+  /** A database server may be killed, and its connections cut. */
+  readonly database?: boolean;
   /** Requests may hang until the client's patience ends, which takes minutes for a large object. */
   readonly hang: boolean;
 }
@@ -68,6 +70,8 @@ export function pointOf(seed: number, targets: Targets): Point {
       ['server', 2],
       ['store', targets.store ? 8 : 0],
       ['docker', targets.docker ? 2 : 0],
+      ['database', targets.database === true ? 5 : 0],
+      ['connections', targets.database === true ? 3 : 0],
     ],
     random(),
   );
@@ -110,6 +114,8 @@ export function laneOf(seeds: readonly number[], lanes: number): number {
 
 export function describePoint(point: Point, lane: string, step: string): string {
   const what =
-    point.victim === 'store' ? `store ${point.fault} for ${point.requests} requests` : `${point.victim} killed`;
+    point.victim === 'store'
+      ? `store ${point.fault} for ${point.requests} requests`
+      : `${point.victim} ${point.victim === 'connections' ? 'cut' : 'killed'}`;
   return `seed ${point.seed}: ${lane}, ${point.operation}, ${what} in ${step} + ${Math.round(point.delayPart * 100)} %`;
 }

@@ -15,14 +15,20 @@ import type { Lane, LaneStore } from './lane.ts';
 import { ownDockerEngine } from './own-docker.ts';
 import type { OwnDocker } from './own-docker.ts';
 import { cyclesOf, laneOf, pointOf, randomFrom } from './points.ts';
+import { postgresLane } from './postgres-lane.ts';
 import { volumeLane } from './volume-lane.ts';
 
 const CLI = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts');
+
+export const LANES = ['crash-files', 'crash-volume', 'crash-s3', 'crash-postgres'] as const;
+export type LaneName = (typeof LANES)[number];
 
 export interface CrashOptions {
   readonly seed: number;
   readonly points: number;
   readonly say: (line: string) => void;
+  /** All unless said otherwise. A seed strikes the same point again only among the same lanes. */
+  readonly lanes?: readonly LaneName[];
   /** Also what takes long: requests that hang until the client's patience ends. */
   readonly long?: boolean;
   /** Also restarts the Docker daemon: one of the suite's own. Needs root. */
@@ -62,15 +68,25 @@ async function s3Store(base: string, closers: (() => Promise<void>)[]): Promise<
   return { config, chunkDirectory: path.join(server.bucketPath, 'crash', 'chunks'), proxy };
 }
 
-async function makeLanes(base: string, closers: (() => Promise<void>)[]): Promise<Lane[]> {
+async function makeLanes(only: readonly LaneName[], base: string, closers: (() => Promise<void>)[]): Promise<Lane[]> {
   const place = (name: string): string => path.join(base, name);
-  const corner = await dockerCorner();
-  closers.push(() => corner.cleanUp());
-  return [
-    filesLane('crash-files', place('files'), directoryStore(place('files'))),
-    await volumeLane('crash-volume', place('volume'), directoryStore(place('volume')), corner),
-    filesLane('crash-s3', place('s3'), await s3Store(place('s3'), closers)),
-  ];
+  const makers: Readonly<Record<LaneName, (name: LaneName, at: string) => Promise<Lane>>> = {
+    'crash-files': (name, at) => Promise.resolve(filesLane(name, at, directoryStore(at))),
+    'crash-volume': async (name, at) => {
+      const corner = await dockerCorner();
+      closers.push(() => corner.cleanUp());
+      return volumeLane(name, at, directoryStore(at), corner);
+    },
+    'crash-s3': async (name, at) => filesLane(name, at, await s3Store(at, closers)),
+    'crash-postgres': (name, at) => postgresLane(name, at, directoryStore(at)),
+  };
+  const lanes: Lane[] = [];
+  for (const name of only) {
+    const lane = await makers[name](name, place(name.replace('crash-', '')));
+    closers.push(() => lane.close());
+    lanes.push(lane);
+  }
+  return lanes;
 }
 
 async function register(lane: Lane, base: string): Promise<void> {
@@ -81,7 +97,8 @@ async function runLane(stage: Stage, cycles: readonly number[][], options: Crash
   const points: StruckPoint[] = [];
   const broken: string[] = [];
   const docker = stage.lane.usesDocker && stage.arena.restartDocker !== undefined;
-  const targets = { store: stage.lane.proxy !== undefined, docker, hang: options.long === true };
+  const database = stage.lane.database !== undefined;
+  const targets = { store: stage.lane.proxy !== undefined, docker, database, hang: options.long === true };
   for (const seeds of cycles) {
     try {
       const struck = seeds.map((seed) => pointOf(seed, targets));
@@ -110,6 +127,7 @@ async function strikeAll(
       engine,
       lane: lane.name,
       proxy: lane.proxy,
+      ...(lane.database === undefined ? {} : { database: lane.database }),
       ...(docker === undefined ? {} : { restartDocker: () => docker.restart() }),
     },
     say: options.say,
@@ -155,7 +173,7 @@ export async function runCrashSuite(options: CrashOptions): Promise<CrashReport>
         restoreHost();
       });
     }
-    const lanes = await makeLanes(base, closers);
+    const lanes = await makeLanes(options.lanes ?? LANES, base, closers);
     for (const lane of lanes) await register(lane, base);
     const hosts = lanes.map(({ name }) => name);
     const engine = await startUp({ hosts, port: 0, uiPort: false, onEvent: (event) => tellDeaths(event, options.say) });

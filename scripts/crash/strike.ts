@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { RunningEngine } from '../../src/engine/index.ts';
 import type { Fault, FaultProxy } from '../../test/support/fault-proxy.ts';
+import type { Lane } from './lane.ts';
 import type { Point } from './points.ts';
 import { stepBegun } from './story.ts';
 import type { Step } from './story.ts';
@@ -19,6 +20,7 @@ export interface Arena {
   readonly engine: RunningEngine;
   readonly lane: string;
   readonly proxy: FaultProxy | undefined;
+  readonly database?: Lane['database'];
   /** Restarts the Docker daemon; only where that was asked for. */
   readonly restartDocker?: () => Promise<void>;
 }
@@ -51,6 +53,11 @@ async function strikeNow(point: Point, arena: Arena): Promise<boolean> {
     case 'docker':
       if (arena.restartDocker === undefined) throw new Error('the Docker daemon may not be restarted here');
       await arena.restartDocker();
+      return true;
+    case 'database':
+    case 'connections':
+      if (arena.database === undefined) throw new Error('there is no database server in this lane');
+      await (point.victim === 'database' ? arena.database.kill() : arena.database.cut());
       return true;
   }
 }

@@ -7,7 +7,7 @@ const SEED = 20_260;
 
 describe('crashes spread over backup and restore', () => {
   it(
-    `[M5] ${POINTS} points in workers, server and store: completed or failed cleanly, the same bytes back, nothing left paused, nothing stored twice`,
+    `[M5] ${POINTS} points in workers, engine, store and database server: completed or failed cleanly, the same bytes back, nothing left paused, nothing stored twice`,
     // Minutes long: the runner runs the file again if need be, so that it isn't tried twice twice.
     { timeout: 20 * 60_000, retry: 0 },
     async () => {
