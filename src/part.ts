@@ -91,6 +91,8 @@ export interface WalFile {
   /** False: only the beginning of a segment has come so far. */
   readonly complete: boolean;
   readonly storedAtMs: number;
+  /** Where it is known: by the server's clock, all that was acknowledged before is in the log up to here. */
+  readonly coversUntilMs?: number;
 }
 
 /** The write-ahead log of one cluster, which lies outside any backup; read for a restore to a point in time. */

@@ -4,6 +4,7 @@ import type { DockerHost } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
 import type { WalSource } from '../part.ts';
 import type { KindContext } from '../sources/kinds/component.ts';
+import type { HeldLog } from '../policy/reachable.ts';
 import { openStore, type Store } from '../stores/index.ts';
 import { stateDirectory } from '../system/home.ts';
 import { loadSystem, resolveSecret, type Component, type System } from '../system/index.ts';
@@ -13,6 +14,7 @@ import {
   openWalWriter,
   openWriterVault,
   parseChunkIdKey,
+  readHeldLogs,
   type WalWriter,
 } from '../vault/index.ts';
 import { readCatalogue } from '../vault/catalogue.ts';
@@ -44,6 +46,8 @@ export interface HostContext {
     where: WalOf & { readonly systemIdentifier: string },
     use: (source: WalSource | undefined) => Promise<T>,
   ): Promise<T>;
+  /** What a store holds of a component's log. On a host without an identity, without the histories of timelines. */
+  heldLogs(system: System, where: WalOf, signal: AbortSignal): Promise<HeldLog[]>;
   /** For the kinds of components. */
   kindContext(system: System, run: Run): KindContext;
   close(): Promise<void>;
@@ -72,6 +76,7 @@ export function createHostContext(host: string): HostContext {
     withReader,
     withWalWriter,
     withWalSource,
+    heldLogs,
     kindContext: (system, run) => ({
       signal: run.signal,
       report: run.report,
@@ -168,6 +173,18 @@ async function withWalSource<T>(
     } finally {
       await source?.close();
     }
+  } finally {
+    await store.close();
+  }
+}
+
+async function heldLogs(system: System, { store: name, component }: WalOf, signal: AbortSignal): Promise<HeldLog[]> {
+  const { identity, rootFingerprint } = system.keys;
+  const keys = identity === undefined ? undefined : await readerKeys(system);
+  const store = await openStoreOf(system, name);
+  try {
+    const asked = { system: system.name, rootFingerprint, component, signal };
+    return await readHeldLogs(store, keys === undefined ? asked : { ...asked, keys });
   } finally {
     await store.close();
   }

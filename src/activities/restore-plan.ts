@@ -13,7 +13,8 @@ import { componentOf, type HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
 import { concernsDocker, needsDocker, stackOf } from './stack.ts';
 import type { HostActivities, LiveThere } from './types.ts';
-import { findEntry } from './verify.ts';
+import { findRecoveryPoint, type RecoveryPoint } from './recovery-point.ts';
+import { findEntry, type Found } from './verify.ts';
 
 interface Seen {
   readonly component: Component;
@@ -50,21 +51,24 @@ async function stateOf(
 
 export async function planRestore(context: HostContext, asked: Asked, run: Run): Promise<RestorePlan> {
   const system = await context.system(asked.system);
-  const { store, entry } = await findEntry(context, system, asked, run.signal);
+  const { store, entry, recovery } = await findPoint(context, system, asked, run.signal);
   if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${entry.key}: ${entry.trust.why}`);
   const { body } = entry;
   const paths = listOf(asked.paths);
-  const chosen = choose(system, body, listOf(asked.components), paths);
+  const wanted = recovery === undefined ? listOf(asked.components) : [recovery.component.name];
+  const chosen = choose(system, body, wanted, paths);
   const looked = await lookAround(context, system, asked, chosen.known, run);
   const seen = chosen.known.map((component) => seenOf(component, looked, body));
 
   const target = asked.target;
   const actions = target === undefined ? actionsInPlace(system, seen, looked) : actionsElsewhere(seen, target);
-  const plan = { backup: body.id, manifestKey: entry.key, store, actions };
+  const recoverTo = recovery === undefined ? {} : { recoverTo: recovery.recoverTo };
+  const plan = { backup: body.id, manifestKey: entry.key, store, actions, ...recoverTo };
+  const pointAt = recovery?.pointAt ?? body.pointAt;
   return {
     digest: planDigest({ system: system.name, ...plan, paths, ...(target === undefined ? {} : { target }) }),
     ...plan,
-    pointAt: body.pointAt,
+    pointAt,
     components: seen.map(({ component, live, sizeBytes }) => ({
       name: component.name,
       kind: component.kind,
@@ -75,11 +79,21 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
     })),
     warnings: [
       ...chosen.warnings,
-      ...(target === undefined ? restoreWarnings(seen, body.pointAt) : []),
+      ...(target === undefined ? restoreWarnings(seen, pointAt) : []),
       ...(entry.notes ?? []),
+      ...(recovery?.warnings ?? []),
     ],
-    ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(body.pointAt)) / 1000)),
+    ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(pointAt)) / 1000)),
   };
+}
+
+type Point = Found & { readonly recovery?: RecoveryPoint };
+
+async function findPoint(context: HostContext, system: System, asked: Asked, signal: AbortSignal): Promise<Point> {
+  const { recoverTo } = asked;
+  if (recoverTo === undefined) return findEntry(context, system, asked, signal);
+  const recovery = await findRecoveryPoint(context, system, { ...asked, recoverTo }, signal);
+  return { store: recovery.store, entry: recovery.entry, recovery };
 }
 
 function choose(

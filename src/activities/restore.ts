@@ -3,25 +3,31 @@ import { kindOf } from '../sources/kinds/index.ts';
 import type { Beside, CheckReport, ComponentKind, KindContext } from '../sources/kinds/component.ts';
 import type { Component } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
+import { withLogOf } from './recovery-point.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities } from './types.ts';
 
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
 
 export async function restoreBeside(context: HostContext, input: Input<'restoreBeside'>, run: Run): Promise<Beside> {
-  const { store, manifestKey, component: name, paths, target, verify, restoreId } = input;
+  const { store, manifestKey, component: name, paths, target, recoverTo, verify, restoreId } = input;
   const system = await context.system(input.system);
   const component = componentOf(system, name);
   run.report({ phase: `restore: ${name}` });
   return context.withReader(system, store, async (vault) => {
-    const artifacts = await (await vault.open(manifestKey)).artifacts(name);
+    const backup = await vault.open(manifestKey);
+    const artifacts = await backup.artifacts(name);
     const place = {
       paths,
       ...(target === undefined ? {} : { elsewhere: target }),
       ...(verify === undefined ? {} : { verify }),
+      ...(recoverTo === undefined ? {} : { recoverTo }),
     };
     const kindContext = context.kindContext(system, run);
-    return kindOf(component.kind).restoreBeside(component, artifacts, place, restoreId, kindContext);
+    const record = backup.entry.body.components.find((each) => each.name === name);
+    return withLogOf(context, system, { name, record }, run.signal, (log) =>
+      kindOf(component.kind).restoreBeside(component, artifacts, { ...place, ...log }, restoreId, kindContext),
+    );
   });
 }
 

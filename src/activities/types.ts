@@ -151,6 +151,8 @@ export interface HostActivities {
     component: string;
     paths: readonly string[];
     target?: string;
+    /** Where recovery of a database cluster ends; absent: the backup. */
+    recoverTo?: string;
     /** It is only checked and removed again. */
     verify?: boolean;
     restoreId: string;

@@ -71,8 +71,10 @@ export async function findEntry(
   throw new HoldfastError('BackupMissing', `no backup "${wanted}"${ofPlan} of ${system.name} in ${stores.join(', ')}`);
 }
 
+/** Never a safety backup, or one that can't be trusted. */
+export const usable = ({ body, trust }: CatalogueEntry): boolean => trust.ok && body.purpose === 'backup';
+
 function fitting(wanted: string): (entry: CatalogueEntry) => boolean {
-  const usable = ({ body, trust }: CatalogueEntry): boolean => trust.ok && body.purpose === 'backup';
   if (wanted === 'latest') return usable;
   if (!wanted.startsWith('before:')) return ({ body, key }) => body.id === wanted || key === wanted;
   const limit = Date.parse(wanted.slice('before:'.length));

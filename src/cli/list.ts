@@ -23,16 +23,22 @@ export function defineList(program: Command): void {
 }
 
 async function list(shell: Shell, name: string, options: Options): Promise<ExitCode> {
-  const [{ loadSystem }, { readCatalogues }, { backupFacts, backupTable }] = await Promise.all([
+  const [{ loadSystem }, { readCatalogues }, { backupFacts, backupTable }, reach] = await Promise.all([
     import('../system/load.ts'),
     import('./catalogues.ts'),
     import('./backup-texts.ts'),
+    import('./reachable.ts'),
   ]);
+  const { readReachable, reachableFacts, reachableLines } = reach;
   const system = await loadSystem(name);
   const { backups, unread } = await readCatalogues(system, options);
+  const reachable = await readReachable(system, backups);
   const shown: readonly KnownBackup[] = backups.slice(0, limitOf(options.limit));
-  shell.result({ system: name, backups: shown.map(backupFacts), unread }, (colours) =>
-    shown.length === 0 ? 'no backups' : backupTable(shown, colours, Date.now()),
+  const facts = { system: name, backups: shown.map(backupFacts), unread, ...reachableFacts(reachable) };
+  shell.result(facts, (colours) =>
+    shown.length === 0
+      ? 'no backups'
+      : [backupTable(shown, colours, Date.now()), ...reachableLines(reachable)].join('\n'),
   );
   for (const { store, error } of unread) shell.say(`the store ${store} could not be read: ${error.message}`);
   return unread.length > 0 ? 2 : 0;

@@ -19,6 +19,9 @@ export function planText(plan: RestorePlan, colours: Colours, nowMs: number): st
     `${colours.bold('Restore plan')} ${colours.cyan(shortDigest(plan.digest))}`,
     `  backup   ${plan.backup} in ${plan.store}`,
     `  point    ${plan.pointAt}: the data will be ${age} old, and what was written since is lost`,
+    ...(plan.recoverTo === undefined
+      ? []
+      : [`  recovers ${plan.recoverTo}, from that backup through the log that followed it`]),
     '',
     indent(componentTable(plan, colours, nowMs)),
     '',

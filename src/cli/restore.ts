@@ -8,6 +8,10 @@ export interface RestoreOptions extends CommonOptions {
   readonly path?: readonly string[];
   readonly target?: string;
   readonly before?: string;
+  readonly toTime?: string;
+  readonly toLsn?: string;
+  readonly toName?: string;
+  readonly toEnd?: boolean;
   readonly plan?: string;
   readonly store?: string;
   readonly approve?: string;
@@ -33,6 +37,7 @@ export function defineRestore(program: Command): void {
       'restore m2m-connector --dry-run',
       'restore m2m-connector',
       'restore m2m-connector 82eed6cab96c --component ledger --approve 3f9c0d1e2b4a',
+      'restore shop --component database --to-time 2026-11-21T02:00:00Z --target /var/lib/postgresql/15/look',
       'restore m2m-connector --component configuration --path .env --target /tmp/look',
       'restore --from-store /mnt/nas/m2m --kit recovery-kit.txt',
       "restore --from-store 's3://bucket/m2m?endpoint=https://s3.example.net' --kit recovery-kit.txt",
@@ -44,6 +49,10 @@ export function defineRestore(program: Command): void {
     .option('--path <path>', 'only this path inside a component (may be repeated)', collect)
     .option('--target <place>', 'restore into this directory or volume instead')
     .option('--before <time>', 'the newest backup before this time (RFC 3339)')
+    .option('--to-time <time>', 'a database cluster as it was at this time (RFC 3339); `show` says what is reachable')
+    .option('--to-lsn <lsn>', 'a database cluster as it was at this position of its log')
+    .option('--to-name <name>', 'a database cluster as it was at this restore point')
+    .option('--to-end', 'a database cluster as far as its log goes')
     .option('--plan <name>', 'the newest backup of this plan')
     .option('--store <name>', 'from this store')
     .option('--approve <digest>', 'the digest of a plan that was printed and approved before')

@@ -9,6 +9,7 @@ import {
   type RestorePlan,
   type RestoreResult,
 } from '../workflows/contract.ts';
+import { parseRecoveryTarget, recoveryTargetText } from '../policy/recovery-target.ts';
 import { coloursFor } from '../observe/colours.ts';
 import { Asking } from './asking.ts';
 import { whoAmI } from './names.ts';
@@ -35,6 +36,7 @@ export async function restoreInput(
   if (options.path !== undefined && options.component?.length !== 1) {
     refuse('--path needs exactly one --component, whose paths they are');
   }
+  const recoverTo = recoverToOf(options, refuse);
   const chosen = options.before === undefined ? backup : `before:${new Date(options.before).toISOString()}`;
   return {
     system,
@@ -44,10 +46,30 @@ export async function restoreInput(
     ...(options.component === undefined ? {} : { components: options.component.join(',') }),
     ...(options.path === undefined ? {} : { paths: options.path.join(',') }),
     ...(options.target === undefined ? {} : { target: options.target }),
+    ...(recoverTo === undefined ? {} : { recoverTo }),
     ...(options.dryRun === true ? { mode: 'plan' } : options.verifyOnly === true ? { mode: 'verify' } : {}),
     ...(options.approve === undefined ? {} : { approve: options.approve, approvedBy: options.by ?? (await whoAmI()) }),
     ...(options.skipSafetyBackup === true ? { skipSafetyBackup: true } : {}),
   };
+}
+
+/** At most one of the four, checked before anything is started. */
+function recoverToOf(
+  { toTime, toLsn, toName, toEnd, before }: RestoreOptions,
+  refuse: (what: string) => never,
+): string | undefined {
+  const given = [
+    ...(toTime === undefined ? [] : [`time:${toTime}`]),
+    ...(toLsn === undefined ? [] : [`lsn:${toLsn}`]),
+    ...(toName === undefined ? [] : [`name:${toName}`]),
+    ...(toEnd === true ? ['end'] : []),
+  ];
+  if (given.length > 1) refuse('--to-time, --to-lsn, --to-name and --to-end exclude each other');
+  const [only] = given;
+  if (only === undefined) return undefined;
+  if (before !== undefined)
+    refuse('--before and a point in time exclude each other: the backup follows from the point');
+  return recoveryTargetText(parseRecoveryTarget(only));
 }
 
 export async function runRestore(

@@ -20,12 +20,14 @@ export function defineShow(program: Command): void {
 }
 
 async function show(shell: Shell, name: string, backup: string, options: Options): Promise<ExitCode> {
-  const [{ loadSystem }, { readCatalogues }, { backupText }, { HoldfastError }] = await Promise.all([
+  const [{ loadSystem }, { readCatalogues }, { backupText }, { HoldfastError }, reach] = await Promise.all([
     import('../system/load.ts'),
     import('./catalogues.ts'),
     import('./backup-texts.ts'),
     import('../failures.ts'),
+    import('./reachable.ts'),
   ]);
+  const { readReachable, reachableFacts, reachableLines } = reach;
   const system = await loadSystem(name);
   const { backups } = await readCatalogues(system, options);
   const matches =
@@ -39,8 +41,8 @@ async function show(shell: Shell, name: string, backup: string, options: Options
   }
   const { entry, stores } = found;
   const { body, sha256, trust, notes = [], proofs } = entry;
-  shell.result({ manifest: body, sha256, trust, notes, proofs, stores }, (colours) =>
-    backupText(found, colours, Date.now()),
-  );
+  const reachable = await readReachable(system, [found]);
+  const facts = { manifest: body, sha256, trust, notes, proofs, stores, ...reachableFacts(reachable) };
+  shell.result(facts, (colours) => [backupText(found, colours, Date.now()), ...reachableLines(reachable)].join('\n'));
   return trust.ok ? 0 : 1;
 }

@@ -13,6 +13,8 @@ export interface DigestedPlan {
   /** Relative paths when only these are restored. */
   readonly paths?: readonly string[];
   readonly target?: string;
+  /** Where recovery of a database cluster ends. */
+  readonly recoverTo?: string;
 }
 
 /**
@@ -29,6 +31,7 @@ export function planDigest(plan: DigestedPlan): string {
     actions: plan.actions.map(({ component, action, on }) => ({ component, action, on: on.toSorted() })),
     paths: (plan.paths ?? []).toSorted(),
     target: plan.target,
+    recoverTo: plan.recoverTo,
   };
   return createHash('sha256').update(canonicalJson(digested)).digest('hex');
 }

@@ -4,7 +4,7 @@
  * another where that one's history says it branched off. Pure.
  */
 import { HoldfastError } from '../failures.ts';
-import { formatLsn, type TimelineSwitch } from './lsn.ts';
+import { formatLsn, parseLsn, type TimelineSwitch } from './lsn.ts';
 import { type RecoveryTarget } from './recovery-target.ts';
 
 /** A base backup, as its facts tell it. */
@@ -26,6 +26,8 @@ export interface HeldStretch {
   readonly to: bigint;
   /** Everything that was committed before this moment and after the stretch began is in it. */
   readonly untilMs: number;
+  /** The same, where it is known from the server's clock and not taken from when the log was stored. */
+  readonly certainUntilMs?: number;
 }
 
 /** The log that is held of one cluster. */
@@ -42,6 +44,17 @@ export interface Reach {
   readonly timeline: number;
   readonly toLsn: bigint;
   readonly toMs: number;
+}
+
+/** The base backup that a component's record in a manifest tells of; undefined when it is none. */
+export function basePointIn(backup: string, facts: Readonly<Record<string, unknown>>): BasePoint | undefined {
+  const { method, systemIdentifier, timeline, startLsn, endLsn, endedAt } = facts;
+  if (method !== 'base' || typeof systemIdentifier !== 'string' || typeof timeline !== 'number') return undefined;
+  if (typeof startLsn !== 'string' || typeof endLsn !== 'string' || typeof endedAt !== 'string') return undefined;
+  const endedAtMs = Date.parse(endedAt);
+  if (Number.isNaN(endedAtMs)) return undefined;
+  const range = { startLsn: parseLsn(startLsn), endLsn: parseLsn(endLsn) };
+  return { backup, systemIdentifier, timeline, ...range, endedAtMs };
 }
 
 /** Newest timeline first. Always at least the backup itself. */
@@ -94,21 +107,11 @@ function pathTo(from: number, to: number, log: HeldLog): Step[] {
   return [...before, { timeline: to, leftAt: undefined }];
 }
 
-/** Which backup to begin with, on which timeline. */
-export interface RecoveryChoice {
-  readonly base: BasePoint;
-  readonly timeline: number;
-}
-
 /**
  * The newest backup that ends before the target and reaches it; of several timelines the newest that does. A restore
  * point has no known place: the newest backup is taken. Throws Unreachable, naming the nearest moments that can be had.
  */
-export function chooseBase(
-  target: RecoveryTarget,
-  bases: readonly BasePoint[],
-  logs: readonly HeldLog[],
-): RecoveryChoice {
+export function chooseBase(target: RecoveryTarget, bases: readonly BasePoint[], logs: readonly HeldLog[]): Reach {
   const newestFirst = bases.toSorted((a, b) => b.endedAtMs - a.endedAtMs);
   const reaches = newestFirst.flatMap((base) =>
     reachOf(
@@ -117,7 +120,7 @@ export function chooseBase(
     ),
   );
   const fit = reaches.find((reach) => covers(reach, target));
-  if (fit !== undefined) return { base: fit.base, timeline: fit.timeline };
+  if (fit !== undefined) return fit;
   throw new HoldfastError('Unreachable', unreachableText(target, reaches), {
     hint: 'Ask for one of the moments named above; `holdfast show` lists all of them.',
   });

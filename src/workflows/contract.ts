@@ -83,6 +83,8 @@ export interface RestorePlan {
   readonly manifestKey: string;
   readonly store: string;
   readonly pointAt: string;
+  /** Where recovery of a database cluster ends, when that is not its backup. */
+  readonly recoverTo?: string;
   readonly actions: readonly PlanAction[];
   readonly components: readonly {
     readonly name: string;

@@ -47,6 +47,7 @@ export async function bringBeside(order: Order, story: Story): Promise<{ besides
         paths: order.paths,
         restoreId: order.restoreId,
         ...(order.target === undefined ? {} : { target: order.target }),
+        ...(order.plan.recoverTo === undefined ? {} : { recoverTo: order.plan.recoverTo }),
         ...(order.verify === undefined ? {} : { verify: order.verify }),
       };
       besides[at] = await whileHostAnswers(order.system, host, options, (asked) => asked.restoreBeside(input));

@@ -53,7 +53,7 @@ const walsenders = (of: PostgresServer) => of.value('SELECT count(*)::int FROM p
 
 describe('a base backup', () => {
   it('of a server under load: every file is as its manifest says, and its facts tell where it began and ended', async () => {
-    const [taken] = await Promise.all([capture(server), server.tool('pgbench', ['-T', '4', '-c', '2', '-n'])]);
+    const [taken] = await Promise.all([capture(server), server.tool('pgbench', ['-T', '2', '-c', '2', '-n'])]);
     expect(taken.facts).toMatchObject({ timeline: 1, dataChecksums: true, fromStandby: false, segmentBytes: 1 << 20 });
     expect(taken.readers.map(({ name }) => name)).toEqual(['base.tar', 'cluster.json']);
     expect(await check(server, taken)).toMatchObject({ ok: true });

@@ -18,6 +18,7 @@ const signal = new AbortController().signal;
 let server: PostgresServer;
 let archive: string;
 let backup: MemorySink;
+let coveredMs = 0;
 /** Committed one by one; what was noted after each. */
 const noted: { rows: number; time: string; lsn: string }[] = [];
 
@@ -53,6 +54,7 @@ async function capture(of: PostgresServer): Promise<MemorySink> {
 
 /** Everything so far is in the archive. */
 async function archived(of: PostgresServer): Promise<void> {
+  coveredMs = Date.parse(String(await of.value('SELECT clock_timestamp()::text')));
   const name = String(await of.value('SELECT pg_walfile_name(pg_switch_wal())'));
   await until(() => existsSync(join(archive, name)));
 }
@@ -80,7 +82,7 @@ async function bring(recoverTo: string | undefined, from: MemorySink = backup): 
   const target: RestoreTarget = {
     elsewhere: place,
     paths: [],
-    wal: () => Promise.resolve(walDirectory(archive)),
+    wal: () => Promise.resolve(walDirectory(archive, coveredMs)),
     ...(recoverTo === undefined ? {} : { recoverTo }),
   };
   const beside = await postgresBaseKind.restoreBeside(component, from.readers, target, `r${number}`, context);
@@ -155,7 +157,11 @@ describe('a cluster brought back', () => {
     const beside = await postgresBaseKind.restoreBeside(
       component,
       backup.readers,
-      { paths: [], recoverTo: `lsn:${noted[1]?.lsn ?? ''}`, wal: () => Promise.resolve(walDirectory(archive)) },
+      {
+        paths: [],
+        recoverTo: `lsn:${noted[1]?.lsn ?? ''}`,
+        wal: () => Promise.resolve(walDirectory(archive, coveredMs)),
+      },
       'in-place',
       context,
     );

@@ -4,15 +4,18 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WalSource } from '../../src/part.ts';
 
-export function walDirectory(directory: string): WalSource {
+/** `coversUntilMs`: when the newest file was ended, by the server's clock. */
+export function walDirectory(directory: string, coversUntilMs: number): WalSource {
   return {
     async files() {
-      const names = (await readdir(directory)).filter((name) => /^[0-9A-F]{24}$|^[0-9A-F]{8}\.history$/.test(name));
+      const all = await readdir(directory);
+      const names = all.filter((name) => /^[0-9A-F]{24}$|^[0-9A-F]{8}\.history$/.test(name)).sort();
       return Promise.all(
-        names.sort().map(async (name) => {
+        names.map(async (name) => {
           const { size, mtimeMs } = await stat(join(directory, name));
           const timeline = Number.parseInt(name.slice(0, 8), 16);
-          return { name, timeline, lengthBytes: size, complete: true, storedAtMs: mtimeMs };
+          const covers = name === names.at(-1) ? { coversUntilMs } : {};
+          return { name, timeline, lengthBytes: size, complete: true, storedAtMs: mtimeMs, ...covers };
         }),
       );
     },

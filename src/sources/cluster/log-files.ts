@@ -16,7 +16,7 @@ import type { ClusterFacts } from './facts.ts';
 
 export interface LogChoice {
   readonly timeline: number;
-  /** Until then everything that was committed is in the log; undefined without any log. */
+  /** Until then everything that was committed is in the log; undefined where nobody knows. */
   readonly heldUntilMs?: number;
   readonly files: readonly string[];
 }
@@ -64,7 +64,11 @@ export async function chooseLog(
   const reach = reaches.find((each) => covers(each, target));
   if (reach === undefined) throw unreachable(base, reaches, target);
   const segments = segmentsFor(held, reach, lines, facts.segmentBytes);
-  return { timeline: reach.timeline, heldUntilMs: reach.toMs, files: [...names, ...segments] };
+  const certain = held
+    .filter(({ name }) => segments.includes(name))
+    .reduce((latest, { coversUntilMs = 0 }) => Math.max(latest, coversUntilMs), 0);
+  const until = certain === 0 ? {} : { heldUntilMs: certain };
+  return { timeline: reach.timeline, ...until, files: [...names, ...segments] };
 }
 
 function unreachable(base: BasePoint, reaches: readonly Reach[], target: RecoveryTarget): HoldfastError {
@@ -77,15 +81,16 @@ function unreachable(base: BasePoint, reaches: readonly Reach[], target: Recover
 /** Whole and begun segments, joined where one follows the other; of a begun one the length is not known, but its start. */
 function stretchesOf(files: readonly WalFile[], segmentBytes: number): HeldStretch[] {
   const stretches: { timeline: number; from: bigint; to: bigint; untilMs: number }[] = [];
-  for (const { name, complete, storedAtMs } of files) {
+  for (const { name, complete, storedAtMs, coversUntilMs } of files) {
+    const heldMs = coversUntilMs ?? storedAtMs;
     const place = parseSegmentName(name, segmentBytes);
     if (place === undefined) continue;
     const to = place.start + BigInt(segmentBytes);
     const last = stretches.at(-1);
     if (last?.timeline === place.timeline && last.to === place.start) {
       last.to = to;
-      last.untilMs = Math.max(last.untilMs, storedAtMs);
-    } else stretches.push({ timeline: place.timeline, from: place.start, to, untilMs: storedAtMs });
+      last.untilMs = Math.max(last.untilMs, heldMs);
+    } else stretches.push({ timeline: place.timeline, from: place.start, to, untilMs: heldMs });
     // Nothing is read past the end of what has come.
     if (!complete) stretches.push({ timeline: place.timeline, from: to, to, untilMs: 0 });
   }
