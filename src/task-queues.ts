@@ -12,3 +12,8 @@ export function hostQueue(host: string): string {
 export function urgentHostQueue(host: string): string {
   return `holdfast.host.${host}.urgent`;
 }
+
+/** Activities of a host that run for as long as a log is received: they hold no slot that a capture waits for. */
+export function walQueue(host: string): string {
+  return `holdfast.host.${host}.wal`;
+}

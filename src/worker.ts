@@ -11,12 +11,17 @@ import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createOrchestrationActivities } from './activities/describe.ts';
-import { createHostActivities, createUrgentActivities, releaseWhatWasLeft } from './activities/host.ts';
+import {
+  createHostActivities,
+  createUrgentActivities,
+  createWalActivities,
+  releaseWhatWasLeft,
+} from './activities/host.ts';
 import { createHostContext } from './activities/host-context.ts';
 import { workflowBundle } from './engine/bundle.ts';
 import { engineTarget, type EngineTarget } from './engine/target.ts';
 import { log } from './observe/log.ts';
-import { hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue } from './task-queues.ts';
+import { hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue, walQueue } from './task-queues.ts';
 
 const logger = log('worker');
 
@@ -27,6 +32,8 @@ const HEARTBEAT_THROTTLE = '2 seconds';
 /** Two captures at once already make each other slower; more would only thrash the disks. */
 const HOST_SLOTS = 2;
 const URGENT_SLOTS = 8;
+/** One for each PostgreSQL server whose log is received: each waits most of the time. */
+const LOG_SLOTS = 64;
 const CACHED_WORKFLOWS = 100;
 const RELEASE_PAUSE_MS = 5_000;
 
@@ -68,6 +75,12 @@ async function host(common: Common, name: string): Promise<Crew> {
     activities: createUrgentActivities(context),
     maxConcurrentActivityTaskExecutions: URGENT_SLOTS,
   });
+  const logs = await Worker.create({
+    ...common,
+    taskQueue: walQueue(name),
+    activities: createWalActivities(context),
+    maxConcurrentActivityTaskExecutions: LOG_SLOTS,
+  });
   const begun = async (signal: AbortSignal): Promise<void> => {
     for (;;) {
       try {
@@ -81,7 +94,7 @@ async function host(common: Common, name: string): Promise<Crew> {
       }
     }
   };
-  return { workers: [long, urgent], begun, ended: () => context.close() };
+  return { workers: [long, urgent, logs], begun, ended: () => context.close() };
 }
 
 function readArguments(): { role: 'orchestration' } | { role: 'host'; host: string } {

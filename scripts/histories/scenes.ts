@@ -1,6 +1,7 @@
 /** What happens in each recorded history. The first word of a name is the workflow's type. */
 import type { History } from '../../test/histories/history-json.ts';
 import type { WorkflowHandle } from '@temporalio/client';
+import type { WalTurn } from '../../src/activities/types.ts';
 import { workflowIds } from '../../src/workflows/contract.ts';
 import { waitingFor, type Play } from '../../test/workflows/play.ts';
 import { eventually, uniqueName, type Crew } from '../../test/workflows/stage.ts';
@@ -210,4 +211,71 @@ export const SCENES: readonly Scene[] = [
       return history;
     },
   },
+  {
+    name: 'receiveWal-done',
+    world: { turn: (call) => (call === 1 ? { kind: 'mark', mark: '7400/whole' } : { kind: 'over' }) },
+    act: async (play, world) => {
+      const handle = await play.start('receiveWal', { system: uniqueName('sys'), component: 'ledger' });
+      await eventually('two turns are over', () => world.count('receiveWal') >= 2 || undefined);
+      world.walFacts = undefined;
+      await handle.result();
+      return handle.fetchHistory();
+    },
+  },
+  {
+    name: 'receiveWal-open',
+    world: { turn: afterAGap },
+    act: async (play, world) => {
+      const handle = await play.start('receiveWal', { system: uniqueName('sys'), component: 'ledger' });
+      await eventually('the base backup is made', () => world.manifests.length > 0 || undefined);
+      await eventually('the fifth turn runs', () => world.count('receiveWal') >= 5 || undefined);
+      const history = await eventually('the workflow knows', async () => {
+        const now = await handle.fetchHistory();
+        const done = now.events?.some((event) => Boolean(event.childWorkflowExecutionCompletedEventAttributes));
+        return done === true ? now : undefined;
+      });
+      await ended(handle);
+      return history;
+    },
+  },
+  {
+    name: 'receiveWal-open-paused',
+    world: {},
+    act: async (play, world) => {
+      const handle = await play.start('receiveWal', { system: uniqueName('sys'), component: 'ledger' });
+      await eventually('a turn runs', () => world.count('receiveWal') > 0 || undefined);
+      await handle.signal('pauseWal', { by: 'nobody' });
+      await waitingFor(handle, 'nobody');
+      const history = await handle.fetchHistory();
+      await ended(handle);
+      return history;
+    },
+  },
+  {
+    name: 'restore-log-paused',
+    world: { logged: true },
+    act: async (play, world) => {
+      const system = uniqueName('sys');
+      const receiver = await play.start(
+        'receiveWal',
+        { system, component: 'ledger' },
+        workflowIds.receiveWal(system, 'ledger'),
+      );
+      await eventually('a turn runs', () => world.count('receiveWal') > 0 || undefined);
+      const handle = await play.start('restore', { system, approve: DIGEST });
+      await handle.result();
+      const history = await handle.fetchHistory();
+      await eventually('it is received again', () => world.count('receiveWal') > 1 || undefined);
+      await ended(receiver);
+      return history;
+    },
+  },
 ];
+
+/** A first look, a gap, an alarm that comes and goes, and then all is well. */
+function afterAGap(call: number): WalTurn | Promise<WalTurn> {
+  if (call === 1) return { kind: 'mark', mark: '7400/whole' };
+  if (call === 2) return { kind: 'mark', mark: '7400/1:0000000003000000', base: 'the log is missing' };
+  if (call === 3) return { kind: 'alarm', alarm: { what: 'held-back', message: 'the slot holds back 5 GiB' } };
+  return call === 4 ? { kind: 'alarm' } : untilCancelled();
+}

@@ -2,14 +2,15 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
 import { captureGroups } from '../policy/order.ts';
 import { reportsDirectory } from '../system/home.ts';
-import { loadSystem, type Plan, type System } from '../system/index.ts';
+import { loadSystem, type Component, type Plan, type System } from '../system/index.ts';
+import type { PostgresWal } from '../system/postgres-types.ts';
 import { lockHolderOf } from './lock-holder.ts';
 import { activity } from './shell.ts';
-import type { BackupFacts, OrchestrationActivities, SystemFacts } from './types.ts';
+import type { BackupFacts, OrchestrationActivities, SystemFacts, WalFacts } from './types.ts';
 
 export interface OrchestrationContext {
   readonly client: Client;
@@ -20,6 +21,8 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
   return {
     describeBackup: activity('describeBackup', ({ system, plan }) => describeBackup(system, plan)),
     describeSystem: activity('describeSystem', async ({ system }) => factsOf(await loadSystem(system))),
+    describeWal: activity('describeWal', ({ system, component }) => describeWal(system, component)),
+    stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),
     lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),
     writeReport: activity('writeReport', writeReport),
   };
@@ -35,6 +38,32 @@ async function describeBackup(name: string, planName: string): Promise<BackupFac
     throw new HoldfastError('BadSystemFile', `plan ${planName} of ${name} needs a store and a component`);
   }
   return { ...factsOf(system), plan: plan.name, store, verify: plan.verify, groups, commitHost: first.host };
+}
+
+async function describeWal(name: string, componentName: string): Promise<WalFacts | undefined> {
+  const { components, plans } = await loadSystem(name);
+  const component = components.find((one) => one.name === componentName);
+  const log = component === undefined ? undefined : logOf(component);
+  if (component === undefined || log === undefined) return undefined;
+  const [plan] = plans
+    .filter((one) => one.components.includes(componentName))
+    .toSorted((a, b) => a.components.length - b.components.length);
+  const { mode, everySeconds } = log;
+  return { host: component.host, mode, everySeconds, ...(plan === undefined ? {} : { basePlan: plan.name }) };
+}
+
+/** How the component's write-ahead log is received, when it is. */
+function logOf(component: Component): PostgresWal | undefined {
+  return component.kind === 'postgres' && component.method === 'base' ? component.wal : undefined;
+}
+
+async function stillRuns(client: Client, workflowId: string): Promise<boolean> {
+  try {
+    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
 }
 
 function planOf(system: System, name: string): Plan {
@@ -57,6 +86,7 @@ function factsOf(system: System): SystemFacts {
       tier: component.tier,
       host: component.host,
       ...(component.kind === 'volume' ? { quiesce: component.quiesce } : {}),
+      ...(logOf(component) === undefined ? {} : { log: true as const }),
     })),
   };
 }

@@ -11,8 +11,10 @@ import { lookAtLive, planRestore } from './restore-plan.ts';
 import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { activity, type Run } from './shell.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
-import type { HostActivities, UrgentActivities } from './types.ts';
+import type { HostActivities, UrgentActivities, WalActivities, WalTurnInput } from './types.ts';
 import { findBackup, verifyBackup } from './verify.ts';
+import { collectWal } from './wal/collect.ts';
+import { receiveWal } from './wal/receive.ts';
 
 type Given<I, O> = (context: HostContext, input: I, run: Run) => Promise<O>;
 
@@ -43,6 +45,13 @@ export function createHostActivities(context: HostContext): HostActivities {
     previewRows: of(previewRows),
     applyRows: of(applyRows),
     discardRows: of(discardRows),
+  };
+}
+
+export function createWalActivities(context: HostContext): WalActivities {
+  return {
+    receiveWal: activity('receiveWal', (input: WalTurnInput, run) => receiveWal(context, input, run)),
+    collectWal: activity('collectWal', (input: WalTurnInput, run) => collectWal(context, input, run)),
   };
 }
 

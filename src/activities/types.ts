@@ -3,6 +3,7 @@
  * secrets. Every activity may run twice, or beside itself; each heartbeats ActivityProgress and honours cancellation.
  */
 import type { Beside, CheckReport } from '../sources/kinds/component.ts';
+import type { WalAlarm } from '../policy/wal-alarm.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
 import type { RowsApplied } from '../sources/rows/rows-kind.ts';
 import type { RestoreInput, RestorePlan, RowsPlan } from '../workflows/contract.ts';
@@ -24,6 +25,8 @@ export interface SystemFacts {
     readonly host: string;
     /** How the component itself asks to be quiesced; absent for kinds that never need it. */
     readonly quiesce?: CaptureGroup['quiesce'];
+    /** Its write-ahead log is received continuously. */
+    readonly log?: true;
   }[];
 }
 
@@ -83,10 +86,47 @@ export interface RowsBrought {
   readonly warnings: readonly string[];
 }
 
+/** What a workflow needs to know of a component whose log is received. */
+export interface WalFacts {
+  readonly host: string;
+  readonly mode: 'stream' | 'archive';
+  readonly everySeconds: number;
+  /** The plan with the fewest components that takes a base backup of it. */
+  readonly basePlan?: string;
+}
+
+/** Why an activity that receives a log hands back to its workflow. */
+export type WalTurn =
+  /** The time of one turn is over; nothing is wrong. */
+  | { readonly kind: 'over' }
+  /** The alarm is another one now, or none. */
+  | { readonly kind: 'alarm'; readonly alarm?: WalAlarm }
+  /** The cluster or the newest gap of its log is another one; `base` says whether a base backup is needed, and why. */
+  | { readonly kind: 'mark'; readonly mark: string; readonly base?: string };
+
+export interface WalTurnInput {
+  readonly system: string;
+  readonly component: string;
+  readonly mark?: string;
+  readonly alarm?: WalAlarm;
+}
+
+/** Run on the host's queue for logs, each for as long as its turn lasts. */
+export interface WalActivities {
+  /** Streams the log by a replication slot. Two at once: the second waits for the slot. */
+  receiveWal(input: WalTurnInput): Promise<WalTurn>;
+  /** Collects the log from the directory that archive_command fills. */
+  collectWal(input: WalTurnInput): Promise<WalTurn>;
+}
+
 /** Run on the orchestration queue. */
 export interface OrchestrationActivities {
   describeBackup(input: { system: string; plan: string }): Promise<BackupFacts>;
   describeSystem(input: { system: string }): Promise<SystemFacts>;
+  /** Undefined when the system file has no such component, or no log is to be received of it. */
+  describeWal(input: { system: string; component: string }): Promise<WalFacts | undefined>;
+  /** Whether a workflow of this id runs. */
+  stillRuns(input: { workflowId: string }): Promise<boolean>;
   /** Who holds the system's lock, or undefined when nobody does any more. */
   lockHolder(input: { lockId: string }): Promise<{ operation: string; plan?: string; workflowId: string } | undefined>;
   /** Writes what happened beside the system's state for people and programs. */

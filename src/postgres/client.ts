@@ -6,6 +6,7 @@ import { HoldfastError } from '../failures.ts';
 import type { PostgresServer } from '../system/types.ts';
 import { postgresFailure } from './errors.ts';
 import type { Place } from './place.ts';
+import type { ConnectOptions } from './types.ts';
 
 const CONNECT_LIMIT_MS = 20_000;
 const KEEP_ALIVE_MS = 30_000;
@@ -44,9 +45,9 @@ export async function connect(
   server: PostgresServer,
   place: Place,
   login: Login,
-  options: { readonly database: string; readonly signal: AbortSignal },
+  options: ConnectOptions & { readonly database: string },
 ): Promise<Client> {
-  const { signal, database } = options;
+  const { signal, database, replication } = options;
   signal.throwIfAborted();
   const client = new Client({
     ...place.from,
@@ -59,6 +60,8 @@ export async function connect(
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    // The library knows it and its types don't.
+    ...(replication === undefined ? {} : { replication: 'true' }),
   });
   // A connection that is cut while nothing is asked is told by the next query; unheard it would end the process.
   client.on('error', () => undefined);
@@ -71,7 +74,7 @@ export async function connect(
   });
   try {
     await client.connect();
-    await settle(client);
+    if (replication === undefined) await settle(client);
     return client;
   } catch (error) {
     destroy(client);

@@ -58,8 +58,8 @@ class Access implements PostgresAccess {
     return (this.known ??= await this.withClient({ signal }, readFacts));
   }
 
-  async connect({ database = this.server.maintenanceDatabase, signal }: ConnectOptions): Promise<Client> {
-    const client = await connect(this.server, this.place, this.#login, { database, signal });
+  async connect({ database = this.server.maintenanceDatabase, ...options }: ConnectOptions): Promise<Client> {
+    const client = await connect(this.server, this.place, this.#login, { database, ...options });
     this.clients.add(client);
     client.once('end', () => {
       this.clients.delete(client);

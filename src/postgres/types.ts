@@ -43,6 +43,8 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
   /** Default: the maintenance database. */
   readonly database?: string;
+  /** A physical replication connection (the role needs REPLICATION): it knows no SQL, and not the state said below. */
+  readonly replication?: true;
 }
 
 /**

@@ -18,7 +18,16 @@ import {
   type WalObjectBody,
 } from './wal-format.ts';
 import { readWalInventory, type WalCluster } from './wal-inventory.ts';
-import { gapKey, historyKey, rangeKey, WAL_BLOCK_BYTES, type WalPlace, type WalRange } from './wal-names.ts';
+import {
+  gapKey,
+  historyKey,
+  parseWalKey,
+  rangeKey,
+  timelinePrefix,
+  WAL_BLOCK_BYTES,
+  type WalPlace,
+  type WalRange,
+} from './wal-names.ts';
 
 /** Smaller pieces are sealed where they are: a thread would cost more than it takes. */
 const TINY_BYTES = 64 * 1024;
@@ -58,6 +67,8 @@ export interface WalWriter {
     piece: { systemIdentifier: string; timeline: number; bytes: Uint8Array; receivedAtMs: number },
     signal?: AbortSignal,
   ): Promise<'written' | 'there'>;
+  /** Whether the store lists all of a range that lies in one segment. */
+  holds(range: WalRange & { systemIdentifier: string }, segmentBytes: number): Promise<boolean>;
   /** Says what is missing and why. A repeat keeps the first reason. */
   recordGap(gap: WalRange & { systemIdentifier: string; why: string }): Promise<void>;
   /** Everything stored before is durable when this resolves. */
@@ -145,6 +156,18 @@ class Writer implements WalWriter {
       receivedAtMs,
     };
     return this.put(about, bytes, signal);
+  }
+
+  async holds(range: WalRange & { systemIdentifier: string }, segmentBytes: number): Promise<boolean> {
+    const { store, component } = this.the;
+    const { systemIdentifier, timeline, from, to } = range;
+    const prefix = `${timelinePrefix(this.place(systemIdentifier), timeline)}${segmentName(timeline, from, segmentBytes)}.`;
+    let reached = from;
+    for await (const { key } of store.list(prefix)) {
+      const found = parseWalKey(component, key);
+      if (found?.kind === 'range' && found.from <= reached && found.to > reached) reached = found.to;
+    }
+    return reached >= to;
   }
 
   async recordGap(gap: WalRange & { systemIdentifier: string; why: string }): Promise<void> {

@@ -128,9 +128,45 @@ export interface Rejection {
   readonly why?: string;
 }
 
+export interface ReceiveWalInput {
+  readonly system: string;
+  /** A PostgreSQL component of the method `base` with `wal`. */
+  readonly component: string;
+  /** What the run before this one knew; people leave it out. */
+  readonly mark?: string;
+  readonly alarm?: string;
+  readonly alarmMessage?: string;
+}
+
+export interface ReceiveWalResult {
+  readonly outcome: 'stopped';
+  readonly why: string;
+}
+
+/** Signals `pauseWal` and `resumeWal`: who wants the log left alone, such as a restore. */
+export interface WalPause {
+  readonly by: string;
+}
+
+/** How far a write-ahead log is received, in heartbeats. Positions as PostgreSQL prints them. */
+export interface WalProgress {
+  readonly timeline?: number;
+  readonly serverLsn?: string;
+  readonly receivedLsn?: string;
+  /** Durable in the store up to here. */
+  readonly storedLsn?: string;
+  /** By the server's clock: what it had acknowledged before is in the store. */
+  readonly recoveryPointAt?: string;
+  /** What the slot, or the archive directory, holds back. */
+  readonly heldBackBytes?: number;
+  readonly boundBytes?: number;
+  /** What does not work at this moment. */
+  readonly trouble?: string;
+}
+
 /** Query `progress`. */
 export interface Progress {
-  readonly operation: 'backup' | 'verify' | 'restore' | 'restoreRows';
+  readonly operation: 'backup' | 'verify' | 'restore' | 'restoreRows' | 'receiveWal';
   readonly phase: string;
   readonly since: string;
   /** The approval that is waited for, if any. */
@@ -144,6 +180,7 @@ export interface ActivityProgress {
   readonly bytesDone?: number;
   readonly bytesTotal?: number;
   readonly filesDone?: number;
+  readonly wal?: WalProgress;
 }
 
 export const WORKFLOWS = {
@@ -153,11 +190,19 @@ export const WORKFLOWS = {
   restoreRows: 'restoreRows',
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
+  receiveWal: 'receiveWal',
 } as const;
 
 export const UPDATES = { approve: 'approve', reject: 'reject' } as const;
 /** A worker need not be there for a signal: the same shapes under these names. */
-export const SIGNALS = { approve: 'approveSignal', reject: 'rejectSignal' } as const;
+export const SIGNALS = {
+  approve: 'approveSignal',
+  reject: 'rejectSignal',
+  pauseWal: 'pauseWal',
+  resumeWal: 'resumeWal',
+  /** The answer to `pauseWal`, sent to the workflow that asked. */
+  walPaused: 'walPaused',
+} as const;
 export const QUERIES = { progress: 'progress', plan: 'plan' } as const;
 
 export const workflowIds = {
@@ -166,6 +211,7 @@ export const workflowIds = {
   restore: (system: string) => `${system}/restore`,
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
+  receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
   release: (system: string, freezeId: string) => `${system}/release/${freezeId}`,
 };
 

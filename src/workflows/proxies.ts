@@ -4,9 +4,9 @@
  */
 import type { RetryPolicy } from '@temporalio/common';
 import { isCancellation, proxyActivities, proxyLocalActivities, type ActivityOptions } from '@temporalio/workflow';
-import type { HostActivities, OrchestrationActivities, UrgentActivities } from '../activities/types.ts';
+import type { HostActivities, OrchestrationActivities, UrgentActivities, WalActivities } from '../activities/types.ts';
 import { FINAL_CODES } from '../failures.ts';
-import { hostQueue, urgentHostQueue } from '../task-queues.ts';
+import { hostQueue, urgentHostQueue, walQueue } from '../task-queues.ts';
 import { failure, neverStarted } from './failure.ts';
 
 /** Whatever touches data is waited for when it is cancelled: the next step must not run beside it. */
@@ -95,6 +95,16 @@ export function urgentlyOn(host: string, options: { summary: string; giveUpAfter
     summary: options.summary,
     ...(options.giveUpAfterSeconds === undefined ? {} : { scheduleToCloseTimeout: options.giveUpAfterSeconds * 1000 }),
     retry: options.attempts === undefined ? FOR_EVER : { ...FOR_EVER, maximumAttempts: options.attempts },
+  });
+}
+
+/** Receiving a log: as long as a turn takes, on a host that may be away for days. */
+export function receivingOn(host: string, summary: string) {
+  return proxyActivities<WalActivities>({
+    ...TOUCHES_DATA,
+    taskQueue: walQueue(host),
+    retry: { ...FOR_EVER, nonRetryableErrorTypes: [...FINAL_CODES] },
+    summary,
   });
 }
 

@@ -16,6 +16,7 @@ import { failure, inOneVoice } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { listOf } from './lists.ts';
 import { withSystemLock } from './lock.ts';
+import { withLogsPaused } from './pause-wal.ts';
 import { planOf } from './plan-of-restore.ts';
 import { orchestration } from './proxies.ts';
 import { reportingFailure, writeDown } from './report.ts';
@@ -175,7 +176,12 @@ async function restoreLocked(
   const safety = asked.skipSafetyBackup === true ? { warnings: [] } : await safetyBackup(order.plan, facts);
 
   const { besides, checks } = await bringBeside(order, story);
-  const replaced = await replaceLive({ ...order, besides, limitSeconds: facts.approvalLimitSeconds }, story, gate);
+  const live = { ...order, besides, limitSeconds: facts.approvalLimitSeconds };
+  const replaced = await withLogsPaused(
+    facts,
+    besides.map(({ component }) => component),
+    () => replaceLive(live, story, gate),
+  );
   const warnings = [...safety.warnings, ...replaced.warnings];
   return {
     outcome: replaced.outcome,

@@ -132,7 +132,7 @@ describe('[G2] write-ahead log in the vault', () => {
     await writer.storeRange(piece(id, 0, 1000));
     await writer.storeRange(piece(id, 0, 9000));
     await writer.close();
-    const name = `000000010000000000000001.${'0000000000800000-0000000000802328'}`;
+    const name = `000000010000000000000001.0000000000800000-0000000000802328`;
     const path = join(vault.storePath, 'wal/main', id, '00000001', name);
     const bytes = await readFile(path);
     bytes[bytes.length - 20] = (bytes.at(-20) ?? 0) ^ 1;

@@ -10,7 +10,7 @@ import {
 } from '@temporalio/worker';
 import { registerSearchAttributes } from '../../src/engine/register.ts';
 import { findTemporal } from '../../src/engine/tools.ts';
-import { hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue } from '../../src/task-queues.ts';
+import { hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue, walQueue } from '../../src/task-queues.ts';
 import { HOST, type World } from './world.ts';
 
 export const WORKFLOWS_PATH = new URL('../../src/workflows/index.ts', import.meta.url).pathname;
@@ -48,21 +48,21 @@ export async function registerAttributes(env: TestWorkflowEnvironment): Promise<
   await registerSearchAttributes(env.connection, env.namespace ?? 'default');
 }
 
+type Role = 'orchestration' | 'host' | 'urgent' | 'wal';
+
 export interface Crew {
   /** Stops one of the workers, as when its process ends. */
-  stop(who: 'orchestration' | 'host' | 'urgent'): Promise<void>;
-  start(who: 'orchestration' | 'host' | 'urgent'): Promise<void>;
+  stop(who: Role): Promise<void>;
+  start(who: Role): Promise<void>;
   close(): Promise<void>;
 }
-
-type Role = Parameters<Crew['start']>[0];
 
 /** The workers of one host, on the world's own activities; those of a second host need no orchestration of their own. */
 export async function crew(
   env: TestWorkflowEnvironment,
   world: World,
   host = HOST,
-  roles: readonly Role[] = ['orchestration', 'host', 'urgent'],
+  roles: readonly Role[] = ['orchestration', 'host', 'urgent', 'wal'],
 ): Promise<Crew> {
   const running = new Map<Role, { worker: Worker; done: Promise<void> }>();
   const start = async (role: Role): Promise<void> => {
@@ -105,6 +105,8 @@ async function makeWorker(env: TestWorkflowEnvironment, world: World, role: Role
       return Worker.create({ ...common, ...quick, taskQueue: hostQueue(host), activities: world.host() });
     case 'urgent':
       return Worker.create({ ...common, ...quick, taskQueue: urgentHostQueue(host), activities: world.urgent() });
+    case 'wal':
+      return Worker.create({ ...common, ...quick, taskQueue: walQueue(host), activities: world.wal() });
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { cancelled, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type {
   BackupFacts,
   HostActivities,
@@ -12,13 +12,18 @@ import type {
   OrchestrationActivities,
   SystemFacts,
   UrgentActivities,
+  WalActivities,
+  WalFacts,
+  WalTurn,
+  WalTurnInput,
 } from '../../src/activities/types.ts';
 import type { RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 
 export const HOST = 'alpha';
 
-export type ActivityName = keyof OrchestrationActivities | keyof HostActivities | keyof UrgentActivities;
+export type ActivityName =
+  keyof OrchestrationActivities | keyof HostActivities | keyof UrgentActivities | keyof WalActivities;
 
 /** Called before the activity does its work; the number counts its calls from 1. */
 export type Script = Partial<Record<ActivityName, (call: number, input: unknown) => void | Promise<void>>>;
@@ -46,6 +51,10 @@ export interface WorldOptions {
   readonly quiesce?: 'pause' | 'none';
   /** Live state to be replaced; false is a new machine. */
   readonly liveExists?: boolean;
+  /** What a turn of receiving a log ends with; the number counts turns from 1. Default: it goes on until cancelled. */
+  readonly turn?: (call: number, input: WalTurnInput) => WalTurn | Promise<WalTurn>;
+  /** The log of `ledger` is received. */
+  readonly logged?: boolean;
   /** Where `config` lives; the ledger always lives on HOST. */
   readonly configHost?: string;
 }
@@ -59,6 +68,8 @@ export class World {
   stopped = false;
   backupInUse = 'backup-1';
   rowsMissing = 2;
+  /** Undefined: the system file asks for no log. */
+  walFacts: WalFacts | undefined = { host: HOST, mode: 'stream', everySeconds: 5, basePlan: 'daily' };
   private readonly options: WorldOptions;
 
   constructor(options: WorldOptions = {}) {
@@ -77,6 +88,8 @@ export class World {
     return this.scripted<OrchestrationActivities>({
       describeBackup: ({ system, plan }) => Promise.resolve(this.backupFacts(system, plan)),
       describeSystem: ({ system }) => Promise.resolve(this.facts(system)),
+      describeWal: () => Promise.resolve(this.walFacts),
+      stillRuns: ({ workflowId }) => isRunning(client, workflowId),
       lockHolder: ({ lockId }) => lockHolderOf(client, lockId),
       writeReport: () => Promise.resolve(),
     });
@@ -172,9 +185,17 @@ export class World {
     });
   }
 
+  wal(): WalActivities {
+    const turn = (input: WalTurnInput): Promise<WalTurn> => {
+      const { turn: scripted = untilCancelled } = this.options;
+      return Promise.resolve(scripted(this.count('receiveWal'), input));
+    };
+    return this.scripted<WalActivities>({ receiveWal: turn, collectWal: turn });
+  }
+
   facts(system: string): SystemFacts {
     const budgetSeconds = 60;
-    const { quiesce = 'none' } = this.options;
+    const { quiesce = 'none', logged = false } = this.options;
     return {
       system,
       site: 'home',
@@ -183,7 +204,14 @@ export class World {
       ...(this.options.hostSilentSeconds === undefined ? {} : { hostSilentSeconds: this.options.hostSilentSeconds }),
       fileSha256: 'f'.repeat(64),
       components: [
-        { name: 'ledger', kind: 'volume', tier: 'critical', host: HOST, quiesce: { mode: quiesce, budgetSeconds } },
+        {
+          name: 'ledger',
+          kind: 'volume',
+          tier: 'critical',
+          host: HOST,
+          quiesce: { mode: quiesce, budgetSeconds },
+          ...(logged ? { log: true as const } : {}),
+        },
         { name: 'config', kind: 'files', tier: 'important', host: this.options.configHost ?? HOST },
       ],
     };
@@ -266,6 +294,15 @@ export class World {
       return [name, call];
     });
     return Object.fromEntries(wrapped) as T;
+  }
+}
+
+async function isRunning(client: Client, workflowId: string): Promise<boolean> {
+  try {
+    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
   }
 }
 
