@@ -2,6 +2,7 @@
 import { HoldfastError } from '../failures.ts';
 import { existsSync } from 'node:fs';
 import { formatCount } from '../observe/format.ts';
+import { localHost } from '../system/home.ts';
 import { listSystems, loadSystem, loadSystemFile } from '../system/load.ts';
 import { describeSecret, resolveSecret } from '../system/secrets.ts';
 import type { SecretRef, System } from '../system/types.ts';
@@ -117,6 +118,7 @@ async function examineSecrets(system: System): Promise<Finding[]> {
           ]
         : [],
     ),
+    ...serverSecrets(system),
   ];
   const findings: Finding[] = [];
   for (const [where, ref] of refs) if (ref !== undefined) findings.push(await examineSecret(where, ref));
@@ -125,6 +127,26 @@ async function examineSecrets(system: System): Promise<Finding[]> {
     findings.push(ok('secret keys.identity', `not here: ${what}`));
   }
   return findings;
+}
+
+/** Of the servers that this machine captures; those of other hosts are examined there. */
+function serverSecrets(system: System): [string, SecretRef | undefined][] {
+  let here: string;
+  try {
+    here = localHost(system);
+  } catch {
+    // Told already, as a finding about the host.
+    return [];
+  }
+  return system.components.flatMap((component): [string, SecretRef | undefined][] => {
+    if (component.kind !== 'postgres' || component.host !== here) return [];
+    const { backup, restore } = component.server;
+    const where = `components.${component.name}.server`;
+    return [
+      [`${where}.backup.password`, backup.password],
+      [`${where}.restore.password`, restore?.password],
+    ];
+  });
 }
 
 async function examineSecret(where: string, ref: SecretRef): Promise<Finding> {

@@ -21,7 +21,9 @@ export async function examineComponents(system: System): Promise<Finding[]> {
       const what = `component ${component.name}`;
       if (component.host !== here) findings.push(ok(what, `on ${component.host}; run doctor there`));
       else
-        findings.push(await examineComponent(what, component, docker).catch((error: unknown) => failed(what, error)));
+        findings.push(
+          ...(await examineComponent(what, component, docker).catch((error: unknown) => [failed(what, error)])),
+        );
     }
     return findings;
   } finally {
@@ -29,18 +31,20 @@ export async function examineComponents(system: System): Promise<Finding[]> {
   }
 }
 
-function examineComponent(what: string, component: Component, docker: DockerHost): Promise<Finding> {
+async function examineComponent(what: string, component: Component, docker: DockerHost): Promise<Finding[]> {
   switch (component.kind) {
     case 'volume':
-      return examineVolume(what, component.volume, component.quiesce.mode, docker);
+      return [await examineVolume(what, component.volume, component.quiesce.mode, docker)];
     case 'compose':
-      return examineProject(what, component, docker);
+      return [await examineProject(what, component, docker)];
     case 'files':
-      return Promise.resolve(examinePath(what, component.path, 'any'));
+      return [examinePath(what, component.path, 'any')];
     case 'sqlite':
-      return Promise.resolve(examinePath(what, component.path, 'file'));
-    case 'postgres':
-      return Promise.resolve(warn(what, 'PostgreSQL servers are not examined yet', 'Run a backup.'));
+      return [examinePath(what, component.path, 'file')];
+    case 'postgres': {
+      const { examinePostgres } = await import('./examine-postgres.ts');
+      return examinePostgres(what, component, docker);
+    }
   }
 }
 
