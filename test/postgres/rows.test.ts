@@ -170,6 +170,30 @@ describe('rows of a dump beside the live ones', () => {
   });
 });
 
+describe('with the rights of `holdfast grants` and no more', () => {
+  test('a member of the owner, who may make databases: also beside an extension that only a superuser makes', async () => {
+    await server.sql(
+      `CREATE ROLE owner_of_rows; CREATE ROLE restorer_of_rows LOGIN CREATEDB; GRANT owner_of_rows TO restorer_of_rows`,
+    );
+    try {
+      await app(`CREATE EXTENSION pageinspect; CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text);
+        ALTER TABLE t OWNER TO owner_of_rows; INSERT INTO t (v) VALUES ('a'), ('b')`);
+      await backup();
+      await app('DELETE FROM t; ALTER SEQUENCE t_id_seq RESTART');
+      component = dumpComponent(serverConfig(server, { restore: { user: 'restorer_of_rows' } }), {
+        databases: ['app'],
+      });
+      const applied = await putBack('t');
+      expect(applied).toMatchObject({ added: 2, warnings: [expect.stringContaining('raised')] });
+      expect(await app(`INSERT INTO t (v) VALUES ('c') RETURNING id`)).toEqual([{ id: 3 }]);
+    } finally {
+      await postgresRows.discard(component, { rowsId: ID }, false, context);
+      await app('DROP OWNED BY owner_of_rows, restorer_of_rows');
+      await server.sql('DROP ROLE owner_of_rows, restorer_of_rows');
+    }
+  });
+});
+
 describe('what stands in the way', () => {
   beforeEach(async () => {
     await app(`CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c'); CREATE VIEW vw AS SELECT 1;

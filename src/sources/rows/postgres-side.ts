@@ -47,19 +47,18 @@ export async function dropSide(access: PostgresAccess, side: string, signal: Abo
 
 /**
  * Makes the database anew, closed to others, with everything that the tables may need (schemas, types, functions), and
- * the rows of these tables alone. Nothing in it can refer to another database. Returns the number of rows.
+ * the rows of these tables alone. What else can't be made there, such as an extension that only a superuser may make, is
+ * no matter as long as the tables are. Returns the number of rows.
  */
 export async function makeSide(order: SideOrder): Promise<number> {
   const { access, side, tablesOnly } = order;
   const { signal } = order.context;
   await createSide(order);
-  const section = ['--section=pre-data', ...PLAIN];
-  if (!tablesOnly) await restore(order, [...section, '--exit-on-error']);
-  else {
-    await borrowTypes(order);
-    await tolerantly(() => restore(order, section));
-  }
-  const leaves = await access.withClient({ database: side, signal }, (client) => leavesOf(client, order.tables));
+  if (tablesOnly) await borrowTypes(order);
+  const refused = await tolerantly(() => restore(order, ['--section=pre-data', ...PLAIN]));
+  const leaves = await access.withClient({ database: side, signal }, (client) =>
+    leavesOf(client, order.tables, refused),
+  );
   const named = leaves.flatMap(({ schema, name }) => [`--schema=${schema}`, `--table=${name}`]);
   await restore(order, ['--section=data', '--exit-on-error', ...PLAIN, ...new Set(named)]);
   return access.withClient({ database: side, signal }, (client) => compareCounts(client, order, leaves));
@@ -110,11 +109,14 @@ async function borrowTypes(order: SideOrder): Promise<void> {
 }
 
 /** What is not there in the end is found by what is asked of it: tables, columns, numbers of rows. */
-async function tolerantly(work: () => Promise<void>): Promise<void> {
+async function tolerantly(work: () => Promise<void>): Promise<HoldfastError | undefined> {
   try {
     await work();
+    return undefined;
   } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== 'PostgresToolFailed') throw error;
+    if (!(error instanceof HoldfastError)) throw error;
+    if (error.code !== 'PostgresToolFailed' && error.code !== 'PostgresDenied') throw error;
+    return error;
   }
 }
 
@@ -155,12 +157,18 @@ interface Leaf {
 }
 
 /** The tables themselves, or the partitions that hold their rows. Throws BadInput for a table that is not in the backup. */
-async function leavesOf(client: Client, tables: readonly string[]): Promise<Leaf[]> {
+async function leavesOf(
+  client: Client,
+  tables: readonly string[],
+  refused: HoldfastError | undefined,
+): Promise<Leaf[]> {
   const leaves: Leaf[] = [];
   for (const asked of tables) {
     const table = await pgTable(client, asked);
-    if (table === undefined)
-      throw new HoldfastError('BadInput', `the backup has no table ${nameParts(asked).join('.')}`);
+    if (table === undefined) {
+      const why = refused === undefined ? '' : `, or it could not be made: ${refused.message}`;
+      throw new HoldfastError('BadInput', `the backup has no table ${nameParts(asked).join('.')}${why}`);
+    }
     const { rows } = await client.query<Leaf>(
       `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.oid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass) WHERE isleaf) OR ($2 AND c.oid = $1)`,
