@@ -172,7 +172,8 @@ async function readOne(
   const capturedAt = new Date().toISOString();
   const sink = await openSink(vault, input.ticket, name, run, `capture: ${name}`);
   try {
-    const captured = await kindOf(component.kind).capture(component, sink, context.kindContext(system, run));
+    const kindContext = { ...context.kindContext(system, run), raw: input.purpose === 'safety' };
+    const captured = await kindOf(component.kind).capture(component, sink, kindContext);
     return { component, capturedAt, ...captured, sink };
   } catch (error) {
     await sink.close();

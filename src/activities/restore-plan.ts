@@ -5,11 +5,12 @@ import { restoreOrder } from '../policy/order.ts';
 import { restoreWarnings } from '../policy/restore-warnings.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { LiveState } from '../sources/kinds/component.ts';
-import type { Component, PostgresComponent, System } from '../system/types.ts';
+import type { Component, System } from '../system/types.ts';
 import type { ManifestBody } from '../vault/types.ts';
 import type { PlanAction, RestoreInput, RestorePlan } from '../workflows/contract.ts';
 import { listOf } from '../workflows/lists.ts';
 import { componentOf, type HostContext } from './host-context.ts';
+import { databasesOf, placeOfServer, refuseTablesOnly, wordsOf } from './plan-databases.ts';
 import type { Run } from './shell.ts';
 import { concernsDocker, needsDocker, stackOf } from './stack.ts';
 import type { HostActivities, LiveThere } from './types.ts';
@@ -20,6 +21,8 @@ interface Seen {
   readonly component: Component;
   readonly live: Pick<LiveState, 'exists' | 'newestChangeMs' | 'problems'>;
   readonly sizeBytes: number;
+  /** Of a PostgreSQL dump. */
+  readonly databases: readonly string[] | undefined;
 }
 
 type Asked = RestoreInput & { readonly seen?: readonly LiveThere[] };
@@ -57,8 +60,9 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
   const paths = listOf(asked.paths);
   const wanted = recovery === undefined ? listOf(asked.components) : [recovery.component.name];
   const chosen = choose(system, body, wanted, paths);
+  refuseTablesOnly(chosen.known, body, asked);
   const looked = await lookAround(context, system, asked, chosen.known, run);
-  const seen = chosen.known.map((component) => seenOf(component, looked, body));
+  const seen = chosen.known.map((component) => seenOf(component, looked, body, paths));
 
   const target = asked.target;
   const actions = target === undefined ? actionsInPlace(system, seen, looked) : actionsElsewhere(seen, target);
@@ -138,13 +142,19 @@ async function lookAround(
   return [own, ...seen.filter(({ host }) => host !== context.host)];
 }
 
-function seenOf(component: Component, looked: readonly LiveThere[], body: ManifestBody): Seen {
+function seenOf(
+  component: Component,
+  looked: readonly LiveThere[],
+  body: ManifestBody,
+  paths: readonly string[],
+): Seen {
   const record = body.components.find(({ name }) => name === component.name);
   const sizeBytes = (record?.artifacts ?? []).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
   const there = looked.find(({ host }) => host === component.host);
   const live = there?.components.find(({ name }) => name === component.name);
   const problems = [`it lives on host ${component.host} and was not looked at from here`];
-  return { component, sizeBytes, live: live ?? { exists: true, problems } };
+  const databases = databasesOf(component, record, paths);
+  return { component, sizeBytes, databases, live: live ?? { exists: true, problems } };
 }
 
 /** Names and no states or ages: the digest must not change while a container restarts or a person reads. */
@@ -156,19 +166,16 @@ function actionsInPlace(system: System, seen: readonly Seen[], looked: readonly 
       .filter(({ stack }) => stack.length > 0)
       .map(({ host, stack }) => ({ component: several ? `${name} on ${host}` : name, action, on: stack }));
   return [
-    ...seen.map(({ component }) => ({
-      component: component.name,
-      action: 'restore' as const,
-      on: [placeOf(component)],
-    })),
+    ...seen.map((one) => actionOn(one, 'restore')),
     ...around('stop'),
-    ...seen.map(({ component, live }) => ({
-      component: component.name,
-      action: live.exists ? ('swap' as const) : ('create' as const),
-      on: [placeOf(component)],
-    })),
+    ...seen.map((one) => actionOn(one, one.live.exists ? 'swap' : 'create')),
     ...around('start'),
   ];
+}
+
+function actionOn({ component, databases }: Seen, action: 'restore' | 'swap' | 'create'): PlanAction {
+  const on = databases === undefined ? [placeOf(component)] : wordsOf(action, databases);
+  return { component: component.name, action, on };
 }
 
 /** Those that a restore of components of this host stops and starts here. */
@@ -197,17 +204,6 @@ export function placeOf(component: Component): string {
     case 'compose':
       return component.directory;
     case 'postgres':
-      return placeOfDatabase(component);
+      return placeOfServer(component);
   }
-}
-
-function placeOfDatabase({ method, server, ...component }: PostgresComponent): string {
-  const { tools } = server;
-  const where =
-    server.address ?? (tools.kind === 'container' ? tools.container : tools.kind === 'service' ? tools.service : '');
-  const what =
-    method === 'dump' && 'databases' in component && component.databases.length > 0
-      ? `/${component.databases.join(',')}`
-      : '';
-  return `postgres ${where}:${server.port}${what}`;
 }

@@ -5,6 +5,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 import { stopSeconds } from '../docker/freeze-plan.ts';
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
 import type { Component, System } from '../system/types.ts';
+import { serversOf } from './stack-servers.ts';
 
 export interface StackContainer {
   readonly id: string;
@@ -24,12 +25,22 @@ export function concernsDocker(system: System, components: readonly Component[])
 
 /** True when an engine that doesn't answer must stop the restore: something in containers may use the data. */
 export function needsDocker(system: System, components: readonly Component[]): boolean {
-  const used = components.some((component) => component.kind === 'sqlite' && component.usedBy.length > 0);
-  const inEngine = components.some(({ kind }) => kind === 'volume' || kind === 'compose');
+  const used = components.some((component) => usersOf(component).length > 0);
+  const inEngine = components.some(
+    (component) =>
+      component.kind === 'volume' ||
+      component.kind === 'compose' ||
+      (component.kind === 'postgres' && component.server.tools.kind !== 'host'),
+  );
   return system.compose !== undefined || inEngine || used;
 }
 
-/** Every container in question, whatever its state, by name. */
+/** Services and containers that the system file says use it. */
+function usersOf(component: Component): readonly string[] {
+  return component.kind === 'sqlite' || component.kind === 'postgres' ? component.usedBy : [];
+}
+
+/** Every container in question, whatever its state, by name; without the servers that dumps are restored into. */
 export async function stackOf(
   docker: DockerHost,
   system: System,
@@ -39,14 +50,16 @@ export async function stackOf(
   const own = projectOf(system);
   if (own !== undefined) projects.add(own);
   const volumes = components.flatMap((one) => (one.kind === 'volume' ? [one.volume] : []));
-  const names = components.flatMap((one) => (one.kind === 'sqlite' ? one.usedBy : []));
+  const names = components.flatMap(usersOf);
   const found = await Promise.all([
     ...[...projects].map((project) => docker.containersOf({ project })),
     ...volumes.map((volume) => docker.containersOf({ volume })),
     ...names.map(async (name) => containersNamed(await docker.containersOf({ name }), name, projectOf(system))),
   ]);
   const byId = new Map(found.flat().map((container) => [container.id, container]));
-  return [...byId.values()].sort((a, b) => a.name.localeCompare(b.name));
+  const all = [...byId.values()];
+  const servers = await serversOf(docker, all, components);
+  return all.filter(({ id }) => !servers.has(id)).sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /** The Compose project that holds the system's services. */

@@ -18,6 +18,8 @@ export interface KindContext {
   /** A directory of this system on this host, for journals and scratch copies. */
   readonly stateDirectory: string;
   readonly system: string;
+  /** A capture stores what is there, also when its own checks would refuse it: it is only to be safe. */
+  readonly raw?: boolean;
 }
 
 /** Where artifacts go, one after the other or side by side; resolves when the artifact's chunks and lists are stored. */

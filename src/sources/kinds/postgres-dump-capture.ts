@@ -151,7 +151,7 @@ async function measureAll(
     facts.push({ schema, name, ...measured });
     context.report({ phase: `count ${database}`, filesDone: facts.length });
   }
-  await requireRows(component, database, client, tables);
+  if (context.raw !== true) await requireRows(component, database, client, tables);
   return facts;
 }
 

@@ -8,7 +8,14 @@ import type { PostgresAccess } from '../../postgres/types.ts';
 import type { PostgresDumpComponent } from '../../system/types.ts';
 import { bringDatabases, refuseTaken } from '../postgres/bring.ts';
 import { checkRestored } from '../postgres/check-restored.ts';
-import { isSwapped, isUntouched, swapDatabases, swapDatabasesBack, withOldNumbers } from '../postgres/database-swap.ts';
+import {
+  isSwapped,
+  isUntouched,
+  renameRestored,
+  swapDatabases,
+  swapDatabasesBack,
+  withOldNumbers,
+} from '../postgres/database-swap.ts';
 import { readDump, type Dump } from '../postgres/dump.ts';
 import { preflight } from '../postgres/preflight.ts';
 import { proveOnScratchServer } from '../postgres/proof.ts';
@@ -177,8 +184,8 @@ function recordOf(dump: Dump, target: RestoreTarget, restoreId: string, purpose:
   const { selectedTables, whole } = dump;
   const databases = dump.databases.map(({ facts }): RestoredDatabase => {
     const live = purpose === 'elsewhere' ? (target.elsewhere ?? facts.name) : facts.name;
-    const beside = purpose === 'elsewhere' ? live : besideName(live, restoreId);
-    return { facts, live, beside, aside: asideName(live, restoreId), newOid: null, oldOid: null };
+    const [beside, aside] = [besideName(live, restoreId), asideName(live, restoreId)];
+    return { facts, live, beside, aside, newOid: null, oldOid: null };
   });
   return {
     format: 1,
@@ -210,7 +217,15 @@ async function restoreOn(
   if (earlier === undefined) {
     const names = begun.databases.flatMap(({ beside, aside }) => [beside, aside]);
     await refuseTaken(access, names, signal);
+  } else {
+    await dropRestored(access, earlier, signal);
   }
+  if (begun.purpose === 'elsewhere')
+    await refuseTaken(
+      access,
+      begun.databases.map(({ live }) => live),
+      signal,
+    );
   const created = earlier?.createdRoles ?? [];
   const first = await notes.write({ ...begun, systemIdentifier, createdRoles: created });
   const save = async (record: DumpRestoreRecord): Promise<void> => {
@@ -220,7 +235,10 @@ async function restoreOn(
   try {
     const { jobs } = component;
     const record = await bringDatabases({ access, dump, context, jobs, plain: proof, save }, first);
-    if (!proof) return besideOf(component, restoreId, record, 'the server');
+    if (begun.purpose === 'live') return besideOf(component, restoreId, record, 'the server');
+    if (begun.purpose === 'elsewhere') {
+      return besideOf(component, restoreId, await deliver(access, record, notes, signal), 'the server');
+    }
     const report = await checkRestored(component, access, record, context);
     await removeMade(access, record, signal);
     await notes.write({ ...record, databases: [], report });
@@ -234,6 +252,17 @@ async function restoreOn(
 }
 
 const CLEAN_LIMIT_MS = 60_000;
+
+/** Only what is whole gets the name that the operator chose. */
+async function deliver(
+  access: PostgresAccess,
+  record: DumpRestoreRecord,
+  notes: RestoreNotes,
+  signal: AbortSignal,
+): Promise<DumpRestoreRecord> {
+  for (const database of record.databases) await renameRestored(access, database, database.live, signal);
+  return notes.write({ ...record, databases: record.databases.map((each) => ({ ...each, beside: each.live })) });
+}
 
 async function refuseInUse(access: PostgresAccess, earlier: DumpRestoreRecord, signal: AbortSignal): Promise<void> {
   if (!earlier.swapping) return;
@@ -274,6 +303,14 @@ async function removeMade(access: PostgresAccess, record: DumpRestoreRecord, sig
     const names = live.map(({ live: name }) => name).join(', ');
     throw new HoldfastError('PlanChanged', `the restored ${names} is in use; undo the swap first`);
   }
-  for (const { beside, newOid } of record.databases) await dropDatabase(access, beside, newOid ?? undefined, signal);
+  await dropRestored(access, record, signal);
   await access.withClient({ signal }, (client) => dropRoles(client, record.createdRoles));
+}
+
+/** By number, under the names that they can have. One of no number yet has a name that only this restore gives. */
+async function dropRestored(access: PostgresAccess, record: DumpRestoreRecord, signal: AbortSignal): Promise<void> {
+  for (const { beside, live, newOid } of record.databases) {
+    await dropDatabase(access, beside, newOid ?? undefined, signal);
+    if (record.purpose === 'elsewhere' && newOid !== null) await dropDatabase(access, live, newOid, signal);
+  }
 }

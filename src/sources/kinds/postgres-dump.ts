@@ -38,7 +38,7 @@ export const postgresDumpKind: ComponentKind<PostgresDumpComponent> = {
         rolePasswords,
         databases: databases.map((database) => database.facts),
       };
-      refuseEmpty(component, facts);
+      refuseEmpty(component, facts, context);
       if (withGlobals) await sink.store(globalsOf(component, access, rolePasswords, signal));
       await sink.store(jsonArtifact(DUMP_FACTS, facts));
       const told = captured(component, facts, databases);
@@ -146,7 +146,8 @@ async function captureAll(
 }
 
 /** A dump without a table is never a backup, whatever its length; nor one that lacks what must be there. */
-function refuseEmpty(component: PostgresDumpComponent, { databases }: DumpFacts): void {
+function refuseEmpty(component: PostgresDumpComponent, { databases }: DumpFacts, { raw }: KindContext): void {
+  if (raw === true) return;
   if (databases.every(({ tables }) => tables.length === 0)) {
     const names = databases.map(({ name }) => name).join(', ');
     throw new HoldfastError('SourceEmpty', `there is no table in ${names === '' ? 'any database' : names}`);
@@ -214,6 +215,7 @@ function captured(
         dumpBytes,
       })),
       databaseCount: databases.length,
+      ...(facts.selectedTables.length === 0 ? {} : { selectedTables: facts.selectedTables }),
     },
     warnings,
   };

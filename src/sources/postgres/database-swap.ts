@@ -94,6 +94,22 @@ export async function swapDatabasesBack(
   });
 }
 
+/** Gives a restored database the name that it was made for, as soon as nobody has it. Throws TargetNotEmpty. */
+export async function renameRestored(
+  access: PostgresAccess,
+  { beside, newOid }: RestoredDatabase,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const database = adminDatabase(access.server, [beside, name]);
+  await access.withClient({ database, signal }, async (client) => {
+    const seen = await databasesOn(client);
+    if (seen.get(name)?.oid === newOid) return;
+    if (seen.has(name)) throw new HoldfastError('TargetNotEmpty', `there is a database ${name} on the server by now`);
+    await drained(client, access.server.maintenanceDatabase, [beside], [rename(beside, name)], signal);
+  });
+}
+
 async function onServer(
   access: PostgresAccess,
   databases: readonly RestoredDatabase[],

@@ -15,7 +15,7 @@ export interface RestoredDatabase {
   readonly facts: DatabaseFacts;
   /** Where it goes in the end. */
   readonly live: string;
-  /** Where it is restored: the side database, or `live` itself when it goes to another name. */
+  /** Where it is: the side database, or `live` itself once it was delivered to another name. */
   readonly beside: string;
   /** The name that the old one gets. */
   readonly aside: string;
