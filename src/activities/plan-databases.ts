@@ -52,7 +52,10 @@ export function refuseTablesOnly(
   }
 }
 
-export function placeOfServer({ server }: PostgresComponent): string {
+/** A cluster is exchanged by its directory, where that is declared. */
+export function placeOfServer(component: PostgresComponent): string {
+  if (component.method === 'base' && component.dataDirectory !== undefined) return component.dataDirectory;
+  const { server } = component;
   const { tools } = server;
   const named = tools.kind === 'container' ? tools.container : tools.kind === 'service' ? tools.service : '127.0.0.1';
   return `postgres ${server.address ?? named}:${server.port}`;

@@ -84,11 +84,20 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
     warnings: [
       ...chosen.warnings,
       ...(target === undefined ? restoreWarnings(seen, pointAt) : []),
+      ...(target === undefined ? seen.flatMap(({ component }) => serverStop(component)) : []),
       ...(entry.notes ?? []),
       ...(recovery?.warnings ?? []),
     ],
     ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(pointAt)) / 1000)),
   };
+}
+
+/** A cluster is exchanged whole. */
+function serverStop(component: Component): string[] {
+  if (component.kind !== 'postgres' || component.method !== 'base') return [];
+  return [
+    `${component.name}: the whole cluster is exchanged, with all its databases; a server that runs on it is stopped for that, and started again as it ran`,
+  ];
 }
 
 type Point = Found & { readonly recovery?: RecoveryPoint };

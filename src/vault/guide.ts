@@ -157,9 +157,12 @@ fi
 rm -f "$WORK/unsealed" "$WORK/list".* "$WORK/ids".* "$WORK/chunks" "$WORK/body" "$WORK/signature" "$WORK/check"
 ${'```'}
 
+A base backup of PostgreSQL (base.tar) is a whole data directory: give it to the server's account with mode 0700, and a
+server of the same major version starts on it ("pg_verifybackup" tells beforehand whether it is whole).
+
 To recover a cluster to a point in time: unpack its base backup into an empty data directory, set there
 restore_command = 'cp WORK/wal.d/COMPONENT/SYSTEM-IDENTIFIER/%f %p' with the right directory, archive_mode = off and the
-recovery_target you want in postgresql.auto.conf, create an empty recovery.signal, and start the server.
+recovery_target you want (a time ends with +00, not Z) in postgresql.auto.conf, create an empty recovery.signal, and start the server.
 
 The data is in WORK: trees/ and artifacts.d/, one directory a component; system.yaml is the system's file, which says
 what belongs where. Put it in place with the services stopped. For a Docker volume copy the tree into the volume's

@@ -1,8 +1,11 @@
 /** Clusters brought back to a point: where recovery ends, which rows are there, what is refused, what is put in place. */
-import { existsSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { createWriteStream, existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Beside, CheckReport, RestoreTarget } from '../../src/sources/kinds/component.ts';
@@ -14,6 +17,7 @@ import { contextIn, MemorySink } from '../sources/kinds-helpers.ts';
 import { baseComponent } from './cluster-component.ts';
 import { walDirectory } from './wal-directory.ts';
 
+const run = promisify(execFile);
 const signal = new AbortController().signal;
 let server: PostgresServer;
 let archive: string;
@@ -149,6 +153,27 @@ describe('a cluster brought back', () => {
     expect(report.checks[0]?.detail).toContain('recovery ended before configured recovery target was reached');
     await postgresBaseKind.discard(baseComponent(server), beside, contextIn(server.base));
     expect(existsSync(place)).toBe(false);
+  });
+
+  it('by hand, with tar and PostgreSQL alone: the cluster is at the end of its backup, or at a time further on', async () => {
+    const [base] = backup.readers;
+    if (base === undefined) throw new Error('no base.tar');
+    const place = join(server.base, 'by-hand');
+    const tar = join(server.base, 'base.tar');
+    await pipeline(base.read(), createWriteStream(tar));
+    const unpack = `mkdir -m 700 ${place} && tar -xpf ${tar} -C ${place} && chown --reference=${server.data} ${place}`;
+    await run('sh', ['-c', unpack]);
+    await run(join(server.bin, 'pg_verifybackup'), [place]);
+    expect(await rowsIn(place)).toEqual([1]);
+    const settings = [
+      `restore_command = 'cp ${archive}/%f %p'`,
+      `recovery_target_time = '${(noted[1]?.time ?? '').replace('Z', '+00')}'`,
+      "recovery_target_action = 'promote'",
+      "archive_mode = 'off'",
+    ].join('\n');
+    await run('sh', ['-c', `rm -rf ${place} && ${unpack}`]);
+    await run('sh', ['-c', `echo "${settings}" >>${place}/postgresql.auto.conf && touch ${place}/recovery.signal`]);
+    expect(await rowsIn(place)).toEqual([1, 2]);
   });
 
   it('in place under a running server: stopped, exchanged, started, undone to the old rows, and put in for good [T1]', async () => {

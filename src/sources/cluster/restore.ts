@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import { parseRecoveryTarget } from '../../policy/recovery-target.ts';
 import type { ArtifactReader } from '../../part.ts';
+import { scratchParent, serverAccount } from '../../postgres/server-account.ts';
+import type { ServerAccount } from '../../postgres/server-account.ts';
 import { serverPrograms } from '../../postgres/server-programs.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import { extractTar } from '../extract/extract.ts';
@@ -57,13 +59,13 @@ export async function restoreCluster(
     wanted === undefined && target.wal === undefined ? undefined : await target.wal?.(facts.systemIdentifier);
   const log = await chooseLog(facts, wanted, source, signal);
 
-  const live = await placeOf(component, target);
+  const { live, parent, owner: account } = await placeOf(component, target, context);
   const elsewhere = target.elsewhere ?? null;
   const replacement = replacementOf(component, restoreId, context);
-  const record = await replacement.begin(live, dirname(elsewhere ?? live), elsewhere);
+  const record = await replacement.begin(live, parent, elsewhere);
   const copy = join(record.work, COPY);
   await unpack(base, facts, copy, context);
-  const owner = await settleOwner(copy, record.work, live);
+  const owner = await settleOwner(copy, record.work, account ?? (await ownerOf(live)));
   context.report({ phase: 'pg_verifybackup' });
   const verified = await runVerifyBackup(programs, copy, signal);
   if (source !== undefined) await fetchLog(source, log.files, join(copy, LOG_DIRECTORY), owner, context);
@@ -84,9 +86,24 @@ export async function restoreCluster(
   };
 }
 
-async function placeOf(component: PostgresBaseComponent, target: RestoreTarget): Promise<string> {
+interface Place {
+  /** What would be replaced. */
+  readonly live: string;
+  /** Where the copy is made. */
+  readonly parent: string;
+  /** Undefined: the owner of what is live. */
+  readonly owner?: ServerAccount;
+}
+
+async function placeOf(component: PostgresBaseComponent, target: RestoreTarget, context: KindContext): Promise<Place> {
   const { dataDirectory, name } = component;
-  if (dataDirectory === undefined && target.elsewhere === undefined) {
+  const { elsewhere } = target;
+  if (dataDirectory === undefined && elsewhere === undefined) {
+    if (target.verify === true) {
+      const account = serverAccount();
+      const parent = await scratchParent(context.stateDirectory, account);
+      return { live: join(parent, name), parent, ...(account === undefined ? {} : { owner: account }) };
+    }
     throw new HoldfastError(
       'BadInput',
       `${name} names no dataDirectory on this host, so it can't be replaced in place`,
@@ -95,12 +112,16 @@ async function placeOf(component: PostgresBaseComponent, target: RestoreTarget):
       },
     );
   }
-  if (dataDirectory === undefined) return target.elsewhere ?? '';
+  const live = await resolved(dataDirectory ?? elsewhere ?? '');
+  return { live, parent: dirname(elsewhere ?? live) };
+}
+
+async function resolved(path: string): Promise<string> {
   try {
-    return await realpath(dataDirectory);
+    return await realpath(path);
   } catch (error) {
-    if (isMissing(error)) return dataDirectory;
-    throw failureOf(error, `look at ${dataDirectory}`);
+    if (isMissing(error)) return path;
+    throw failureOf(error, `look at ${path}`);
   }
 }
 
@@ -133,17 +154,19 @@ async function unpack(base: ArtifactReader, facts: ClusterFacts, copy: string, c
   }
 }
 
-/**
- * The directory belongs to whom the live one belongs to, else to whom its files belonged. Everything is given to them
- * where the two differ.
- */
-async function settleOwner(copy: string, work: string, live: string): Promise<{ uid: number; gid: number }> {
-  const files = await lstat(join(copy, 'PG_VERSION'));
-  const before = await lstat(live).catch((error: unknown) => {
+async function ownerOf(live: string): Promise<ServerAccount | undefined> {
+  try {
+    return await lstat(live);
+  } catch (error) {
     if (isMissing(error)) return undefined;
     throw failureOf(error, `look at ${live}`);
-  });
-  const { uid, gid } = before ?? files;
+  }
+}
+
+/** Everything is given to the wanted owner; without one it stays with whom the backup says. */
+async function settleOwner(copy: string, work: string, wanted: ServerAccount | undefined): Promise<ServerAccount> {
+  const files = await lstat(join(copy, 'PG_VERSION'));
+  const { uid, gid } = wanted ?? files;
   if (process.geteuid?.() === 0) {
     if (uid !== files.uid || gid !== files.gid) await giveTree(copy, { uid, gid });
     // The server has to pass through it.
@@ -154,17 +177,13 @@ async function settleOwner(copy: string, work: string, live: string): Promise<{ 
   return { uid, gid };
 }
 
-async function giveTree(directory: string, { uid, gid }: { uid: number; gid: number }): Promise<void> {
+async function giveTree(directory: string, { uid, gid }: ServerAccount): Promise<void> {
   for await (const entry of await opendir(directory, { recursive: true })) {
     await lchown(join(entry.parentPath, entry.name), uid, gid);
   }
 }
 
-async function giveAll(
-  directory: string,
-  owner: { uid: number; gid: number },
-  names: readonly string[],
-): Promise<void> {
+async function giveAll(directory: string, owner: ServerAccount, names: readonly string[]): Promise<void> {
   if (process.geteuid?.() !== 0) return;
   for (const name of names) await chown(join(directory, name), owner.uid, owner.gid);
 }
