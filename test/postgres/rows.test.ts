@@ -33,7 +33,11 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await postgresRows.discard(component, { rowsId: ID }, false, context);
-  expect(await server.value(`SELECT count(*)::int FROM pg_database WHERE datname LIKE '%\\_\\_rows\\_%'`)).toBe(0);
+  expect(
+    await server.value(
+      `SELECT count(*)::int FROM pg_database WHERE datname LIKE '%\\_\\_rows\\_%' OR datname LIKE '%\\_\\_make\\_%'`,
+    ),
+  ).toBe(0);
   await server.sql('DROP DATABASE app WITH (FORCE)');
   scratch.remove();
 });
@@ -148,6 +152,35 @@ describe('rows of a dump beside the live ones', () => {
       { k: 2, v: null, n: 1 },
       { k: 3, v: 'c', n: 1 },
     ]);
+  });
+
+  test('a table dropped by accident: made again with its owner, grants, sequence, then its rows, then constraints and triggers', async () => {
+    await app(`CREATE TYPE coin AS ENUM ('btc', 'eth'); CREATE TABLE users (id int PRIMARY KEY); INSERT INTO users VALUES (1), (2);
+      CREATE TABLE deposits (id serial PRIMARY KEY, user_id int REFERENCES users, coin coin UNIQUE, twice int GENERATED ALWAYS AS (id * 2) STORED);
+      CREATE FUNCTION count_up() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'fired'; END$$;
+      INSERT INTO deposits (user_id, coin) VALUES (1, 'btc'), (2, 'eth');
+      CREATE TRIGGER up BEFORE INSERT ON deposits FOR EACH ROW EXECUTE FUNCTION count_up();
+      GRANT SELECT ON deposits TO pg_monitor`);
+    await backup();
+    await app('DROP TABLE deposits; DELETE FROM users WHERE id = 2');
+    const found = await preview('deposits');
+    expect(found.tables).toMatchObject([
+      { missing: 2, notes: [expect.stringContaining('made again'), expect.anything()] },
+    ]);
+    await expect(putBack('deposits')).rejects.toThrow(/foreign key.*nothing was written/);
+    expect(await server.value(`SELECT to_regclass('public.deposits')`, { database: 'app' })).toBeNull();
+    await app('INSERT INTO users VALUES (2)');
+    expect(await putBack('deposits')).toMatchObject({ added: 2 });
+    expect(await app('SELECT id, user_id, coin::text, twice FROM deposits ORDER BY id')).toEqual([
+      { id: 1, user_id: 1, coin: 'btc', twice: 2 },
+      { id: 2, user_id: 2, coin: 'eth', twice: 4 },
+    ]);
+    expect(await server.value(`SELECT nextval('deposits_id_seq')::int`, { database: 'app' })).toBe(3);
+    await expect(app(`INSERT INTO deposits (user_id) VALUES (1)`)).rejects.toThrow('fired');
+    expect(
+      await app(`SELECT has_table_privilege('pg_monitor', 'deposits', 'SELECT') AS reads, count(*)::int AS constraints
+      FROM pg_constraint WHERE conrelid = 'deposits'::regclass`),
+    ).toEqual([{ reads: true, constraints: 3 }]);
   });
 
   test('a dump of the wallets alone: restored into a separate database, then rows put back, types lent by the live one [W4]', async () => {

@@ -78,7 +78,9 @@ async function write(live: Client, meetings: readonly PgMeeting[], order: PgOrde
     await live.query('BEGIN ISOLATION LEVEL READ COMMITTED');
     await live.query(`SET LOCAL lock_timeout = ${escapeLiteral(LOCK_LIMIT)}`);
     await live.query('SET CONSTRAINTS ALL DEFERRED');
-    for (const meeting of meetings) await holdAndCompare(live, meeting, order);
+    const [made] = meetings.flatMap(({ gone }) => gone ?? []);
+    if (made !== undefined) await define(live, made.before);
+    for (const meeting of meetings.filter(({ gone }) => gone === undefined)) await holdAndCompare(live, meeting, order);
     const intent = await intend(live, meetings, order);
     if (onChanged === 'restore') await keepReplaced(live, meetings, order.replacedFile);
     for (const meeting of inOrder(meetings)) {
@@ -87,11 +89,24 @@ async function write(live: Client, meetings: readonly PgMeeting[], order: PgOrde
     }
     for (const meeting of meetings) await mustBeEqual(live, meeting, writtenClasses(onChanged));
     const sequences = await raiseSequences(live, meetings);
+    if (made !== undefined) await define(live, made.after);
     await live.query('COMMIT');
     return { added: intent.added, replaced: intent.replaced, before: false, sequences };
   } catch (error) {
     await live.query('ROLLBACK').catch(() => undefined);
     throw refusedBy(error);
+  }
+}
+
+/** Somebody else may have made the table meanwhile. The settings that a dump begins with are for this session only. */
+async function define(live: Client, sql: string): Promise<void> {
+  try {
+    await live.query(sql);
+  } catch (error) {
+    if ((error as { code?: string }).code === '42P07') throw changed();
+    throw error;
+  } finally {
+    await live.query('SET search_path = pg_catalog').catch(() => undefined);
   }
 }
 
@@ -224,7 +239,7 @@ async function raiseSequences(live: Client, meetings: readonly PgMeeting[]): Pro
 async function raise(live: Client, sequence: string, highest: bigint): Promise<boolean> {
   const current = async (): Promise<{ last: bigint; step: string }> => {
     const { rows } = await live.query<{ last: string; step: string }>(
-      `SELECT s.last_value::text AS last, q.seqincrement::text AS step FROM ${sequence} s, pg_sequence q WHERE q.seqrelid = $1::regclass`,
+      `SELECT (CASE WHEN s.is_called THEN s.last_value ELSE s.last_value - q.seqincrement END)::text AS last, q.seqincrement::text AS step FROM ${sequence} s, pg_sequence q WHERE q.seqrelid = $1::regclass`,
       [sequence],
     );
     return { last: BigInt(rows[0]?.last ?? '0'), step: rows[0]?.step ?? '1' };

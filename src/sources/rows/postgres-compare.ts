@@ -6,7 +6,8 @@ import { escapeIdentifier as id, type Client } from 'pg';
 import { HoldfastError } from '../../failures.ts';
 import { copyIn, copyOut } from '../../postgres/copy.ts';
 import type { RowsTable } from '../../workflows/rows-contract.ts';
-import { fromTable, pgTable, textName, type KeyColumn, type PgTable } from './postgres-tables.ts';
+import type { Creation } from './postgres-create.ts';
+import { fromTable, pgTable, sqlName, textName, type KeyColumn, type PgTable } from './postgres-tables.ts';
 
 export interface PgAsked {
   readonly table: string;
@@ -16,7 +17,10 @@ export interface PgAsked {
 export interface PgMeeting {
   readonly index: number;
   readonly side: PgTable;
+  /** Of a table that is gone: as it was in the backup. */
   readonly live: PgTable;
+  /** How the table is made again that is gone. */
+  readonly gone?: Creation;
   /** In both, and writable. */
   readonly columns: readonly string[];
   readonly matchedBy: RowsTable['matchedBy'];
@@ -31,15 +35,18 @@ export type OnChanged = 'keep' | 'restore';
 export async function meetTables(
   side: Client,
   live: Client,
-  asked: readonly PgAsked[],
-  onRows: (rows: number) => void,
+  question: {
+    readonly tables: readonly PgAsked[];
+    readonly creation?: Creation;
+    readonly onRows: (rows: number) => void;
+  },
 ): Promise<PgMeeting[]> {
   const meetings: PgMeeting[] = [];
   await side.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  for (const [index, { table, where }] of asked.entries()) {
-    const base = await pair(side, live, table, index);
+  for (const [index, { table, where }] of question.tables.entries()) {
+    const base = await pair(side, live, table, index, question.creation);
     await makeTemporary(live, base);
-    onRows(await transfer(side, live, base, where));
+    question.onRows(await transfer(side, live, base, where));
     await live.query(`ANALYZE ${base.rows}`);
     meetings.push({ ...base, ...(await keyOf(live, base)) });
   }
@@ -49,10 +56,14 @@ export async function meetTables(
 
 type Pair = Omit<PgMeeting, 'matchedBy' | 'key'>;
 
-async function pair(side: Client, live: Client, table: string, index: number): Promise<Pair> {
+async function pair(side: Client, live: Client, table: string, index: number, creation?: Creation): Promise<Pair> {
   const there = await pgTable(side, table);
   if (there === undefined) throw new HoldfastError('BadInput', `the backup has no table ${table}`);
   const here = await pgTable(live, table);
+  if (here === undefined && creation?.tables.includes(sqlName(there)) === true) {
+    const columns = there.columns.filter(({ generated }) => !generated).map(({ name }) => name);
+    return { index, side: there, live: there, gone: creation, columns, rows: `pg_temp.holdfast_rows_${index}` };
+  }
   if (here === undefined) {
     throw new HoldfastError('BadInput', `${textName(there)} is not in the live database any more: rows need a table`, {
       hint: 'Make the table again, for example out of the separate database that --keep-copy leaves; then put its rows back.',
@@ -66,11 +77,17 @@ async function pair(side: Client, live: Client, table: string, index: number): P
   return { index, side: there, live: here, columns, rows: `pg_temp.holdfast_rows_${index}` };
 }
 
-async function makeTemporary(live: Client, { live: table, columns, rows }: Pair): Promise<void> {
+async function makeTemporary(live: Client, { live: table, gone, columns, rows }: Pair): Promise<void> {
   const plain = rows.slice('pg_temp.'.length);
-  await live.query(
-    `CREATE TEMP TABLE ${plain} AS SELECT ${columns.map(id).join(', ')} FROM ${fromTable(table)} WITH NO DATA`,
-  );
+  if (gone === undefined) {
+    const source = `SELECT ${columns.map(id).join(', ')} FROM ${fromTable(table)} WITH NO DATA`;
+    await live.query(`CREATE TEMP TABLE ${plain} AS ${source}`);
+  } else {
+    const written = table.columns.filter(({ name }) => columns.includes(name));
+    await live.query(
+      `CREATE TEMP TABLE ${plain} (${written.map(({ name, type }) => `${id(name)} ${type}`).join(', ')})`,
+    );
+  }
   await live.query(
     `ALTER TABLE ${rows} ADD COLUMN holdfast_n bigint GENERATED ALWAYS AS IDENTITY, ADD COLUMN holdfast_class text,
        ADD COLUMN holdfast_cols text, ADD COLUMN holdfast_why int`,
@@ -143,6 +160,11 @@ export function wordsOf(classes: readonly string[]): string {
 export async function classify(client: Client, meeting: PgMeeting, only?: readonly string[]): Promise<void> {
   const { rows, live, columns, matchedBy } = meeting;
   const limit = only === undefined ? 'true' : `r.holdfast_class IN (${wordsOf(only)})`;
+  // All of them, as long as there is no table to compare with.
+  if (meeting.gone !== undefined && only === undefined) {
+    await client.query(`UPDATE ${rows} SET holdfast_class = 'missing'`);
+    return;
+  }
   if (matchedBy === 'whole row') {
     await classifyWhole(client, meeting, limit);
     return;

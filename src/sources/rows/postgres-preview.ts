@@ -14,11 +14,14 @@ import {
   type PgMeeting,
 } from './postgres-compare.ts';
 import { findConflicts, type Conflict } from './postgres-conflicts.ts';
+import type { Creation } from './postgres-create.ts';
 import { textName } from './postgres-tables.ts';
 
 export interface PgQuestion {
   readonly tables: readonly PgAsked[];
   readonly onChanged: OnChanged;
+  /** Of tables that are gone. */
+  readonly creation?: Creation;
   readonly onRows: (rows: number) => void;
 }
 
@@ -30,7 +33,7 @@ export interface PgCompared {
 /** In one snapshot of each database, in a transaction that is still open, and read-only, when this resolves. */
 export async function compare(side: Client, live: Client, question: PgQuestion): Promise<PgCompared> {
   await live.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
-  const meetings = await meetTables(side, live, question.tables, question.onRows);
+  const meetings = await meetTables(side, live, question);
   // From here on only the temporary tables may be written.
   await live.query('SET TRANSACTION READ ONLY');
   for (const meeting of meetings) await classify(live, meeting);
@@ -41,7 +44,7 @@ export async function compare(side: Client, live: Client, question: PgQuestion):
 export async function affectedDigest(live: Client, { meetings }: PgCompared, onChanged: OnChanged): Promise<string> {
   const hash = createHash('sha256');
   for (const meeting of meetings) {
-    hash.update(`${JSON.stringify(textName(meeting.live))}\n`);
+    hash.update(`${JSON.stringify([textName(meeting.live), meeting.gone !== undefined])}\n`);
     for await (const line of keyLines(live, meeting, [...writtenClasses(onChanged), 'conflict'])) hash.update(line);
   }
   return hash.digest('hex');
@@ -73,7 +76,7 @@ export async function tableOf(
     changedColumns: await changedColumns(live, meeting),
     conflicts,
     same: await count('same'),
-    notes: notesOf(meeting, onChanged),
+    notes: meeting.gone === undefined ? notesOf(meeting, onChanged) : notesOfGone(meeting.gone),
   };
 }
 
@@ -84,6 +87,14 @@ export async function changedColumns(live: Client, { rows, columns }: PgMeeting)
       WHERE holdfast_class = 'changed' GROUP BY at ORDER BY at::int`,
   );
   return groups.map(({ at, n }) => ({ column: columns[Number(at)] ?? '', rows: Number(n) }));
+}
+
+function notesOfGone({ refused }: Creation): string[] {
+  const notes = [
+    'the table is not there any more: it is made again as in the backup, then its rows, then its indexes, constraints and triggers',
+    'what others lost with it (foreign keys to it, views) is not made again',
+  ];
+  return refused === undefined ? notes : [...notes, `some definitions could not be read out of the backup: ${refused}`];
 }
 
 function notesOf({ live, side, columns, matchedBy }: PgMeeting, onChanged: OnChanged): string[] {

@@ -10,6 +10,7 @@ import { readDumpFacts, type DatabaseFacts } from '../kinds/postgres-dump-facts.
 import type { KindContext } from '../kinds/component.ts';
 import { applyRows } from './postgres-apply.ts';
 import { affectedDigest, compare, tableOf, writeKeys, type PgQuestion } from './postgres-preview.ts';
+import { creation, noteCreation } from './postgres-create.ts';
 import { dropSide, makeSide, sideName } from './postgres-side.ts';
 import { copyRecord, noteCopy, removeFiles, rowsFiles, type RowsFiles } from './rows-files.ts';
 import type { RowsApplied, RowsAsk, RowsCopy, RowsKind, RowsPreview } from './rows-kind.ts';
@@ -32,7 +33,7 @@ export const postgresRows: RowsKind<PostgresComponent> = {
       }
       // Noted first: whatever is made under this name is ours.
       await noteCopy(files, { ...record, whole: false });
-      const rows = await makeSide({
+      const order = {
         access,
         database: database.name,
         side,
@@ -41,7 +42,9 @@ export const postgresRows: RowsKind<PostgresComponent> = {
         tablesOnly: facts.selectedTables.length > 0,
         tables: names,
         context,
-      });
+      };
+      const rows = await makeSide(order);
+      await noteCreation(order, files.creation);
       await noteCopy(files, { ...record, whole: true });
       return { place: side, checks: [{ name: 'rows', ok: true, detail: `${rows} rows, as captured` }] };
     });
@@ -88,7 +91,10 @@ export const postgresRows: RowsKind<PostgresComponent> = {
     const files = await rowsFiles(context.stateDirectory, ask.rowsId);
     const noted = await copyRecord(files);
     if (noted !== undefined) {
-      await withAccess(component, context, (access) => dropSide(access, noted.place, context.signal));
+      await withAccess(component, context, async (access) => {
+        await dropSide(access, noted.place.replace('__rows_', '__make_'), context.signal);
+        await dropSide(access, noted.place, context.signal);
+      });
     }
     await removeFiles(files, keepFiles);
   },
@@ -165,7 +171,9 @@ async function withBoth<T>(
   const names = tableNames(ask.table);
   const conditions = conditionsOf(names, ask.where, 'postgres');
   let done = 0;
+  const made = await creation(files.creation);
   const question: PgQuestion = {
+    ...(made === undefined ? {} : { creation: made }),
     tables: names.map((table, index) => {
       const where = conditions[index];
       return { table, ...(where === undefined ? {} : { where }) };

@@ -64,10 +64,10 @@ export async function makeSide(order: SideOrder): Promise<number> {
   return access.withClient({ database: side, signal }, (client) => compareCounts(client, order, leaves));
 }
 
-const PLAIN = ['--no-owner', '--no-privileges', '--no-comments', '--no-publications', '--no-subscriptions'];
+export const PLAIN = ['--no-owner', '--no-privileges', '--no-comments', '--no-publications', '--no-subscriptions'];
 
 /** Like the live one, so that a condition sorts and compares as it does there. */
-async function createSide({ access, database, side, context }: SideOrder): Promise<void> {
+export async function createSide({ access, database, side, context }: SideOrder): Promise<void> {
   const { signal } = context;
   await dropSide(access, side, signal);
   await access.withClient({ signal }, async (client) => {
@@ -91,7 +91,7 @@ async function createSide({ access, database, side, context }: SideOrder): Promi
 }
 
 /** A dump of tables names schemas, extensions and types that it does not hold: the live database has them. */
-async function borrowTypes(order: SideOrder): Promise<void> {
+export async function borrowTypes(order: SideOrder): Promise<void> {
   const { access, database, side, facts, context } = order;
   const { signal } = context;
   const without = facts.tables.map(({ schema, name }) => `--exclude-table=${id(schema)}.${id(name)}`);
@@ -109,7 +109,7 @@ async function borrowTypes(order: SideOrder): Promise<void> {
 }
 
 /** What is not there in the end is found by what is asked of it: tables, columns, numbers of rows. */
-async function tolerantly(work: () => Promise<void>): Promise<HoldfastError | undefined> {
+export async function tolerantly(work: () => Promise<void>): Promise<HoldfastError | undefined> {
   try {
     await work();
     return undefined;
@@ -120,7 +120,7 @@ async function tolerantly(work: () => Promise<void>): Promise<HoldfastError | un
   }
 }
 
-async function restore({ access, side, dump, context }: SideOrder, args: readonly string[]): Promise<void> {
+export async function restore({ access, side, dump, context }: SideOrder, args: readonly string[]): Promise<void> {
   const { signal } = context;
   const run = await access.run('pg_restore', [...args, target(side)], {
     signal,

@@ -14,6 +14,8 @@ export interface RowsFiles {
   readonly replaced: string;
   /** What is about to be written, noted before it is. */
   readonly intent: string;
+  /** How a table that is gone is made again. */
+  readonly creation: string;
 }
 
 export async function rowsFiles(stateDirectory: string, rowsId: string): Promise<RowsFiles> {
@@ -26,6 +28,7 @@ export async function rowsFiles(stateDirectory: string, rowsId: string): Promise
     keys: join(directory, 'keys.jsonl'),
     replaced: join(directory, 'replaced.jsonl'),
     intent: join(directory, 'intent'),
+    creation: join(directory, 'creation.json'),
   };
 }
 
@@ -57,5 +60,6 @@ export async function forgetCopy({ directory }: RowsFiles): Promise<void> {
 export async function removeFiles(files: RowsFiles, keepFiles: boolean): Promise<void> {
   await forgetCopy(files);
   if (!keepFiles) return rm(files.directory, { recursive: true, force: true });
-  for (const path of [files.copy, `${files.copy}-journal`, files.intent]) await rm(path, { force: true });
+  for (const path of [files.copy, `${files.copy}-journal`, files.intent, files.creation])
+    await rm(path, { force: true });
 }
