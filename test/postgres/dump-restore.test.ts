@@ -152,10 +152,12 @@ describe('a database that is put back while programs use it', () => {
   });
 
   it('the live database is gone: the restored one gets its name', async () => {
+    const before = await propertiesOf('shop');
     await server.sql('DROP DATABASE shop');
     const made = await restore('gone');
     await kind.swapIn(component(), made, context);
     expect(await kind.commit(component(), made, { keep: true }, context)).toEqual({});
+    expect(await propertiesOf('shop')).toEqual(before);
     expect(await rowsIn('shop', 'wares.orders')).toBe(3000);
     await kind.commit(component(), made, { keep: false }, context);
     expect(await names()).toEqual(['postgres', 'shop']);
@@ -208,7 +210,7 @@ describe('a database that is put back while programs use it', () => {
 const CHECKS = {
   requiredTables: [],
   minimumRows: { 'wares.orders': 2000 },
-  assertions: [{ name: 'no later orders', sql: 'SELECT count(*) = 0 FROM wares.orders WHERE id < 0' }],
+  assertions: [{ name: 'no later orders', sql: 'SELECT count(*) = 0 FROM orders WHERE id < 0' }],
 };
 
 function sideOf(beside: Beside): string {
@@ -223,7 +225,7 @@ function withFacts(taken: Taken, facts: object): ArtifactReader[] {
 /** All that belongs to a database itself. */
 async function propertiesOf(database: string, called = database): Promise<unknown> {
   const rows = await server.sql(
-    `SELECT pg_get_userbyid(datdba) AS owner, datacl::text AS acl, datallowconn AS open, datconnlimit AS most,
+    `SELECT pg_get_userbyid(datdba) AS owner, (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a) AS acl, datallowconn AS open, datconnlimit AS most,
             shobj_description(oid, 'pg_database') AS comment,
             (SELECT array_agg(setrole::regrole::text || ':' || setconfig::text ORDER BY 1) FROM pg_db_role_setting
               WHERE setdatabase = d.oid) AS settings

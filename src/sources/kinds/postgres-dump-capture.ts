@@ -1,4 +1,5 @@
 /** One database into one dump, with what was in it counted in the snapshot that the dump was taken from. */
+import { propertiesOf } from '../postgres/database-properties.ts';
 import type { Client } from 'pg';
 import { HoldfastError } from '../../failures.ts';
 import type { Artifact } from '../../part.ts';
@@ -66,6 +67,7 @@ async function captureIn(
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const { rows } = await client.query<{ id: string }>('SELECT pg_export_snapshot() AS id');
   const described = await describeDatabase(client, versionNumber);
+  const properties = await propertiesOf(client);
   const all = await listTables(client);
   const tables = component.tables.length === 0 ? all : selectTables(all, component.tables.map(parseTableName));
   const selection = component.tables.length === 0 ? undefined : { tables, encoding: described.encoding };
@@ -84,6 +86,7 @@ async function captureIn(
       name: database,
       artifact: dump.artifact.name,
       ...rest,
+      ...(properties === undefined ? {} : { properties }),
       sizeBytes,
       tables: tableFacts,
       // A selection of tables holds none of them.

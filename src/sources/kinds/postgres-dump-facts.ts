@@ -1,6 +1,7 @@
 /** What a dump's capture tells of the server and its databases: the artifact `facts.json` of a component. */
 import { HoldfastError } from '../../failures.ts';
 import type { ArtifactReader } from '../../part.ts';
+import type { DatabaseProperties } from '../postgres/database-properties.ts';
 import { readJsonArtifact } from './json-artifact.ts';
 
 /** Name of the artifact with `DumpFacts`. */
@@ -51,6 +52,8 @@ export interface DatabaseFacts {
   readonly owners: readonly string[];
   /** Further roles that something was granted to; sorted. */
   readonly grantees: readonly string[];
+  /** Of the database itself: its grants, settings, comment. Absent in backups made before they were told. */
+  readonly properties?: DatabaseProperties;
 }
 
 export interface DumpFacts {

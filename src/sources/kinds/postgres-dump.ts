@@ -96,7 +96,7 @@ async function withAccess<T>(
 }
 
 /** What a restore makes beside a database, and what it keeps of the one it replaced. */
-const OF_RESTORES = /__(?:holdfast|before)_[0-9a-f]{8}$/;
+const OF_RESTORES = /__(?:(?:holdfast|before)_[0-9a-f]{8}|rows_[0-9a-f]{12})$/;
 
 function chooseDatabases(
   component: PostgresDumpComponent,

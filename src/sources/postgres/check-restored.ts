@@ -3,6 +3,7 @@ import { parseTableName, tableText } from '../../postgres/table-names.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
 import type { PostgresDumpComponent } from '../../system/types.ts';
 import type { CheckReport, KindContext } from '../kinds/component.ts';
+import { searchPathOf } from './database-properties.ts';
 import { checkAssertion, checkDatabase, checkRequired } from './database-checks.ts';
 import type { DumpRestoreRecord } from './restore-record.ts';
 
@@ -15,10 +16,9 @@ export async function checkRestored(
   context: KindContext,
 ): Promise<CheckReport> {
   const { signal, report } = context;
-  const tablesOnly = record.selectedTables.length > 0;
   const checks: Check[] = [];
   for (const { facts, beside } of record.databases) {
-    checks.push(...(await checkDatabase(access, { facts, database: beside, tablesOnly, signal, report })));
+    checks.push(...(await checkDatabase(access, { facts, database: beside, signal, report })));
   }
   const databases = record.databases.map(({ facts, beside }) => ({ name: facts.name, database: beside }));
   const requiredTables = requiredOf(component, record);
@@ -57,7 +57,8 @@ async function assertions(
       const why = found === undefined ? `${wanted} is not restored` : 'only some tables are restored';
       checks.push({ name: assertion.name, ok: true, detail: `not asked: ${why}` });
     } else {
-      checks.push(await checkAssertion(access, assertion, found.beside, signal));
+      const where = { database: found.beside, searchPath: searchPathOf(found.facts.properties) };
+      checks.push(await checkAssertion(access, assertion, where, signal));
     }
   }
   return checks;

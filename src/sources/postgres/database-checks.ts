@@ -13,8 +13,6 @@ export interface CheckOptions {
   readonly facts: DatabaseFacts;
   /** The name that the restored database has now. */
   readonly database: string;
-  readonly tablesOnly: boolean;
-  /** Also looks at every row and index page (pg_amcheck), which puts an extension into the database for the time. */
   readonly signal: AbortSignal;
   readonly report: (progress: KindProgress) => void;
 }
@@ -86,7 +84,10 @@ function verdict(name: string, bad: readonly string[], good: string, words: stri
   };
 }
 
-/** Where it can't be had, the answer says so and is no failure: the other checks have read every row. */
+/**
+ * Every row and every page of an index, by an extension that the database has for the time. Where it can't be had, the
+ * answer says so and is no failure: the other checks have read every row.
+ */
 async function amcheck(access: PostgresAccess, { database, signal }: CheckOptions): Promise<Check> {
   const name = 'heap and B-trees';
   const prepared = await withAmcheck(access, database, signal);
@@ -161,13 +162,13 @@ export async function checkRequired(
 export async function checkAssertion(
   access: PostgresAccess,
   assertion: { readonly name: string; readonly sql: string },
-  database: string,
+  { database, searchPath }: { readonly database: string; readonly searchPath: string | undefined },
   signal: AbortSignal,
 ): Promise<Check> {
   return access.withClient({ database, signal }, async (client) => {
     await client.query('BEGIN READ ONLY');
-    // People write names without a schema.
-    await client.query("SET LOCAL search_path = '$user', public");
+    // People write names without a schema; the restored database has none of its own settings yet.
+    await client.query("SELECT set_config('search_path', $1, true)", [searchPath ?? '"$user", public']);
     try {
       const { rows } = await client.query<unknown[]>({ text: assertion.sql, rowMode: 'array' });
       const value = rows[0]?.[0];

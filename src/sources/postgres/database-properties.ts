@@ -1,6 +1,7 @@
 /**
  * What belongs to a database itself and not to what is in it: owner, grants, settings, comment, limit of connections. A
- * dump that is restored under another name leaves it out, so it is read from the database that is replaced.
+ * dump that is restored under another name leaves it out, so it is read from the database that is replaced, or, when
+ * that one is gone, taken from the capture.
  */
 import { escapeIdentifier, escapeLiteral, type Client } from 'pg';
 
@@ -26,7 +27,8 @@ interface Row {
   readonly settings: DatabaseProperties['settings'] | null;
 }
 
-export async function propertiesOf(client: Client, oid: number): Promise<DatabaseProperties | undefined> {
+/** Of the database of this number, or of the one that the client is connected to. */
+export async function propertiesOf(client: Client, oid?: number): Promise<DatabaseProperties | undefined> {
   const { rows } = await client.query<Row>(
     `SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS connection_limit,
             shobj_description(d.oid, 'pg_database') AS comment,
@@ -36,13 +38,34 @@ export async function propertiesOf(client: Client, oid: number): Promise<Databas
             (SELECT json_agg(json_build_object('role', CASE WHEN s.setrole <> 0 THEN pg_get_userbyid(s.setrole) END,
                                                'setting', setting))
              FROM pg_db_role_setting s, unnest(s.setconfig) AS setting WHERE s.setdatabase = d.oid) AS settings
-     FROM pg_database d WHERE d.oid = $1`,
-    [oid],
+     FROM pg_database d WHERE CASE WHEN $1::oid IS NULL THEN d.datname = current_database() ELSE d.oid = $1::oid END`,
+    [oid ?? null],
   );
   const [row] = rows;
   if (row === undefined) return undefined;
   const { owner, connection_limit: connectionLimit, comment, grants, settings } = row;
   return { owner, connectionLimit, comment, grants: grants ?? [], settings: settings ?? [] };
+}
+
+/** Without what is of roles that this server does not have; then the owner stays who it is. Pure. */
+export function fittingProperties(
+  properties: DatabaseProperties,
+  roles: readonly string[],
+  currentOwner: string,
+): DatabaseProperties {
+  const known = (role: string | null): boolean => role === null || roles.includes(role);
+  return {
+    ...properties,
+    owner: known(properties.owner) ? properties.owner : currentOwner,
+    grants: properties.grants.filter(({ grantee }) => known(grantee)),
+    settings: properties.settings.filter(({ role }) => known(role)),
+  };
+}
+
+/** What `search_path` is for everybody in this database; undefined when the server's own is. Pure. */
+export function searchPathOf(properties: DatabaseProperties | undefined): string | undefined {
+  const found = properties?.settings.find(({ role, setting }) => role === null && setting.startsWith('search_path='));
+  return found?.setting.slice('search_path='.length);
 }
 
 /** The statements that give them to the database of this name. Pure. */

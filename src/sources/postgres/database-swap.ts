@@ -8,7 +8,8 @@ import { escapeIdentifier, type Client } from 'pg';
 import { HoldfastError } from '../../failures.ts';
 import { postgresFailure } from '../../postgres/errors.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
-import { propertiesOf, propertyStatements } from './database-properties.ts';
+import { fittingProperties, propertiesOf, propertyStatements } from './database-properties.ts';
+import type { DatabaseProperties } from './database-properties.ts';
 import type { RestoredDatabase } from './restore-record.ts';
 import { adminDatabase, databasesOn, disconnectAll, type DatabaseSeen } from './server-databases.ts';
 
@@ -58,8 +59,9 @@ export async function swapDatabases(
       if (seen.get(beside)?.oid !== newOid) throw strange(databases, `the restored copy ${beside} is gone`);
     }
     const statements: string[] = [];
-    for (const { live, beside, aside, oldOid } of databases) {
-      const properties = oldOid === null ? undefined : await propertiesOf(client, oldOid);
+    for (const one of databases) {
+      const { live, beside, aside, oldOid } = one;
+      const properties = await propertiesFor(client, one, oldOid);
       if (oldOid !== null) statements.push(rename(live, aside));
       statements.push(rename(beside, live));
       if (properties === undefined) statements.push(`GRANT CONNECT ON DATABASE ${escapeIdentifier(live)} TO PUBLIC`);
@@ -67,6 +69,20 @@ export async function swapDatabases(
     }
     await drained(client, access.server.maintenanceDatabase, databases.flatMap(namesIn), statements, signal);
   });
+}
+
+/** Of the live database; of the captured one when there is none. Undefined for a backup that did not tell them. */
+async function propertiesFor(
+  client: Client,
+  { facts, newOid }: RestoredDatabase,
+  oldOid: number | null,
+): Promise<DatabaseProperties | undefined> {
+  if (oldOid !== null) return propertiesOf(client, oldOid);
+  const restored = newOid === null ? undefined : await propertiesOf(client, newOid);
+  if (facts.properties === undefined || restored === undefined) return undefined;
+  const { rows } = await client.query<{ name: string }>('SELECT rolname AS name FROM pg_roles');
+  const roles = rows.map(({ name }) => name);
+  return fittingProperties(facts.properties, roles, restored.owner);
 }
 
 /**
