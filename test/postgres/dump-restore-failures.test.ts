@@ -26,15 +26,16 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'holdfast-dump-restore-'));
   context = contextIn(directory);
   [server, other] = await Promise.all([
-    startPostgres({ settings: { max_prepared_transactions: 5 } }),
+    startPostgres({ settings: { max_prepared_transactions: 5, allow_in_place_tablespaces: true } }),
     startPostgres({ passwords: true }),
   ]);
   await server.sql(`CREATE ROLE shop_owner LOGIN PASSWORD 'of the shop'; CREATE ROLE keeper; CREATE ROLE ghost`);
+  await server.sql(`CREATE TABLESPACE fast LOCATION ''`);
   await server.sql('CREATE DATABASE shop OWNER shop_owner');
   await server.sql(
     `CREATE TABLE orders (id int PRIMARY KEY, what text); INSERT INTO orders SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 3000) i;
      ALTER TABLE orders OWNER TO shop_owner; GRANT SELECT ON orders TO keeper;
-     CREATE TABLE notes (t text); ALTER TABLE notes OWNER TO ghost`,
+     CREATE TABLE notes (t text) TABLESPACE fast; ALTER TABLE notes OWNER TO ghost`,
     { database: 'shop' },
   );
   taken = await capture(component(server));
@@ -186,6 +187,7 @@ describe('another server than the one it came from', () => {
     const report = await kind.checkBeside(elsewhere(), beside, context);
     expect(report.checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(report.checks.at(-1)?.detail).toContain('roles made: ghost, shop_owner');
+    expect(report.checks.at(-1)?.detail).toContain('no tablespace fast');
     expect(await keeper()).toEqual(before);
     await kind.swapIn(elsewhere(), beside, context);
     const asOwner = { user: 'shop_owner', password: 'of the shop', database: 'shop' };

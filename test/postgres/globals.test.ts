@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rolesIn, roleStatements, splitStatements } from '../../src/sources/postgres/globals.ts';
+import { rolesIn, roleStatements, splitStatements, tablespacesIn } from '../../src/sources/postgres/globals.ts';
 
 const GLOBALS = `--
 -- Roles; it's
@@ -16,14 +16,16 @@ ALTER ROLE app SET search_path TO 'a', 'b';
 ALTER ROLE app IN DATABASE shop SET work_mem TO '1MB';
 GRANT readers TO app WITH ADMIN OPTION GRANTED BY postgres;
 GRANT app TO old GRANTED BY postgres;
+CREATE TABLESPACE "fast disk" OWNER app LOCATION '/srv/fast';
 `;
 
 describe('roles out of the globals', () => {
   it('statements are split outside quotes, over lines, without comments', () => {
     const statements = splitStatements(GLOBALS);
-    expect(statements).toHaveLength(10);
+    expect(statements).toHaveLength(11);
     expect(statements[3]).toBe("COMMENT ON ROLE app IS 'it''s; of\ntwo -- lines'");
     expect(rolesIn(GLOBALS)).toEqual(['app', 'Odd "one']);
+    expect(tablespacesIn(GLOBALS)).toEqual(['fast disk']);
   });
 
   it('a missing role comes with attributes, password, settings and its own memberships; others are not altered', () => {

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../failures.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
 import type { KindContext } from '../kinds/component.ts';
 import type { Dump } from './dump.ts';
-import { rolesIn } from './globals.ts';
+import { rolesIn, tablespacesIn } from './globals.ts';
 import { loadDump } from './load.ts';
 import type { DumpRestoreRecord, RestoredDatabase } from './restore-record.ts';
 import { createRoles, missingRoles } from './roles.ts';
@@ -30,6 +30,11 @@ export async function bringDatabases(bringing: Bringing, begun: DumpRestoreRecor
   // A dump of some tables has no roles with it; their owners need not exist where they are looked at.
   const ownerless = plain || tablesOnly;
   let record = ownerless ? begun : await bringRoles(bringing, begun);
+  const missing = await missingTablespaces(access, dump, signal);
+  if (missing.length > 0) {
+    const words = `the server has no tablespace ${missing.join(', ')}: everything lies in the default one`;
+    record = { ...record, told: [...record.told, words] };
+  }
   const { versionNumber } = await access.facts(signal);
   for (const { beside, facts } of record.databases) {
     await dropDatabase(access, beside, undefined, signal);
@@ -49,6 +54,7 @@ export async function bringDatabases(bringing: Bringing, begun: DumpRestoreRecor
     return loadDump(access, found.reader, facts, {
       database: beside,
       plain: ownerless,
+      oneTablespace: ownerless || missing.length > 0,
       tablesOnly,
       signal: both,
       onBytes: (count) => {
@@ -68,6 +74,16 @@ function replaced(
   change: Partial<RestoredDatabase>,
 ): RestoredDatabase[] {
   return databases.map((each) => (each.beside === beside ? { ...each, ...change } : each));
+}
+
+/** Directories of another machine are not made on this one. */
+async function missingTablespaces(access: PostgresAccess, dump: Dump, signal: AbortSignal): Promise<string[]> {
+  const wanted = tablespacesIn(dump.globals);
+  if (wanted.length === 0) return [];
+  const { rows } = await access.withClient({ signal }, (client) =>
+    client.query<{ name: string }>('SELECT spcname AS name FROM pg_tablespace'),
+  );
+  return wanted.filter((tablespace) => !rows.some(({ name }) => name === tablespace));
 }
 
 /** Every role of the globals, and every one that owns or was granted something. */

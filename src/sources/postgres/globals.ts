@@ -10,6 +10,7 @@ export interface RoleStatements {
 const IDENTIFIER = '("(?:[^"]|"")+"|[^\\s";]+)';
 const ABOUT_ROLE = new RegExp(`^(CREATE ROLE|ALTER ROLE|COMMENT ON ROLE) ${IDENTIFIER}`);
 const MEMBERSHIP = new RegExp(`^GRANT ${IDENTIFIER} TO ${IDENTIFIER}`);
+const TABLESPACE = new RegExp(`^CREATE TABLESPACE ${IDENTIFIER}`);
 const GRANTOR = new RegExp(` GRANTED BY ${IDENTIFIER}$`);
 
 /**
@@ -44,6 +45,14 @@ export function rolesIn(globals: string): string[] {
   return splitStatements(globals).flatMap((statement) => {
     const [, what, name] = ABOUT_ROLE.exec(statement) ?? [];
     return what === 'CREATE ROLE' && name !== undefined ? [unquoted(name)] : [];
+  });
+}
+
+/** Every tablespace that the globals create. */
+export function tablespacesIn(globals: string): string[] {
+  return splitStatements(globals).flatMap((statement) => {
+    const [, name] = TABLESPACE.exec(statement) ?? [];
+    return name === undefined ? [] : [unquoted(name)];
   });
 }
 

@@ -9,6 +9,8 @@ export interface LoadOptions {
   readonly database: string;
   /** Everything belongs to the role that restores, and grants are left out. */
   readonly plain: boolean;
+  /** Everything lies where the database does. */
+  readonly oneTablespace: boolean;
   /** Only some tables: what refers to others can't come back, which is told and no failure. */
   readonly tablesOnly: boolean;
   readonly signal: AbortSignal;
@@ -42,9 +44,10 @@ async function restore(
   access: PostgresAccess,
   dump: ArtifactReader,
   args: readonly string[],
-  { database, plain, signal, onBytes }: LoadOptions,
+  { database, plain, oneTablespace, signal, onBytes }: LoadOptions,
 ): Promise<void> {
   const own = plain ? ['--no-owner', '--no-privileges', '--no-subscriptions', '--no-publications'] : [];
+  if (oneTablespace) own.push('--no-tablespaces');
   await access.text('pg_restore', [...args, ...own, `--dbname=dbname=${connectionValue(database)}`], {
     signal,
     database,
