@@ -149,15 +149,21 @@ export async function startOnHost(spec: HostToolSpec): Promise<HostRun> {
       if (child.exitCode === null && child.signalCode === null) signalGroup(child.pid, 'SIGKILL');
     }, KILL_AFTER_MS).unref();
   };
-  signal.addEventListener('abort', end, { once: true });
+  // Told to who reads it; and unread output would keep the tool's end from being seen.
+  stdout.on('error', () => undefined);
+  const aborted = (): void => {
+    end();
+    stdout.destroy(reasonOf(signal));
+  };
+  signal.addEventListener('abort', aborted, { once: true });
   let inputError: unknown;
   const ended = new Promise<ToolEnd>((resolve, reject) => {
     child.once('error', (error) => {
-      signal.removeEventListener('abort', end);
+      signal.removeEventListener('abort', aborted);
       reject(new HoldfastError('PostgresVersion', `could not run ${program}: ${error.message}`, { cause: error }));
     });
     child.once('close', (exitCode, killedBy) => {
-      signal.removeEventListener('abort', end);
+      signal.removeEventListener('abort', aborted);
       if (signal.aborted) reject(reasonOf(signal));
       else if (inputError !== undefined) reject(inputError instanceof Error ? inputError : new Error('no input'));
       else resolve({ exitCode: exitCode ?? undefined, killedBy: killedBy ?? undefined, stderr: said });

@@ -23,6 +23,10 @@ beforeAll(async () => {
      INSERT INTO accounts (name, filler) SELECT 'n' || i, repeat(md5(i::text), 8) FROM generate_series(1, 20000) i`,
     { database: 'app' },
   );
+  await server.sql('CREATE DATABASE second OWNER app_owner');
+  await server.sql('SET ROLE app_owner; CREATE TABLE notes AS SELECT i FROM generate_series(1, 1000) i', {
+    database: 'second',
+  });
   site = await makeSite((data) => {
     secretFile = data('secret');
     const login = (user: string): string => `{ user: ${user}, password: { file: ${secretFile} } }`;
@@ -34,7 +38,7 @@ beforeAll(async () => {
       `      port: ${server.port}`,
       `      backup: ${login('keeper')}`,
       `      restore: ${login('mender')}`,
-      '    databases: [app]',
+      '    databases: [app, second]',
       '    checks: { requiredTables: [accounts], minimumRows: { accounts: 100 } }',
       'plans:',
       '  daily:',
@@ -75,6 +79,7 @@ describe('a database of a system', () => {
     expect(await site.run<VerifyResult>('verify', { level: 'content' })).toMatchObject({ ok: true, bad: [] });
 
     await server.sql('DROP TABLE accounts', { database: 'app' });
+    await server.sql('TRUNCATE notes', { database: 'second' });
     const handle = await site.start('restore', {});
     await waitingFor(handle, 'approval');
     const plan = await handle.query<RestorePlan>('plan');
@@ -84,6 +89,7 @@ describe('a database of a system', () => {
     expect(result.checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(await sum()).toBe(changed);
     expect(changed).not.toBe(before);
+    expect(await server.value('SELECT count(*)::int FROM notes', { database: 'second' })).toBe(1000);
     expect(
       await server.value(`SELECT tableowner FROM pg_tables WHERE tablename = 'accounts'`, { database: 'app' }),
     ).toBe('app_owner');

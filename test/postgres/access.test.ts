@@ -1,6 +1,7 @@
 /** Connections and tools of a PostgreSQL server: what is promised of them when the server, its rights or its tools fail. */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +10,7 @@ import { openPostgres } from '../../src/postgres/open.ts';
 import type { PostgresAccess } from '../../src/postgres/types.ts';
 import { HoldfastError } from '../../src/failures.ts';
 import type { PostgresServer as ServerConfig } from '../../src/system/types.ts';
-import { startPostgres } from '../support/postgres.ts';
+import { runAsServer, startPostgres } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';
 
 const PASSWORD = 'o:dd\\ "pass\' w$rd%';
@@ -178,6 +179,50 @@ describe('a server on the host', () => {
     await expect(findTool('pg_dump', 150_000, '/usr/sbin')).rejects.toMatchObject({
       message: expect.stringContaining('there is no pg_dump of it or newer in /usr/sbin') as string,
     });
+  });
+});
+
+describe('a server with a certificate', () => {
+  let server: PostgresServer;
+  let certificate: string;
+
+  beforeAll(async () => {
+    server = await startPostgres({ passwords: true });
+    certificate = path.join(server.base, 'server.crt');
+    const key = path.join(server.base, 'server.key');
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+    await runAsServer('openssl', [
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate],
+      ...subject,
+    ]);
+    await server.configure({ ssl: true, ssl_cert_file: certificate, ssl_key_file: key });
+    await server.sql(`CREATE ROLE keeper LOGIN PASSWORD 'o:dd\\ "pass'' w$rd%'`);
+    await server.restart();
+  });
+  afterAll(async () => {
+    await server.dispose();
+  });
+
+  const encrypted = async (access: PostgresAccess): Promise<string[]> => {
+    const query = 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
+    const { rows } = await access.withClient({ signal }, (client) => client.query<{ ssl: boolean }>(query));
+    return [String(rows[0]?.ssl), (await access.text('psql', ['-XAtc', query], { signal })).trim()];
+  };
+
+  it('connections and tools are encrypted when it is asked for, and not otherwise', async () => {
+    expect(await encrypted(await open(configOf(server, { tls: 'require' })))).toEqual(['true', 't']);
+    expect(await encrypted(await open(configOf(server)))).toEqual(['false', 'f']);
+  });
+
+  it('verified by its name and authority; another name or authority is refused', async () => {
+    const verified = { tls: 'verify-full', caFile: certificate } as const;
+    expect(await encrypted(await open(configOf(server, { ...verified, address: 'localhost' })))).toEqual(['true', 't']);
+    for (const wrong of [configOf(server, verified), configOf(server, { tls: 'verify-full', address: 'localhost' })]) {
+      await expect((await open(wrong)).facts(signal)).rejects.toMatchObject({
+        code: 'PostgresDenied',
+        hint: expect.stringContaining('caFile') as string,
+      });
+    }
   });
 });
 

@@ -1,4 +1,7 @@
 /** The tools of a container: a real server in one, reached by its network and by its file system. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPostgres } from '../../src/postgres/open.ts';
@@ -130,6 +133,24 @@ describe('a server in a container', () => {
     await expect(run.done).rejects.toThrow('enough');
     await expect.poll(running, { timeout: 60_000 }).not.toContain('pg_sleep(600)');
     expect(await postgres.sql('SELECT count(*) FROM big')).toBe('20000');
+  });
+
+  it('the process that started it is killed: the tool in the container ends, and the server goes on', async () => {
+    const program = path.join(import.meta.dirname, 'tool-child.ts');
+    const child = spawn(process.execPath, [program, postgres.name, CONTAINER_PASSWORD], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = once(child, 'exit');
+    await once(child.stdout, 'data');
+    await expect.poll(running).toContain('pg_sleep(601)');
+    const started = await postgres.sql('SELECT pg_postmaster_start_time()');
+    child.kill('SIGKILL');
+    await exited;
+    await expect.poll(running, { timeout: 60_000 }).not.toContain('pg_sleep(601)');
+    expect(await postgres.sql('SELECT pg_postmaster_start_time()')).toBe(started);
+    // A server that takes a stray child's death for a crash restarts within its process, and says so.
+    const log = await corner.raw.getContainer(postgres.id).logs({ stdout: true, stderr: true });
+    expect(log.toString()).not.toMatch(/terminating any other active server processes|reinitializing/);
   });
 
   it('not read to its end, the tool in the container ends', async () => {

@@ -175,6 +175,30 @@ describe('a server with databases of all kinds', () => {
     expect(failure).toMatchObject({ code, message: expect.stringMatching(message) as string, waitingHelps: false });
   });
 
+  it('what restores made beside databases or kept of them is left out of all databases, and told', async () => {
+    for (const name of ['app__before_0a1b2c3d', 'app__holdfast_0a1b2c3d']) await server.sql(`CREATE DATABASE ${name}`);
+    await server.sql(`UPDATE pg_database SET datcollversion = '1.0' WHERE datname = 'app'`);
+    const { dump, warnings } = await capture(component({ tableChecksums: false }));
+    expect(dump.databases.map(({ name }) => name)).toEqual(taken.dump.databases.map(({ name }) => name));
+    expect(dump.databases[0]?.tables.at(-1)).toEqual({ schema: 'public', name: 'users' });
+    expect(warnings).toEqual([
+      expect.stringMatching(/^app was made with version 1\.0 of its collation, and the server has/) as string,
+      'database: databases of restores are not captured: app__before_0a1b2c3d, app__holdfast_0a1b2c3d',
+    ]);
+    for (const name of ['app__before_0a1b2c3d', 'app__holdfast_0a1b2c3d']) await server.sql(`DROP DATABASE ${name}`);
+  });
+
+  it('one of all databases that the role may not enter: none is left out silently', async () => {
+    await server.sql(
+      `CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader; ALTER ROLE reader SET lo_compat_privileges = on; REVOKE CONNECT ON DATABASE latin FROM PUBLIC`,
+    );
+    const given = dumpComponent(serverConfig(server, { backup: { user: 'reader' } }));
+    await expect(capture(given)).rejects.toMatchObject({
+      code: 'PostgresDenied',
+      message: expect.stringContaining('database latin') as string,
+    });
+  });
+
   it('inspect tells sizes, and what is not there', async () => {
     const state = await postgresKind.inspect(component({ databases: ['app', 'nowhere'] }), context);
     expect(state).toMatchObject({ exists: true, problems: ['there is no database nowhere'] });
