@@ -24,7 +24,7 @@ export async function serversOf(
       const both = container.volumes.find((volume) => volumes.includes(volume));
       if (both !== undefined) {
         throw new HoldfastError('BadInput', `${component.name} and volume ${both} can't be restored together`, {
-          hint: `The volume is that of the server ${container.name}: choose one of the two with --components.`,
+          hint: `The volume is that of the server ${container.name}: choose one of the two with --component.`,
         });
       }
       servers.add(container.id);

@@ -169,7 +169,7 @@ function refuseImpossible(
   if (databases.length !== 1) {
     const names = databases.map(({ facts }) => facts.name).join(', ');
     throw new HoldfastError('BadInput', `${names} can't all be restored as ${elsewhere}`, {
-      hint: 'Name the one that is wanted with --paths.',
+      hint: 'Name the one that is wanted with --path.',
     });
   }
   const reserved = [server.maintenanceDatabase, 'postgres', 'template0', 'template1'];

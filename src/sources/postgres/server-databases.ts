@@ -25,7 +25,7 @@ export function adminDatabase(server: PostgresServer, renamed: readonly string[]
   const found = candidates.find((name) => !renamed.includes(name));
   if (found !== undefined) return found;
   throw new HoldfastError('BadInput', `${candidates.join(', ')} can't all be restored at once`, {
-    hint: 'Restore fewer databases at a time: name them with --paths.',
+    hint: 'Restore fewer databases at a time: name them with --path.',
   });
 }
 
