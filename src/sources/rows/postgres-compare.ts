@@ -89,7 +89,7 @@ async function makeTemporary(live: Client, { live: table, gone, columns, rows }:
     );
   }
   await live.query(
-    `ALTER TABLE ${rows} ADD COLUMN holdfast_n bigint GENERATED ALWAYS AS IDENTITY, ADD COLUMN holdfast_class text,
+    `ALTER TABLE ${rows} ADD COLUMN holdfast_n bigint GENERATED ALWAYS AS IDENTITY, ADD COLUMN holdfast_class text NOT NULL DEFAULT 'missing',
        ADD COLUMN holdfast_cols text, ADD COLUMN holdfast_why int`,
   );
 }
@@ -160,20 +160,21 @@ export function wordsOf(classes: readonly string[]): string {
 export async function classify(client: Client, meeting: PgMeeting, only?: readonly string[]): Promise<void> {
   const { rows, live, columns, matchedBy } = meeting;
   const limit = only === undefined ? 'true' : `r.holdfast_class IN (${wordsOf(only)})`;
-  // All of them, as long as there is no table to compare with.
-  if (meeting.gone !== undefined && only === undefined) {
-    await client.query(`UPDATE ${rows} SET holdfast_class = 'missing'`);
-    return;
-  }
+  // They all begin as missing, which they stay as long as there is no table to compare with.
+  if (meeting.gone !== undefined && only === undefined) return;
   if (matchedBy === 'whole row') {
     await classifyWhole(client, meeting, limit);
     return;
   }
   const cols = columns.map((column, index) => `CASE WHEN ${differs(column)} THEN ',${index}' ELSE '' END`).join(' || ');
-  await client.query(`UPDATE ${rows} r SET holdfast_class = 'missing', holdfast_cols = NULL WHERE ${limit}`);
-  const again = only === undefined ? `r.holdfast_class = 'missing'` : limit;
+  if (only !== undefined) {
+    await client.query(
+      `UPDATE ${rows} r SET holdfast_class = 'missing', holdfast_cols = NULL WHERE ${limit}
+         AND NOT EXISTS (SELECT FROM ${fromTable(live)} l WHERE ${sameKey(meeting)})`,
+    );
+  }
   await client.query(
-    `WITH x AS (SELECT r.holdfast_n, ${cols} AS cols FROM ${rows} r JOIN ${fromTable(live)} l ON ${sameKey(meeting)} WHERE ${again})
+    `WITH x AS (SELECT r.holdfast_n, ${cols} AS cols FROM ${rows} r JOIN ${fromTable(live)} l ON ${sameKey(meeting)} WHERE ${limit})
      UPDATE ${rows} r SET holdfast_cols = x.cols, holdfast_class = CASE x.cols WHEN '' THEN 'same' ELSE 'changed' END
        FROM x WHERE x.holdfast_n = r.holdfast_n`,
   );

@@ -32,6 +32,8 @@ export interface PgCompared {
 
 /** In one snapshot of each database, in a transaction that is still open, and read-only, when this resolves. */
 export async function compare(side: Client, live: Client, question: PgQuestion): Promise<PgCompared> {
+  // The temporary tables are as large as what the condition selects.
+  await live.query(`SET temp_buffers = '64MB'`);
   await live.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
   const meetings = await meetTables(side, live, question);
   // From here on only the temporary tables may be written.
