@@ -8,6 +8,7 @@ import type { BackupResult, RestorePlan, RestoreResult } from '../../src/workflo
 import { startPostgres, type PostgresServer } from '../support/postgres.ts';
 import { waitingFor } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
+import { takeBack } from '../postgres/cluster-component.ts';
 import { HOST, makeSite, type Site } from './site.ts';
 
 const MIB = 1 << 20;
@@ -136,5 +137,6 @@ describe('a database cluster', () => {
     );
     expect(result.aside).toHaveLength(1);
     expect(await rows()).toBe(2);
+    await takeBack(server);
   });
 });

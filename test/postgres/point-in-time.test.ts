@@ -14,7 +14,7 @@ import { withPrivateServer } from '../../src/postgres/private-server.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';
 import { contextIn, MemorySink } from '../sources/kinds-helpers.ts';
-import { baseComponent } from './cluster-component.ts';
+import { baseComponent, takeBack } from './cluster-component.ts';
 import { walDirectory } from './wal-directory.ts';
 
 const run = promisify(execFile);
@@ -204,18 +204,30 @@ describe('a cluster brought back', () => {
     const { aside } = await postgresBaseKind.commit(component, beside, { keep: true }, context);
     expect(existsSync(join(aside ?? '', 'data', 'PG_VERSION'))).toBe(true);
     expect(await server.value('SELECT timeline_id FROM pg_control_checkpoint()')).toBe(2);
+    await takeBack(server);
   });
 
-  it('across the promotion: an older backup reaches the end of the new timeline, a new one its own', async () => {
+  it('across the promotion, killed and its disk thrown away: an older and a new backup bring all that was archived back [T1] [B7]', async () => {
     await server.sql('INSERT INTO commits (id) VALUES (20)');
     const promoted = await capture(server);
     await server.sql('INSERT INTO commits (id) VALUES (21)');
     await archived(server);
-    for (const from of [backup, promoted]) {
-      const tried = await bring('end', from);
-      expect(tried.report.checks.filter(({ ok }) => !ok)).toEqual([]);
-      expect(detailOf(tried, 'recovery')).toMatch(/now timeline 3/);
-      expect(await rowsIn(tried.place)).toEqual([1, 2, 20, 21]);
-    }
+    const tried = await bring('end');
+    expect(tried.report.checks.filter(({ ok }) => !ok)).toEqual([]);
+    expect(detailOf(tried, 'recovery')).toMatch(/now timeline 3/);
+    expect(await rowsIn(tried.place)).toEqual([1, 2, 20, 21]);
+
+    await server.kill();
+    await rm(server.data, { recursive: true });
+    const component = baseComponent(server, { dataDirectory: server.data });
+    const context = contextIn(server.base);
+    expect(await postgresBaseKind.inspect(component, context)).toMatchObject({ exists: false });
+    const target = { paths: [], recoverTo: 'end', wal: () => Promise.resolve(walDirectory(archive, coveredMs)) };
+    const beside = await postgresBaseKind.restoreBeside(component, promoted.readers, target, 'lost', context);
+    expect(await postgresBaseKind.checkBeside(component, beside, context)).toMatchObject({ ok: true });
+    await postgresBaseKind.swapIn(component, beside, context);
+    expect(await postgresBaseKind.commit(component, beside, { keep: true }, context)).toEqual({});
+    await server.start();
+    expect(await server.sql('SELECT id FROM commits ORDER BY id')).toEqual([1, 2, 20, 21].map((id) => ({ id })));
   });
 });

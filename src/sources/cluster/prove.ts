@@ -1,5 +1,5 @@
 /** A restored cluster is started privately, recovers, is examined, and stopped again, ready to be taken into use. */
-import { chown, lstat } from 'node:fs/promises';
+import { chown, lstat, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import { parseRecoveryTarget } from '../../policy/recovery-target.ts';
@@ -35,11 +35,25 @@ export async function proveCluster(
     await endRecovery(cluster.directory, cluster.neverArchive);
     const told = cluster.neverArchive ? undefined : await announceTimeline(cluster.directory);
     await keepOwner(cluster.directory, told);
+    if (record.elsewhere === null) checks.push(...(await linkedLog(record.live)));
     return { ok: checks.every(({ ok }) => ok), checks };
   } catch (error) {
     context.signal.throwIfAborted();
     if (!(error instanceof HoldfastError) || error.code !== 'CheckFailed') throw error;
     return { ok: false, checks: [{ name: 'recovery', ok: false, detail: error.message }] };
+  }
+}
+
+/** A backup holds the log in the directory itself, wherever the server kept it. */
+async function linkedLog(live: string): Promise<Check[]> {
+  try {
+    const place = await readlink(join(live, 'pg_wal'));
+    const detail = `pg_wal of the live cluster is a link to ${place}; in the restored one it is a directory`;
+    return [{ name: 'pg_wal', ok: true, detail }];
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'EINVAL' || code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw error;
   }
 }
 

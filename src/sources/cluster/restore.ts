@@ -1,4 +1,5 @@
 /** A base backup becomes a data directory beside the live one, ready to recover to the point that was asked for. */
+import type { Stats } from 'node:fs';
 import { chmod, chown, lchown, lstat, mkdir, opendir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
@@ -65,7 +66,7 @@ export async function restoreCluster(
   const record = await replacement.begin(live, parent, elsewhere);
   const copy = join(record.work, COPY);
   await unpack(base, facts, copy, context);
-  const owner = await settleOwner(copy, record.work, account ?? (await ownerOf(live)));
+  const owner = await settleOwner(copy, record.work, account ?? (await statOf(live)));
   context.report({ phase: 'pg_verifybackup' });
   const verified = await runVerifyBackup(programs, copy, signal);
   if (source !== undefined) await fetchLog(source, log.files, join(copy, LOG_DIRECTORY), owner, context);
@@ -113,7 +114,17 @@ async function placeOf(component: PostgresBaseComponent, target: RestoreTarget, 
     );
   }
   const live = await resolved(dataDirectory ?? elsewhere ?? '');
+  if (elsewhere === undefined) await refuseMountPoint(live);
   return { live, parent: dirname(elsewhere ?? live) };
+}
+
+/** Found out before anything is restored: a mount point can't change its name. */
+async function refuseMountPoint(live: string): Promise<void> {
+  const [own, above] = await Promise.all([statOf(live), statOf(dirname(live))]);
+  if (own === undefined || own.dev === above?.dev) return;
+  throw new HoldfastError('BadInput', `${live} is a filesystem of its own, so no copy beside it can take its name`, {
+    hint: 'Give the server a directory below the mount point, or restore to another directory with --target and move it.',
+  });
 }
 
 async function resolved(path: string): Promise<string> {
@@ -154,12 +165,12 @@ async function unpack(base: ArtifactReader, facts: ClusterFacts, copy: string, c
   }
 }
 
-async function ownerOf(live: string): Promise<ServerAccount | undefined> {
+async function statOf(path: string): Promise<Stats | undefined> {
   try {
-    return await lstat(live);
+    return await lstat(path);
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw failureOf(error, `look at ${live}`);
+    throw failureOf(error, `look at ${path}`);
   }
 }
 
