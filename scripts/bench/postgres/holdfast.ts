@@ -6,12 +6,17 @@ import { startPostgresOn } from '../../../test/support/postgres.ts';
 import type { PostgresServer } from '../../../test/support/postgres.ts';
 import { COMPONENT, House, measureCommand, PLAN } from '../holdfast.ts';
 import { treeBytes } from '../measure.ts';
+import { receiveLog } from '../../../sample/stack/log-receiver.ts';
+import type { LogReceiver } from '../../../sample/stack/log-receiver.ts';
+import { waitFor } from '../../../sample/stack/processes.ts';
 import type { Family, PostgresContender } from './contender.ts';
+import type { LogKeeper } from './recovery.ts';
 import { fingerprint } from './data.ts';
 import { OURS_BASE, OURS_DUMP } from './report.ts';
 
 /** What the dump is restored as. */
 const DUMP_DATABASE = 'bench_holdfast';
+const LOG_LIMIT_MS = 120_000;
 
 const METHODS: Readonly<Record<Family, { name: string; component: object; what: string }>> = {
   base: {
@@ -28,6 +33,8 @@ const METHODS: Readonly<Record<Family, { name: string; component: object; what: 
 
 export interface OurPostgres {
   readonly contenders: readonly PostgresContender[];
+  /** The log through a replication slot, as often as a system file has it that says nothing about it. */
+  readonly keeper: LogKeeper;
   close(): Promise<void>;
 }
 
@@ -78,6 +85,34 @@ function contender(house: House, family: Family): PostgresContender {
   };
 }
 
+function keeper(house: House): LogKeeper {
+  let system = '';
+  let bin = '';
+  let receiver: LogReceiver | undefined;
+  return {
+    name: OURS_BASE,
+    async keep(server) {
+      bin = server.bin;
+      const component = { kind: 'postgres', method: 'base', wal: { store: 'vault' }, server: serverOf(server) };
+      const made = await house.newSystem('postgres-log', component);
+      ({ system } = made);
+      const started = await receiveLog(house.up.address, system, COMPONENT);
+      receiver = started;
+      await waitFor('the log to be received', LOG_LIMIT_MS, async () => (await started.progress())?.recoveryPointAt);
+      await measureCommand(house, made.store, ['backup', system, PLAN]);
+    },
+    async recover(directory) {
+      const data = join(directory, 'data');
+      const args = ['restore', system, '--component', COMPONENT, '--to-end', '--target', data];
+      const { wallSeconds } = await measureCommand(house, directory, args);
+      const started = performance.now();
+      const server = await startPostgresOn({ bin, base: directory, data, passwords: false });
+      return { server, restoreSeconds: wallSeconds, replaySeconds: (performance.now() - started) / 1000 };
+    },
+    close: async () => receiver?.stop(),
+  };
+}
+
 function ignoreMissing(error: unknown): number {
   if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
   throw error;
@@ -87,6 +122,7 @@ export function holdfastPostgres(scratch: string, environment: Readonly<Record<s
   const house = new House({ scratch, environment });
   return {
     contenders: (['base', 'dump'] as const).map((family) => contender(house, family)),
+    keeper: keeper(house),
     close: () => house.close(),
   };
 }

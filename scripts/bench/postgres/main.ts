@@ -35,8 +35,8 @@ export async function benchmarkPostgres(options: PostgresOptions): Promise<Measu
     : [];
   const contenders: PostgresContender[] = [...ours.contenders, ...rivals];
   const closeAll = async (): Promise<void> => {
-    await ours.close();
     for (const contender of contenders) await contender.close();
+    await ours.close();
   };
   const done: PostgresRun[] = [];
   try {
@@ -52,24 +52,23 @@ export async function benchmarkPostgres(options: PostgresOptions): Promise<Measu
     const described = await Promise.all(
       contenders.map(async (one) => ({ name: one.name, description: await one.describe() })),
     );
-    await closeAll();
+    for (const contender of contenders) await contender.close();
     return {
       runs,
       scale,
       databaseBytes: done[0]?.databaseBytes ?? 0,
       contenders: described,
       figures: done.flatMap(({ figures }) => figures),
-      recovery: await recovery(options),
+      recovery: await recovery(options, ours.keeper),
     };
   } finally {
     await closeAll();
   }
 }
 
-async function recovery(options: PostgresOptions) {
+async function recovery(options: PostgresOptions, ours: LogKeeper) {
   const { scratch, say } = options;
-  const keepers: LogKeeper[] = options.others ? [archiving(scratch)] : [];
-  if (keepers.length === 0) return undefined;
+  const keepers: LogKeeper[] = options.others ? [ours, archiving(scratch)] : [ours];
   try {
     return await measureRecovery({ scratch, ...options.recovery, keepers, say });
   } finally {

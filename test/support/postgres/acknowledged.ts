@@ -13,6 +13,8 @@ export interface Loss {
   readonly lost: number;
   /** From the oldest lost one's acknowledgement to the kill; 0 when none was lost. */
   readonly seconds: number;
+  /** When the oldest lost one was acknowledged, on the clock of `Date.now()`; the kill when none was lost. */
+  readonly oldestLostAtMs: number;
 }
 
 export interface Recorder {
@@ -118,5 +120,6 @@ async function compare(
   const lost = times.flatMap((acknowledged, by) => acknowledged.filter((_, number) => there[by]?.has(number) !== true));
   const acknowledged = times.reduce((sum, each) => sum + each.length, 0);
   const oldest = Math.min(killedAtMs, ...lost);
-  return { acknowledged, lost: lost.length, seconds: (killedAtMs - oldest) / 1000 };
+  const seconds = (killedAtMs - oldest) / 1000;
+  return { acknowledged, lost: lost.length, seconds, oldestLostAtMs: performance.timeOrigin + oldest };
 }
