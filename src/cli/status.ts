@@ -7,7 +7,7 @@ export function defineStatus(program: Command): void {
     description:
       'For each system: whether the newest usable backup of each plan is within its rpo, what runs, and what waits for a\n' +
       'person. Backups are read from the stores, so that it also answers without the engine. Exit 1 when a plan is stale\n' +
-      'or missing or somebody is waited for.',
+      'or missing, a write-ahead log is not received or behind, or somebody is waited for.',
     examples: ['status', 'status m2m-connector --json'],
   }).action((system: string | undefined, options: CommonOptions) => perform(options, (shell) => status(shell, system)));
 }

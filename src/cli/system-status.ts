@@ -7,6 +7,7 @@ import { freshness, type BackupFact, type Freshness } from '../policy/freshness.
 import type { System } from '../system/types.ts';
 import { newestProof, readCatalogues, type KnownBackup } from './catalogues.ts';
 import { tell, type ToldError } from './errors.ts';
+import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
 import type { EngineState, RunningOperation } from './running.ts';
 import type { ExitCode } from './shell.ts';
 
@@ -14,6 +15,8 @@ export interface SystemStatus {
   readonly system: string;
   readonly plans: readonly (Freshness & { readonly plan: string; readonly backups: number })[];
   readonly operations: readonly RunningOperation[];
+  /** The write-ahead logs that are received. */
+  readonly logs: readonly (LogStatus & { readonly behind: boolean })[];
   /** Stores that could not be read; undefined knowledge, not bad news. */
   readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
 }
@@ -39,7 +42,8 @@ export async function systemStatus(system: System, engine: EngineState, nowMs: n
     const own = known.backups.filter(({ entry }) => entry.body.plan === plan.name);
     return { plan: plan.name, backups: own.length, ...freshness(own.map(factOf), plan, nowMs) };
   });
-  return { system: system.name, plans, operations, unread: known.unread };
+  const logs = (await logStatuses(system, engine, nowMs)).map((log) => ({ ...log, behind: isBehind(log, system) }));
+  return { system: system.name, plans, operations, logs, unread: known.unread };
 }
 
 /** Not being able to read a store outweighs what the others say. A plan that never ran and has no rpo is no fault. */
@@ -47,7 +51,8 @@ export function exitOf(statuses: readonly SystemStatus[]): ExitCode {
   if (statuses.some(({ unread }) => unread.length > 0)) return 2;
   const promised = statuses.flatMap(({ plans }) => plans).filter(({ limitSeconds }) => limitSeconds !== undefined);
   const waits = statuses.some(({ operations }) => operations.some(({ waitingFor }) => isForPeople(waitingFor)));
-  return waits || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
+  const behind = statuses.some(({ logs }) => logs.some((log) => log.behind));
+  return waits || behind || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
 }
 
 function isForPeople(waitingFor: string | undefined): boolean {
@@ -69,6 +74,7 @@ export function systemText(status: SystemStatus, colours: Colours): string {
   const lines = [
     colours.bold(status.system),
     table(['plan', 'state', 'newest', 'rpo', 'backups', ''], rows, colours),
+    ...status.logs.map((log) => logText(log, colours)),
     ...status.operations.map((operation) => operationText(status.system, operation, colours, nowMs)),
     ...status.unread.map(({ store, error }) => `${colours.red('unread')} store ${store}: ${error.message}`),
   ];

@@ -67,6 +67,10 @@ function eventText(event: UpEvent): string | undefined {
       return `ended    ${event.ended} processes that a killed \`up\` had left`;
     case 'given-back':
       return `retried  ${event.attempts.length} steps of workers that had died`;
+    case 'receiver':
+      return event.error === undefined
+        ? `${event.started ? 'started' : 'goes on'}  ${event.workflowId}: a write-ahead log is received`
+        : `no log   ${event.workflowId}: ${event.error}`;
     case 'ready':
       return `ready    host ${event.hosts.join(', ')}; Ctrl-C stops`;
     case 'child':

@@ -12,6 +12,7 @@ import { freePort, preferPort, requirePort } from './ports.ts';
 import { identityOf, pidOf } from './process.ts';
 import { failAttemptsOfDead } from './recover.ts';
 import type { FailedAttempt } from './recover.ts';
+import { ensureReceivers, type ReceiverStart } from './receivers.ts';
 import { raiseRetention, registerSearchAttributes } from './register.ts';
 import { serverSpec, waitUntilServing } from './server.ts';
 import {
@@ -53,6 +54,7 @@ export type UpEvent =
   | { readonly kind: 'registered'; readonly searchAttributes: readonly string[] }
   | { readonly kind: 'orphans'; readonly ended: number }
   | { readonly kind: 'given-back'; readonly attempts: readonly FailedAttempt[]; readonly error?: string }
+  | ({ readonly kind: 'receiver' } & ReceiverStart)
   | { readonly kind: 'ready'; readonly hosts: readonly string[] };
 
 export interface RunningEngine {
@@ -197,6 +199,8 @@ async function startWorkers(household: Household, engine: Engine, options: UpOpt
       waitUntilPolling(engine.connection, engine.target.namespace, place, child, options.signal),
     ),
   );
+  for (const start of await ensureReceivers(engine.client, options.hosts))
+    household.tell({ kind: 'receiver', ...start });
   household.tell({ kind: 'ready', hosts: options.hosts });
 }
 

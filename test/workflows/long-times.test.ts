@@ -5,6 +5,7 @@ import proto from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { cacheDirectory } from '../../src/system/cache.ts';
 import { SEARCH_ATTRIBUTES, type BackupResult, type RestoreResult } from '../../src/workflows/contract.ts';
+import type { WalTurn, WalTurnInput } from '../../src/activities/types.ts';
 import { failureOf, Play } from './play.ts';
 import { quietRuntime, uniqueName } from './stage.ts';
 import { failWith } from './world.ts';
@@ -68,6 +69,29 @@ describe('over days', () => {
       expect(failure.type).toBe('StoreUnreachable');
       expect(failure.message).toContain('no route');
       expect(world.count('beginCapture')).toBe(55);
+    });
+  });
+
+  test('a log is received for weeks: histories begin anew with what was known, and a failure is tried again [G2]', async () => {
+    const seen: (string | undefined)[] = [];
+    let enough = (): void => undefined;
+    const turn = (call: number, { mark }: WalTurnInput): WalTurn => {
+      seen.push(mark);
+      if (call === 1) return { kind: 'mark', mark: '7400/whole' };
+      if (call === 10) failWith('WalConflict', 'two servers');
+      // More turns than one history holds; time passes only while the end is awaited.
+      if (call === 310) enough();
+      return { kind: 'over' };
+    };
+    await play.inWorld({ turn }, async (world) => {
+      const before = await env.currentTimeMs();
+      const handle = await play.start('receiveWal', { system: uniqueName('sys'), component: 'ledger' });
+      const first = (await handle.describe()).runId;
+      enough = () => void (world.walFacts = undefined);
+      await handle.result();
+      expect((await env.client.workflow.getHandle(handle.workflowId).describe()).runId).not.toBe(first);
+      expect(new Set(seen.slice(1))).toEqual(new Set(['7400/whole']));
+      expect((await env.currentTimeMs()) - before).toBeGreaterThanOrEqual(300_000);
     });
   });
 });

@@ -1,0 +1,162 @@
+/** How far the write-ahead logs of a system are stored: from the store alone, and from who receives them when it answers. */
+import { connectEngine, type Engine } from '../engine/connect.ts';
+import type { Colours } from '../observe/colours.ts';
+import { formatBytes, formatSeconds } from '../observe/format.ts';
+import { formatLsn } from '../policy/lsn.ts';
+import { openStore } from '../stores/index.ts';
+import { resolveSecret } from '../system/secrets.ts';
+import type { PostgresBaseComponent, System } from '../system/types.ts';
+import { readHead } from '../vault/head.ts';
+import { explainGaps, rangeText, readWalEnd, readWalInventory } from '../vault/index.ts';
+import { readTrustRoots } from '../vault/trust.ts';
+import { QUERIES, workflowIds, type ActivityProgress, type Progress, type WalProgress } from '../workflows/contract.ts';
+import { tell, type ToldError } from './errors.ts';
+import type { EngineState } from './running.ts';
+
+export interface LogStatus {
+  readonly component: string;
+  readonly store: string;
+  /** Undefined while the engine can't be asked. */
+  readonly received?: boolean;
+  /** What somebody has to look at, or who paused it. */
+  readonly waitingFor?: string;
+  readonly storedLsn?: string;
+  readonly timeline?: number;
+  /** What was acknowledged before is stored: from the newest object, or newer from who receives the log. */
+  readonly recoveryPointAt?: string;
+  readonly recoveryPointAgeSeconds?: number;
+  readonly heldBackBytes?: number;
+  readonly trouble?: string;
+  readonly gaps: readonly string[];
+  readonly unread?: ToldError;
+}
+
+/** A recovery point older than this many rounds is behind. */
+const ROUNDS_BEHIND = 12;
+const LEAST_BEHIND_SECONDS = 60;
+
+export async function logStatuses(system: System, engine: EngineState, nowMs: number): Promise<LogStatus[]> {
+  const logged = system.components.filter(isLogged);
+  return Promise.all(logged.map((component) => logStatus(system, component, engine, nowMs)));
+}
+
+/** True when somebody should look: it is not received, it is behind, or it waits for a person. */
+export function isBehind(status: LogStatus, system: System): boolean {
+  const component = system.components.filter(isLogged).find(({ name }) => name === status.component);
+  // An idle server fills no segment, so that the age of an archive says nothing.
+  const rounds = component?.wal.mode === 'archive' ? Infinity : component?.wal.everySeconds;
+  const limit = Math.max(LEAST_BEHIND_SECONDS, (rounds ?? 0) * ROUNDS_BEHIND);
+  const age = status.recoveryPointAgeSeconds ?? Infinity;
+  return status.received === false || (status.waitingFor?.startsWith('operator') ?? false) || age > limit;
+}
+
+export function logText(status: LogStatus, colours: Colours): string {
+  const { component, received, waitingFor, storedLsn, timeline, recoveryPointAgeSeconds: age, trouble } = status;
+  const state =
+    received === undefined ? colours.dim('?') : received ? colours.green('received') : colours.red('not received');
+  const parts = [
+    storedLsn === undefined ? 'nothing stored yet' : `stored up to ${storedLsn} of timeline ${timeline ?? '?'}`,
+    age === undefined ? '' : `recovery point ${formatSeconds(age)} ago`,
+    status.heldBackBytes === undefined ? '' : `${formatBytes(status.heldBackBytes)} held back`,
+  ].filter((part) => part !== '');
+  const problems = [
+    ...(waitingFor === undefined ? [] : [waitingFor]),
+    ...(trouble === undefined ? [] : [trouble]),
+    ...(status.unread === undefined ? [] : [`store ${status.store}: ${status.unread.message}`]),
+  ];
+  return [
+    `log    ${component}: ${state}, ${parts.join(', ')}`,
+    ...problems.map((problem) => `       ${colours.yellow(problem)}`),
+    ...status.gaps.map((gap) => `       ${colours.red('gap')} ${gap}`),
+  ].join('\n');
+}
+
+type Logged = PostgresBaseComponent & { readonly wal: NonNullable<PostgresBaseComponent['wal']> };
+
+function isLogged(component: System['components'][number]): component is Logged {
+  return component.kind === 'postgres' && component.method === 'base' && component.wal !== undefined;
+}
+
+async function logStatus(system: System, component: Logged, engine: EngineState, nowMs: number): Promise<LogStatus> {
+  const { name, wal } = component;
+  const stored = await storedLog(system, component).catch((error: unknown): Stored => ({
+    gaps: [],
+    unread: tell(error),
+  }));
+  const live = engine.running ? await liveLog(workflowIds.receiveWal(system.name, name)) : {};
+  const point = [stored.recoveryPointAt, live.recoveryPointAt]
+    .filter((one) => one !== undefined)
+    .toSorted()
+    .at(-1);
+  return {
+    component: name,
+    store: wal.store,
+    ...stored,
+    ...live,
+    ...(point === undefined
+      ? {}
+      : {
+          recoveryPointAt: point,
+          recoveryPointAgeSeconds: Math.max(0, Math.round((nowMs - Date.parse(point)) / 1000)),
+        }),
+  };
+}
+
+type Stored = Pick<LogStatus, 'storedLsn' | 'timeline' | 'recoveryPointAt' | 'gaps' | 'unread'>;
+
+async function storedLog(system: System, { name, wal }: Logged): Promise<Stored> {
+  const config = system.stores.find((one) => one.name === wal.store);
+  if (config === undefined) return { gaps: [] };
+  const store = await openStore(config, resolveSecret);
+  try {
+    const { vaultId } = await readHead(store, system.name);
+    const trust = { vaultId, roots: await readTrustRoots(store, vaultId, system.keys.rootFingerprint) };
+    const cluster = (await readWalInventory(store, name)).at(-1);
+    const last = cluster?.intervals.at(-1);
+    if (cluster === undefined || last === undefined) return { gaps: [] };
+    const { systemIdentifier, gaps } = cluster;
+    const explained = await explainGaps(store, trust, { component: name, systemIdentifier }, gaps);
+    const { coversUntil, receivedAt } = await readWalEnd(store, trust, last);
+    return {
+      storedLsn: formatLsn(last.to),
+      timeline: last.timeline,
+      recoveryPointAt: coversUntil ?? receivedAt,
+      gaps: explained.map((gap) => `${rangeText(gap)}${gap.why === undefined ? '' : `: ${gap.why}`}`),
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+type Live = Partial<Pick<LogStatus, 'received' | 'waitingFor' | 'heldBackBytes' | 'trouble' | 'recoveryPointAt'>>;
+
+async function liveLog(workflowId: string): Promise<Live> {
+  try {
+    await using engine = await connectEngine();
+    return await askReceiver(engine, workflowId);
+  } catch (error) {
+    return error instanceof Error && error.name === 'WorkflowNotFoundError' ? { received: false } : {};
+  }
+}
+
+async function askReceiver(engine: Engine, workflowId: string): Promise<Live> {
+  const handle = engine.client.workflow.getHandle(workflowId);
+  const { raw, status } = await handle.describe();
+  if (status.name !== 'RUNNING') return { received: false };
+  const { defaultPayloadConverter } = await import('@temporalio/common');
+  const payload = raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0];
+  const wal: WalProgress =
+    payload === undefined ? {} : (defaultPayloadConverter.fromPayload<ActivityProgress>(payload).wal ?? {});
+  const waitingFor = await engine.client
+    .withDeadline(Date.now() + 3000, async () => (await handle.query<Progress>(QUERIES.progress)).waitingFor)
+    // Without a worker that answers, the heartbeat alone tells.
+    .catch(() => undefined);
+  const { heldBackBytes, trouble, recoveryPointAt } = wal;
+  return {
+    received: true,
+    ...(waitingFor === undefined ? {} : { waitingFor }),
+    ...(heldBackBytes === undefined ? {} : { heldBackBytes }),
+    ...(trouble === undefined ? {} : { trouble }),
+    ...(recoveryPointAt === undefined ? {} : { recoveryPointAt }),
+  };
+}
