@@ -42,8 +42,8 @@ beforeAll(async () => {
   // No more is kept for anybody than what a slot asks for.
   const settings = { wal_keep_size: 0, min_wal_size: '2MB', max_wal_size: '4MB', checkpoint_timeout: '1h' };
   server = await startPostgres({ walSegmentMiB: 1, settings });
-  standby = await server.standby();
-  archived = await startPostgres({ walSegmentMiB: 1 });
+  archived = await startPostgres({ walSegmentMiB: 1, settings: { wal_keep_size: '256MB' } });
+  standby = await archived.standby();
   site = await makeSite((data) => {
     archive = data('archive');
     return [
@@ -242,7 +242,7 @@ describe('[T1] [G2] [W6] a log that is streamed', () => {
 describe('[T1] [G2] a standby', () => {
   test('its log is received from it; promoted, the new timeline and its history follow', async () => {
     await receiving('standby');
-    const lsn = await write(3_000);
+    const lsn = await write(3_000, archived);
     const before = await stored(lsn, { name: 'standby' });
     expect(before.gaps).toEqual([]);
     await standby.sql('SELECT pg_promote()');
