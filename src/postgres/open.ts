@@ -18,6 +18,7 @@ export interface OpenOptions {
   readonly resolveSecret?: (ref: SecretRef) => Promise<string>;
 }
 
+const GOODBYE_MS = 5000;
 const TEXT_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Of a shell, for a program that a signal ended. */
 const SIGNAL_BASE = 128;
@@ -71,7 +72,7 @@ class Access implements PostgresAccess {
     const client = await this.connect(options);
     try {
       const result = await use(client);
-      await client.end();
+      await leave(client);
       return result;
     } catch (error) {
       destroy(client);
@@ -207,6 +208,18 @@ class Access implements PostgresAccess {
     // Looked at when the output was read; a rejection before that is no crash.
     done.catch(() => undefined);
     return done;
+  }
+}
+
+/** A server that doesn't answer the goodbye can't hold up what is done already. */
+async function leave(client: Client): Promise<void> {
+  const impatient = setTimeout(() => {
+    destroy(client);
+  }, GOODBYE_MS);
+  try {
+    await client.end();
+  } finally {
+    clearTimeout(impatient);
   }
 }
 
