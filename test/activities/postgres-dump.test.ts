@@ -132,15 +132,15 @@ describe('a database of the host', () => {
   });
 
   test('[W2] only verified: checked, and neither the server nor the disk has anything of it', async () => {
-    const before = await databases();
+    const state = join(site.directory, 'home/state', site.system);
+    const seen = async () => ({ databases: await databases(), records: await readdir(join(state, 'restores')) });
+    const before = await seen();
     const result = await site.run<RestoreResult>('restore', { plan: 'shop', mode: 'verify' });
     expect(result).toMatchObject({ outcome: 'verified' });
     expect(result.checks.find(({ name }) => name === 'shop: rows')).toMatchObject({ ok: true });
-    expect(await databases()).toEqual(before);
-    const state = join(site.directory, 'home/state', site.system);
+    expect(result.checks.find(({ name }) => name === 'otherwise than captured')).toBeUndefined();
+    expect(await seen()).toEqual(before);
     expect(await readdir(join(state, 'scratch-servers'))).toEqual([]);
-    const left = await readdir(join(state, 'restores'));
-    expect(left.filter((name) => name.includes(result.plan.digest))).toEqual([]);
   });
 
   test('the worker is killed between shutting the database and renaming it: the next one finishes the swap', async () => {
@@ -235,6 +235,8 @@ test('no password is in anything that was written', async () => {
   const files = await readdir(site.directory, { recursive: true, withFileTypes: true });
   const texts = files.filter((file) => file.isFile() && /\.(json|log|txt|yaml)$/.test(file.name));
   for (const file of texts) {
-    expect(await readFile(join(file.parentPath, file.name), 'utf8')).not.toContain(CONTAINER_PASSWORD);
+    // The workers still run: what they have removed meanwhile holds nothing.
+    const text = await readFile(join(file.parentPath, file.name), 'utf8').catch(() => '');
+    expect(text).not.toContain(CONTAINER_PASSWORD);
   }
 });
