@@ -176,16 +176,17 @@ describe('a server with databases of all kinds', () => {
   });
 
   it('what restores made beside databases or kept of them is left out of all databases, and told', async () => {
-    for (const name of ['app__before_0a1b2c3d', 'app__holdfast_0a1b2c3d']) await server.sql(`CREATE DATABASE ${name}`);
+    const made = ['app__before_0a1b2c3d', 'app__holdfast_0a1b2c3d', 'app__make_0a1b2c3d4e5f', 'app__rows_0a1b2c3d4e5f'];
+    for (const name of made) await server.sql(`CREATE DATABASE ${name}`);
     await server.sql(`UPDATE pg_database SET datcollversion = '1.0' WHERE datname = 'app'`);
     const { dump, warnings } = await capture(component({ tableChecksums: false }));
     expect(dump.databases.map(({ name }) => name)).toEqual(taken.dump.databases.map(({ name }) => name));
     expect(dump.databases[0]?.tables.at(-1)).toEqual({ schema: 'public', name: 'users' });
     expect(warnings).toEqual([
       expect.stringMatching(/^app was made with version 1\.0 of its collation, and the server has/) as string,
-      'database: databases of restores are not captured: app__before_0a1b2c3d, app__holdfast_0a1b2c3d',
+      `database: databases of restores are not captured: ${made.join(', ')}`,
     ]);
-    for (const name of ['app__before_0a1b2c3d', 'app__holdfast_0a1b2c3d']) await server.sql(`DROP DATABASE ${name}`);
+    for (const name of made) await server.sql(`DROP DATABASE ${name}`);
   });
 
   it('one of all databases that the role may not enter: none is left out silently', async () => {

@@ -57,7 +57,8 @@ export const postgresDumpKind: ComponentKind<PostgresDumpComponent> = {
       return await withAccess(component, context, async (access) => {
         const found = await access.withClient({ signal: context.signal }, async (client) => {
           const there = await listDatabases(client);
-          const wanted = component.databases.length === 0 ? there : component.databases;
+          const wanted =
+            component.databases.length === 0 ? chooseDatabases(component, there).chosen : component.databases;
           const { rows } = await client.query<{ name: string; size: string }>(
             `SELECT datname AS name, pg_database_size(oid)::text AS size FROM pg_database WHERE datname = ANY ($1)`,
             [wanted],
@@ -96,7 +97,7 @@ async function withAccess<T>(
 }
 
 /** What a restore makes beside a database, and what it keeps of the one it replaced. */
-const OF_RESTORES = /__(?:(?:holdfast|before)_[0-9a-f]{8}|rows_[0-9a-f]{12})$/;
+const OF_RESTORES = /__(?:(?:holdfast|before)_[0-9a-f]{8}|(?:rows|make)_[0-9a-f]{12})$/;
 
 function chooseDatabases(
   component: PostgresDumpComponent,
