@@ -110,6 +110,11 @@ export function toolFailure(tool: string, end: ToolEnd, secret: string | undefin
   });
 }
 
+/** Damage has a status of its own; with every other one pg_amcheck could not look, which says nothing about the data. */
+export function isDamageFound(failure: HoldfastError): boolean {
+  return failure.details['tool'] === 'pg_amcheck' && failure.details['exitCode'] === 2;
+}
+
 /** The last lines of what a tool wrote, in one line, without the secret. */
 export function lastLines(stderr: string, secret: string | undefined): string {
   const lines = stderr

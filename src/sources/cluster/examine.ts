@@ -1,6 +1,7 @@
 /** What a recovered cluster answers: where recovery ended, its pages and indexes, the system file's own checks. */
 import type { Client } from 'pg';
 import { HoldfastError } from '../../failures.ts';
+import { isDamageFound } from '../../postgres/errors.ts';
 import { openPostgres } from '../../postgres/open.ts';
 import type { PrivateServer } from '../../postgres/private-server.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
@@ -167,8 +168,9 @@ async function amcheck(access: PostgresAccess, database: string, signal: AbortSi
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof HoldfastError)) throw error;
+    if (isDamageFound(error)) return { name, ok: false, detail: error.message };
     if (error.code === 'PostgresVersion') return { name, ok: true, detail: `not checked: ${error.message}` };
-    return { name, ok: false, detail: error.message };
+    throw error;
   } finally {
     if (had === 'made')
       await access.withClient({ database, signal }, (client) => client.query('DROP EXTENSION amcheck'));

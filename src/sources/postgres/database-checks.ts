@@ -1,6 +1,7 @@
 /** A restored database put beside what was captured: tables, rows, large objects, indexes, the system file's own checks. */
 import type { Client } from 'pg';
 import { HoldfastError } from '../../failures.ts';
+import { isDamageFound } from '../../postgres/errors.ts';
 import { quotedTable, tableText } from '../../postgres/table-names.ts';
 import { isWritable, listTables, measureTable } from '../../postgres/tables.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
@@ -99,11 +100,11 @@ async function amcheck(access: PostgresAccess, { database, signal }: CheckOption
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof HoldfastError)) throw error;
+    if (isDamageFound(error)) return { name, ok: false, detail: error.message };
     if (error.code === 'PostgresVersion' || error.code === 'PostgresDenied') {
       return { name, ok: true, detail: `not checked: ${error.message}` };
     }
-    if (error.code !== 'PostgresToolFailed') throw error;
-    return { name, ok: false, detail: error.message };
+    throw error;
   } finally {
     if (prepared === 'made') {
       await access.withClient({ database, signal }, (client) => client.query('DROP EXTENSION amcheck'));
