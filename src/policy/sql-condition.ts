@@ -46,7 +46,8 @@ export function conditionsOf(
   const found = parts(where, dialect);
   const named = found.map((part) => ({ part, prefix: prefixOf(part, tables) }));
   const [first] = named;
-  if (named.length === 1 && first?.prefix === undefined) return tables.map(() => where.trim());
+  // Without the semicolon that a person may have typed at its end.
+  if (named.length === 1 && first?.prefix === undefined) return tables.map(() => first?.part.trim());
   const stray = named.find(({ prefix }) => prefix === undefined);
   if (stray !== undefined) {
     throw new HoldfastError('BadInput', 'the condition holds a semicolon: it must be a single expression', {

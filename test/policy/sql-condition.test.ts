@@ -41,6 +41,10 @@ describe('a condition that an operator typed', () => {
     expect(() => conditionsOf(['t'], '[odd) (name] = 1', 'postgres')).toThrow();
   });
 
+  test('a semicolon at its end, as people type it: left off', () => {
+    expect(conditionsOf(['t'], 'id = 7 ; ', 'postgres')).toEqual(['id = 7']);
+  });
+
   test('whatever it is: outside quotes it never closes more than it opened', () => {
     const piece = fc.constantFrom('(', ')', "'", '"', 'x', ' ', ';', '[', ']', '--', '$', 'E', '`', ':', 't');
     fc.assert(
