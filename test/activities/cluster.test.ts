@@ -127,7 +127,7 @@ describe('a database cluster', () => {
     expect(result).toMatchObject({ outcome: 'restored' });
     expect(result.checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(result.checks.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['started', 'recovery', 'table commits', 'ids are dense']),
+      expect.arrayContaining(['started', 'recovery', 'table public.commits', 'ids are dense']),
     );
     expect(result.aside).toHaveLength(1);
     expect(await rows()).toBe(2);

@@ -63,7 +63,7 @@ describe('a cluster in a container', () => {
     const beside = await restore({ elsewhere: place }, 'elsewhere');
     const report = await postgresBaseKind.checkBeside(component, beside, context);
     expect(report.checks.filter(({ ok }) => !ok)).toEqual([]);
-    expect(report.checks.find(({ name }) => name === 'table t')?.detail).toContain('1000 rows');
+    expect(report.checks.find(({ name }) => name === 'table public.t')?.detail).toContain('1000 rows');
     await postgresBaseKind.commit(component, beside, { keep: true }, context);
     expect(existsSync(join(place, 'PG_VERSION'))).toBe(true);
 

@@ -1,13 +1,13 @@
 /** What a recovered cluster answers: where recovery ended, its pages and indexes, the system file's own checks. */
 import type { Client } from 'pg';
-import { HoldfastError } from '../../failures.ts';
-import { isDamageFound } from '../../postgres/errors.ts';
 import { openPostgres } from '../../postgres/open.ts';
 import type { PrivateServer } from '../../postgres/private-server.ts';
+import { parseTableName } from '../../postgres/table-names.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { CheckReport, KindContext } from '../kinds/component.ts';
 import type { ClusterFacts } from './facts.ts';
+import { amcheck, checkAssertion, checkRequired } from '../postgres/database-checks.ts';
 import { lastTransactionTime, parseRecoveryEnd } from './recovery.ts';
 
 type Check = CheckReport['checks'][number];
@@ -37,7 +37,8 @@ export async function examineCluster(
     if (facts.versionNumber >= 150_000) checks.push(await access.withClient({ signal }, collations));
     for (const database of databases) {
       context.report({ phase: `check database ${database}` });
-      checks.push(await amcheck(access, database, signal));
+      const pages = await amcheck(access, { database, signal });
+      checks.push({ ...pages, name: `${database}: ${pages.name}` });
     }
     return [...checks, ...(await ownChecks(access, component, databases, signal))];
   } finally {
@@ -156,102 +157,20 @@ async function collations(client: Client): Promise<Check> {
   return { name: 'collations', ok: true, detail: rows.length === 0 ? 'the same versions' : `${differ}: ${advice}` };
 }
 
-/** Heap and B-tree pages of one database. Where amcheck can't be had, the answer says so. */
-async function amcheck(access: PostgresAccess, database: string, signal: AbortSignal): Promise<Check> {
-  const name = `${database}: heap and B-trees`;
-  const had = await access.withClient({ database, signal }, (client) => extension(client));
-  if (had !== 'had' && had !== 'made') return { name, ok: true, detail: `not checked: ${had}` };
-  try {
-    const text = database.replaceAll(/['\\]/g, (character) => `\\${character}`);
-    const said = await access.text('pg_amcheck', ['--heapallindexed', `dbname='${text}'`], { signal, database });
-    return { name, ok: true, detail: said.trim() === '' ? 'pg_amcheck found nothing' : said.trim().slice(0, 300) };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof HoldfastError)) throw error;
-    if (isDamageFound(error)) return { name, ok: false, detail: error.message };
-    if (error.code === 'PostgresVersion') return { name, ok: true, detail: `not checked: ${error.message}` };
-    throw error;
-  } finally {
-    if (had === 'made')
-      await access.withClient({ database, signal }, (client) => client.query('DROP EXTENSION amcheck'));
-  }
-}
-
-/** `had`, `made`, or why there is none. */
-async function extension(client: Client): Promise<string> {
-  const { rows } = await client.query("SELECT FROM pg_extension WHERE extname = 'amcheck'");
-  if (rows.length > 0) return 'had';
-  return client.query('CREATE EXTENSION amcheck SCHEMA pg_catalog').then(
-    () => 'made',
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
-  );
-}
-
 async function ownChecks(
   access: PostgresAccess,
   { checks, server }: PostgresBaseComponent,
   databases: readonly string[],
   signal: AbortSignal,
 ): Promise<Check[]> {
-  const least = new Map<string, number>(checks.requiredTables.map((table) => [table, 0]));
-  for (const [table, rows] of Object.entries(checks.minimumRows)) least.set(table, rows);
-  const found: Check[] = [];
-  for (const [table, rows] of least) found.push(await required(access, table, rows, databases, signal));
-  const only = databases.filter((name) => name !== server.maintenanceDatabase);
-  const usual = only.length === 1 ? only[0] : server.maintenanceDatabase;
+  const names = [...new Set([...checks.requiredTables, ...Object.keys(checks.minimumRows)])];
+  const requiredTables = names.map((name) => ({ ...parseTableName(name), rows: checks.minimumRows[name] ?? 0 }));
+  const own = { requiredTables, databases: databases.map((database) => ({ name: database, database })) };
+  const found = await checkRequired(access, own, signal);
+  const others = databases.filter((name) => name !== server.maintenanceDatabase);
+  const usual = (others.length === 1 ? others[0] : undefined) ?? server.maintenanceDatabase;
   for (const { name, sql, database = usual } of checks.assertions) {
-    found.push(await assertion(access, { name, sql }, database ?? server.maintenanceDatabase, signal));
+    found.push(await checkAssertion(access, { name, sql }, { database, searchPath: undefined }, signal));
   }
   return found;
-}
-
-/** In whichever of the databases it is. */
-async function required(
-  access: PostgresAccess,
-  table: string,
-  least: number,
-  databases: readonly string[],
-  signal: AbortSignal,
-): Promise<Check> {
-  const [schema, name] = table.includes('.') ? table.split('.', 2) : ['public', table];
-  let most = -1;
-  for (const database of databases) {
-    await access.withClient({ database, signal }, async (client) => {
-      const place = await client.query<{ quoted: string }>(
-        `SELECT format('%I.%I', n.nspname, c.relname) AS quoted FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-          WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'm', 'f', 'v')`,
-        [schema, name],
-      );
-      const [row] = place.rows;
-      if (row === undefined) return;
-      const { rows } = await client.query<{ count: string }>(`SELECT count(*)::text AS count FROM ${row.quoted}`);
-      most = Math.max(most, Number(rows[0]?.count));
-    });
-  }
-  const detail = most < 0 ? 'is in none of the databases' : `${most} rows, at least ${least} wanted`;
-  return { name: `table ${table}`, ok: most >= least, detail };
-}
-
-async function assertion(
-  access: PostgresAccess,
-  { name, sql }: { readonly name: string; readonly sql: string },
-  database: string,
-  signal: AbortSignal,
-): Promise<Check> {
-  return access.withClient({ database, signal }, async (client) => {
-    await client.query('BEGIN READ ONLY');
-    // People write names without a schema.
-    await client.query("SET LOCAL search_path = '$user', public");
-    try {
-      const { rows } = await client.query<unknown[]>({ text: sql, rowMode: 'array' });
-      const ok = rows.length === 1 && rows[0]?.length === 1 && rows[0][0] === true;
-      // Never the data itself.
-      return { name, ok, detail: ok ? 'true' : `did not answer true (${rows.length} rows)` };
-    } catch (error) {
-      signal.throwIfAborted();
-      return { name, ok: false, detail: error instanceof Error ? error.message : String(error) };
-    } finally {
-      await client.query('ROLLBACK');
-    }
-  });
 }

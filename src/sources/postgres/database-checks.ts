@@ -89,7 +89,10 @@ function verdict(name: string, bad: readonly string[], good: string, words: stri
  * Every row and every page of an index, by an extension that the database has for the time. Where it can't be had, the
  * answer says so and is no failure: the other checks have read every row.
  */
-async function amcheck(access: PostgresAccess, { database, signal }: CheckOptions): Promise<Check> {
+export async function amcheck(
+  access: PostgresAccess,
+  { database, signal }: Pick<CheckOptions, 'database' | 'signal'>,
+): Promise<Check> {
   const name = 'heap and B-trees';
   const prepared = await withAmcheck(access, database, signal);
   if (prepared !== 'had' && prepared !== 'made') return { name, ok: true, detail: `not checked: ${prepared}` };
