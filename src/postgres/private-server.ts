@@ -85,7 +85,17 @@ export async function startPrivateServer(given: PrivateServerOptions): Promise<P
   }
   const account = await accountOf(dataDirectory);
   await stopLeftOver(dataDirectory);
-  const socketDirectory = await configure(account);
+  // Short, since the path of a socket has room for 107 bytes.
+  const socketDirectory = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
+  // From the first moment there is something to remove.
+  const heir = appointHeir(dataDirectory, socketDirectory);
+  try {
+    await configure(socketDirectory, account);
+  } catch (error) {
+    heir.kill('SIGKILL');
+    await rm(socketDirectory, { recursive: true, force: true });
+    throw error;
+  }
   const child = spawn(program, argumentsOf(options, socketDirectory), {
     ...account,
     cwd: '/',
@@ -94,7 +104,7 @@ export async function startPrivateServer(given: PrivateServerOptions): Promise<P
     env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', TZ: 'UTC' },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const running = new Running(child, dataDirectory, socketDirectory);
+  const running = new Running(child, dataDirectory, socketDirectory, heir);
   try {
     await running.ready(options);
     return running;
@@ -145,9 +155,7 @@ async function accountOf(dataDirectory: string): Promise<Account> {
   );
 }
 
-async function configure(account: Account): Promise<string> {
-  // Short, since the path of a socket has room for 107 bytes.
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
+async function configure(directory: string, account: Account): Promise<void> {
   const files: Readonly<Record<string, string>> = {
     'postgresql.conf': '# Everything is on the command line.\n',
     'pg_hba.conf': 'local all all trust\nlocal replication all trust\n',
@@ -160,7 +168,6 @@ async function configure(account: Account): Promise<string> {
   }
   await chmod(directory, 0o700);
   await give(directory, account);
-  return directory;
 }
 
 async function give(path: string, { uid, gid }: Account): Promise<void> {
@@ -190,11 +197,11 @@ class Running implements PrivateServer {
   private text = '';
   private spawnProblem: Error | undefined;
 
-  constructor(child: ChildProcess, dataDirectory: string, socketDirectory: string) {
+  constructor(child: ChildProcess, dataDirectory: string, socketDirectory: string, heir: ChildProcess) {
     this.child = child;
     this.dataDirectory = dataDirectory;
     this.socketDirectory = socketDirectory;
-    this.heir = appointHeir(dataDirectory, socketDirectory);
+    this.heir = heir;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.text = (this.text + text).slice(-LOG_CHARACTERS);
     });
