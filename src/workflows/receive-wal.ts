@@ -93,7 +93,8 @@ class Receiving {
       const facts = await this.look();
       if (facts === 'none') {
         this.story.finish();
-        return { outcome: 'stopped', why: `the system file asks for no log of ${this.component}` };
+        const why = `the system file asks for no log of ${this.component}; a slot made for it is still on the server`;
+        return { outcome: 'stopped', why };
       }
       const turn = facts === undefined ? undefined : await this.turn(facts);
       if (turn !== undefined) this.heed(turn, facts);

@@ -17,6 +17,7 @@ import { makeSite, type Site } from './site.ts';
 
 const EVERY = '1s';
 const SLOT = 'holdfast_main';
+const SLOT_IN_USE = `SELECT count(*)::int FROM pg_replication_slots WHERE slot_name = '${SLOT}' AND active`;
 
 let server: PostgresServer;
 let archived: PostgresServer;
@@ -106,10 +107,9 @@ async function write(rows: number, on = server): Promise<string> {
   return String(await on.value('SELECT pg_current_wal_flush_lsn()'));
 }
 
-async function slotIs(free: boolean, slot = SLOT): Promise<void> {
-  const query = `SELECT count(*)::int FROM pg_replication_slots WHERE slot_name = '${slot}' AND active`;
+async function slotIs(free: boolean): Promise<void> {
   await eventually(`the slot is ${free ? 'free' : 'in use'}`, async () => {
-    return (await server.value(query)) === (free ? 0 : 1) || undefined;
+    return (await server.value(SLOT_IN_USE)) === (free ? 0 : 1) || undefined;
   });
 }
 
@@ -171,9 +171,9 @@ describe('[T1] [G2] [W6] a log that is streamed', () => {
     await writing;
     await site.startWorker('host');
     // As `up` does for the workers it has started; without it the heartbeat time-out gives the turn back.
-    await eventually('the turn of the dead is given back', async () => {
-      const given = await failAttemptsOfDead(site.env.client, host?.pid ?? 0);
-      return given.length > 0 || undefined;
+    await eventually('the next worker receives', async () => {
+      await failAttemptsOfDead(site.env.client, host?.pid ?? 0);
+      return (await server.value(SLOT_IN_USE)) === 1 || undefined;
     });
     await stored(await write(100));
     await server.kill();

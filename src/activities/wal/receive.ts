@@ -153,8 +153,8 @@ class Receiver {
         looking.add(error);
       }
       alarm ??= judgeTrouble(this.troubles.current ?? looking.current, Date.now(), graceMs);
-      // Until it streams again nothing is better than it was.
-      if (alarm === undefined && !this.runs) alarm = input.alarm;
+      // Until it streams again nothing is better than it was; and that a slot was dropped says more than what followed.
+      if (!this.runs && (alarm === undefined || input.alarm?.what === 'bound')) alarm = input.alarm;
       this.report(looking);
       if (!sameAlarm(alarm, input.alarm)) return { kind: 'alarm', ...(alarm === undefined ? {} : { alarm }) };
       await sleep(Math.min(WATCH_EVERY_MS, wal.everySeconds * 1000), undefined, { signal: this.signal });

@@ -22,6 +22,13 @@ const SILENT_MS = 40_000;
 /** What the server had flushed when it was looked at comes within this time, or it is not waited for. */
 const CATCH_UP_MS = 1_000;
 const CATCH_UP_STEP_MS = 10;
+const SETTLE_EVERY_MS = 1_000;
+
+/** What the server had acknowledged before `atMs`, by its clock, lies at or before `lsn`. */
+interface Observed {
+  readonly atMs: number;
+  readonly lsn: bigint;
+}
 
 /** What the outside sees of a stream. */
 export interface StreamSight {
@@ -153,7 +160,8 @@ class Pump {
   private finished = false;
   private durable: bigint;
   private confirmedAtMs = 0;
-  private storedAtMs = Date.now();
+  private tickedAtMs = Date.now();
+  private settledAtMs = Date.now();
 
   constructor(
     options: StreamOptions,
@@ -198,7 +206,7 @@ class Pump {
     try {
       while (!this.finished && !signal.aborted) {
         await this.storeFull();
-        const dueInMs = this.storedAtMs + everySeconds * 1000 - Date.now();
+        const dueInMs = this.tickedAtMs + everySeconds * 1000 - Date.now();
         if (dueInMs <= 0) await this.storeBegun();
         this.keepInTouch();
         await this.nextEvent(Math.min(Math.max(dueInMs, 0), 1_000));
@@ -226,26 +234,28 @@ class Pump {
     }
   }
 
+  /** One sync may cover several blocks: it costs more than they do. */
   private async storeFull(): Promise<void> {
     for (let piece = this.blocks.fullBlock(); piece !== undefined; piece = this.blocks.fullBlock()) {
       this.compare = undefined;
       await this.store(piece, undefined);
       this.stream.resume();
+      if (Date.now() - this.settledAtMs >= SETTLE_EVERY_MS) await this.settle(undefined);
     }
   }
 
   /** What the server had acknowledged by now is waited for and stored, so that the recovery point moves with the clock. */
   private async storeBegun(): Promise<void> {
+    this.tickedAtMs = Date.now();
     await this.compareAgain();
     const covers = await this.observe();
     await this.storeFull();
     const piece = this.blocks.begun();
     if (piece !== undefined) await this.store(piece, covers);
-    else if (covers !== undefined && covers.lsn <= this.durable) this.the.sight.recoveryPointMs = covers.atMs;
-    this.storedAtMs = Date.now();
+    await this.settle(covers);
   }
 
-  private async observe(): Promise<{ atMs: number; lsn: bigint } | undefined> {
+  private async observe(): Promise<Observed | undefined> {
     if (this.isOver()) return undefined;
     const { atMs, lsn, inRecovery } = await this.the.watch.look();
     const until = Date.now() + CATCH_UP_MS;
@@ -256,11 +266,10 @@ class Pump {
     return inRecovery || this.timeline !== this.server.timeline ? undefined : { atMs, lsn };
   }
 
-  private async store(piece: Piece, covers: { atMs: number; lsn: bigint } | undefined): Promise<void> {
+  private async store(piece: Piece, covers: Observed | undefined): Promise<void> {
     const { writer } = this.the;
     const { systemIdentifier, segmentBytes } = this.server;
     const to = piece.from + BigInt(piece.bytes.length);
-    const coversUntilMs = covers !== undefined && covers.lsn <= to ? covers.atMs : undefined;
     await writer.storeRange({
       systemIdentifier,
       timeline: this.timeline,
@@ -268,14 +277,20 @@ class Pump {
       from: piece.from,
       bytes: piece.bytes,
       receivedAtMs: Date.now(),
-      ...(coversUntilMs === undefined ? {} : { coversUntilMs }),
+      ...(covers === undefined || covers.lsn > to ? {} : { coversUntilMs: covers.atMs }),
     });
-    await writer.sync();
     this.blocks.done(piece);
-    this.durable = this.blocks.storedTo;
-    this.the.sight.stored = this.durable;
-    if (coversUntilMs !== undefined) this.the.sight.recoveryPointMs = coversUntilMs;
-    this.storedAtMs = Date.now();
+  }
+
+  /** Makes what is stored durable; only then may the server forget it. */
+  private async settle(covers: Observed | undefined): Promise<void> {
+    const { sight, writer } = this.the;
+    const storedTo = this.blocks.storedTo;
+    await writer.sync();
+    this.settledAtMs = Date.now();
+    this.durable = storedTo;
+    sight.stored = storedTo;
+    if (covers !== undefined && covers.lsn <= storedTo) sight.recoveryPointMs = covers.atMs;
     this.confirm();
   }
 
