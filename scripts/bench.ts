@@ -118,11 +118,17 @@ async function zstdSeconds(scratch: string, ledger: string, runs: number): Promi
   return best;
 }
 
+/** Where things lay on this machine is no part of how the figures can be had again. */
+export function withoutPlaces(args: readonly string[]): string[] {
+  const isPlace = (word: string | undefined) => word === '--json' || word === '--scratch';
+  return args.filter((word, at) => !isPlace(word) && !isPlace(args[at - 1]) && !/^--(json|scratch)=/.test(word));
+}
+
 /** Of the report, whatever part it is of. */
 function circumstances(args: readonly string[]): { command: string; machine: string; date: string } {
   const [load = 0] = loadavg();
   return {
-    command: ['npm run bench --', ...args].join(' ').replace(/ --$/, ''),
+    command: ['npm run bench --', ...withoutPlaces(args)].join(' ').replace(/ --$/, ''),
     machine: `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), ${(totalmem() / 1024 ** 3).toFixed(0)} GiB, Node ${process.version}, load average ${load.toFixed(1)} before the start`,
     date: new Date().toISOString().slice(0, 10),
   };

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
+import { withoutPlaces } from '../../scripts/bench.ts';
 import { serverCpuSeconds } from '../../scripts/bench/postgres/contender.ts';
 import { changeRows, fillServer, fingerprint, startBenchServer } from '../../scripts/bench/postgres/data.ts';
 import { joinReport, postgresMarkdown, postgresTargets, splitReport } from '../../scripts/bench/postgres/report.ts';
@@ -52,6 +53,11 @@ test('the report: its PostgreSQL section is exchanged and the rest stays, either
   expect(joinReport(splitReport(both).before, '## PostgreSQL\n\nnew')).toBe(`${files}\n## PostgreSQL\n\nnew\n`);
   expect(splitReport(files)).toEqual({ before: files, postgres: '' });
   expect(joinReport('', section)).toBe(section);
+});
+
+test('the command in the report: without the places of the machine it ran on', () => {
+  const words = ['--only', 'postgres', '--json', '/x/y.json', '--report', 'docs', '--scratch=/x'];
+  expect(withoutPlaces(words)).toEqual(['--only', 'postgres', '--report', 'docs']);
 });
 
 test('the data: as many rows as the scale says, a hundredth of them changes side by side or anywhere, and shows', async () => {
