@@ -3,6 +3,7 @@ import { connectDocker } from '../docker/connect.ts';
 import type { DockerHost } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
 import type { WalSource } from '../part.ts';
+import { giveBackFreedMemory } from '../sources/freed-memory.ts';
 import type { KindContext } from '../sources/kinds/component.ts';
 import type { HeldLog } from '../policy/reachable.ts';
 import { openStore, type Store } from '../stores/index.ts';
@@ -73,7 +74,12 @@ export function createHostContext(host: string): HostContext {
     stateDirectory,
     withWriter: (system, store, use) => writers.with(system, store, use),
     catalogue,
-    withReader,
+    withReader: async (system, store, use) => {
+      // Reading begins with threads of its own: those that wait for the next capture would stand beside them unused.
+      await writers.endIdle();
+      giveBackFreedMemory();
+      return withReader(system, store, use);
+    },
     withWalWriter,
     withWalSource,
     heldLogs,
@@ -254,6 +260,12 @@ class WriterCache {
 
   async close(): Promise<void> {
     await Promise.all([...this.open].map(([key, cached]) => this.end(key, cached)));
+  }
+
+  /** Those that nobody uses at present. */
+  async endIdle(): Promise<void> {
+    const idle = [...this.open].filter(([, { users }]) => users === 0);
+    await Promise.all(idle.map(([key, cached]) => this.end(key, cached)));
   }
 
   private async rest(key: string, cached: Cached): Promise<void> {
