@@ -66,7 +66,14 @@ async function holder(): Promise<{ pid: number; directory: string; kill: () => P
   return { pid: child.pid ?? 0, directory, kill };
 }
 
-const isGone = (pid: number): boolean => !existsSync(`/proc/${pid}`);
+/** Also one that has ended and that nobody has asked about yet: it may stay a zombie for a while. */
+function isGone(pid: number): boolean {
+  try {
+    return /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return true;
+  }
+}
 
 describe('a scratch server', () => {
   it('is empty, reachable by its socket only, and gone afterwards', async () => {
