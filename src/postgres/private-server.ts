@@ -86,7 +86,7 @@ export async function startPrivateServer(given: PrivateServerOptions): Promise<P
   const account = await accountOf(dataDirectory);
   await stopLeftOver(dataDirectory);
   // Short, since the path of a socket has room for 107 bytes.
-  const socketDirectory = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
+  const socketDirectory = await mkdtemp(socketPrefix());
   // From the first moment there is something to remove.
   const heir = appointHeir(dataDirectory, socketDirectory);
   try {
@@ -320,14 +320,24 @@ export async function postmasterOf(dataDirectory: string): Promise<number | unde
 async function stopLeftOver(dataDirectory: string): Promise<void> {
   const pid = await postmasterOf(dataDirectory);
   if (pid === undefined) return;
-  const mine = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes(join(tmpdir(), 'holdfast-pg-'));
+  const mine = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes(socketPrefix());
   if (!mine) throw new HoldfastError('VolumeInUse', `A server runs on ${dataDirectory} already (process ${pid})`);
+  const [, , , , sockets] = await pidFile(dataDirectory);
   process.kill(pid, 'SIGQUIT');
   for (let waitedMs = 0; waitedMs < ABORT_LIMIT_MS; waitedMs += POLL_MS) {
-    if ((await postmasterOf(dataDirectory)) === undefined) return;
+    if ((await postmasterOf(dataDirectory)) === undefined) return removeSockets(sockets);
     await delay(POLL_MS);
   }
   throw new HoldfastError('VolumeInUse', `A server that was left on ${dataDirectory} (process ${pid}) does not stop`);
+}
+
+function socketPrefix(): string {
+  return join(tmpdir(), 'holdfast-pg-');
+}
+
+/** The socket directory of a server that has ended, as the fifth line of its postmaster.pid names it, when it is ours. */
+export async function removeSockets(directory: string | undefined): Promise<void> {
+  if (directory?.startsWith(socketPrefix()) === true) await rm(directory, { recursive: true, force: true });
 }
 
 async function pidFile(dataDirectory: string): Promise<string[]> {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { HoldfastError } from '../failures.ts';
+import { removeSockets } from './private-server.ts';
 import type { ServerAccount } from './server-account.ts';
 
 const run = promisify(execFile);
@@ -51,8 +52,14 @@ export async function makeCluster(place: Place, args: readonly string[], signal:
 /** Ends the server that runs in this directory, whoever started it. Another process that got its number is left alone. */
 export async function endServerIn(directory: string): Promise<void> {
   const data = dataOf(directory);
-  const pid = Number((await pidFile(data))[0]);
+  const [first, , , , sockets] = await pidFile(data);
+  const pid = Number(first);
   if (!Number.isInteger(pid) || pid <= 1) return;
+  await endServer(pid, data);
+  await removeSockets(sockets);
+}
+
+async function endServer(pid: number, data: string): Promise<void> {
   for (const signal of ['SIGQUIT', 'SIGKILL'] as const) {
     if (!worksIn(pid, data)) return;
     process.kill(pid, signal);

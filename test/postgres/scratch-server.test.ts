@@ -128,6 +128,7 @@ describe('a scratch server', () => {
   it('everything that belongs to it is killed but the server: the next use ends and removes it', async () => {
     const held = await holder();
     const postmaster = await postmasterIn(held.directory);
+    const sockets = (await readFile(join(held.directory, 'data/postmaster.pid'), 'utf8')).split('\n')[4] ?? '';
     const shells = descendantsOf(held.pid).filter((pid) =>
       readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sh'),
     );
@@ -135,9 +136,11 @@ describe('a scratch server', () => {
     for (const pid of shells) process.kill(pid, 'SIGKILL');
     await held.kill();
     expect(isGone(postmaster)).toBe(false);
+    expect(existsSync(sockets)).toBe(true);
     await withScratchServer({ toolsDirectory, stateDirectory, signal }, () => {
       expect(isGone(postmaster)).toBe(true);
       expect(existsSync(held.directory)).toBe(false);
+      expect(existsSync(sockets)).toBe(false);
       return Promise.resolve();
     });
     expect(await notes()).toEqual([]);
