@@ -35,7 +35,7 @@ export function passwordLine(password: string): string {
 function openNameless(text: string): number {
   let failure: unknown;
   for (const place of PLACES) {
-    const name = path.join(place, `holdfast-${randomBytes(9).toString('hex')}`);
+    const name = path.join(place, `holdfast-password-${randomBytes(9).toString('hex')}`);
     try {
       const descriptor = openSync(name, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
       unlinkSync(name);

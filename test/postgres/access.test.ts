@@ -69,7 +69,7 @@ describe('a server on the host', () => {
     const lines = commandLines();
     expect(lines).toContain('current_user');
     expect(lines).not.toContain('o:dd');
-    expect(readdirSync('/dev/shm').filter((name) => name.startsWith('holdfast-'))).toEqual([]);
+    expect(readdirSync('/dev/shm').filter((name) => name.startsWith('holdfast-password-'))).toEqual([]);
     expect(await text(run.stdout)).toBe('keeper|\n');
     await run.done;
   });
