@@ -31,7 +31,10 @@ export function grantsOf(component: PostgresComponent): GrantsFor[] {
 function backupGrants(component: PostgresComponent): Grant[] {
   const role = escapeIdentifier(component.server.backup.user);
   return [
-    { sql: `CREATE ROLE ${role} LOGIN`, why: 'the role that captures; give it its password with \\password' },
+    {
+      sql: roleThatLogsIn(component.server.backup.user),
+      why: 'the role that captures; give it its password with \\password',
+    },
     ...(component.method === 'base' ? baseGrants(role) : dumpGrants(component, role)),
   ];
 }
@@ -99,7 +102,7 @@ function restoreGrants(component: PostgresComponent, user: string, own: boolean)
   const role = escapeIdentifier(user);
   return [
     ...(own
-      ? [{ sql: `CREATE ROLE ${role} LOGIN`, why: 'the role that restores; give it its password with \\password' }]
+      ? [{ sql: roleThatLogsIn(user), why: 'the role that restores; give it its password with \\password' }]
       : []),
     { sql: `ALTER ROLE ${role} CREATEDB`, why: 'to make the database beside, and to rename databases' },
     { sql: `GRANT pg_signal_backend TO ${role}`, why: 'to end sessions of the database that is replaced' },
@@ -113,6 +116,17 @@ function restoreGrants(component: PostgresComponent, user: string, own: boolean)
 }
 
 /** Owners are in a catalogue that all databases share. A superuser's role is given to nobody. */
+/** The same role may serve several components, and a script may be run again. */
+function roleThatLogsIn(user: string): string {
+  return `DO $role$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${escapeLiteral(user)}) THEN
+    CREATE ROLE ${escapeIdentifier(user)} LOGIN;
+  END IF;
+END
+$role$`;
+}
+
 function membership(user: string): string {
   return `DO $owners$
 DECLARE owner text;

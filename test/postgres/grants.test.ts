@@ -141,13 +141,13 @@ describe('a server with roles of its own', () => {
     expect(await server.value('SELECT rolsuper FROM pg_roles WHERE rolname = current_user', as)).toBe(false);
   });
 
-  it('the script runs in psql as it is, whatever the names', async () => {
+  it('the script runs in psql as it is, whatever the names, and may be run again', async () => {
     const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-grants-'));
     try {
       const file = path.join(directory, 'grants.sql');
       const odd = dumpComponent(serverConfig(server, { backup: { user: `o'dd "one"` }, restore: { user: 'back $1' } }));
       await writeFile(file, grantsScript(odd));
-      await server.tool('psql', ['-X', '-v', 'ON_ERROR_STOP=1', '-f', file]);
+      for (let run = 0; run < 2; run += 1) await server.tool('psql', ['-X', '-v', 'ON_ERROR_STOP=1', '-f', file]);
       expect(await server.value(`SELECT count(*)::int FROM pg_roles WHERE rolname IN ('o''dd "one"', 'back $1')`)).toBe(
         2,
       );
