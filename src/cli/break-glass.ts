@@ -10,7 +10,7 @@ import { openStore } from '../stores/index.ts';
 import { keysDirectory, stateDirectory } from '../system/home.ts';
 import { loadSystemFile, registerSystem } from '../system/load.ts';
 import { resolveSecret } from '../system/secrets.ts';
-import type { StoreConfig, System } from '../system/types.ts';
+import type { StoreAddress, System } from '../system/types.ts';
 import { openReaderVault, type CatalogueEntry, type KitStore, type ReaderVault } from '../vault/index.ts';
 import { writeNew } from './key-files.ts';
 import { readKit } from './kit-file.ts';
@@ -79,7 +79,7 @@ async function findSystemFile(
 }
 
 /** The file as it was backed up, with this store and this identity in place of what the lost machine had. */
-async function recoverSystem(name: string, text: string, config: StoreConfig, identityFile: string): Promise<System> {
+async function recoverSystem(name: string, text: string, config: StoreAddress, identityFile: string): Promise<System> {
   const document = parseDocument(text);
   const store = Object.fromEntries(Object.entries(config).filter(([key]) => key !== 'name'));
   document.setIn(['stores'], document.createNode({ [STORE_NAME]: store }));
@@ -97,7 +97,7 @@ async function recoverSystem(name: string, text: string, config: StoreConfig, id
 }
 
 /** A bucket without a prefix means what it means in a system file: the vault lies under the system's name. */
-function storeConfig(system: string, store: KitStore): StoreConfig {
+function storeConfig(system: string, store: KitStore): StoreAddress {
   if (store.kind === 'directory') return { name: STORE_NAME, ...store, mustBeMounted: false };
   const { endpoint, prefix, ...rest } = store;
   const place = { ...rest, prefix: prefix === '' ? system : prefix };

@@ -7,6 +7,9 @@ import type { PendingKeys } from './key-files.ts';
 
 function kitStore(config: StoreConfig): KitStore {
   if (config.kind === 'directory') return { kind: 'directory', path: config.path };
+  if (config.kind !== 's3') {
+    throw new HoldfastError('BadInput', `a recovery kit can't name a store of kind ${config.kind} yet`);
+  }
   const { kind, bucket, prefix, region, endpoint, pathStyle } = config;
   return { kind, bucket, prefix, region, pathStyle, ...(endpoint === undefined ? {} : { endpoint }) };
 }

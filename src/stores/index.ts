@@ -1,19 +1,22 @@
 /** Opens the stores a system file names. */
-import type { SecretRef, StoreConfig } from '../system/types.ts';
+import { HoldfastError } from '../failures.ts';
+import type { SecretRef, StoreAddress } from '../system/types.ts';
 import { openDirectoryStore } from './directory.ts';
-import type { Store } from './store.ts';
+import type { S3Config } from './s3-client.ts';
+import type { Store, StoreRole } from './store.ts';
 
 export { probeStore } from './probe.ts';
 export type { StoreFacts } from './probe.ts';
-export type { ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
+export type { ObjectInfo, PutOptions, PutOutcome, Store, StoreRole } from './store.ts';
 
 /**
  * A store ready for use; nothing is written by opening it. Secrets are resolved here, on the host. Throws
  * StoreNotMounted, SecretMissing (from `resolveSecret`), BadInput.
  */
 export async function openStore(
-  config: StoreConfig,
+  config: StoreAddress,
   resolveSecret: (ref: SecretRef) => Promise<string>,
+  options: { readonly role?: StoreRole } = {},
 ): Promise<Store> {
   switch (config.kind) {
     case 'directory':
@@ -21,7 +24,18 @@ export async function openStore(
     case 's3': {
       // Loaded only when used: the SDK takes a good part of a second.
       const { openS3Store } = await import('./s3.ts');
-      return openS3Store(config, resolveSecret);
+      return openS3Store(forRole(config, options.role), resolveSecret);
     }
+    case 'gcs':
+    case 'azure':
+    case 'sftp':
+      throw new HoldfastError(
+        'BadInput',
+        `The store ${config.name}: this release cannot open a store of kind ${config.kind}.`,
+      );
   }
+}
+
+function forRole(config: S3Config, role: StoreRole | undefined): S3Config {
+  return role === 'maintain' && config.maintainer !== undefined ? { ...config, ...config.maintainer } : config;
 }

@@ -6,9 +6,9 @@ import { rootCertificates } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../failures.ts';
-import type { SecretRef, StoreConfig } from '../system/types.ts';
+import type { SecretRef, StoreAddress } from '../system/types.ts';
 
-export type S3Config = Extract<StoreConfig, { kind: 's3' }>;
+export type S3Config = Extract<StoreAddress, { kind: 's3' }>;
 type ResolveSecret = (ref: SecretRef) => Promise<string>;
 
 const MAX_SOCKETS = 64;

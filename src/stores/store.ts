@@ -1,12 +1,23 @@
 /** Where the objects of vaults lie. One small interface; every store passes the same conformance suite. */
 
 import type { FilePlace } from '../seal/types.ts';
+import type { StoreConfig } from '../system/types.ts';
+
+export type StoreKind = StoreConfig['kind'];
+
+/**
+ * As what a store is opened: `capture` may create and list, and whatever else its credentials allow; `maintain` uses the
+ * credentials for pruning, reading back and extending locks, where the system file has such.
+ */
+export type StoreRole = 'capture' | 'maintain';
 
 export interface ObjectInfo {
   readonly key: string;
   readonly sizeBytes: number;
   /** The store's own clock. */
   readonly modifiedAtMs: number;
+  /** The store's own name of it, where it has classes. */
+  readonly storageClass?: string;
   /**
    * The machine went down before this was synced: its bytes may be gone though its name is there. Never reuse it; a
    * create-only put of a content-addressed object (chunks, lists, sums) replaces it and says 'written'.
@@ -39,7 +50,7 @@ export interface HandedOut extends FilePlace {
 export interface Store {
   /** For people: `directory /mnt/nas/vault`, `s3 bucket/prefix`. Never a secret. */
   readonly label: string;
-  readonly kind: 'directory' | 's3';
+  readonly kind: StoreKind;
 
   /** After return the bytes are what `get` gives; durable only after `sync`, for stores that buffer. */
   put(key: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome>;
@@ -65,5 +76,50 @@ export interface Store {
    * the promises of a create-only `put`. Throws what `put` throws.
    */
   handOut?(key: string): Promise<HandedOut>;
+  /** Present when the store may keep what is deleted or replaced as older versions, which take room and can be had back. */
+  readonly versions?: StoreVersions;
+  /** Present when the store can lock objects against everybody, and is asked to by the system file. */
+  readonly locks?: StoreLocks;
+  /** Present when objects may lie in a class that must be thawed before it can be read. */
+  readonly cold?: StoreCold;
   close(): Promise<void>;
 }
+
+/** The versions of objects, for those who may delete for good. Throws as a store does, and StoreLocked. */
+export interface StoreVersions {
+  /** In the order of the keys. Nothing beside what `list` shows when the bucket has no versions. */
+  list(prefix: string, options?: { startAfter?: string; signal?: AbortSignal }): AsyncIterable<ObjectVersion>;
+  /** For good. Throws StoreLocked while a lock holds it. Succeeds also when it is not there. */
+  delete(key: string, versionId: string): Promise<void>;
+}
+
+export interface ObjectVersion {
+  readonly key: string;
+  readonly versionId: string;
+  readonly sizeBytes: number;
+  readonly modifiedAtMs: number;
+  readonly latest: boolean;
+  /** A mark that hides the object; it has no bytes. */
+  readonly deleteMarker: boolean;
+}
+
+export interface StoreLocks {
+  /** Undefined when nothing locks the current version. Throws ObjectMissing. */
+  get(key: string): Promise<ObjectLock | undefined>;
+  /** Locks the current version until then at least; a lock that holds longer stays. Throws ObjectMissing. */
+  extend(key: string, untilMs: number): Promise<void>;
+}
+
+export interface ObjectLock {
+  readonly mode: 'governance' | 'compliance';
+  readonly untilMs: number;
+}
+
+export interface StoreCold {
+  /** Throws ObjectMissing. */
+  state(key: string): Promise<'ready' | 'frozen' | 'thawing'>;
+  /** Asks for a readable copy that stays for so many days. Asking again, or for what is ready, is harmless. */
+  thaw(key: string, options: { readonly days: number; readonly speed: ThawSpeed }): Promise<void>;
+}
+
+export type ThawSpeed = 'bulk' | 'standard' | 'expedited';

@@ -4,7 +4,8 @@ import { durationSeconds } from './durations.ts';
 import { buildPostgres } from './postgres-build.ts';
 import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
-import type { Component, ComponentCheck, Plan, Quiesce, StoreConfig, System } from './types.ts';
+import { buildKeep, buildRule, buildStore } from './store-build.ts';
+import type { Component, ComponentCheck, Plan, Quiesce, System } from './types.ts';
 
 type FileOf<Section extends 'components' | 'plans' | 'stores'> = SystemFile[Section][string];
 type VolumeFile = Extract<FileOf<'components'>, { kind: 'volume' }>;
@@ -15,6 +16,7 @@ export function buildSystem(
   source: { text: string; path: string },
 ): System {
   const hosts = file.hosts ?? [DEFAULTS.host];
+  const around = { system: file.system, site: file.site ?? DEFAULTS.site, hosts };
   const compose = file.compose ?? onlyCompose(file);
   const stack = compose === undefined ? undefined : file.components[compose];
   const project = stack?.kind === 'compose' ? stack.project : undefined;
@@ -23,14 +25,16 @@ export function buildSystem(
   );
   return {
     name: file.system,
-    site: file.site ?? DEFAULTS.site,
+    site: around.site,
     hosts,
     components,
     plans: Object.entries(file.plans).map(([name, plan]) => buildPlan(name, plan)),
-    stores: Object.entries(file.stores).map(([name, store]) => buildStore(name, store, file.system)),
+    stores: Object.entries(file.stores).map(([name, store]) => buildStore(name, store, around)),
     keys: present(file.keys),
     approval: { limitSeconds: durationSeconds(file.approval?.limit ?? DEFAULTS.approvalLimit) },
     keepAsideSeconds: durationSeconds(file.keepAside ?? DEFAULTS.keepAside),
+    ...(file.rule === undefined ? {} : { rule: buildRule(file.rule) }),
+    ...(file.prices === undefined ? {} : { prices: file.prices }),
     ...(compose === undefined ? {} : { compose }),
     sourceText: source.text,
     sourcePath: source.path,
@@ -119,23 +123,11 @@ function buildPlan(name: string, plan: FileOf<'plans'>): Plan {
     components: plan.components,
     stores: plan.stores,
     onChange: plan.onChange ?? false,
-    keep: present(plan.keep ?? {}),
+    ...(plan.keep === undefined ? {} : { keep: buildKeep(plan.keep) }),
+    keepIn: Object.fromEntries(Object.entries(plan.keepIn ?? {}).map(([store, keep]) => [store, buildKeep(keep)])),
     verify: plan.verify ?? 'presence',
     ...(plan.quiesce === undefined ? {} : { quiesce: buildQuiesce(plan.quiesce) }),
     ...(timed === undefined ? {} : { schedule: { timeZone: DEFAULTS.timeZone, ...present(timed) } }),
     ...(plan.rpo === undefined ? {} : { rpoSeconds: durationSeconds(plan.rpo) }),
-  };
-}
-
-function buildStore(name: string, store: FileOf<'stores'>, system: string): StoreConfig {
-  if (store.kind === 'directory') {
-    return { name, kind: 'directory', path: store.path, mustBeMounted: store.mustBeMounted ?? false };
-  }
-  return {
-    ...(present(store) as Extract<StoreConfig, { kind: 's3' }>),
-    name,
-    prefix: (store.prefix ?? system).replace(/\/+$/, ''),
-    region: store.region ?? DEFAULTS.region,
-    pathStyle: store.pathStyle ?? store.endpoint !== undefined,
   };
 }

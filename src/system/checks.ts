@@ -126,6 +126,7 @@ function checkPlans(file: SystemFile, names: DeclaredNames, report: Report): voi
     const path = ['plans', name];
     checkList([...path, 'components'], 'component', plan.components, names.components, report);
     checkList([...path, 'stores'], 'store', plan.stores, names.stores, report);
+    checkList([...path, 'keepIn'], 'store', Object.keys(plan.keepIn ?? {}), plan.stores, report);
     if (plan.verify === 'content' && file.keys !== undefined && file.keys.identity === undefined) {
       report([...path, 'verify'], '`content` needs `keys.identity` on the host: add it, or write `presence`');
     }
@@ -173,6 +174,10 @@ function checkStores(file: SystemFile, report: Report): void {
   for (const [name, store] of Object.entries(file.stores)) {
     if (store.kind === 's3' && (store.accessKeyId === undefined) !== (store.secretAccessKey === undefined)) {
       report(['stores', name], '`accessKeyId` and `secretAccessKey` belong together: add the missing one');
+    }
+    const hosts = file.hosts ?? [DEFAULTS.host];
+    if (store.maintainedBy !== undefined && !hosts.includes(store.maintainedBy)) {
+      report(['stores', name, 'maintainedBy'], unknown('host', store.maintainedBy, hosts));
     }
     if (store.kind !== 'directory') continue;
     const other = paths.get(store.path.replace(/\/+$/, ''));

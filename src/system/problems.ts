@@ -28,6 +28,11 @@ const SECRET_KEYS: ReadonlySet<string | number> = new Set([
   'secretAccessKey',
   'endpoint',
   'password',
+  'keeper',
+  'credentials',
+  'accountKey',
+  'sasToken',
+  'privateKey',
 ]);
 
 /** Problems of zod's issues, each with the nearest known word where a word is wrong. `root` is the parsed file. */
@@ -183,6 +188,8 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
   const kind = (value: unknown): string => String((value as { kind?: unknown } | undefined)?.kind);
   const own = valueAt(root, path);
   if (path.length === 0) return KEYS['file'] ?? [];
+  if (inner === 'maintainer') return KEYS[`maintainer.${kind(valueAt(root, path.slice(0, 2)))}`] ?? [];
+  if (path.at(-2) === 'keepIn') return KEYS['keep'] ?? [];
   if (inner === 'check') return KEYS[`check.${kind(own)}`] ?? [];
   if (typeof path.at(-1) === 'string' && KEYS[String(path.at(-1))] !== undefined)
     return KEYS[String(path.at(-1))] ?? [];
@@ -194,8 +201,27 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
 
 const COMPONENT = ['kind', 'tier', 'host', 'after'];
 
+const STORE = ['kind', 'place', 'medium', 'parallelism', 'bandwidth', 'maintainedBy'];
+const BUCKET = [...STORE, 'prefix', 'endpoint', 'storageClass', 'immutable', 'maintainer'];
+const S3_LOGIN = ['accessKeyId', 'secretAccessKey'];
+const GCS_LOGIN = ['credentials'];
+const AZURE_LOGIN = ['accountKey', 'sasToken'];
+
 export const KEYS: Readonly<Record<string, readonly string[]>> = {
-  file: ['system', 'site', 'hosts', 'stores', 'keys', 'components', 'plans', 'compose', 'approval', 'keepAside'],
+  file: [
+    'system',
+    'site',
+    'hosts',
+    'stores',
+    'keys',
+    'components',
+    'plans',
+    'compose',
+    'approval',
+    'rule',
+    'prices',
+    'keepAside',
+  ],
   'component.volume': [...COMPONENT, 'volume', 'quiesce', 'exclude', 'check'],
   'component.files': [...COMPONENT, 'path', 'include', 'exclude', 'minimumAge'],
   'component.sqlite': [...COMPONENT, 'path', 'requiredTables', 'checks', 'usedBy'],
@@ -233,24 +259,22 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   'check.ledger': ['kind', 'file', 'image'],
   'check.tigerbeetle': ['kind', 'file', 'binary', 'image'],
   'check.command': ['kind', 'command', 'timeout'],
-  'store.directory': ['kind', 'path', 'mustBeMounted'],
-  'store.s3': [
-    'kind',
-    'bucket',
-    'prefix',
-    'region',
-    'endpoint',
-    'pathStyle',
-    'accessKeyId',
-    'secretAccessKey',
-    'caFile',
-  ],
-  plan: ['components', 'stores', 'schedule', 'onChange', 'quiesce', 'keep', 'verify', 'rpo'],
-  keep: ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly', 'within'],
+  'store.directory': [...STORE, 'path', 'mustBeMounted'],
+  'store.s3': [...BUCKET, ...S3_LOGIN, 'region', 'pathStyle', 'caFile', 'bucket'],
+  'store.gcs': [...BUCKET, ...GCS_LOGIN, 'bucket'],
+  'store.azure': [...BUCKET, ...AZURE_LOGIN, 'account', 'container'],
+  'store.sftp': [...STORE, 'host', 'port', 'user', 'path', 'hostKey', 'privateKey', 'password'],
+  'maintainer.s3': S3_LOGIN,
+  'maintainer.gcs': GCS_LOGIN,
+  'maintainer.azure': AZURE_LOGIN,
+  immutable: ['mode', 'for'],
+  plan: ['components', 'stores', 'schedule', 'onChange', 'quiesce', 'keep', 'keepIn', 'verify', 'rpo'],
+  keep: ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly', 'within', 'tags', 'proved'],
+  rule: ['copies', 'media', 'offsite', 'immutable', 'errors'],
   quiesce: ['mode', 'budget'],
   schedule: ['cron', 'timeZone'],
   approval: ['limit'],
-  keys: ['recipients', 'chunkIdKey', 'signer', 'identity', 'rootFingerprint'],
+  keys: ['recipients', 'chunkIdKey', 'signer', 'keeper', 'identity', 'rootFingerprint'],
 };
 
 /** The known word that is nearest, when it is near enough to be meant. */

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { databaseChecks } from './database-checks.ts';
 import { postgresComponent } from './postgres-schema.ts';
-import { absolutePath, base, count, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
+import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
+import { keepSchema, ruleSchema, storeSchema } from './store-schema.ts';
 
 export { DEFAULTS, NAME_PATTERN, SECRET_WANTED } from './schema-parts.ts';
 
@@ -86,33 +87,6 @@ const component = z.discriminatedUnion('kind', [
   postgresComponent,
 ]);
 
-const store = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('directory'),
-    path: absolutePath('A directory of this system alone; a NAS mount is one too.'),
-    mustBeMounted: z.boolean().describe('Refuse when the path is not a mount of its own. Default false.').optional(),
-  }),
-  z.strictObject({
-    kind: z.literal('s3'),
-    bucket: text('The bucket.'),
-    prefix: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*\/?$/, 'write a prefix of letters, digits, . _ - and /')
-      .describe('Default: the name of the system.')
-      .optional(),
-    region: text(`Default ${DEFAULTS.region}.`).optional(),
-    endpoint: z
-      .string()
-      .regex(/^https?:\/\/[^@\s]+$/, 'write an address such as https://s3.example.net, without credentials')
-      .describe('Any S3-compatible server. Default: AWS.')
-      .optional(),
-    pathStyle: z.boolean().describe('Bucket in the path. Default: true when there is an endpoint.').optional(),
-    accessKeyId: secret("Default: the AWS SDK's own credential chain.").optional(),
-    secretAccessKey: secret("Default: the AWS SDK's own credential chain.").optional(),
-    caFile: absolutePath('A certificate authority to trust for this endpoint.').optional(),
-  }),
-]);
-
 const cron = z.string().describe('A cron expression of five fields, such as `0 2 * * *`.');
 const schedule = z
   .union([
@@ -138,17 +112,10 @@ const plan = z.strictObject({
   quiesce: quiesce
     .describe("Overrides the components' own: with `stop`, all of it is captured inside one stop.")
     .optional(),
-  keep: z
-    .strictObject({
-      last: count('The newest n.').optional(),
-      hourly: count('The newest of each of n hours.').optional(),
-      daily: count('The newest of each of n days.').optional(),
-      weekly: count('The newest of each of n weeks.').optional(),
-      monthly: count('The newest of each of n months.').optional(),
-      yearly: count('The newest of each of n years.').optional(),
-      within: duration('Everything younger than this.').optional(),
-    })
-    .describe('What a prune would keep; a backup that any rule keeps stays. Default: everything.')
+  keep: keepSchema.describe('What `prune` keeps; a backup that any rule keeps stays. Default: everything.').optional(),
+  keepIn: z
+    .record(z.string(), keepSchema)
+    .describe('By store, instead of `keep`. A copy is made only of what its store would keep.')
     .optional(),
   verify: z
     .enum(['presence', 'content'])
@@ -165,6 +132,7 @@ const keys = z
       .describe('age recipients that can read the backups: operations and escrow at least.'),
     chunkIdKey: secret('The key that names chunks.'),
     signer: secret('The OpenSSH Ed25519 key that signs manifests.'),
+    keeper: secret('Only on hosts that maintain stores: the key that signs prunes. Default: `signer`.').optional(),
     identity: secret('Only on hosts that verify or restore: an age identity.').optional(),
     rootFingerprint: z
       .string()
@@ -182,7 +150,7 @@ export const systemFileSchema = z
       .min(1, 'name at least one host')
       .describe(`The machines with a Holdfast worker. Default [${DEFAULTS.host}].`)
       .optional(),
-    stores: z.record(z.string(), store).describe('Where backups lie, by name.'),
+    stores: z.record(z.string(), storeSchema).describe('Where backups lie, by name.'),
     keys: keys.optional(),
     components: z.record(z.string(), component).describe('What holds state, by name.'),
     plans: z.record(z.string(), plan).describe('What is captured together, when and how, by name.'),
@@ -191,6 +159,8 @@ export const systemFileSchema = z
       .strictObject({ limit: duration(`How long a plan waits for approval. Default ${DEFAULTS.approvalLimit}.`) })
       .describe('Before anything is overwritten a person approves the printed plan.')
       .optional(),
+    rule: ruleSchema.optional(),
+    prices: absolutePath('A table of prices, for `storage` and `restore` to tell costs by.').optional(),
     keepAside: duration(
       `How long the replaced state is kept after a restore. Default ${DEFAULTS.keepAside}.`,
     ).optional(),

@@ -1,7 +1,9 @@
 /** A system as its file describes it, after loading: every default filled in, every secret still a reference. */
+import type { CopyRule, RetentionConfig, StoreConfig } from './store-types.ts';
 import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
 
 export type * from './postgres-types.ts';
+export type * from './store-types.ts';
 
 export type Tier = 'critical' | 'important' | 'reference';
 
@@ -75,39 +77,6 @@ export type PostgresComponent = PostgresDumpComponent | PostgresBaseComponent;
 
 export type Component = VolumeComponent | FilesComponent | SqliteComponent | ComposeComponent | PostgresComponent;
 
-export type StoreConfig =
-  | {
-      readonly name: string;
-      readonly kind: 'directory';
-      readonly path: string;
-      /** Refuse when the path is not a mount of its own. */
-      readonly mustBeMounted: boolean;
-    }
-  | {
-      readonly name: string;
-      readonly kind: 's3';
-      readonly bucket: string;
-      readonly prefix: string;
-      readonly region: string;
-      readonly endpoint?: string;
-      readonly pathStyle: boolean;
-      /** Without these the AWS SDK's own credential chain is used. */
-      readonly accessKeyId?: SecretRef;
-      readonly secretAccessKey?: SecretRef;
-      readonly caFile?: string;
-    };
-
-export interface RetentionConfig {
-  readonly last?: number;
-  readonly hourly?: number;
-  readonly daily?: number;
-  readonly weekly?: number;
-  readonly monthly?: number;
-  readonly yearly?: number;
-  /** ISO 8601 duration or shorthand such as `30d`. */
-  readonly within?: string;
-}
-
 export interface Plan {
   readonly name: string;
   readonly components: readonly string[];
@@ -117,7 +86,10 @@ export interface Plan {
   readonly onChange: boolean;
   /** The first store takes the capture; the others are copies. */
   readonly stores: readonly string[];
-  readonly keep: RetentionConfig;
+  /** Absent: everything is kept. */
+  readonly keep?: RetentionConfig;
+  /** By store, instead of `keep`. */
+  readonly keepIn: Readonly<Record<string, RetentionConfig>>;
   /** How the fresh backup is read back before the run ends. */
   readonly verify: 'presence' | 'content';
   readonly rpoSeconds?: number;
@@ -129,6 +101,8 @@ export interface KeysConfig {
   readonly chunkIdKey: SecretRef;
   /** An OpenSSH Ed25519 private key without passphrase. */
   readonly signer: SecretRef;
+  /** Only on hosts that maintain stores; absent: `signer`. */
+  readonly keeper?: SecretRef;
   /** Only on hosts that verify or restore: an age identity. */
   readonly identity?: SecretRef;
   /** `SHA256:…` fingerprint of the offline root's public key. */
@@ -146,6 +120,10 @@ export interface System {
   readonly components: readonly Component[];
   readonly plans: readonly Plan[];
   readonly stores: readonly StoreConfig[];
+  /** What the copies of every plan must come to; absent: nothing is promised. */
+  readonly rule?: CopyRule;
+  /** A file with a table of prices. */
+  readonly prices?: string;
   readonly keys: KeysConfig;
   readonly approval: ApprovalConfig;
   /** How long the replaced state is kept after a restore. */

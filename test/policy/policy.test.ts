@@ -20,7 +20,7 @@ function sqlite(name: string, options: Partial<Extract<Component, { kind: 'sqlit
 }
 
 function plan(components: readonly string[], options: Partial<Plan> = {}): Plan {
-  return { name: 'p', components, onChange: false, stores: ['s'], keep: {}, verify: 'presence', ...options };
+  return { name: 'p', components, onChange: false, stores: ['s'], keepIn: {}, verify: 'presence', ...options };
 }
 
 const system = (components: readonly Component[]): Pick<System, 'components'> => ({ components });

@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SecretRef, StoreConfig } from '../../src/system/types.ts';
+import type { SecretRef, StoreAddress } from '../../src/system/types.ts';
 
 const VERSION = '1.8.0';
 const START_LIMIT_MS = 60_000;
@@ -67,7 +67,7 @@ export async function startS3Server(tls?: TlsFiles): Promise<S3Server> {
 export function s3StoreConfig(
   server: Pick<S3Server, 'url' | 'bucket'>,
   options: { name?: string; prefix: string; endpoint?: string },
-): Extract<StoreConfig, { kind: 's3' }> {
+): Extract<StoreAddress, { kind: 's3' }> {
   return {
     name: options.name ?? 's3',
     kind: 's3',

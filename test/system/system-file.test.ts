@@ -86,7 +86,7 @@ describe('a system file', () => {
       components: [
         { name: 'data', host: 'local', tier: 'important', after: [], quiesce: { mode: 'pause', budgetSeconds: 30 } },
       ],
-      plans: [{ name: 'daily', onChange: false, keep: {}, verify: 'presence' }],
+      plans: [{ name: 'daily', onChange: false, keepIn: {}, verify: 'presence' }],
       stores: [{ name: 'nas', kind: 'directory', mustBeMounted: false }],
       approval: { limitSeconds: 86_400 },
       keepAsideSeconds: 604_800,
@@ -108,6 +108,9 @@ describe('a system file', () => {
       prefix: 'small',
       region: 'us-east-1',
       pathStyle: true,
+      place: 'http://x:9000',
+      medium: 'object storage',
+      maintainedBy: 'local',
     });
   });
 });
