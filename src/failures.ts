@@ -113,6 +113,14 @@ export const FAILURES = {
   StoreDenied: { waitingHelps: false, hint: 'Check the credentials and the policy of the store.' },
   StoreNotMounted: { waitingHelps: true, hint: 'Mount the store, or create its marker with `holdfast init`.' },
   StoreUnfit: { waitingHelps: false, hint: 'The store does not honour what a vault needs; choose another.' },
+  StoreLocked: {
+    waitingHelps: false,
+    hint: 'It can be deleted when its lock ends; nobody may lift a lock before its time to make room.',
+  },
+  ObjectFrozen: {
+    waitingHelps: false,
+    hint: 'It lies in an archive class: thaw it first, or read from another store.',
+  },
   NotAVault: {
     waitingHelps: false,
     hint: 'Create the vault with `holdfast init`, or correct the store in the system file.',
