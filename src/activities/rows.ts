@@ -4,10 +4,12 @@ import { rowsDigest } from '../policy/rows-digest.ts';
 import { rowsOf } from '../sources/rows/index.ts';
 import type { RowsApplied, RowsAsk } from '../sources/rows/rows-kind.ts';
 import type { RowsPlan } from '../workflows/contract.ts';
+import type { System } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
+import { findRecoveryPoint, withLogOf, type RecoveryPoint } from './recovery-point.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities, RowsBrought, RowsRequest } from './types.ts';
-import { findEntry } from './verify.ts';
+import { findEntry, type Found } from './verify.ts';
 
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
 
@@ -15,28 +17,59 @@ export async function bringRows(context: HostContext, input: Input<'bringRows'>,
   const system = await context.system(input.system);
   const component = componentOf(system, input.component);
   const kind = rowsOf(component);
-  const { store, entry } = await findEntry(context, system, input, run.signal);
+  const point = await pointOf(context, system, component.name, input, run.signal);
+  const { store, entry, recoverTo } = point;
   if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${entry.key}: ${entry.trust.why}`);
   const { body } = entry;
-  if (!body.components.some(({ name }) => name === component.name)) {
+  const record = body.components.find(({ name }) => name === component.name);
+  if (record === undefined) {
     const names = body.components.map(({ name }) => name).join(', ');
     throw new HoldfastError('BadInput', `backup ${body.id} has no ${component.name}; it has ${names}`, {
       hint: 'Name a plan or a backup that holds the component.',
     });
   }
   run.report({ phase: `restore ${component.name} for inspection` });
+  const kindContext = context.kindContext(system, run);
   const copy = await context.withReader(system, store, async (vault) => {
     const artifacts = async () => (await vault.open(entry.key)).artifacts(component.name);
-    return kind.bring(component, { manifestKey: entry.key, artifacts }, askOf(input), context.kindContext(system, run));
+    const backup = { manifestKey: entry.key, artifacts, keep: input.keep === true };
+    if (recoverTo === undefined) return kind.bring(component, backup, askOf(input), kindContext);
+    return withLogOf(context, system, { name: component.name, record }, run.signal, (log) =>
+      kind.bring(component, { ...backup, ...log, recoverTo }, askOf(input), kindContext),
+    );
   });
   return {
     store,
     backup: body.id,
     manifestKey: entry.key,
-    pointAt: body.pointAt,
+    pointAt: point.pointAt ?? copy.pointAt ?? body.pointAt,
+    ...(recoverTo === undefined ? {} : { recoverTo }),
     copy: copy.place,
-    warnings: entry.notes ?? [],
+    warnings: [...(entry.notes ?? []), ...point.warnings, ...copy.warnings],
   };
+}
+
+type Point = Found & Partial<Pick<RecoveryPoint, 'recoverTo' | 'pointAt'>> & Pick<RecoveryPoint, 'warnings'>;
+
+/** The backup that is meant, or the one from which recovery gets to the moment that is meant. */
+async function pointOf(
+  context: HostContext,
+  system: System,
+  component: string,
+  input: Input<'bringRows'>,
+  signal: AbortSignal,
+): Promise<Point> {
+  const { backup, plan, store, recoverTo } = input;
+  if (recoverTo === undefined) return { ...(await findEntry(context, system, input, signal)), warnings: [] };
+  const asked = {
+    system: system.name,
+    components: component,
+    recoverTo,
+    ...(backup === undefined ? {} : { backup }),
+    ...(plan === undefined ? {} : { plan }),
+    ...(store === undefined ? {} : { store }),
+  };
+  return findRecoveryPoint(context, system, asked, signal);
 }
 
 export async function previewRows(context: HostContext, input: Input<'previewRows'>, run: Run): Promise<RowsPlan> {
@@ -50,6 +83,7 @@ export async function previewRows(context: HostContext, input: Input<'previewRow
     manifestKey: brought.manifestKey,
     store: brought.store,
     pointAt: brought.pointAt,
+    ...(brought.recoverTo === undefined ? {} : { recoverTo: brought.recoverTo }),
     ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(brought.pointAt)) / 1000)),
     component: component.name,
     kind: component.kind,

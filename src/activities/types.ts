@@ -81,6 +81,8 @@ export interface RowsBrought {
   readonly backup: string;
   readonly manifestKey: string;
   readonly pointAt: string;
+  /** In one spelling. */
+  readonly recoverTo?: string;
   /** A file, or a database on the same server. */
   readonly copy: string;
   readonly warnings: readonly string[];
@@ -205,7 +207,17 @@ export interface HostActivities {
   /** Looks at the live components after the start: they are there and their own inspection finds no problem. */
   checkLive(input: { system: string; components: readonly string[] }): Promise<CheckReport>;
   /** Restores the component for inspection; a whole copy of the same backup that is there already is kept. */
-  bringRows(input: RowsRequest & { backup?: string; plan?: string; store?: string }): Promise<RowsBrought>;
+  bringRows(
+    input: RowsRequest & {
+      backup?: string;
+      plan?: string;
+      store?: string;
+      /** Of a database cluster; absent: its backup. */
+      recoverTo?: string;
+      /** The copy is to stay when the run is over. */
+      keep?: boolean;
+    },
+  ): Promise<RowsBrought>;
   /** Compares the copy with what is live and writes to neither. Numbers only: the keys stay in a file of the host. */
   previewRows(input: RowsRequest & { brought: RowsBrought }): Promise<RowsPlan>;
   /** One transaction; throws PlanChanged when the rows concerned are no longer those of the preview. */

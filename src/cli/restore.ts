@@ -1,31 +1,20 @@
 import type { Command } from 'commander';
+import { addApproval, addChoice, collect, type ApprovalOptions, type ChoiceOptions } from './choice-options.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
-export interface RestoreOptions extends CommonOptions {
+export interface RestoreOptions extends CommonOptions, ChoiceOptions, ApprovalOptions {
   readonly dryRun?: boolean;
   readonly verifyOnly?: boolean;
   readonly component?: readonly string[];
   readonly path?: readonly string[];
   readonly target?: string;
-  readonly before?: string;
-  readonly toTime?: string;
-  readonly toLsn?: string;
-  readonly toName?: string;
-  readonly toEnd?: boolean;
-  readonly plan?: string;
-  readonly store?: string;
-  readonly approve?: string;
-  readonly by?: string;
   readonly skipSafetyBackup?: boolean;
-  readonly wait?: boolean;
   readonly fromStore?: string;
   readonly kit?: string;
 }
 
-const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
-
 export function defineRestore(program: Command): void {
-  addCommand(program, 'restore [system] [backup]', {
+  const command = addCommand(program, 'restore [system] [backup]', {
     summary: 'bring a system, or a part of it, back from a backup',
     description:
       'Prints the plan first: what is stopped, replaced and started, how old the data is. Nothing live is touched before\n' +
@@ -47,18 +36,9 @@ export function defineRestore(program: Command): void {
     .option('--verify-only', 'restore beside, check, and remove it again')
     .option('--component <name>', 'only this component (may be repeated)', collect)
     .option('--path <path>', 'only this path inside a component (may be repeated)', collect)
-    .option('--target <place>', 'restore into this directory or volume instead')
-    .option('--before <time>', 'the newest backup before this time (RFC 3339)')
-    .option('--to-time <time>', 'a database cluster as it was at this time (RFC 3339); `show` says what is reachable')
-    .option('--to-lsn <lsn>', 'a database cluster as it was at this position of its log')
-    .option('--to-name <name>', 'a database cluster as it was at this restore point')
-    .option('--to-end', 'a database cluster as far as its log goes')
-    .option('--plan <name>', 'the newest backup of this plan')
-    .option('--store <name>', 'from this store')
-    .option('--approve <digest>', 'the digest of a plan that was printed and approved before')
-    .option('--by <name>', 'who approves (default: the user of this machine)')
+    .option('--target <place>', 'restore into this directory or volume instead');
+  addApproval(addChoice(command), 'plan')
     .option('--skip-safety-backup', 'do not save the current state first')
-    .option('--wait', 'without a terminal: wait until somebody approves or rejects')
     .option('--from-store <place>', 'break glass: a directory, or s3://bucket/prefix?endpoint=…&region=…')
     .option('--kit <file>', 'break glass: the recovery kit')
     .action((system: string | undefined, backup: string | undefined, options: RestoreOptions) =>

@@ -13,6 +13,7 @@ export function rowsPlanText(plan: RowsPlan, colours: Colours): string {
     `${colours.bold('Rows to put back')} ${colours.cyan(shortDigest(plan.digest))}`,
     `  backup   ${plan.backup} in ${plan.store}`,
     `  point    ${plan.pointAt}, ${formatSeconds(plan.ageSeconds)} ago`,
+    ...(plan.recoverTo === undefined ? [] : [`  recover  ${plan.recoverTo}`]),
     `  where    ${where}`,
     '',
     ...tableOfTables(plan, colours)

@@ -9,9 +9,9 @@ import {
   type RestorePlan,
   type RestoreResult,
 } from '../workflows/contract.ts';
-import { parseRecoveryTarget, recoveryTargetText } from '../policy/recovery-target.ts';
 import { coloursFor } from '../observe/colours.ts';
 import { Asking } from './asking.ts';
+import { choiceOf } from './choice.ts';
 import { whoAmI } from './names.ts';
 import { follow, startOperation } from './operation.ts';
 import { approvalText, planText } from './plan-text.ts';
@@ -29,47 +29,19 @@ export async function restoreInput(
     throw new HoldfastError('BadInput', what);
   };
   if (options.dryRun === true && options.verifyOnly === true) refuse('--dry-run and --verify-only exclude each other');
-  if (backup !== undefined && options.before !== undefined) refuse('name a backup or --before, not both');
-  if (options.before !== undefined && Number.isNaN(Date.parse(options.before))) {
-    refuse(`--before ${options.before} is no time: write one such as 2026-03-01T02:00:00Z`);
-  }
   if (options.path !== undefined && options.component?.length !== 1) {
     refuse('--path needs exactly one --component, whose paths they are');
   }
-  const recoverTo = recoverToOf(options, refuse);
-  const chosen = options.before === undefined ? backup : `before:${new Date(options.before).toISOString()}`;
   return {
     system,
-    ...(chosen === undefined ? {} : { backup: chosen }),
-    ...(options.plan === undefined ? {} : { plan: options.plan }),
-    ...(options.store === undefined ? {} : { store: options.store }),
+    ...choiceOf(options, backup),
     ...(options.component === undefined ? {} : { components: options.component.join(',') }),
     ...(options.path === undefined ? {} : { paths: options.path.join(',') }),
     ...(options.target === undefined ? {} : { target: options.target }),
-    ...(recoverTo === undefined ? {} : { recoverTo }),
     ...(options.dryRun === true ? { mode: 'plan' } : options.verifyOnly === true ? { mode: 'verify' } : {}),
     ...(options.approve === undefined ? {} : { approve: options.approve, approvedBy: options.by ?? (await whoAmI()) }),
     ...(options.skipSafetyBackup === true ? { skipSafetyBackup: true } : {}),
   };
-}
-
-/** At most one of the four, checked before anything is started. */
-function recoverToOf(
-  { toTime, toLsn, toName, toEnd, before }: RestoreOptions,
-  refuse: (what: string) => never,
-): string | undefined {
-  const given = [
-    ...(toTime === undefined ? [] : [`time:${toTime}`]),
-    ...(toLsn === undefined ? [] : [`lsn:${toLsn}`]),
-    ...(toName === undefined ? [] : [`name:${toName}`]),
-    ...(toEnd === true ? ['end'] : []),
-  ];
-  if (given.length > 1) refuse('--to-time, --to-lsn, --to-name and --to-end exclude each other');
-  const [only] = given;
-  if (only === undefined) return undefined;
-  if (before !== undefined)
-    refuse('--before and a point in time exclude each other: the backup follows from the point');
-  return recoveryTargetText(parseRecoveryTarget(only));
 }
 
 export async function runRestore(

@@ -5,6 +5,7 @@ import { HoldfastError } from '../failures.ts';
 import { coloursFor } from '../observe/colours.ts';
 import { workflowIds, WORKFLOWS, type RowsInput, type RowsPlan, type RowsResult } from '../workflows/contract.ts';
 import { Asking } from './asking.ts';
+import { choiceOf } from './choice.ts';
 import { whoAmI } from './names.ts';
 import { follow, startOperation } from './operation.ts';
 import { approvalText } from './plan-text.ts';
@@ -14,24 +15,17 @@ import type { ExitCode, Shell } from './shell.ts';
 
 /** Throws BadInput for options that contradict each other; the condition itself is judged on the host. */
 export async function rowsInput(system: string, component: string, options: RowsOptions): Promise<RowsInput> {
-  const { table, backup, before, plan, store, database, onChanged } = options;
-  if (backup !== undefined && before !== undefined) throw refused('name --backup or --before, not both');
-  if (before !== undefined && Number.isNaN(Date.parse(before))) {
-    throw refused(`--before ${before} is no time: write one such as 2026-03-01T02:00:00Z`);
-  }
+  const { table, backup, database, onChanged } = options;
   if (onChanged !== undefined && onChanged !== 'keep' && onChanged !== 'restore') {
     throw refused(`--on-changed ${onChanged}: write keep or restore`);
   }
   const where = conditions(table, options.where ?? []);
-  const chosen = before === undefined ? backup : `before:${new Date(before).toISOString()}`;
   return {
     system,
     component,
     table: table.join(','),
     ...(where === undefined ? {} : { where }),
-    ...(chosen === undefined ? {} : { backup: chosen }),
-    ...(plan === undefined ? {} : { plan }),
-    ...(store === undefined ? {} : { store }),
+    ...choiceOf(options, backup),
     ...(database === undefined ? {} : { database }),
     ...(onChanged === undefined ? {} : { onChanged }),
     ...(options.dryRun === true ? { mode: 'plan' } : {}),

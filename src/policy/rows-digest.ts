@@ -5,7 +5,7 @@ import { canonicalJson } from './canonical.ts';
 
 /** Without numbers of rows that nothing happens to: others go on writing while a person reads. */
 export function rowsDigest(system: string, plan: Omit<RowsPlan, 'digest'>): string {
-  const { component, backup, manifestKey, store, database, where, onChanged, tables, affectedSha256 } = plan;
+  const { component, backup, manifestKey, store, recoverTo, database, where, onChanged, tables, affectedSha256 } = plan;
   const digested = {
     format: 1,
     system,
@@ -13,6 +13,7 @@ export function rowsDigest(system: string, plan: Omit<RowsPlan, 'digest'>): stri
     backup,
     manifestKey,
     store,
+    recoverTo,
     database,
     where,
     onChanged,

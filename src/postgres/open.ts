@@ -34,6 +34,21 @@ export async function openPostgres(
   return new Access(server, role, { user, password: secret }, await placeOf(server, options.docker), options.docker);
 }
 
+/** Opens the server for as long as `use` runs. */
+export async function withPostgres<T>(
+  server: PostgresServer,
+  role: PostgresRole,
+  options: OpenOptions,
+  use: (access: PostgresAccess) => Promise<T>,
+): Promise<T> {
+  const access = await openPostgres(server, role, options);
+  try {
+    return await use(access);
+  } finally {
+    await access.close();
+  }
+}
+
 class Access implements PostgresAccess {
   readonly server: PostgresServer;
   readonly role: PostgresRole;

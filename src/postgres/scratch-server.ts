@@ -1,19 +1,11 @@
-/**
- * A PostgreSQL server for a moment: made empty, reachable by a Unix socket only, gone afterwards whatever happens. It
- * holds restored data in the clear, so a note in the state directory says where it lies before there is anything.
- */
-import { randomBytes } from 'node:crypto';
+/** A PostgreSQL server for a moment: made empty, reachable by a Unix socket only, gone afterwards whatever happens. */
 import { existsSync } from 'node:fs';
-import { chown, mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { z } from 'zod';
-import { readJson, removeDurably, writeDurably } from '../docker/durable-file.ts';
-import { isAlive, ownIdentity, parseIdentity, printIdentity } from '../docker/process-identity.ts';
+import { join } from 'node:path';
 import { HoldfastError } from '../failures.ts';
 import type { PostgresServer } from '../system/postgres-types.ts';
 import { withPrivateServer, type PrivateServer } from './private-server.ts';
-import { appointHeir, dataOf, endServerIn, makeCluster, type Place } from './scratch-process.ts';
-import { scratchParent, serverAccount } from './server-account.ts';
+import { withScratchPlace } from './scratch-place.ts';
+import { dataOf, makeCluster, type Place } from './scratch-process.ts';
 
 export interface ScratchServerOptions {
   /** Where `initdb` and `postgres` of the wanted release are. */
@@ -35,7 +27,6 @@ export interface ScratchServer {
   readonly signal: AbortSignal;
 }
 
-const PREFIX = 'holdfast-scratch-';
 const LIMIT_SECONDS = 6 * 3600;
 
 /** What is lost when it crashes was made a moment ago and can be made again. */
@@ -48,8 +39,6 @@ const QUICK = {
   max_wal_size: '2GB',
   maintenance_work_mem: '128MB',
 };
-
-const note = z.object({ format: z.literal(1), owner: z.string(), directory: z.string() });
 
 /** True when a server can be made with the programs of this directory. */
 export function hasServerPrograms(toolsDirectory: string): boolean {
@@ -70,26 +59,7 @@ export async function withScratchServer<T>(
       hint: 'Install the server package of PostgreSQL, such as postgresql-15, beside its clients.',
     });
   }
-  await sweepScratchServers(stateDirectory);
-  const account = serverAccount();
-  const name = PREFIX + randomBytes(6).toString('hex');
-  const place: Place = {
-    toolsDirectory,
-    directory: join(await scratchParent(stateDirectory, account), name),
-    account,
-  };
-  const notePath = join(notesIn(stateDirectory), `${name}.json`);
-  await writeDurably(notePath, { format: 1, owner: printIdentity(ownIdentity()), directory: place.directory });
-  const heir = appointHeir(place.directory);
-  try {
-    await mkdir(place.directory, { mode: 0o700 });
-    if (account !== undefined) await chown(place.directory, account.uid, account.gid);
-    return await runIn(place, options, use);
-  } finally {
-    await rm(place.directory, { recursive: true, force: true });
-    await removeDurably(notePath);
-    heir.kill('SIGKILL');
-  }
+  return withScratchPlace(stateDirectory, (place) => runIn({ toolsDirectory, ...place }, options, use));
 }
 
 async function runIn<T>(
@@ -134,28 +104,4 @@ function describe(place: Place, running: PrivateServer): PostgresServer {
     tools: { kind: 'host', directory: place.toolsDirectory },
     backup: { user: 'postgres' },
   };
-}
-
-function notesIn(stateDirectory: string): string {
-  return join(stateDirectory, 'scratch-servers');
-}
-
-/** Ends and removes the scratch servers whose process is dead; those of living processes are left. Repeatable. */
-export async function sweepScratchServers(stateDirectory: string): Promise<void> {
-  const notes = await readdir(notesIn(stateDirectory)).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  });
-  for (const file of notes.filter((name) => name.endsWith('.json'))) {
-    const path = join(notesIn(stateDirectory), file);
-    const found = note.safeParse(await readJson(path));
-    if (!found.success) continue;
-    const { owner, directory } = found.data;
-    const identity = parseIdentity(owner);
-    // Nothing is removed that has not a name of ours.
-    if (identity === undefined || isAlive(identity) || !basename(directory).startsWith(PREFIX)) continue;
-    await endServerIn(directory);
-    await rm(directory, { recursive: true, force: true });
-    await removeDurably(path);
-  }
 }

@@ -30,6 +30,7 @@ const FIELDS: Fields<RowsInput> = {
   backup: { type: 'string' },
   plan: NAME,
   store: NAME,
+  recoverTo: { type: 'string' },
   database: { type: 'string' },
   mode: { type: 'string', oneOf: ['plan', 'restore'] },
   approve: { type: 'string' },
@@ -182,12 +183,14 @@ async function putBack(errand: Errand, brought: RowsBrought, approved: RowsPlan)
 
 /** The backup that was asked for, or just the one that is known already. */
 function bring({ asked, facts, host, request }: Errand, known?: RowsBrought): Promise<RowsBrought> {
-  const { backup, store } = known ?? asked;
+  const { backup, store, recoverTo } = known ?? asked;
   const plan = known === undefined ? asked.plan : undefined;
   const which = {
     ...(backup === undefined ? {} : { backup }),
     ...(plan === undefined ? {} : { plan }),
     ...(store === undefined ? {} : { store }),
+    ...(recoverTo === undefined ? {} : { recoverTo }),
+    ...(asked.keepCopy === true ? { keep: true } : {}),
   };
   const options = { summary: `restore ${request.component} for inspection`, silentSeconds: silenceOf(facts) };
   return whileHostAnswers(request.system, host, options, (there) => there.bringRows({ ...request, ...which }));
@@ -218,7 +221,7 @@ async function approvalOf(asked: RowsInput, facts: SystemFacts, plan: RowsPlan, 
       `- \`${table}\`: ${missing} to add, ${changed} differ (${plan.onChanged}), ${conflicts.length} constraints in conflict`,
   );
   const note = [
-    `Rows of \`${plan.component}\` from backup \`${plan.backup}\` of ${plan.pointAt}. Digest \`${plan.digest}\`.`,
+    `Rows of \`${plan.component}\` from backup \`${plan.backup}\`, as of ${plan.pointAt}. Digest \`${plan.digest}\`.`,
     `To inspect on ${plan.host}: \`${plan.copy}\`; the keys: \`${plan.keysFile}\`.`,
     '',
     ...lines,

@@ -16,6 +16,11 @@ export interface RowsInput {
   readonly backup?: string;
   readonly plan?: string;
   readonly store?: string;
+  /**
+   * For a database cluster with its log: `end`, `time:<RFC 3339>`, `lsn:<LSN>` or `name:<restore point>`. Default: as at
+   * the backup.
+   */
+  readonly recoverTo?: string;
   /** Of a PostgreSQL component that has several. */
   readonly database?: string;
   /** `plan` shows what would change and ends; `restore` (default) does it after approval. */
@@ -62,6 +67,8 @@ export interface RowsPlan {
   readonly manifestKey: string;
   readonly store: string;
   readonly pointAt: string;
+  /** Where recovery of a database cluster ended, when that is not its backup. */
+  readonly recoverTo?: string;
   readonly ageSeconds: number;
   readonly component: string;
   readonly kind: string;

@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { descendantsOf, waitFor } from '../../sample/stack/processes.ts';
-import { sweepScratchServers, withScratchServer, type ScratchServer } from '../../src/postgres/scratch-server.ts';
+import { sweepScratchServers } from '../../src/postgres/scratch-place.ts';
+import { withScratchServer, type ScratchServer } from '../../src/postgres/scratch-server.ts';
 import { postgresBin } from '../support/postgres.ts';
 
 const LIMIT_MS = 120_000;

@@ -1,7 +1,6 @@
 /** A base backup as a component's capture: taken, described, read back and judged. */
 import type { ArtifactReader } from '../../part.ts';
-import { openPostgres } from '../../postgres/open.ts';
-import type { PostgresAccess, PostgresRole } from '../../postgres/types.ts';
+import { withPostgres } from '../../postgres/open.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Captured, CaptureSink, CheckReport, KindContext } from '../kinds/component.ts';
 import { jsonArtifact } from '../kinds/json-artifact.ts';
@@ -12,27 +11,13 @@ import type { ClusterVerdict } from './check.ts';
 import { artifactsOf, askServer, FACTS, serverTime } from './facts.ts';
 import type { ClusterFacts, ServerSide } from './facts.ts';
 
-export async function withServer<T>(
-  component: PostgresBaseComponent,
-  role: PostgresRole,
-  context: KindContext,
-  use: (access: PostgresAccess) => Promise<T>,
-): Promise<T> {
-  const access = await openPostgres(component.server, role, { docker: context.docker });
-  try {
-    return await use(access);
-  } finally {
-    await access.close();
-  }
-}
-
 export function captureCluster(
   component: PostgresBaseComponent,
   sink: CaptureSink,
   context: KindContext,
 ): Promise<Captured> {
   const { signal } = context;
-  return withServer(component, 'backup', context, async (access) => {
+  return withPostgres(component.server, 'backup', context, async (access) => {
     const { versionNumber } = await access.facts(signal);
     const { side, sizeBytes } = await access.withClient({ signal }, (client) => askServer(client, versionNumber));
     context.report({ phase: 'base backup', bytesTotal: sizeBytes });

@@ -1,11 +1,11 @@
 /** What a recovered cluster answers: where recovery ended, its pages and indexes, the system file's own checks. */
 import type { Client } from 'pg';
-import { openPostgres } from '../../postgres/open.ts';
 import type { PrivateServer } from '../../postgres/private-server.ts';
 import { parseTableName } from '../../postgres/table-names.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { CheckReport, KindContext } from '../kinds/component.ts';
+import { withOwner } from './as-owner.ts';
 import type { ClusterFacts } from './facts.ts';
 import { amcheck, checkAssertion, checkRequired } from '../postgres/database-checks.ts';
 import { lastTransactionTime, parseRecoveryEnd } from './recovery.ts';
@@ -18,16 +18,13 @@ export interface Examined {
   readonly programs: string;
 }
 
-/** Everything is asked as the role that the cluster was made with, which may always do it. */
 export async function examineCluster(
   server: PrivateServer,
   { component, facts, programs }: Examined,
   context: KindContext,
 ): Promise<Check[]> {
   const { signal } = context;
-  const owner = await ownerRole(server, component, programs, context);
-  const access = await openAs(server, owner, component, programs, context);
-  try {
+  return withOwner({ server, component, programs }, context, async (access) => {
     const databases = await access.withClient({ signal }, databasesOf);
     const checks = await access.withClient({ signal }, async (client) => [
       await identity(client, facts),
@@ -41,60 +38,11 @@ export async function examineCluster(
       checks.push({ ...pages, name: `${database}: ${pages.name}` });
     }
     return [...checks, ...(await ownChecks(access, component, databases, signal))];
-  } finally {
-    await access.close();
-  }
+  });
 }
 
-function openAs(
-  server: PrivateServer,
-  user: string,
-  component: PostgresBaseComponent,
-  programs: string,
-  context: KindContext,
-): Promise<PostgresAccess> {
-  return openPostgres(
-    {
-      address: server.socketDirectory,
-      port: server.port,
-      tls: 'disable',
-      maintenanceDatabase: component.server.maintenanceDatabase,
-      tools: { kind: 'host', directory: programs },
-      backup: { user },
-    },
-    'backup',
-    { docker: context.docker },
-  );
-}
-
-/** The bootstrap superuser, OID 10; a role of the system file is in the cluster to ask for its name. */
-async function ownerRole(
-  server: PrivateServer,
-  component: PostgresBaseComponent,
-  programs: string,
-  context: KindContext,
-): Promise<string> {
-  const { restore, backup } = component.server;
-  let trouble: unknown;
-  for (const user of new Set([restore?.user, backup.user, 'postgres'])) {
-    if (user === undefined) continue;
-    const access = await openAs(server, user, component, programs, context);
-    try {
-      const { rows } = await access.withClient({ signal: context.signal }, (client) =>
-        client.query<{ rolname: string }>('SELECT rolname FROM pg_roles WHERE oid = 10'),
-      );
-      return rows[0]?.rolname ?? user;
-    } catch (error) {
-      context.signal.throwIfAborted();
-      trouble ??= error;
-    } finally {
-      await access.close();
-    }
-  }
-  throw trouble;
-}
-
-async function databasesOf(client: Client): Promise<string[]> {
+/** Those that hold something of the operator's, in the order of their names. */
+export async function databasesOf(client: Client): Promise<string[]> {
   const { rows } = await client.query<{ datname: string }>(
     'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname',
   );

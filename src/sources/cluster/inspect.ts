@@ -2,11 +2,11 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
+import { withPostgres } from '../../postgres/open.ts';
 import { postmasterOf } from '../../postgres/private-server.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { KindContext, LiveState } from '../kinds/component.ts';
 import { failureOf, isMissing } from '../io-errors.ts';
-import { withServer } from './backup.ts';
 
 /** A server that is stopped is no problem: that is how a restore in place finds it. One that runs has to answer. */
 export async function inspectCluster(component: PostgresBaseComponent, context: KindContext): Promise<LiveState> {
@@ -40,7 +40,7 @@ async function changedAt(dataDirectory: string): Promise<number | undefined> {
 
 async function unreachable(component: PostgresBaseComponent, context: KindContext): Promise<string | undefined> {
   try {
-    await withServer(component, 'backup', context, (access) => access.facts(context.signal));
+    await withPostgres(component.server, 'backup', context, (access) => access.facts(context.signal));
     return undefined;
   } catch (error) {
     context.signal.throwIfAborted();

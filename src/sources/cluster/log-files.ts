@@ -19,6 +19,8 @@ export interface LogChoice {
   /** Until then everything that was committed is in the log; undefined where nobody knows. */
   readonly heldUntilMs?: number;
   readonly files: readonly string[];
+  /** What these files take on a disk. */
+  readonly lengthBytes: number;
 }
 
 export function basePointOf(backup: string, facts: ClusterFacts): BasePoint {
@@ -45,7 +47,7 @@ export async function chooseLog(
   const held = (await source?.files()) ?? [];
   const histories = held.filter(({ name }) => name.endsWith('.history'));
   const names = histories.map(({ name }) => name);
-  if (target === undefined) return { timeline: facts.timeline, files: names };
+  if (target === undefined) return { timeline: facts.timeline, files: names, lengthBytes: lengthOf(histories) };
   if (source === undefined) {
     throw new HoldfastError(
       'Unreachable',
@@ -64,11 +66,17 @@ export async function chooseLog(
   const reach = reaches.find((each) => covers(each, target));
   if (reach === undefined) throw unreachable(base, reaches, target);
   const segments = segmentsFor(held, reach, lines, facts.segmentBytes);
-  const certain = held
-    .filter(({ name }) => segments.includes(name))
-    .reduce((latest, { coversUntilMs = 0 }) => Math.max(latest, coversUntilMs), 0);
-  const until = certain === 0 ? {} : { heldUntilMs: certain };
-  return { timeline: reach.timeline, ...until, files: [...names, ...segments] };
+  const certain = segments.reduce((latest, { coversUntilMs = 0 }) => Math.max(latest, coversUntilMs), 0);
+  return {
+    timeline: reach.timeline,
+    ...(certain === 0 ? {} : { heldUntilMs: certain }),
+    files: [...names, ...segments.map(({ name }) => name)],
+    lengthBytes: lengthOf(histories) + lengthOf(segments),
+  };
+}
+
+function lengthOf(files: readonly WalFile[]): number {
+  return files.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
 }
 
 function unreachable(base: BasePoint, reaches: readonly Reach[], target: RecoveryTarget): HoldfastError {
@@ -103,18 +111,16 @@ function segmentsFor(
   reach: Reach,
   histories: ReadonlyMap<number, readonly TimelineSwitch[]>,
   segmentBytes: number,
-): string[] {
+): WalFile[] {
   const path = new Set([
     reach.base.timeline,
     reach.timeline,
     ...(histories.get(reach.timeline) ?? []).map(({ parent }) => parent),
   ]);
   const first = reach.base.startLsn - (reach.base.startLsn % BigInt(segmentBytes));
-  return files.flatMap(({ name }) => {
+  return files.filter(({ name }) => {
     const place = parseSegmentName(name, segmentBytes);
-    return place !== undefined && path.has(place.timeline) && place.start >= first && place.start < reach.toLsn
-      ? [name]
-      : [];
+    return place !== undefined && path.has(place.timeline) && place.start >= first && place.start < reach.toLsn;
   });
 }
 

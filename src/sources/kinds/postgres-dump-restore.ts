@@ -3,7 +3,7 @@
  * never dropped: it keeps its content under another name until the restore is committed without it.
  */
 import { HoldfastError } from '../../failures.ts';
-import { openPostgres } from '../../postgres/open.ts';
+import { withPostgres } from '../../postgres/open.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
 import type { PostgresDumpComponent } from '../../system/types.ts';
 import { bringDatabases, refuseTaken } from '../postgres/bring.ts';
@@ -45,13 +45,17 @@ export const dumpRestoring: Restoring = {
       }
       begun.told.push(`there is no scratch server: ${proved.why}`);
     }
-    return withAccess(component, context, (access) => restoreOn(component, access, dump, begun, restoreId, context));
+    return withPostgres(component.server, 'restore', context, (access) =>
+      restoreOn(component, access, dump, begun, restoreId, context),
+    );
   },
 
   async checkBeside(component, beside, context) {
     const record = await notesOf(component, beside.restoreId, context).known();
     if (record.report !== undefined) return record.report;
-    return withAccess(component, context, (access) => checkRestored(component, access, record, context));
+    return withPostgres(component.server, 'restore', context, (access) =>
+      checkRestored(component, access, record, context),
+    );
   },
 
   async swapIn(component, beside, context) {
@@ -119,19 +123,6 @@ function notesOf(component: PostgresDumpComponent, restoreId: string, context: K
   return new RestoreNotes(context.stateDirectory, restoreId, component.name);
 }
 
-async function withAccess<T>(
-  component: PostgresDumpComponent,
-  context: KindContext,
-  use: (access: PostgresAccess) => Promise<T>,
-): Promise<T> {
-  const access = await openPostgres(component.server, 'restore', { docker: context.docker });
-  try {
-    return await use(access);
-  } finally {
-    await access.close();
-  }
-}
-
 /** Names on another server are other databases. */
 async function onSameServer<T>(
   component: PostgresDumpComponent,
@@ -139,7 +130,7 @@ async function onSameServer<T>(
   context: KindContext,
   use: (access: PostgresAccess) => Promise<T>,
 ): Promise<T> {
-  return withAccess(component, context, async (access) => {
+  return withPostgres(component.server, 'restore', context, async (access) => {
     const { systemIdentifier } = await access.facts(context.signal);
     if (systemIdentifier !== record.systemIdentifier) {
       throw new HoldfastError('PlanChanged', `${component.name} was restored on another server than the one there now`);

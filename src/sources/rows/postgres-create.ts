@@ -1,7 +1,7 @@
-/** How a table that is gone is made again: its definition in the dump, as SQL, through a database without any rows. */
+/** How a table that is gone is made again: its definition in the backup, as SQL, through a database without any rows. */
 import type { PostgresAccess } from '../../postgres/types.ts';
 import { readJson, removeDurably, writeJsonDurably } from '../durable.ts';
-import { borrowTypes, createSide, dropSide, PLAIN, restore, tolerantly, type SideOrder } from './postgres-side.ts';
+import { dropSide, makeSchema, PLAIN, type SideOrder } from './postgres-side.ts';
 import { pgTable, sqlName } from './postgres-tables.ts';
 
 export interface Creation {
@@ -37,14 +37,12 @@ export async function noteCreation(order: SideOrder, path: string): Promise<void
 }
 
 async function creationOf(order: SideOrder, gone: readonly string[]): Promise<Creation> {
-  const { access, context, tablesOnly } = order;
+  const { access, context } = order;
   const { signal } = context;
   const empty = { ...order, side: order.side.replace('__rows_', '__make_') };
   try {
-    await createSide(empty);
-    if (tablesOnly) await borrowTypes(empty);
     const quiet = PLAIN.filter((option) => !['--no-owner', '--no-privileges'].includes(option));
-    const refused = await tolerantly(() => restore(empty, ['--section=pre-data', '--section=post-data', ...quiet]));
+    const refused = await makeSchema(empty, ['pre-data', 'post-data'], quiet);
     const section = (name: string): Promise<string> => {
       const args = ['--schema-only', `--section=${name}`, '--no-comments', ...gone.map((table) => `--table=${table}`)];
       return definition(access, args, empty.side, signal);

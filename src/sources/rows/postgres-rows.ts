@@ -1,53 +1,37 @@
-/** Single rows of a PostgreSQL database, out of a dump. */
+/** Single rows of a PostgreSQL database, out of a dump, or out of a base backup recovered to a point in time. */
 import type { Client } from 'pg';
 import { HoldfastError } from '../../failures.ts';
-import type { ArtifactReader } from '../../part.ts';
 import { conditionsOf, tableNames } from '../../policy/sql-condition.ts';
-import { openPostgres } from '../../postgres/open.ts';
+import { withPostgres } from '../../postgres/open.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
-import type { PostgresComponent } from '../../system/types.ts';
-import { readDumpFacts, type DatabaseFacts } from '../kinds/postgres-dump-facts.ts';
+import type { PostgresBaseComponent, PostgresComponent, PostgresDumpComponent } from '../../system/types.ts';
+import { databasesOf } from '../cluster/examine.ts';
+import { withScratchCluster } from '../cluster/scratch.ts';
+import { readDumpFacts } from '../kinds/postgres-dump-facts.ts';
 import type { KindContext } from '../kinds/component.ts';
 import { applyRows } from './postgres-apply.ts';
 import { affectedDigest, compare, tableOf, writeKeys, type PgQuestion } from './postgres-preview.ts';
 import { creation, noteCreation } from './postgres-create.ts';
 import { dropSide, makeSide, sideName } from './postgres-side.ts';
-import { copyRecord, noteCopy, removeFiles, rowsFiles, type RowsFiles } from './rows-files.ts';
-import type { RowsApplied, RowsAsk, RowsCopy, RowsKind, RowsPreview } from './rows-kind.ts';
+import { copyOf, copyRecord, noteCopy, removeFiles, rowsFiles, type CopyRecord, type RowsFiles } from './rows-files.ts';
+import type { RowsApplied, RowsAsk, RowsBackup, RowsCopy, RowsKind, RowsPreview } from './rows-kind.ts';
+import { dumpSource, serverSource, type TableSource } from './table-source.ts';
 
 export const postgresRows: RowsKind<PostgresComponent> = {
   async bring(component, backup, ask, context): Promise<RowsCopy> {
-    if (component.method === 'base') throw notFromBase(component.name);
-    const names = tableNames(ask.table);
-    conditionsOf(names, ask.where, 'postgres');
+    conditionsOf(tableNames(ask.table), ask.where, 'postgres');
     const files = await rowsFiles(context.stateDirectory, ask.rowsId);
     const noted = await copyRecord(files);
-    const artifacts = await backup.artifacts();
-    const facts = await readDumpFacts(artifacts, context.signal);
-    const database = chosenDatabase(component.name, facts.databases, ask.database);
-    const side = sideName(database.name, ask.rowsId);
-    const record = { manifestKey: backup.manifestKey, place: side, database: database.name };
-    return withAccess(component, context, async (access) => {
-      if (noted?.whole === true && noted.manifestKey === backup.manifestKey && (await isThere(access, side, context))) {
-        return { place: side, checks: [] };
-      }
-      // Noted first: whatever is made under this name is ours.
-      await noteCopy(files, { ...record, whole: false });
-      const order = {
-        access,
-        database: database.name,
-        side,
-        dump: dumpOf(artifacts, database),
-        facts: database,
-        tablesOnly: facts.selectedTables.length > 0,
-        tables: names,
-        context,
-      };
-      const rows = await makeSide(order);
-      await noteCreation(order, files.creation);
-      await noteCopy(files, { ...record, whole: true });
-      return { place: side, checks: [{ name: 'rows', ok: true, detail: `${rows} rows, as captured` }] };
-    });
+    const there =
+      noted?.whole === true &&
+      noted.manifestKey === backup.manifestKey &&
+      (await withRestore(component, context, (access) => isThere(access, noted.place, context)));
+    if (there) return copyOf(noted);
+    const bringing = { component, backup, ask, files, context };
+    const record =
+      component.method === 'base' ? await bringFromBase(component, bringing) : await bringFromDump(component, bringing);
+    await noteCopy(files, { ...record, whole: true });
+    return copyOf(record);
   },
 
   preview: (component, ask, context): Promise<RowsPreview> =>
@@ -91,7 +75,7 @@ export const postgresRows: RowsKind<PostgresComponent> = {
     const files = await rowsFiles(context.stateDirectory, ask.rowsId);
     const noted = await copyRecord(files);
     if (noted !== undefined) {
-      await withAccess(component, context, async (access) => {
+      await withRestore(component, context, async (access) => {
         await dropSide(access, noted.place.replace('__rows_', '__make_'), context.signal);
         await dropSide(access, noted.place, context.signal);
       });
@@ -100,32 +84,77 @@ export const postgresRows: RowsKind<PostgresComponent> = {
   },
 };
 
-function notFromBase(name: string): HoldfastError {
-  return new HoldfastError(
-    'BadInput',
-    `${name} is captured by \`method: base\`: a base backup holds a whole cluster, not tables`,
-    {
-      hint:
-        `Restore the cluster beside with \`holdfast restore <system> --component ${name} --target <directory>\` and copy the ` +
-        'rows with pg_dump, or add a component with `method: dump` of the tables that matter.',
+interface Bringing {
+  readonly component: PostgresComponent;
+  readonly backup: RowsBackup;
+  readonly ask: RowsAsk;
+  readonly files: RowsFiles;
+  readonly context: KindContext;
+}
+
+async function bringFromDump(component: PostgresDumpComponent, bringing: Bringing): Promise<CopyRecord> {
+  const { backup, ask, context } = bringing;
+  const artifacts = await backup.artifacts();
+  const facts = await readDumpFacts(artifacts, context.signal);
+  const name = chosenDatabase(
+    component.name,
+    facts.databases.map((each) => each.name),
+    ask.database,
+  );
+  const database = facts.databases.find((each) => each.name === name);
+  const dump = artifacts.find((each) => each.name === database?.artifact);
+  if (database === undefined || dump === undefined) {
+    throw new HoldfastError('ArchiveBroken', `the backup of ${component.name} has no dump of ${name}`);
+  }
+  return makeCopy(bringing, name, dumpSource(dump, database, facts.selectedTables.length > 0));
+}
+
+/** The cluster is recovered on a scratch server of this host, from which the tables are brought. */
+async function bringFromBase(component: PostgresBaseComponent, bringing: Bringing): Promise<CopyRecord> {
+  const { backup, ask, context } = bringing;
+  const { maintenanceDatabase } = component.server;
+  const { value, warnings } = await withScratchCluster(
+    component,
+    await backup.artifacts(),
+    backup,
+    context,
+    async ({ access, seenUntil }) => {
+      const all = await access.withClient({ signal: context.signal }, databasesOf);
+      const own = all.filter((name) => name !== maintenanceDatabase);
+      const wanted = ask.database === undefined && own.length > 0 ? own : all;
+      const name = chosenDatabase(component.name, wanted, ask.database);
+      const record = await makeCopy(bringing, name, serverSource(access, name));
+      return seenUntil === undefined ? record : { ...record, pointAt: seenUntil };
     },
   );
+  return { ...value, warnings };
 }
 
-function chosenDatabase(component: string, known: readonly DatabaseFacts[], asked: string | undefined): DatabaseFacts {
+/** Returns the record of a copy that is whole, and not yet noted as such. */
+async function makeCopy(
+  { component, backup, ask, files, context }: Bringing,
+  database: string,
+  source: TableSource,
+): Promise<CopyRecord> {
+  const side = sideName(database, ask.rowsId);
+  const record = { manifestKey: backup.manifestKey, place: side, database, keep: backup.keep, whole: false };
+  return withRestore(component, context, async (access) => {
+    // Noted first: whatever is made under this name is ours.
+    await noteCopy(files, record);
+    const order = { access, database, side, source, tables: tableNames(ask.table), context };
+    await makeSide(order);
+    await noteCreation(order, files.creation);
+    return record;
+  });
+}
+
+/** The one that is asked for, or the only one. */
+function chosenDatabase(component: string, known: readonly string[], asked: string | undefined): string {
   const [only] = known;
-  const found =
-    asked === undefined ? (known.length === 1 ? only : undefined) : known.find(({ name }) => name === asked);
-  if (found !== undefined) return found;
-  const names = known.map(({ name }) => name).join(', ');
+  if (asked === undefined && only !== undefined && known.length === 1) return only;
+  if (asked !== undefined && known.includes(asked)) return asked;
   const what = asked === undefined ? `holds several databases: name one` : `holds no database ${asked}`;
-  throw new HoldfastError('BadInput', `the backup of ${component} ${what}; it has ${names}`);
-}
-
-function dumpOf(artifacts: readonly ArtifactReader[], { artifact }: DatabaseFacts): ArtifactReader {
-  const found = artifacts.find(({ name }) => name === artifact);
-  if (found === undefined) throw new HoldfastError('ArchiveBroken', `the backup has no ${artifact}`);
-  return found;
+  throw new HoldfastError('BadInput', `the backup of ${component} ${what}; it has ${known.join(', ')}`);
 }
 
 async function isThere(access: PostgresAccess, name: string, { signal }: KindContext): Promise<boolean> {
@@ -135,17 +164,12 @@ async function isThere(access: PostgresAccess, name: string, { signal }: KindCon
   });
 }
 
-async function withAccess<T>(
-  component: PostgresComponent,
+function withRestore<T>(
+  { server }: PostgresComponent,
   context: KindContext,
   use: (access: PostgresAccess) => Promise<T>,
 ): Promise<T> {
-  const access = await openPostgres(component.server, 'restore', { docker: context.docker });
-  try {
-    return await use(access);
-  } finally {
-    await access.close();
-  }
+  return withPostgres(server, 'restore', context, use);
 }
 
 interface Both {
@@ -185,7 +209,7 @@ async function withBoth<T>(
     },
   };
   context.report({ phase: 'compare rows' });
-  return withAccess(component, context, (access) =>
+  return withRestore(component, context, (access) =>
     access.withClient({ database, signal }, (live) =>
       access.withClient({ database: place, signal }, (side) => use({ side, live, files, question })),
     ),

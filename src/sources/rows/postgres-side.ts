@@ -1,12 +1,11 @@
-/** The separate database that tables of a dump are restored into, on the server whose rows they are. */
+/** The separate database that tables of a backup are restored into, on the server whose rows they are. */
 import { escapeIdentifier as id, escapeLiteral, type Client } from 'pg';
 import { HoldfastError } from '../../failures.ts';
-import type { ArtifactReader } from '../../part.ts';
 import { nameParts } from '../../policy/sql-condition.ts';
 import type { PostgresAccess, ToolRun } from '../../postgres/types.ts';
 import type { KindContext } from '../kinds/component.ts';
-import type { DatabaseFacts } from '../kinds/postgres-dump-facts.ts';
 import { pgTable } from './postgres-tables.ts';
+import { tableName, type Leaf, type Section, type TableSource } from './table-source.ts';
 
 /** NAMEDATALEN - 1. */
 const LONGEST_NAME_BYTES = 63;
@@ -27,10 +26,7 @@ export interface SideOrder {
   /** The live database. */
   readonly database: string;
   readonly side: string;
-  readonly dump: ArtifactReader;
-  readonly facts: DatabaseFacts;
-  /** Only tables were captured: neither schemas nor types are in the dump. */
-  readonly tablesOnly: boolean;
+  readonly source: TableSource;
   readonly tables: readonly string[];
   readonly context: KindContext;
 }
@@ -51,23 +47,32 @@ export async function dropSide(access: PostgresAccess, side: string, signal: Abo
  * no matter as long as the tables are. Returns the number of rows.
  */
 export async function makeSide(order: SideOrder): Promise<number> {
-  const { access, side, tablesOnly } = order;
+  const { access, side } = order;
   const { signal } = order.context;
-  await createSide(order);
-  if (tablesOnly) await borrowTypes(order);
-  const refused = await tolerantly(() => restore(order, ['--section=pre-data', ...PLAIN]));
+  const refused = await makeSchema(order, ['pre-data'], PLAIN);
   const leaves = await access.withClient({ database: side, signal }, (client) =>
     leavesOf(client, order.tables, refused),
   );
   const named = leaves.flatMap(({ schema, name }) => [`--schema=${schema}`, `--table=${name}`]);
-  await restore(order, ['--section=data', '--exit-on-error', ...PLAIN, ...new Set(named)]);
+  await restore(order, ['data'], leaves, ['--exit-on-error', ...PLAIN, ...new Set(named)]);
   return access.withClient({ database: side, signal }, (client) => compareCounts(client, order, leaves));
+}
+
+/** Makes the database anew with these sections of everything. Returns what was refused of it. */
+export async function makeSchema(
+  order: SideOrder,
+  sections: readonly Section[],
+  options: readonly string[],
+): Promise<HoldfastError | undefined> {
+  await createSide(order);
+  if (order.source.onlyTables !== undefined) await borrowTypes(order, order.source.onlyTables);
+  return tolerantly(() => restore(order, sections, 'all', options));
 }
 
 export const PLAIN = ['--no-owner', '--no-privileges', '--no-comments', '--no-publications', '--no-subscriptions'];
 
 /** Like the live one, so that a condition sorts and compares as it does there. */
-export async function createSide({ access, database, side, context }: SideOrder): Promise<void> {
+async function createSide({ access, database, side, context }: SideOrder): Promise<void> {
   const { signal } = context;
   await dropSide(access, side, signal);
   await access.withClient({ signal }, async (client) => {
@@ -91,25 +96,17 @@ export async function createSide({ access, database, side, context }: SideOrder)
 }
 
 /** A dump of tables names schemas, extensions and types that it does not hold: the live database has them. */
-export async function borrowTypes(order: SideOrder): Promise<void> {
-  const { access, database, side, facts, context } = order;
+async function borrowTypes({ access, database, side, context }: SideOrder, tables: readonly Leaf[]): Promise<void> {
   const { signal } = context;
-  const without = facts.tables.map(({ schema, name }) => `--exclude-table=${id(schema)}.${id(name)}`);
+  const without = tables.map((table) => `--exclude-table=${tableName(table)}`);
   const args = ['--schema-only', '--section=pre-data', '--format=custom', ...PLAIN, ...without];
   const live = await access.run('pg_dump', args, { signal, database });
-  await tolerantly(async () => {
-    const run = await access.run('pg_restore', ['--section=pre-data', ...PLAIN, target(side)], {
-      signal,
-      database: side,
-      stdin: live.stdout,
-    });
-    await ended(run);
-  });
+  await tolerantly(() => feed(access, side, ['--section=pre-data', ...PLAIN], live.stdout, signal));
   await live.done;
 }
 
 /** What is not there in the end is found by what is asked of it: tables, columns, numbers of rows. */
-export async function tolerantly(work: () => Promise<void>): Promise<HoldfastError | undefined> {
+async function tolerantly(work: () => Promise<void>): Promise<HoldfastError | undefined> {
   try {
     await work();
     return undefined;
@@ -120,14 +117,24 @@ export async function tolerantly(work: () => Promise<void>): Promise<HoldfastErr
   }
 }
 
-export async function restore({ access, side, dump, context }: SideOrder, args: readonly string[]): Promise<void> {
-  const { signal } = context;
-  const run = await access.run('pg_restore', [...args, target(side)], {
-    signal,
-    database: side,
-    stdin: counted(dump, context),
-  });
-  await ended(run);
+async function restore(
+  { access, side, source, context }: SideOrder,
+  sections: readonly Section[],
+  tables: readonly Leaf[] | 'all',
+  options: readonly string[],
+): Promise<void> {
+  const args = [...sections.map((section) => `--section=${section}`), ...options];
+  await feed(access, side, args, source.archive(sections, tables, context), context.signal);
+}
+
+async function feed(
+  access: PostgresAccess,
+  database: string,
+  args: readonly string[],
+  stdin: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  await ended(await access.run('pg_restore', [...args, target(database)], { signal, database, stdin }));
 }
 
 /** It prints nothing, but its output has to be read to the end. */
@@ -140,20 +147,6 @@ async function ended({ stdout, done }: ToolRun): Promise<void> {
 /** As a connection string, because a name may have `=` in it (PostgreSQL documentation, "Connection Strings"). */
 function target(database: string): string {
   return `--dbname=dbname='${database.replaceAll(/['\\]/g, (character) => `\\${character}`)}'`;
-}
-
-async function* counted(dump: ArtifactReader, { signal, report }: KindContext): AsyncGenerator<Uint8Array> {
-  let bytesDone = 0;
-  for await (const bytes of dump.read({ signal })) {
-    yield bytes;
-    bytesDone += bytes.length;
-    report({ phase: 'restore tables', bytesDone, bytesTotal: dump.lengthBytes });
-  }
-}
-
-interface Leaf {
-  readonly schema: string;
-  readonly name: string;
 }
 
 /** The tables themselves, or the partitions that hold their rows. Throws BadInput for a table that is not in the backup. */
@@ -179,20 +172,16 @@ async function leavesOf(
   return leaves;
 }
 
-/** A dump ends early in silence when its tables are other ones than the facts tell. */
-async function compareCounts(client: Client, { facts }: SideOrder, leaves: readonly Leaf[]): Promise<number> {
+/** A dump ends early in silence when its tables are other ones than is known of them. */
+async function compareCounts(client: Client, { source, context }: SideOrder, leaves: readonly Leaf[]): Promise<number> {
   let total = 0;
-  for (const { schema, name } of leaves) {
-    const { rows } = await client.query<{ n: string }>(
-      `SELECT count(*)::text AS n FROM ONLY ${id(schema)}.${id(name)}`,
-    );
+  for (const leaf of leaves) {
+    const { rows } = await client.query<{ n: string }>(`SELECT count(*)::text AS n FROM ONLY ${tableName(leaf)}`);
     const found = Number(rows[0]?.n ?? 0);
-    const captured = facts.tables.find((table) => table.schema === schema && table.name === name);
-    if (captured?.rows !== undefined && captured.rows !== found) {
-      throw new HoldfastError(
-        'CheckFailed',
-        `${schema}.${name} came back with ${found} rows of ${captured.rows} captured`,
-      );
+    const captured = await source.rowsOf(leaf, context.signal);
+    if (captured !== undefined && captured !== found) {
+      const { schema, name } = leaf;
+      throw new HoldfastError('CheckFailed', `${schema}.${name} came back with ${found} rows of ${captured} captured`);
     }
     total += found;
   }

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import { readJson, removeDurably, writeJsonDurably } from '../durable.ts';
+import type { RowsCopy } from './rows-kind.ts';
 
 export interface RowsFiles {
   readonly directory: string;
@@ -40,6 +41,15 @@ export interface CopyRecord {
   readonly database?: string;
   /** False while it is being made. */
   readonly whole: boolean;
+  /** It was asked for to stay. */
+  readonly keep?: boolean;
+  readonly pointAt?: string;
+  readonly warnings?: readonly string[];
+}
+
+/** What is told of a copy, by its record. */
+export function copyOf({ place, pointAt, warnings = [] }: CopyRecord): RowsCopy {
+  return { place, warnings, ...(pointAt === undefined ? {} : { pointAt }) };
 }
 
 /** What is noted of the copy. */

@@ -2,7 +2,7 @@
 import type { ArtifactReader } from '../../part.ts';
 import type { Component } from '../../system/types.ts';
 import type { RowsTable } from '../../workflows/rows-contract.ts';
-import type { KindContext } from '../kinds/component.ts';
+import type { KindContext, RestoreTarget } from '../kinds/component.ts';
 
 export interface RowsAsk {
   /** Names everything made for it, so that a repeat finds it. */
@@ -14,10 +14,20 @@ export interface RowsAsk {
   readonly database?: string;
 }
 
+/** Where the rows come from. */
+export interface RowsBackup extends Pick<RestoreTarget, 'recoverTo' | 'wal'> {
+  readonly manifestKey: string;
+  artifacts(): Promise<readonly ArtifactReader[]>;
+  /** The copy is to stay when the run is over. */
+  readonly keep: boolean;
+}
+
 /** The separate database that a backup was restored into. */
 export interface RowsCopy {
   readonly place: string;
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+  /** Of what moment it is, RFC 3339, where recovery has found that out. */
+  readonly pointAt?: string;
+  readonly warnings: readonly string[];
 }
 
 export interface RowsPreview {
@@ -31,7 +41,7 @@ export interface RowsPreview {
 export interface RowsApplied {
   readonly added: number;
   readonly replaced: number;
-  readonly checks: RowsCopy['checks'];
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
   readonly replacedFile?: string;
   readonly warnings: readonly string[];
 }
@@ -39,12 +49,7 @@ export interface RowsApplied {
 /** Every method is safe to repeat after a crash at any line. Only `apply` writes to what is live. */
 export interface RowsKind<C extends Component = Component> {
   /** One that is there already, whole and of the same backup, is kept. Throws CheckFailed when it is not as captured. */
-  bring(
-    component: C,
-    backup: { readonly manifestKey: string; artifacts(): Promise<readonly ArtifactReader[]> },
-    ask: RowsAsk,
-    context: KindContext,
-  ): Promise<RowsCopy>;
+  bring(component: C, backup: RowsBackup, ask: RowsAsk, context: KindContext): Promise<RowsCopy>;
   preview(component: C, ask: RowsAsk, context: KindContext): Promise<RowsPreview>;
   /**
    * In one transaction, when the rows concerned are still those of `affectedSha256` (else PlanChanged). What an earlier

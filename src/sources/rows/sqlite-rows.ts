@@ -8,7 +8,7 @@ import type { KindContext } from '../kinds/component.ts';
 import { artifactsOf, judge } from '../kinds/sqlite-facts.ts';
 import { writeStream } from '../sqlite/write-stream.ts';
 import { runSqlite } from '../sqlite/job.ts';
-import { copyRecord, forgetCopy, noteCopy, removeFiles, rowsFiles } from './rows-files.ts';
+import { copyOf, copyRecord, forgetCopy, noteCopy, removeFiles, rowsFiles } from './rows-files.ts';
 import type { RowsApplied, RowsAsk, RowsCopy, RowsKind, RowsPreview } from './rows-kind.ts';
 import type { RowsQuestion } from './sqlite-compare.ts';
 
@@ -19,7 +19,7 @@ export const sqliteRows: RowsKind<SqliteComponent> = {
   async bring(component, backup, ask, context): Promise<RowsCopy> {
     const files = await rowsFiles(context.stateDirectory, ask.rowsId);
     const noted = await copyRecord(files);
-    if (noted?.manifestKey === backup.manifestKey) return { place: noted.place, checks: [] };
+    if (noted?.manifestKey === backup.manifestKey) return copyOf(noted);
     await forgetCopy(files);
     await rm(files.copy, { force: true });
     const { database, facts } = await artifactsOf(component.name, await backup.artifacts(), context.signal);
@@ -31,8 +31,9 @@ export const sqliteRows: RowsKind<SqliteComponent> = {
       const words = checks.filter((check) => !check.ok).map(({ name, detail }) => `${name}: ${detail}`);
       throw new HoldfastError('CheckFailed', `the copy of ${component.name} is not as captured: ${words.join('; ')}`);
     }
-    await noteCopy(files, { manifestKey: backup.manifestKey, place: files.copy, whole: true });
-    return { place: files.copy, checks };
+    const record = { manifestKey: backup.manifestKey, place: files.copy, keep: backup.keep, whole: true };
+    await noteCopy(files, record);
+    return copyOf(record);
   },
 
   async preview(component, ask, context): Promise<RowsPreview> {
