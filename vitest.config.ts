@@ -19,7 +19,7 @@ const ROOMS = [
 const SERVERS = [
   ...ROOMS.map((room) => `test/${room}/**/*.test.ts`),
   'test/sources/{volume,compose}.test.ts',
-  'test/stores/s3*.test.ts',
+  'test/stores/{s3,sftp,gcs,azure}*.test.ts',
   'test/vault/stores.test.ts',
 ];
 

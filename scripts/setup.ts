@@ -14,7 +14,7 @@ import { versitygw } from './setup/versitygw.ts';
 export type Purpose = 'run' | 'test' | 'bench' | 'demo' | 'demo-without-docker';
 
 const TEST_PROGRAMS: readonly Program[] = [
-  ...(['age', 'zstd', 'jq', 'setfattr', 'setfacl', 'sqlite3', 'busybox', 'ssh-keygen', 'postgres'] as const),
+  ...(['age', 'zstd', 'jq', 'setfattr', 'setfacl', 'sqlite3', 'busybox', 'ssh-keygen', 'sshd', 'postgres'] as const),
 ];
 
 const PROGRAMS: Readonly<Record<Purpose, readonly Program[]>> = {

@@ -1,5 +1,5 @@
 /** Programs of the system: looked for on PATH, else installed as root on Debian, else the command to type. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cacheDirectory } from '../../src/system/cache.ts';
 import { withLock } from './lock.ts';
@@ -16,6 +16,7 @@ const PACKAGES = {
   sqlite3: 'sqlite3',
   busybox: 'busybox-static',
   'ssh-keygen': 'openssh-client',
+  sshd: 'openssh-server',
   dockerd: 'docker.io',
   iptables: 'iptables',
   java: 'default-jre-headless',
@@ -64,6 +65,7 @@ async function install(programs: readonly Program[], purpose: string): Promise<v
   const wait = '-oDPkg::Lock::Timeout=300';
   await doing(`Installing ${packages.join(', ')} for ${purpose}`, async () => {
     if (packages.includes(PACKAGES.postgres)) makeNoDatabaseServer(CLUSTER_SETTINGS);
+    if (packages.includes(PACKAGES.sshd)) startNoLoginServer(SYSTEMD_UNITS);
     await withRetries('apt-get update', () => run('apt-get', ['update', '-qq', wait], { env }));
     const args = ['install', '-y', '-qq', wait, '--no-install-recommends', ...packages];
     await withRetries('apt-get install', () => run('apt-get', args, { env }));
@@ -81,4 +83,19 @@ export function makeNoDatabaseServer(settings: string): void {
   const why =
     '# Written before postgresql was installed for its programs alone, so that no server was made and started.';
   writeFileSync(settings, `${why}\ncreate_main_cluster = false\n`);
+}
+
+const SYSTEMD_UNITS = '/etc/systemd/system';
+
+/**
+ * Debian's package opens the machine to logins as soon as it is installed; only its program is wanted, so its units are
+ * masked (systemctl(1), mask). What an administrator made stays. `systemctl unmask ssh.service ssh.socket` undoes it.
+ */
+export function startNoLoginServer(units: string): void {
+  for (const unit of ['ssh.service', 'ssh.socket']) {
+    const file = path.join(units, unit);
+    if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) continue;
+    mkdirSync(units, { recursive: true });
+    symlinkSync('/dev/null', file);
+  }
 }

@@ -6,12 +6,13 @@ import { link, lstat, mkdir, open, readdir, rename, stat, unlink, writeFile } fr
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../failures.ts';
 import { directoryFailure, errorCode, isMissing } from './directory-errors.ts';
-import { walk } from './directory-walk.ts';
+import { directoryTree } from './directory-walk.ts';
 import { checkKey, checkPrefix, TEMPORARY_AREA } from './keys.ts';
 import { requireMount } from './mount.ts';
 import type { HandedOut, ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
 import { syncFilesystem } from './sync-filesystem.ts';
 import { isContentAddressed, Unsynced } from './unsynced.ts';
+import { walk } from './walk.ts';
 
 export interface DirectoryStoreOptions {
   readonly path: string;
@@ -101,7 +102,7 @@ class DirectoryStore implements Store {
     try {
       const doubtful = await this.#unsynced.judge();
       const look = (key: string, stat: Stats) => describe(key, stat, doubtful);
-      yield* walk({ root: this.#root, prefix, startAfter, signal, describe: look });
+      yield* walk(directoryTree(this.#root, look), { prefix, startAfter, signal });
     } catch (cause) {
       signal?.throwIfAborted();
       throw directoryFailure(this.label, `list ${prefix}`, cause);

@@ -26,9 +26,12 @@ export async function openStore(
       const { openS3Store } = await import('./s3.ts');
       return openS3Store(forRole(config, options.role), resolveSecret);
     }
+    case 'sftp': {
+      const { openSftpStore } = await import('./sftp.ts');
+      return openSftpStore(config, resolveSecret);
+    }
     case 'gcs':
     case 'azure':
-    case 'sftp':
       throw new HoldfastError(
         'BadInput',
         `The store ${config.name}: this release cannot open a store of kind ${config.kind}.`,

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -18,7 +19,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cached, toolPath } from '../../scripts/setup/cache.ts';
 import { dockerAnswers, engineAddress } from '../../scripts/setup/docker.ts';
 import { withLock } from '../../scripts/setup/lock.ts';
-import { makeNoDatabaseServer, missingPrograms } from '../../scripts/setup/packages.ts';
+import { makeNoDatabaseServer, missingPrograms, startNoLoginServer } from '../../scripts/setup/packages.ts';
 import { run } from '../../scripts/setup/run.ts';
 import { checkParts } from '../../scripts/setup/test-server.ts';
 import { VERSIONS } from '../../scripts/setup/versions.ts';
@@ -156,6 +157,18 @@ describe('PostgreSQL for the tests', () => {
     writeFileSync(settings, 'create_main_cluster = true\n');
     makeNoDatabaseServer(settings);
     expect(readFileSync(settings, 'utf8')).toBe('create_main_cluster = true\n');
+  });
+});
+
+describe('the SSH server for the tests', () => {
+  it('before its package is installed: the machine is not opened to logins, unless an administrator has said otherwise', () => {
+    const units = path.join(scratch, 'units');
+    mkdirSync(units);
+    writeFileSync(path.join(units, 'ssh.socket'), 'mine');
+    startNoLoginServer(units);
+    startNoLoginServer(units);
+    expect(readlinkSync(path.join(units, 'ssh.service'))).toBe('/dev/null');
+    expect(readFileSync(path.join(units, 'ssh.socket'), 'utf8')).toBe('mine');
   });
 });
 
