@@ -15,7 +15,8 @@ export interface FileExpectation {
 
 /**
  * A piece of a chunk: bytes in memory, or a range of a file that the reading thread opens by itself (O_NOFOLLOW, opened
- * once per piece). A file shorter than its range is filled up with zeros and reported in `changed`.
+ * once per piece). A file shorter than its range is filled up with zeros and reported in `changed`. Bytes in a
+ * SharedArrayBuffer are read by threads where they lie.
  */
 export type Piece =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
@@ -31,6 +32,8 @@ export type Piece =
 export interface ChunkRecipe {
   readonly pieces: readonly Piece[];
   readonly lengthBytes: number;
+  /** Called when nobody reads the pieces any more, at most once; until then their bytes must not change. */
+  readonly done?: () => void;
 }
 
 /**

@@ -46,7 +46,7 @@ async function captureUnbroken(
 ): Promise<CaptureResult> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await captureOnce(context, system, vault, input, run);
+      return await captureOnce(context, system, vault, input, { ...run, attempt: run.attempt + attempt - 1 });
     } catch (error) {
       const broken = error instanceof HoldfastError && error.code === 'FreezeBroken';
       if (!broken || attempt >= FREEZE_TRIES) throw error;
@@ -72,6 +72,7 @@ interface Read {
   readonly capturedAt: string;
   readonly facts: Record<string, unknown>;
   readonly warnings: readonly string[];
+  readonly judged?: boolean;
   readonly sink: RecordingSink;
 }
 
@@ -186,7 +187,7 @@ async function recordOf(
   system: System,
   input: Input,
   run: Run,
-  { component, capturedAt, facts, warnings, sink }: Read,
+  { component, capturedAt, facts, warnings, judged, sink }: Read,
 ): Promise<ComponentRecord> {
   const counts = sink.counts.reduce(addCounts, NO_COUNTS);
   const told = [...warnings];
@@ -195,7 +196,8 @@ async function recordOf(
   }
   if (input.purpose === 'backup') {
     const { store, ticket } = input;
-    told.push(...(await checkStored(context, system, { store, ticket, refs: sink.refs }, component, run)));
+    const { stored } = sink;
+    told.push(...(await checkStored(context, system, { store, ticket, stored, judged }, component, run)));
   }
   return {
     name: component.name,

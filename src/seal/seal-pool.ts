@@ -16,7 +16,8 @@ export interface SealThreadData {
 }
 
 export interface SealRequest {
-  readonly packed: Uint8Array;
+  /** A recipe in one buffer (recipe-wire.ts), or pieces of memory that all threads share. */
+  readonly pieces: Uint8Array | readonly Uint8Array[];
   readonly lengthBytes: number;
   /** The file that this chunk is a part of; undefined when it holds several, or none. */
   readonly series: string | undefined;
@@ -59,14 +60,26 @@ async function seal(pool: ThreadPool, recipe: ChunkRecipe, wanted: Parameters<Se
   if (!(lengthBytes > 0 && lengthBytes <= MAX_CHUNK_BYTES)) {
     throw new HoldfastError('Internal', `A chunk of ${lengthBytes} bytes was asked for; 1 to ${MAX_CHUNK_BYTES} fit.`);
   }
-  const packed = packRecipe(recipe);
-  const request: SealRequest = { packed, lengthBytes, series: seriesOf(recipe) };
+  const shared = sharedPieces(recipe);
+  const packed = shared === undefined ? packRecipe(recipe) : undefined;
+  const pieces = shared ?? packed ?? [];
+  const request: SealRequest = { pieces, lengthBytes, series: seriesOf(recipe) };
   const ask = (question: unknown) => {
     const named = question as NamedChunk;
     return wanted(named.id, named.lengthBytes);
   };
-  const result = await pool.run({ request, transfer: [packed.buffer], bytes: lengthBytes, ask });
-  return result as SealedChunk;
+  const transfer = packed === undefined ? [] : [packed.buffer];
+  return (await pool.run({ request, transfer, bytes: lengthBytes, ask })) as SealedChunk;
+}
+
+/** Undefined when a piece is not in memory that threads share. */
+function sharedPieces({ pieces }: ChunkRecipe): Uint8Array[] | undefined {
+  const shared: Uint8Array[] = [];
+  for (const piece of pieces) {
+    if (piece.kind !== 'bytes' || !(piece.bytes.buffer instanceof SharedArrayBuffer)) return undefined;
+    shared.push(piece.bytes);
+  }
+  return shared;
 }
 
 /** A chunk of a large file is one range of it, and padding at its end. */

@@ -18,6 +18,8 @@ import type { FilePlace } from './types.ts';
 
 interface HeldChunk extends NamedChunk {
   readonly buffer: Buffer;
+  /** The buffer is everybody's: it lies in the memory of whoever gave the chunk. */
+  readonly shared: boolean;
   readonly series: string | undefined;
 }
 
@@ -40,15 +42,36 @@ function takeBuffer(length: number): Buffer {
 }
 
 function request(job: number, body: unknown): StepOutcome {
-  const { packed, lengthBytes, series } = body as SealRequest;
-  const buffer = takeBuffer(lengthBytes);
+  const { pieces, lengthBytes, series } = body as SealRequest;
+  const whole = wholeOf(pieces, lengthBytes);
+  const shared = whole !== undefined;
+  const buffer = whole ?? takeBuffer(lengthBytes);
   const plain = buffer.subarray(0, lengthBytes);
   // Held before reading, so that a failure gives the buffer back.
-  held.set(job, { id: '', lengthBytes, changed: [], buffer, series });
-  const changed = readPieces(packed, plain);
+  held.set(job, { id: '', lengthBytes, changed: [], buffer, shared, series });
+  const changed = shared ? [] : fill(plain, pieces);
   const named: NamedChunk = { id: chunkId(data.chunkIdKey, plain), lengthBytes, changed };
-  held.set(job, { ...named, buffer, series });
+  held.set(job, { ...named, buffer, shared, series });
   return { type: 'ask', body: named };
+}
+
+/** The chunk where it lies, when shared memory has it in one piece. */
+function wholeOf(pieces: SealRequest['pieces'], lengthBytes: number): Buffer | undefined {
+  if (pieces instanceof Uint8Array) return undefined;
+  const [only] = pieces;
+  return only?.length === lengthBytes ? Buffer.from(only.buffer, only.byteOffset, only.length) : undefined;
+}
+
+/** Returns the paths that were not as expected. */
+function fill(plain: Buffer, pieces: SealRequest['pieces']): string[] {
+  if (pieces instanceof Uint8Array) return readPieces(pieces, plain);
+  let at = 0;
+  for (const piece of pieces) {
+    plain.set(piece, at);
+    at += piece.length;
+  }
+  if (at !== plain.length) throw new Error(`a chunk's pieces have ${at} bytes, its recipe says ${plain.length}`);
+  return [];
 }
 
 function answer(job: number, wanted: unknown): StepOutcome {
@@ -82,7 +105,7 @@ function release(job: number): void {
   const chunk = held.get(job);
   if (chunk === undefined) return;
   held.delete(job);
-  spare.push(chunk.buffer);
+  if (!chunk.shared) spare.push(chunk.buffer);
 }
 
 serveJobs({ request, answer, release });

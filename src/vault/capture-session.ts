@@ -1,9 +1,10 @@
 /** One component's capture: artifacts in, chunks and list trees out. What an earlier capture stored is found, not redone. */
 import type { Artifact, ChunkedSegment, ChunkRecipe, RecipeSegment, StreamSegment } from '../part.ts';
-import type { SealedChunk, SealPool } from '../seal/index.ts';
+import type { SealPool } from '../seal/index.ts';
+import { AddedChunks } from './added-chunks.ts';
 import { Cutter } from './cut.ts';
 import { ListTreeBuilder, type TreeRoot } from './list-tree.ts';
-import type { ObjectWriter, WriteTally } from './object-writer.ts';
+import type { ObjectWriter, StoredChunk, WriteTally } from './object-writer.ts';
 import type { ChunkRef, ReuseCache } from './reuse-cache.ts';
 import type { ArtifactRef, CaptureProgress, CaptureSession, StoreCounts } from './types.ts';
 
@@ -53,7 +54,7 @@ export class Session implements CaptureSession {
     this.the = dependencies;
   }
 
-  async store(artifact: Artifact): Promise<{ ref: ArtifactRef; counts: StoreCounts }> {
+  async store(artifact: Artifact): Promise<{ ref: ArtifactRef; counts: StoreCounts; added: AddedChunks }> {
     const run = new ArtifactRun(this.the, this.before);
     this.complete = false;
     const { lengthBytes, ...tree } = await run.store(artifact);
@@ -65,7 +66,7 @@ export class Session implements CaptureSession {
     this.before.filesDone += counts.filesSeen;
     this.before.chunksNew += counts.chunksNew;
     this.before.storedBytes += counts.storedBytes;
-    return { ref, counts };
+    return { ref, counts, added: run.added };
   }
 
   async finish(): Promise<void> {
@@ -93,7 +94,7 @@ interface Reading {
 
 /** What becomes of the artifact, in order: chunks on their way, chunks that are there, and the end of a segment. */
 type Step =
-  | { readonly kind: 'chunk'; readonly chunk: Promise<SealedChunk>; readonly bytes: number; readonly reading: Reading }
+  | { readonly kind: 'chunk'; readonly chunk: Promise<StoredChunk>; readonly bytes: number; readonly reading: Reading }
   | { readonly kind: 'reused'; readonly refs: readonly ChunkRef[] }
   | { readonly kind: 'end'; readonly fingerprint: string; readonly reading: Reading };
 
@@ -109,6 +110,7 @@ class ArtifactRun {
     changed: [],
     changedCount: 0,
   };
+  readonly added = new AddedChunks();
   private readonly the: SessionDependencies;
   private readonly before: Progress;
   private readonly tree: ListTreeBuilder;
@@ -217,11 +219,15 @@ class ArtifactRun {
         step.reading.changed += chunk.changed.length;
         const ref = { id: chunk.id, lengthBytes: chunk.lengthBytes };
         step.reading.refs.push(ref);
+        this.added.note(ref.id, chunk.added);
         await this.tree.add(ref);
         return;
       }
       case 'reused':
-        for (const ref of step.refs) await this.tree.add(ref);
+        for (const ref of step.refs) {
+          this.added.note(ref.id, false);
+          await this.tree.add(ref);
+        }
         return;
       case 'end':
         // A file that changed while it was read was not what its fingerprint says.
@@ -229,7 +235,7 @@ class ArtifactRun {
     }
   }
 
-  private noteRead(chunk: SealedChunk): void {
+  private noteRead(chunk: StoredChunk): void {
     this.tally.readBytes += chunk.lengthBytes;
     this.tally.doneBytes += chunk.lengthBytes;
     this.tally.changedCount += chunk.changed.length;

@@ -29,6 +29,15 @@ export interface ObjectWriterOptions {
   readonly known: KnownObjects;
 }
 
+/** A chunk that is in the store. */
+export interface StoredChunk {
+  readonly id: string;
+  readonly lengthBytes: number;
+  readonly changed: readonly string[];
+  /** It was not known to be there before, so that nobody has read it back yet. */
+  readonly added: boolean;
+}
+
 /** Who stores a chunk; others that want it wait for the promise. */
 interface Claim extends PromiseWithResolvers<undefined> {
   id: string | undefined;
@@ -53,7 +62,7 @@ export class ObjectWriter {
   }
 
   /** Resolves when the chunk is in the store. Reads, names and seals on the pool's threads, unless it is tiny. */
-  chunk(pool: () => SealPool, recipe: ChunkRecipe, tally: WriteTally, signal: AbortSignal): Promise<SealedChunk> {
+  chunk(pool: () => SealPool, recipe: ChunkRecipe, tally: WriteTally, signal: AbortSignal): Promise<StoredChunk> {
     const claim: Claim = { id: undefined, place: undefined, sealed: false, ...Promise.withResolvers<undefined>() };
     // Nobody may be waiting for it: the error reaches the caller by itself.
     claim.promise.catch(() => undefined);
@@ -62,6 +71,8 @@ export class ObjectWriter {
       bytes === undefined
         ? pool().seal(recipe, (id) => this.claims(claim, id) && this.place(claim, id))
         : this.sealHere(bytes, (id) => this.claims(claim, id));
+    const { done } = recipe;
+    if (done !== undefined) sealing.then(done, done);
     // Apart, so that nothing holds the recipe's bytes while the chunk is on its way.
     return this.finishChunk(sealing, claim, tally, signal);
   }
@@ -91,7 +102,7 @@ export class ObjectWriter {
     claim: Claim,
     tally: WriteTally,
     signal: AbortSignal,
-  ): Promise<SealedChunk> {
+  ): Promise<StoredChunk> {
     try {
       // Before it is noted as stored: a sync that begins then must find something to do.
       const chunk = await sealing.finally(() => this.giveBack(claim));
@@ -100,7 +111,7 @@ export class ObjectWriter {
       else await this.putChunk(chunk, tally, signal);
       claim.resolve(undefined);
       const { id, lengthBytes, changed } = chunk;
-      return { id, lengthBytes, changed, sealed: undefined };
+      return { id, lengthBytes, changed, added: claim.id !== undefined };
     } catch (error) {
       claim.reject(error);
       throw error;

@@ -4,13 +4,22 @@ import type { ArtifactReader } from '../part.ts';
 import { parseIdentities } from '../seal/index.ts';
 import type { Store } from '../stores/store.ts';
 import { VaultArtifactReader } from './artifact-reader.ts';
+import { checkAdded } from './check-added.ts';
 import { readCatalogue, readOneEntry, type CatalogueSource } from './catalogue.ts';
 import { verifyContent } from './content.ts';
 import { openEpochReader, sourceOf, type EpochReader } from './epoch-reader.ts';
 import { readHead } from './head.ts';
 import type { ObjectSource } from './sums.ts';
 import { readTrustRoots } from './trust.ts';
-import type { ArtifactRef, BackupReader, CatalogueEntry, ProofBody, ReaderKeys, ReaderVault } from './types.ts';
+import type {
+  ArtifactRef,
+  BackupReader,
+  CatalogueEntry,
+  ProofBody,
+  ReaderKeys,
+  ReaderVault,
+  StoredArtifact,
+} from './types.ts';
 
 export interface ReaderVaultOptions {
   readonly store: Store;
@@ -55,6 +64,15 @@ class Reader implements ReaderVault {
   async artifacts(epoch: string, refs: readonly ArtifactRef[]): Promise<readonly ArtifactReader[]> {
     const from = { store: this.options.store, ...(await this.epoch(epoch)) };
     return refs.map((ref) => new VaultArtifactReader(ref, from));
+  }
+
+  async checkAdded(
+    epoch: string,
+    artifacts: readonly StoredArtifact[],
+    options: { signal: AbortSignal; onProgress?: (doneBytes: number) => void },
+  ): Promise<void> {
+    const { keys, pool } = await this.epoch(epoch);
+    await checkAdded({ store: this.options.store, keys, pool, artifacts, ...options });
   }
 
   async verifyContent(

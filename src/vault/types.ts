@@ -2,6 +2,7 @@
 import type { Artifact, ArtifactReader, MediaType } from '../part.ts';
 import type { ObjectInfo } from '../stores/store.ts';
 import type { Tier } from '../system/types.ts';
+import type { AddedChunks } from './added-chunks.ts';
 
 /** Everything an artifact needs to be found again. Small: it travels through histories. */
 export interface ArtifactRef {
@@ -147,9 +148,15 @@ export interface CaptureProgress {
   readonly storedBytes: number;
 }
 
+/** An artifact as a capture stored it. */
+export interface StoredArtifact {
+  readonly ref: ArtifactRef;
+  readonly added: AddedChunks;
+}
+
 /** Writes artifacts into the vault for one component. Safe to repeat: what is stored already is found. */
 export interface CaptureSession {
-  store(artifact: Artifact): Promise<{ ref: ArtifactRef; counts: StoreCounts }>;
+  store(artifact: Artifact): Promise<{ ref: ArtifactRef; counts: StoreCounts; added: AddedChunks }>;
   /** Everything stored so far is durable when this resolves; the cache of known chunks is kept for next time. */
   finish(): Promise<void>;
   /** Stops threads, keeps what is stored; always call it. */
@@ -210,6 +217,16 @@ export interface ReaderVault {
   open(manifestKey: string): Promise<BackupReader>;
   /** Artifacts of a capture whose manifest is not written yet, for checks before the commit. */
   artifacts(epoch: string, refs: readonly ArtifactRef[]): Promise<readonly ArtifactReader[]>;
+  /**
+   * Reads back what a capture added before its manifest is written: the lists of its artifacts in full, which must name
+   * the chunks that were captured, in their order, and each chunk that was not in the store before. Throws ObjectMissing,
+   * ObjectCorrupt, WrongIdentity.
+   */
+  checkAdded(
+    epoch: string,
+    artifacts: readonly StoredArtifact[],
+    options: { signal: AbortSignal; onProgress?: (doneBytes: number) => void },
+  ): Promise<void>;
   /** Content: every chunk and list is fetched, opened and compared with its name and length. Goes on after a bad one. */
   verifyContent(
     manifestKey: string,

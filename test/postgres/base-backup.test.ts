@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Artifact } from '../../src/part.ts';
+import type { PostgresAccess } from '../../src/postgres/types.ts';
+import { withPostgres } from '../../src/postgres/open.ts';
+import { baseArtifact } from '../../src/sources/cluster/capture.ts';
 import { postgresBaseKind } from '../../src/sources/kinds/postgres-base.ts';
+import type { ArtifactRef } from '../../src/vault/types.ts';
+import { makeTestVault } from '../support/vault.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';
 import { contextIn, MemorySink } from '../sources/kinds-helpers.ts';
@@ -95,6 +100,56 @@ describe('a base backup', () => {
     );
     expect(report?.ok).toBe(false);
     expect(report?.checks[0]?.detail).toContain('another SHA-256');
+  });
+
+  it('one byte changes between the server and the vault: refused before anything is read back', async () => {
+    const component = baseComponent(server);
+    await withPostgres(component.server, 'backup', contextIn(server.base), async (access) => {
+      let seen = 0;
+      const lying: PostgresAccess = Object.create(access, {
+        run: {
+          value: async (...args: Parameters<PostgresAccess['run']>) => {
+            const { stdout, done } = await access.run(...args);
+            async function* changed(): AsyncGenerator<Uint8Array> {
+              for await (const bytes of stdout) {
+                const at = Buffer.from(bytes).indexOf('PG_VERSION');
+                // In the contents of the first such file that lies in one piece.
+                if (seen === 0 && at >= 0 && bytes.length > at + 512) {
+                  seen += 1;
+                  bytes[at + 512] = 0x39;
+                }
+                yield bytes;
+              }
+            }
+            return { stdout: changed(), done };
+          },
+        },
+      }) as PostgresAccess;
+      const artifact = baseArtifact(lying, 1 << 20);
+      await new MemorySink().store(artifact);
+      expect(seen).toBe(1);
+      expect(artifact.verdict().problems).toEqual([expect.stringContaining('another SHA-256')]);
+    });
+  });
+
+  it('through a vault, whose threads share its memory: what is read back is what the server sent', async () => {
+    await using vault = await makeTestVault();
+    const writer = await vault.writer();
+    const ticket = await writer.begin({ captureId: 'run-1', plan: 'daily', startedAtMs: Date.now() });
+    const session = await writer.session(ticket, 'ledger-db', { signal: new AbortController().signal });
+    const refs: ArtifactRef[] = [];
+    const sink = { store: async (artifact: Artifact) => void refs.push((await session.store(artifact)).ref) };
+    const captured = await postgresBaseKind.capture(baseComponent(server), sink, contextIn(server.base));
+    expect(captured.judged).toBe(true);
+    await session.finish();
+    await session.close();
+    await writer.close();
+    const reader = await vault.reader();
+    const readers = await reader.artifacts(ticket.epoch, refs);
+    expect(readers[0]?.lengthBytes).toBeGreaterThan(20 << 20);
+    const report = await postgresBaseKind.checkCaptured?.(baseComponent(server), readers, contextIn(server.base));
+    await reader.close();
+    expect(report).toMatchObject({ ok: true });
   });
 
   it('pg_basebackup is killed: the failure says so, and no walsender is left', async () => {

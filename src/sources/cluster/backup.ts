@@ -1,13 +1,14 @@
 /** A base backup as a component's capture: taken, described, read back and judged. */
+import { HoldfastError } from '../../failures.ts';
 import type { ArtifactReader } from '../../part.ts';
 import { withPostgres } from '../../postgres/open.ts';
+import { freeNow } from '../../seal/free.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Captured, CaptureSink, CheckReport, KindContext } from '../kinds/component.ts';
 import { jsonArtifact } from '../kinds/json-artifact.ts';
 import { baseArtifact } from './capture.ts';
-import type { BaseReport } from './capture.ts';
-import { ClusterCheck } from './check.ts';
 import type { ClusterVerdict } from './check.ts';
+import { checkedOnTheWay, ClusterChecking } from './checking.ts';
 import { artifactsOf, askServer, FACTS, serverTime } from './facts.ts';
 import type { ClusterFacts, ServerSide } from './facts.ts';
 
@@ -21,18 +22,26 @@ export function captureCluster(
     const { versionNumber } = await access.facts(signal);
     const { side, sizeBytes } = await access.withClient({ signal }, (client) => askServer(client, versionNumber));
     context.report({ phase: 'base backup', bytesTotal: sizeBytes });
-    const base = baseArtifact(access);
+    const base = baseArtifact(access, side.segmentBytes);
     await sink.store(base);
-    const report = base.report();
+    const verdict = base.verdict();
     const endedAt = await access.withClient({ signal }, serverTime);
-    const facts = factsOf(side, report, endedAt);
+    const facts = factsOf(side, verdict, endedAt);
+    if (context.raw !== true) refuseBroken(component.name, reportOn(verdict, facts));
     await sink.store(jsonArtifact(FACTS, facts));
-    return { facts: { method: 'base', ...facts }, warnings: warningsOf(facts) };
+    return { facts: { method: 'base', ...facts }, warnings: warningsOf(facts), judged: true };
   });
 }
 
-function factsOf(side: ServerSide, { label, manifest, files }: BaseReport, endedAt: string): ClusterFacts {
-  const last = manifest.walRanges.at(-1);
+function refuseBroken(component: string, { checks }: CheckReport): void {
+  const bad = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
+  if (bad.length === 0) return;
+  throw new HoldfastError('SourceCorrupt', `${component} is not what its own manifest says: ${bad.join('; ')}`);
+}
+
+function factsOf(side: ServerSide, { label, manifest, files }: ClusterVerdict, endedAt: string): ClusterFacts {
+  if (label === undefined) throw new HoldfastError('SourceEmpty', 'pg_basebackup wrote no backup_label');
+  const last = manifest?.walRanges.at(-1);
   return {
     format: 1,
     ...side,
@@ -57,21 +66,25 @@ function warningsOf(facts: ClusterFacts): string[] {
   return warnings;
 }
 
-/** Reads the tar back and puts it before its own manifest. */
+/** Reads the whole tar back and puts it before its own manifest. */
 export async function checkCluster(
   component: PostgresBaseComponent,
   artifacts: readonly ArtifactReader[],
   context: KindContext,
 ): Promise<CheckReport> {
   const { base, facts } = await artifactsOf(component.name, artifacts, context.signal);
-  const check = new ClusterCheck();
-  let bytesDone = 0;
-  for await (const bytes of base.read({ signal: context.signal })) {
-    check.push(bytes);
-    bytesDone += bytes.length;
-    context.report({ phase: 'check', bytesDone, bytesTotal: base.lengthBytes });
+  const checking = new ClusterChecking();
+  try {
+    let bytesDone = 0;
+    for await (const bytes of checkedOnTheWay(base.read({ signal: context.signal }), checking)) {
+      bytesDone += bytes.length;
+      freeNow(bytes);
+      context.report({ phase: 'check', bytesDone, bytesTotal: base.lengthBytes });
+    }
+    return reportOn(await checking.verdict(facts.segmentBytes), facts);
+  } finally {
+    await checking.close();
   }
-  return reportOn(check.verdict(facts.segmentBytes), facts);
 }
 
 export function reportOn(verdict: ClusterVerdict, facts: ClusterFacts): CheckReport {

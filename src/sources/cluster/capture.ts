@@ -5,21 +5,16 @@
 import { HoldfastError } from '../../failures.ts';
 import type { Artifact, ChunkRecipe } from '../../part.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
+import { freeNow } from '../../seal/free.ts';
+import type { ClusterVerdict } from './check.ts';
+import { ClusterChecking } from './checking.ts';
 import { ClusterCutter } from './cut.ts';
-import type { TarFile } from './cut.ts';
 import { BASE } from './facts.ts';
-import type { BackupLabel, BackupManifest } from './label.ts';
-import { parseBackupLabel, parseBackupManifest } from './label.ts';
+import { SLAB_BYTES, SlabStream } from './slabs.ts';
 
 export interface BaseArtifact extends Artifact {
-  /** What the stream said of itself; throws when it was not read to its end. */
-  report(): BaseReport;
-}
-
-export interface BaseReport {
-  readonly label: BackupLabel;
-  readonly manifest: BackupManifest;
-  readonly files: number;
+  /** What the stream said of itself, and how far it is true; throws when it was not read to its end. */
+  verdict(): ClusterVerdict;
 }
 
 const ARGUMENTS = [
@@ -31,48 +26,81 @@ const ARGUMENTS = [
   '--label=holdfast',
   '--no-password',
 ];
-const LABEL = 'backup_label';
-const MANIFEST = 'backup_manifest';
-/** About 150 bytes a file: room for a million files. */
-const KEPT_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /**
  * The artifact `base.tar`. Reading it runs the tool; a tool that fails, or writes less than a whole tar, fails the
- * reading. When the reader leaves or the signal aborts the tool is ended, and with it the server's walsender.
+ * reading. When the reader leaves or the signal aborts the tool is ended, and with it the server's walsender. On its way
+ * everything is put before the backup's own manifest.
  */
-export function baseArtifact(access: PostgresAccess): BaseArtifact {
-  const gathered = new Gathering();
+export function baseArtifact(access: PostgresAccess, segmentBytes: number): BaseArtifact {
+  let verdict: ClusterVerdict | undefined;
   return {
     name: BASE,
     mediaType: 'application/x-tar',
-    report: () => gathered.report(),
+    verdict() {
+      if (verdict === undefined) throw new HoldfastError('Internal', 'the base backup was not read to its end');
+      return verdict;
+    },
     async *segments() {
       await Promise.resolve();
-      yield { kind: 'chunked', open: (signal) => readBase(access, gathered, signal) };
+      verdict = undefined;
+      yield {
+        kind: 'chunked',
+        async *open(signal) {
+          const checking = new ClusterChecking();
+          try {
+            yield* readBase(access, checking, signal);
+            verdict = await checking.verdict(segmentBytes);
+          } finally {
+            await checking.close();
+          }
+        },
+      };
     },
   };
 }
 
 async function* readBase(
   access: PostgresAccess,
-  gathered: Gathering,
+  checking: ClusterChecking,
   signal: AbortSignal,
 ): AsyncGenerator<ChunkRecipe> {
-  gathered.begin();
   const { stdout, done } = await access.run('pg_basebackup', ARGUMENTS, { signal });
   // Heard below; a failure before that is told by what follows from it.
   done.catch(() => undefined);
-  const cutter = new ClusterCutter(gathered);
   try {
-    for await (const bytes of stdout) yield* cutter.push(bytes);
+    yield* cutAndCheck(stdout, checking);
     await done;
-    yield* cutter.finish();
   } catch (error) {
     signal.throwIfAborted();
     // A tool that died left a torn tar: why it died is the better answer.
     const died = error instanceof HoldfastError && error.code === 'ArchiveBroken' ? await failureOf(done) : undefined;
     throw asCause(died ?? error);
   }
+}
+
+/** Both read the same memory: who stores the chunks, and the check. */
+async function* cutAndCheck(stdout: AsyncIterable<Uint8Array>, checking: ClusterChecking): AsyncGenerator<ChunkRecipe> {
+  const stream = new SlabStream(2);
+  const [toStore, toCheck] = [stream.reader(), stream.reader()];
+  const cutter = new ClusterCutter();
+  const recipe = (lengthBytes: number): ChunkRecipe => {
+    const { pieces, done } = toStore.take(lengthBytes);
+    return { pieces: pieces.map((bytes) => ({ kind: 'bytes', bytes })), lengthBytes, done };
+  };
+  for await (const bytes of stdout) {
+    const views = stream.write(bytes);
+    freeOwn(bytes);
+    while (stream.lengthBytes - toCheck.position >= SLAB_BYTES) await checking.pushAll(toCheck.take(SLAB_BYTES));
+    for (const view of views) for (const length of cutter.push(view)) yield recipe(length);
+  }
+  await checking.pushAll(toCheck.take(stream.lengthBytes - toCheck.position));
+  for (const length of cutter.finish()) yield recipe(length);
+}
+
+/** Nobody else has it when it is alone in its buffer: the garbage collector need not come for it. */
+function freeOwn(bytes: Uint8Array): void {
+  if (bytes.length === bytes.buffer.byteLength) freeNow(bytes);
 }
 
 async function failureOf(done: Promise<void>): Promise<unknown> {
@@ -104,41 +132,4 @@ function asCause(error: unknown): Error {
     return new HoldfastError('BadInput', `the cluster has tablespaces of its own: ${said}`, { cause: error });
   }
   return error;
-}
-
-/** Keeps the two small files that say what the backup is. */
-class Gathering {
-  private label: Uint8Array[] = [];
-  private manifest: Uint8Array[] = [];
-  private into: Uint8Array[] | undefined;
-  private files = 0;
-
-  /** A repeated reading begins anew. */
-  begin(): void {
-    this.label = [];
-    this.manifest = [];
-    this.into = undefined;
-    this.files = 0;
-  }
-
-  file({ path, sizeBytes }: TarFile): boolean {
-    this.files += 1;
-    this.into = path === LABEL ? this.label : path === MANIFEST ? this.manifest : undefined;
-    if (this.into !== undefined && sizeBytes > KEPT_LIMIT_BYTES) {
-      throw new HoldfastError('SourceCorrupt', `${path} of the base backup has ${sizeBytes} bytes`);
-    }
-    return this.into !== undefined;
-  }
-
-  contents(bytes: Uint8Array): void {
-    this.into?.push(Buffer.from(bytes));
-  }
-
-  report(): BaseReport {
-    if (this.label.length === 0 || this.manifest.length === 0) {
-      throw new HoldfastError('SourceEmpty', 'pg_basebackup wrote no backup_label or no backup_manifest');
-    }
-    const label = parseBackupLabel(Buffer.concat(this.label).toString());
-    return { label, manifest: parseBackupManifest(Buffer.concat(this.manifest)), files: this.files };
-  }
 }

@@ -6,13 +6,17 @@ import { parseLsn, segmentName, startOfSegment } from '../../policy/lsn.ts';
 import type { TarEntry } from '../extract/tar-format.ts';
 import type { TarHandler } from '../extract/tar-parser.ts';
 import { TarParser } from '../extract/tar-parser.ts';
-import type { BackupManifest } from './label.ts';
-import { parseBackupManifest } from './label.ts';
+import type { BackupLabel, BackupManifest } from './label.ts';
+import { parseBackupLabel, parseBackupManifest } from './label.ts';
 
+/** What the backup says of itself, and how far it is true. Plain data: it comes from a thread. */
 export interface ClusterVerdict {
   readonly files: number;
   readonly bytes: number;
-  readonly manifest: BackupManifest | undefined;
+  /** Undefined when the tar holds none. */
+  readonly label: BackupLabel | undefined;
+  /** Without its list of files; undefined when there is none that holds its own checksum. */
+  readonly manifest: Omit<BackupManifest, 'files'> | undefined;
   /** Sentences, at most MOST_PROBLEMS of them; empty when all is as the manifest says. */
   readonly problems: readonly string[];
 }
@@ -26,6 +30,8 @@ const MOST_PROBLEMS = 20;
 /** About 150 bytes a file: room for a million files. */
 const MANIFEST_LIMIT_BYTES = 256 * 1024 * 1024;
 const MANIFEST = 'backup_manifest';
+const LABEL = 'backup_label';
+const LABEL_LIMIT_BYTES = 1024 * 1024;
 const LOG = 'pg_wal/';
 
 /**
@@ -36,6 +42,7 @@ export class ClusterCheck {
   private readonly parser: TarParser;
   private readonly seen = new Map<string, Seen>();
   private readonly manifest: Buffer[] = [];
+  private readonly label: Buffer[] = [];
   private bytes = 0;
 
   constructor() {
@@ -46,9 +53,11 @@ export class ClusterCheck {
     this.parser.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   }
 
+  /** Throws ArchiveBroken for half a tar, SourceCorrupt for a backup_label that can't be understood. */
   verdict(segmentBytes: number): ClusterVerdict {
     this.parser.end();
-    const facts = { files: this.seen.size, bytes: this.bytes };
+    const label = this.label.length === 0 ? undefined : parseBackupLabel(Buffer.concat(this.label).toString());
+    const facts = { files: this.seen.size, bytes: this.bytes, label };
     if (this.manifest.length === 0) {
       return { ...facts, manifest: undefined, problems: ['there is no backup_manifest at the end of the tar'] };
     }
@@ -61,9 +70,10 @@ export class ClusterCheck {
     }
     const problems = [...compare(manifest, this.seen), ...missingLog(manifest, this.seen, segmentBytes)];
     const more = problems.length - MOST_PROBLEMS;
+    const { walRanges, systemIdentifier } = manifest;
     return {
       ...facts,
-      manifest,
+      manifest: { walRanges, systemIdentifier },
       problems: more > 0 ? [...problems.slice(0, MOST_PROBLEMS), `and ${more} more`] : problems,
     };
   }
@@ -75,14 +85,16 @@ export class ClusterCheck {
       begin: (begun) => {
         entry = begun;
         hash = begun.type === 'file' ? createHash('sha256') : undefined;
-        if (begun.path === MANIFEST && begun.sizeBytes > MANIFEST_LIMIT_BYTES) {
-          throw new HoldfastError('ArchiveBroken', `The backup_manifest has ${begun.sizeBytes} bytes`);
+        const limit = begun.path === MANIFEST ? MANIFEST_LIMIT_BYTES : LABEL_LIMIT_BYTES;
+        if ((begun.path === MANIFEST || begun.path === LABEL) && begun.sizeBytes > limit) {
+          throw new HoldfastError('ArchiveBroken', `The ${begun.path} has ${begun.sizeBytes} bytes`);
         }
       },
       data: (bytes) => {
         this.bytes += bytes.length;
         if (entry?.path === MANIFEST) this.manifest.push(Buffer.from(bytes));
         else hash?.update(bytes);
+        if (entry?.path === LABEL) this.label.push(Buffer.from(bytes));
       },
       finish: () => {
         if (entry === undefined || hash === undefined || entry.path === MANIFEST) return;

@@ -4,7 +4,6 @@
  * groups whose ends depend on names alone. The chunks, concatenated, are the tar byte for byte.
  */
 import { createHash } from 'node:crypto';
-import type { ChunkRecipe, Piece } from '../../part.ts';
 import type { ByteString } from '../byte-string.ts';
 import { BLOCK_BYTES, broken, entryOf, parseBlock } from '../extract/tar-format.ts';
 
@@ -19,49 +18,31 @@ const GROUP_BYTES = 256 * 1024;
 /** About every sixteenth name ends a group, so that a new file moves the others of its group only. */
 const GROUP_END_MASK = 0x0f;
 
-export interface TarFile {
-  readonly path: ByteString;
-  readonly sizeBytes: number;
-}
-
-export interface CutObserver {
-  /** A file begins. True: its contents are wanted. */
-  file(file: TarFile): boolean;
-  /** Valid for as long as the buffer is. */
-  contents(bytes: Uint8Array): void;
-}
-
 type Phase = 'header' | 'contents' | 'padding' | 'end';
 
 /** Give it all bytes with `push`, then call `finish`. Throws ArchiveBroken for what is no plain tar, or none to its end. */
 export class ClusterCutter {
-  private readonly observer: CutObserver;
   private phase: Phase = 'header';
   private missing = BLOCK_BYTES;
   private header: Uint8Array[] = [];
   private paddingBytes = 0;
-  private wanted = false;
   private endsGroup = false;
   /** Length of the runs that the current contents are cut into; undefined: they belong to the group. */
   private runBytes: number | undefined;
   private runMissing = 0;
-  private pieces: Piece[] = [];
+  /** Of the chunk so far. */
   private lengthBytes = 0;
 
-  constructor(observer: CutObserver) {
-    this.observer = observer;
-  }
-
-  *push(buffer: Uint8Array): Generator<ChunkRecipe> {
+  /** The lengths of the chunks that these bytes complete, which must not change before the chunk after them is. */
+  *push(buffer: Uint8Array): Generator<number> {
     let at = 0;
     while (at < buffer.length) {
       const limit = this.phase === 'contents' && this.runBytes !== undefined ? this.runMissing : Infinity;
       const bytes = buffer.subarray(at, at + Math.min(limit, this.phase === 'end' ? Infinity : this.missing));
       at += bytes.length;
       if (this.phase === 'end' && bytes.some((byte) => byte !== 0)) throw broken('there is data behind its end');
-      this.add(bytes);
+      this.lengthBytes += bytes.length;
       if (this.phase === 'contents') {
-        if (this.wanted) this.observer.contents(bytes);
         this.runMissing -= bytes.length;
         if (this.runBytes !== undefined && this.runMissing === 0) {
           yield* this.flush();
@@ -73,12 +54,12 @@ export class ClusterCutter {
     }
   }
 
-  *finish(): Generator<ChunkRecipe> {
+  *finish(): Generator<number> {
     if (this.phase !== 'end') throw broken('it ends in the middle');
     yield* this.flush();
   }
 
-  private *step(): Generator<ChunkRecipe> {
+  private *step(): Generator<number> {
     switch (this.phase) {
       case 'header':
         yield* this.entry(Buffer.concat(this.header.splice(0)));
@@ -96,28 +77,21 @@ export class ClusterCutter {
     }
   }
 
-  private *entry(block: Buffer): Generator<ChunkRecipe> {
+  private *entry(block: Buffer): Generator<number> {
     const raw = parseBlock(block);
     if (raw === undefined) {
       this.next('end', Infinity);
       return;
     }
     const { path, sizeBytes } = entryOf(raw, NO_RECORDS);
-    this.wanted = this.observer.file({ path, sizeBytes });
     this.paddingBytes = (BLOCK_BYTES - (sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
     this.runBytes = sizeBytes < SMALL_FILE_BYTES ? undefined : runBytesOf(path);
     this.runMissing = this.runBytes ?? 0;
     this.endsGroup = this.runBytes === undefined && endsGroup(path);
     if (this.runBytes !== undefined) {
-      if (sizeBytes >= LARGE_FILE_BYTES) yield* this.flush();
-      else yield* this.flushBut(BLOCK_BYTES);
+      yield* this.flush(sizeBytes >= LARGE_FILE_BYTES ? 0 : BLOCK_BYTES);
     }
     this.next('contents', sizeBytes);
-  }
-
-  private add(bytes: Uint8Array): void {
-    this.pieces.push({ kind: 'bytes', bytes });
-    this.lengthBytes += bytes.length;
   }
 
   private next(phase: Phase, bytes: number): void {
@@ -125,30 +99,11 @@ export class ClusterCutter {
     this.missing = bytes;
   }
 
-  private *flush(): Generator<ChunkRecipe> {
-    if (this.lengthBytes === 0) return;
-    yield { pieces: this.pieces, lengthBytes: this.lengthBytes };
-    this.pieces = [];
-    this.lengthBytes = 0;
-  }
-
-  /** The last so many bytes begin the next chunk. */
-  private *flushBut(bytes: number): Generator<ChunkRecipe> {
-    const kept: Piece[] = [];
-    for (let left = bytes; left > 0;) {
-      const piece = this.pieces.pop();
-      if (piece?.kind !== 'bytes') throw broken('a header is missing');
-      const taken = piece.bytes.subarray(Math.max(0, piece.bytes.length - left));
-      if (taken.length < piece.bytes.length) {
-        this.pieces.push({ kind: 'bytes', bytes: piece.bytes.subarray(0, piece.bytes.length - taken.length) });
-      }
-      kept.unshift({ kind: 'bytes', bytes: taken });
-      left -= taken.length;
-    }
-    this.lengthBytes -= bytes;
-    yield* this.flush();
-    this.pieces = kept;
-    this.lengthBytes = bytes;
+  /** Ends the chunk, but for its last so many bytes, which begin the next one. */
+  private *flush(keptBytes = 0): Generator<number> {
+    const ended = this.lengthBytes - keptBytes;
+    this.lengthBytes = keptBytes;
+    if (ended > 0) yield ended;
   }
 }
 

@@ -10,7 +10,8 @@ import { extractTar } from '../extract/extract.ts';
 import { failureOf, isMissing } from '../io-errors.ts';
 import type { KindContext } from '../kinds/component.ts';
 import { reportOn } from './backup.ts';
-import { ClusterCheck } from './check.ts';
+import type { ClusterVerdict } from './check.ts';
+import { checkedOnTheWay, ClusterChecking } from './checking.ts';
 import type { ClusterFacts } from './facts.ts';
 import { fetchLog, type LogChoice } from './log-files.ts';
 import { LOG_DIRECTORY, orderRecovery } from './recovery.ts';
@@ -59,21 +60,20 @@ async function extract({ base, facts }: ClusterOrder, copy: string, context: Kin
   } catch (error) {
     throw failureOf(error, `make ${copy}`);
   }
-  const check = new ClusterCheck();
-  async function* watched(): AsyncGenerator<Uint8Array> {
-    for await (const bytes of base.read({ signal })) {
-      // Before it is given away.
-      check.push(bytes);
-      yield bytes;
-    }
+  const checking = new ClusterChecking();
+  let verdict: ClusterVerdict;
+  try {
+    await extractTar(() => checkedOnTheWay(base.read({ signal }), checking), copy, {
+      signal,
+      onProgress: ({ bytesDone, filesDone }) => {
+        context.report({ phase: 'restore', bytesDone, bytesTotal: base.lengthBytes, filesDone });
+      },
+    });
+    verdict = await checking.verdict(facts.segmentBytes);
+  } finally {
+    await checking.close();
   }
-  await extractTar(watched, copy, {
-    signal,
-    onProgress: ({ bytesDone, filesDone }) => {
-      context.report({ phase: 'restore', bytesDone, bytesTotal: base.lengthBytes, filesDone });
-    },
-  });
-  const report = reportOn(check.verdict(facts.segmentBytes), facts);
+  const report = reportOn(verdict, facts);
   if (!report.ok) {
     const words = report.checks.flatMap(({ ok, detail }) => (ok ? [] : [detail])).join('; ');
     throw new HoldfastError('CheckFailed', `The base backup is not what its manifest says: ${words}`);

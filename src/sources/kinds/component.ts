@@ -30,6 +30,11 @@ export interface CaptureSink {
 export interface Captured {
   readonly facts: Record<string, unknown>;
   readonly warnings: string[];
+  /**
+   * Every byte of it was put before the source's own checks on its way into the sink: of what is stored, only what this
+   * capture added has to be read back.
+   */
+  readonly judged?: boolean;
 }
 
 /** What is there now, for the restore plan and for `doctor`. Ages and sizes are told, but not part of a digest. */
