@@ -3,6 +3,7 @@
  * made is cached outside the tree, pinned and checked; a second run only looks.
  */
 import { dockerEngine } from './setup/docker.ts';
+import { moto } from './setup/moto.ts';
 import { ensurePackages } from './setup/packages.ts';
 import type { Program } from './setup/packages.ts';
 import { say, SetupError } from './setup/say.ts';
@@ -14,7 +15,19 @@ import { versitygw } from './setup/versitygw.ts';
 export type Purpose = 'run' | 'test' | 'bench' | 'demo' | 'demo-without-docker';
 
 const TEST_PROGRAMS: readonly Program[] = [
-  ...(['age', 'zstd', 'jq', 'setfattr', 'setfacl', 'sqlite3', 'busybox', 'ssh-keygen', 'sshd', 'postgres'] as const),
+  ...([
+    'age',
+    'zstd',
+    'jq',
+    'setfattr',
+    'setfacl',
+    'sqlite3',
+    'busybox',
+    'ssh-keygen',
+    'sshd',
+    'postgres',
+    'python-venv',
+  ] as const),
 ];
 
 const PROGRAMS: Readonly<Record<Purpose, readonly Program[]>> = {
@@ -37,6 +50,7 @@ export async function prepare(purpose: Purpose): Promise<Prepared> {
   if (purpose === 'test') {
     environment['HOLDFAST_TEST_SERVER'] = await testServer();
     environment['HOLDFAST_VERSITYGW'] = await versitygw();
+    environment['HOLDFAST_MOTO'] = await moto();
   }
   const needsDocker = purpose === 'test' || purpose === 'bench' || purpose === 'demo';
   const engine = needsDocker ? await dockerEngine() : undefined;

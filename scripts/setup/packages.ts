@@ -1,4 +1,5 @@
 /** Programs of the system: looked for on PATH, else installed as root on Debian, else the command to type. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cacheDirectory } from '../../src/system/cache.ts';
@@ -26,15 +27,24 @@ const PACKAGES = {
   // Server, client and contrib programs; the client's package comes with it.
   postgres: 'postgresql-15',
   pgbackrest: 'pgbackrest',
+  // Debian parts Python from what makes environments with pip.
+  'python-venv': 'python3-venv',
 } as const;
 
 export type Program = keyof typeof PACKAGES;
 
 /** Debian keeps the versions of PostgreSQL side by side, away from PATH; another version there is not the one wanted. */
 function placeOf(program: Program): string | undefined {
+  if (program === 'python-venv') return pythonWithVenv();
   if (program !== 'postgres') return findProgram(program);
   const place = path.join(process.env['HOLDFAST_POSTGRES_BIN'] ?? '/usr/lib/postgresql/15/bin', program);
   return isExecutable(place) ? place : undefined;
+}
+
+function pythonWithVenv(): string | undefined {
+  const python = findProgram('python3');
+  if (python === undefined) return undefined;
+  return spawnSync(python, ['-c', 'import ensurepip, venv']).status === 0 ? python : undefined;
 }
 
 export function missingPrograms(programs: readonly Program[]): Program[] {

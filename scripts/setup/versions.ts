@@ -6,4 +6,6 @@ export const VERSIONS = {
   testServer: '1.38.0',
   /** The S3 server of the tests; go/versitygw/go.sum pins its modules. */
   versitygw: '1.8.0',
+  /** The emulator of AWS of the tests; python/moto.txt pins its packages. */
+  moto: '5.2.5',
 } as const;

@@ -19,7 +19,8 @@ export interface StoreFacts {
   readonly notes: readonly string[];
 }
 
-const PROBE_PREFIX = 'probe/';
+/** Small objects that a probe writes and removes: never locked, never in a class of its own. */
+export const PROBE_PREFIX = 'probe/';
 const RACERS = 4;
 
 /**

@@ -17,6 +17,9 @@ export const STORE_RETRIES: RetryPolicy = {
   silenceMs: 30_000,
 };
 
+/** Longer than this nobody's word is waited for: the operation above tries again by itself. */
+const LONGEST_ASKED_PAUSE_MS = 60_000;
+
 /** An attempt that made no progress in time. */
 export class SilenceError extends Error {
   override readonly name = 'SilenceError';
@@ -40,18 +43,26 @@ export interface Attempt {
  */
 export async function withRetries<T>(
   policy: RetryPolicy,
-  options: { signal: AbortSignal | undefined; extraMs: number; worthTrying: (cause: unknown) => boolean },
+  options: {
+    signal: AbortSignal | undefined;
+    extraMs: number;
+    worthTrying: (cause: unknown) => boolean;
+    /** How long the other side asks to be left alone after this answer; undefined when it does not say. */
+    askedPauseMs?: (cause: unknown) => number | undefined;
+  },
   action: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {
   for (let number = 1; ; number += 1) {
+    let askedMs: number;
     options.signal?.throwIfAborted();
     try {
       return await runAttempt(policy.silenceMs + options.extraMs, number, options.signal, action);
     } catch (cause) {
       options.signal?.throwIfAborted();
       if (number >= policy.attempts || !options.worthTrying(cause)) throw cause;
+      askedMs = Math.min(LONGEST_ASKED_PAUSE_MS, options.askedPauseMs?.(cause) ?? 0);
     }
-    await pause(pauseMs(policy, number), options.signal);
+    await pause(Math.max(askedMs, pauseMs(policy, number)), options.signal);
   }
 }
 

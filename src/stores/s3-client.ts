@@ -11,11 +11,18 @@ import type { SecretRef, StoreAddress } from '../system/types.ts';
 export type S3Config = Extract<StoreAddress, { kind: 's3' }>;
 type ResolveSecret = (ref: SecretRef) => Promise<string>;
 
-const MAX_SOCKETS = 64;
+/** Requests at once, when the system file says nothing. */
+const DEFAULT_PARALLELISM = 64;
 const CONNECT_TIMEOUT_MS = 10_000;
+
+export function parallelismOf(config: S3Config): number {
+  return config.parallelism ?? DEFAULT_PARALLELISM;
+}
 
 /** Throws BadInput, and what `resolveSecret` throws. */
 export async function createS3Client(config: S3Config, resolveSecret: ResolveSecret): Promise<S3Client> {
+  // HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as Node's agents understand them.
+  const agent = { keepAlive: true, maxSockets: parallelismOf(config), proxyEnv: process.env };
   const options: S3ClientConfig = {
     region: config.region,
     forcePathStyle: config.pathStyle,
@@ -27,8 +34,8 @@ export async function createS3Client(config: S3Config, resolveSecret: ResolveSec
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
-      httpAgent: new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
-      httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...(await trust(config.caFile)) }),
+      httpAgent: new HttpAgent(agent),
+      httpsAgent: new HttpsAgent({ ...agent, ...(await trust(config.caFile)) }),
     },
   };
   if (config.endpoint !== undefined) options.endpoint = config.endpoint;

@@ -88,6 +88,28 @@ export function isNotFound(cause: unknown): boolean {
   return name === 'NoSuchKey' || name === 'NotFound';
 }
 
+/** By the lock's own words where a server has such: AWS answers AccessDenied, MinIO InvalidRequest. */
+export function speaksOfLock(cause: unknown): boolean {
+  const { status } = faultOf(cause);
+  const refused = status === 403 || status === 400;
+  return refused && cause instanceof Error && /object lock|object is locked|\bWORM\b/i.test(cause.message);
+}
+
+/** GetObject's answer for what lies in an archive class and was not restored. */
+export function isFrozen(cause: unknown): boolean {
+  return faultOf(cause).name === 'InvalidObjectState';
+}
+
+/** Retry-After (RFC 9110, section 10.2.3): seconds or a date. */
+export function askedPauseMs(cause: unknown): number | undefined {
+  const headers = field(field(cause, '$response'), 'headers');
+  const asked = field(headers, 'retry-after');
+  const seconds = typeof asked === 'string' ? Number(asked) : Number.NaN;
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
+  const date = typeof asked === 'string' ? Date.parse(asked) : Number.NaN;
+  return Number.isFinite(date) ? Math.max(0, date - Date.now()) : undefined;
+}
+
 /** `doing` says what was tried, such as `write chunks/ab/…`. */
 export function s3Failure(label: string, doing: string, cause: unknown): HoldfastError {
   if (cause instanceof HoldfastError) return cause;
@@ -104,6 +126,10 @@ export function s3Failure(label: string, doing: string, cause: unknown): Holdfas
   if (networkCode !== undefined && CERTIFICATE_CODES.has(networkCode)) {
     const hint = 'Name the authority of its certificate as caFile in the system file, or correct the endpoint.';
     return new HoldfastError('StoreDenied', text(`its certificate is not trusted (${networkCode})`), { cause, hint });
+  }
+  if (status === 400 && /ObjectLockConfiguration/i.test(what)) {
+    const hint = 'The bucket was made without Object Lock; `holdfast store setup` says what it needs.';
+    return new HoldfastError('StoreDenied', text(what), { cause, hint });
   }
   if (status === NOT_IMPLEMENTED) return new HoldfastError('StoreUnfit', text(what), { cause });
   if (isTransient(cause)) return new HoldfastError('StoreUnreachable', text(what), { cause });

@@ -1,6 +1,5 @@
 /** A store in an S3 bucket, AWS's own or one that is compatible, through the AWS SDK. */
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -8,18 +7,26 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import type { GetObjectCommandOutput, HeadObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
+import type { PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../failures.ts';
 import type { SecretRef } from '../system/types.ts';
-import { checkKey, checkPrefix } from './keys.ts';
-import { STORE_RETRIES, withRetries } from './retry.ts';
+import { checkPrefix } from './keys.ts';
+import { PROBE_PREFIX } from './probe.ts';
+import { frozenFailure } from './refusals.ts';
+import { STORE_RETRIES } from './retry.ts';
 import type { Attempt, RetryPolicy } from './retry.ts';
+import { readBody } from './s3-body.ts';
+import { genuine, S3Calls } from './s3-calls.ts';
+import type { Target } from './s3-calls.ts';
 import { createS3Client } from './s3-client.ts';
 import type { S3Config } from './s3-client.ts';
-import { faultOf, isNotFound, isPreconditionFailed, isTransient, s3Failure, BrokenAnswerError } from './s3-errors.ts';
-import type { ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
+import { S3Cold } from './s3-cold.ts';
+import { BrokenAnswerError, faultOf, isFrozen, isNotFound, isPreconditionFailed } from './s3-errors.ts';
+import { lockOfPut, S3Locks } from './s3-locks.ts';
+import { S3Versions } from './s3-versions.ts';
+import type { ObjectInfo, PutOptions, PutOutcome, Store, StoreCold, StoreLocks, StoreVersions } from './store.ts';
+import { isContentAddressed } from './unsynced.ts';
 
-const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
 /** An upload slower than this is taken for a hanging one. */
 const SLOWEST_UPLOAD_BYTES_PER_SECOND = 16 * 1024;
 
@@ -29,64 +36,70 @@ export async function openS3Store(
   resolveSecret: (ref: SecretRef) => Promise<string>,
   retries: RetryPolicy = STORE_RETRIES,
 ): Promise<Store> {
-  return new S3Store(config, await createS3Client(config, resolveSecret), retries);
+  const calls = new S3Calls(config, await createS3Client(config, resolveSecret), retries);
+  // Servers of others know no class that has to be thawed, unless the system file names one.
+  const mayFreeze = config.endpoint === undefined || config.storageClass !== undefined;
+  return new S3Store(calls, { mayFreeze });
 }
 
+/** What is known of an object, by HEAD or, where that is not allowed, by a listing. */
 interface Description {
-  readonly ContentLength?: number | undefined;
-  readonly ChecksumSHA256?: string | undefined;
-  readonly ETag?: string | undefined;
+  readonly sizeBytes: number;
+  readonly modifiedAtMs: number;
+  readonly storageClass: string;
+  readonly eTag: string | undefined;
+  /** Base64 and of the whole object. */
+  readonly sha256: string | undefined;
 }
 
 class S3Store implements Store {
   readonly kind = 's3';
   readonly label: string;
-  readonly #client: S3Client;
-  readonly #bucket: string;
-  readonly #prefix: string;
-  readonly #retries: RetryPolicy;
+  readonly versions: StoreVersions;
+  readonly locks?: StoreLocks;
+  readonly cold?: StoreCold;
+  readonly #calls: S3Calls;
   #bucketIsThere = false;
 
-  constructor(config: S3Config, client: S3Client, retries: RetryPolicy) {
-    const trimmed = config.prefix.replace(/^\/+|\/+$/g, '');
-    this.#client = client;
-    this.#bucket = config.bucket;
-    this.#prefix = trimmed === '' ? '' : `${trimmed}/`;
-    this.#retries = retries;
-    this.label = `s3 ${config.bucket}/${trimmed}`;
+  constructor(calls: S3Calls, { mayFreeze }: { mayFreeze: boolean }) {
+    this.#calls = calls;
+    this.label = calls.label;
+    this.versions = new S3Versions(calls);
+    if (calls.immutable !== undefined) this.locks = new S3Locks(calls, calls.immutable.mode);
+    if (mayFreeze) this.cold = new S3Cold(calls);
   }
 
   async put(key: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome> {
-    const target = this.#target(key);
+    const target = this.#calls.target(key);
     const sha256 = options.sha256 ?? createHash('sha256').update(bytes).digest('hex');
-    const command = {
-      ...target,
-      Body: bytes,
-      ContentLength: bytes.length,
-      ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64'),
-      ...(options.createOnly ? { IfNoneMatch: '*' } : {}),
-    };
     const extraMs = (bytes.length / SLOWEST_UPLOAD_BYTES_PER_SECOND) * 1000;
-    return this.#run(`write ${key}`, { signal: options.signal, extraMs }, async (attempt) => {
+    return this.#calls.run(`write ${key}`, { signal: options.signal, extraMs }, async (attempt) => {
+      const command = new PutObjectCommand({ ...target, ...this.#putInput(key, bytes, sha256, options) });
       try {
-        genuine(await this.#client.send(new PutObjectCommand(command), { abortSignal: attempt.signal }));
+        genuine(await this.#calls.client.send(command, { abortSignal: attempt.signal }));
         return 'written';
       } catch (cause) {
         if (!options.createOnly || !isPreconditionFailed(cause)) throw cause;
         // The answer to an earlier attempt may have been lost on its way: then what lies there is ours.
-        const ours = attempt.number > 1 && (await this.#holds(target, bytes, sha256, attempt));
-        return ours ? 'written' : 'exists';
+        if (attempt.number > 1 && (await this.#holds(target, bytes, sha256, attempt))) return 'written';
+        if (!isContentAddressed(key) || (await this.#isThere(target, attempt))) return 'exists';
       }
+      // Some servers take a key for taken whose last version is a delete mark, where AWS writes. Without the condition
+      // two may write, and what they write is the same.
+      const plain = new PutObjectCommand({ ...command.input, IfNoneMatch: undefined });
+      genuine(await this.#calls.client.send(plain, { abortSignal: attempt.signal }));
+      return 'written';
     });
   }
 
   async get(key: string, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
-    const target = this.#target(key);
-    return this.#run(`read ${key}`, { signal: options.signal }, async (attempt) => {
+    const target = this.#calls.target(key);
+    return this.#calls.run(`read ${key}`, { signal: options.signal }, async (attempt) => {
       try {
-        const answer = await this.#client.send(new GetObjectCommand(target), { abortSignal: attempt.signal });
+        const answer = await this.#calls.client.send(new GetObjectCommand(target), { abortSignal: attempt.signal });
         return await readBody(genuine(answer), attempt);
       } catch (cause) {
+        if (isFrozen(cause)) throw frozenFailure(this.label, key, await this.#classOf(target, attempt), cause);
         if (!isNotFound(cause)) throw cause;
         throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`, { cause });
       }
@@ -94,37 +107,37 @@ class S3Store implements Store {
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {
-    const answer = await this.#head(key);
-    if (answer === undefined) return undefined;
-    return { key, sizeBytes: answer.ContentLength ?? 0, modifiedAtMs: answer.LastModified?.getTime() ?? 0 };
+    const found = await this.#look(key);
+    if (found === undefined) return undefined;
+    const { sizeBytes, modifiedAtMs, storageClass } = found;
+    return { key, sizeBytes, modifiedAtMs, storageClass };
   }
 
   async storedSha256(key: string): Promise<string | undefined> {
-    const answer = await this.#head(key);
-    if (answer === undefined) throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`);
-    // The checksum of a multipart upload is one of its parts' checksums (`…-3`), which says nothing about the whole.
-    const text = answer.ChecksumType === 'COMPOSITE' ? undefined : answer.ChecksumSHA256;
-    return text === undefined || text.includes('-') ? undefined : Buffer.from(text, 'base64').toString('hex');
+    const found = await this.#look(key);
+    if (found === undefined) throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`);
+    return found.sha256 === undefined ? undefined : Buffer.from(found.sha256, 'base64').toString('hex');
   }
 
   async *list(
     prefix: string,
     options: { startAfter?: string; signal?: AbortSignal } = {},
   ): AsyncGenerator<ObjectInfo, void, undefined> {
-    const base = { Bucket: this.#bucket, Prefix: this.#prefix + checkPrefix(prefix) };
+    const { bucket, prefix: base, client } = this.#calls;
+    const input = { Bucket: bucket, Prefix: base + checkPrefix(prefix) };
     let from: { StartAfter?: string; ContinuationToken?: string } =
-      options.startAfter === undefined ? {} : { StartAfter: this.#prefix + options.startAfter };
+      options.startAfter === undefined ? {} : { StartAfter: base + options.startAfter };
     for (;;) {
-      const command = new ListObjectsV2Command({ ...base, ...from });
-      const page = await this.#run(`list ${prefix}`, { signal: options.signal }, async (attempt) => {
-        const answer = await this.#client.send(command, { abortSignal: attempt.signal });
+      const command = new ListObjectsV2Command({ ...input, ...from });
+      const page = await this.#calls.run(`list ${prefix}`, { signal: options.signal }, async (attempt) => {
+        const answer = await client.send(command, { abortSignal: attempt.signal });
         // Anything in XML or HTML can be read as an empty listing; a real one always says whether it goes on.
         if (answer.IsTruncated === undefined) throw new BrokenAnswerError('an answer that is no listing');
         return answer;
       });
-      for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
-        const key = Key.slice(this.#prefix.length);
-        yield { key, sizeBytes: Size, modifiedAtMs: LastModified?.getTime() ?? 0 };
+      for (const { Key, Size = 0, LastModified, StorageClass } of page.Contents ?? []) {
+        const info = { key: this.#calls.keyOf(Key), sizeBytes: Size, modifiedAtMs: LastModified?.getTime() ?? 0 };
+        yield StorageClass === undefined ? info : { ...info, storageClass: StorageClass };
       }
       if (page.IsTruncated !== true || page.NextContinuationToken === undefined) return;
       from = { ContinuationToken: page.NextContinuationToken };
@@ -132,10 +145,10 @@ class S3Store implements Store {
   }
 
   async delete(key: string): Promise<void> {
-    const command = new DeleteObjectCommand(this.#target(key));
-    await this.#run(`delete ${key}`, {}, async (attempt) => {
+    const command = new DeleteObjectCommand(this.#calls.target(key));
+    await this.#calls.run(`delete ${key}`, {}, async (attempt) => {
       try {
-        await this.#client.send(command, { abortSignal: attempt.signal });
+        await this.#calls.client.send(command, { abortSignal: attempt.signal });
       } catch (cause) {
         if (!isNotFound(cause)) throw cause;
       }
@@ -148,19 +161,32 @@ class S3Store implements Store {
   }
 
   close(): Promise<void> {
-    this.#client.destroy();
+    this.#calls.client.destroy();
     return Promise.resolve();
   }
 
-  #target(key: string): { Bucket: string; Key: string } {
-    return { Bucket: this.#bucket, Key: this.#prefix + checkKey(key) };
+  #putInput(key: string, bytes: Uint8Array, sha256: string, { createOnly }: PutOptions) {
+    const { storageClass, immutable } = this.#calls;
+    const input: Partial<PutObjectCommandInput> = {
+      Body: bytes,
+      ContentLength: bytes.length,
+      ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64'),
+    };
+    if (createOnly) input.IfNoneMatch = '*';
+    // Records are read all the time and small: a class with a price for reading is not for them.
+    if (storageClass !== undefined && isContentAddressed(key)) {
+      input.StorageClass = storageClass as NonNullable<PutObjectCommandInput['StorageClass']>;
+    }
+    // What a probe writes is removed again.
+    if (immutable !== undefined && !key.startsWith(PROBE_PREFIX)) Object.assign(input, lockOfPut(immutable));
+    return input;
   }
 
-  async #head(key: string): Promise<HeadObjectCommandOutput | undefined> {
-    const command = new HeadObjectCommand({ ...this.#target(key), ChecksumMode: 'ENABLED' });
-    return this.#run(`look at ${key}`, {}, async (attempt) => {
+  async #look(key: string): Promise<Description | undefined> {
+    const target = this.#calls.target(key);
+    return this.#calls.run(`look at ${key}`, {}, async (attempt) => {
       try {
-        return genuine(await this.#client.send(command, { abortSignal: attempt.signal }));
+        return await this.#describe(target, attempt);
       } catch (cause) {
         if (!isNotFound(cause)) throw cause;
         await this.#confirmBucket(attempt);
@@ -172,86 +198,57 @@ class S3Store implements Store {
   /** Once: an answer to HEAD without a body does not say whether the object or the whole bucket is missing. */
   async #confirmBucket({ signal }: Attempt): Promise<void> {
     if (this.#bucketIsThere) return;
-    const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: this.#prefix, MaxKeys: 1 });
-    await this.#client.send(command, { abortSignal: signal });
+    const { bucket, prefix, client } = this.#calls;
+    const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 });
+    await client.send(command, { abortSignal: signal });
     this.#bucketIsThere = true;
   }
 
   /** True when the object has exactly these bytes, by the store's own checksum, or by its MD5 where it has no other. */
-  async #holds(
-    target: { Bucket: string; Key: string },
-    bytes: Uint8Array,
-    sha256: string,
-    attempt: Attempt,
-  ): Promise<boolean> {
+  async #holds(target: Target, bytes: Uint8Array, sha256: string, attempt: Attempt): Promise<boolean> {
     const found = await this.#describe(target, attempt);
-    if (found?.ContentLength !== bytes.length) return false;
-    if (found.ChecksumSHA256 !== undefined) {
-      return found.ChecksumSHA256 === Buffer.from(sha256, 'hex').toString('base64');
-    }
-    return found.ETag === `"${createHash('md5').update(bytes).digest('hex')}"`;
+    if (found?.sizeBytes !== bytes.length) return false;
+    if (found.sha256 !== undefined) return found.sha256 === Buffer.from(sha256, 'hex').toString('base64');
+    return found.eTag === `"${createHash('md5').update(bytes).digest('hex')}"`;
   }
 
   /** HEAD, or where a write-only host may not read, what a listing says. */
-  async #describe(target: { Bucket: string; Key: string }, { signal }: Attempt): Promise<Description | undefined> {
+  async #describe(target: Target, { signal }: Attempt): Promise<Description | undefined> {
+    const { client } = this.#calls;
     try {
-      const command = new HeadObjectCommand({ ...target, ChecksumMode: 'ENABLED' });
-      return await this.#client.send(command, { abortSignal: signal });
+      const head = new HeadObjectCommand({ ...target, ChecksumMode: 'ENABLED' });
+      const answer = genuine(await client.send(head, { abortSignal: signal }));
+      const { ContentLength, LastModified, StorageClass = 'STANDARD', ETag, ChecksumSHA256, ChecksumType } = answer;
+      // The checksum of a multipart upload is one of its parts' checksums (`…-3`), which says nothing about the whole.
+      const partial = ChecksumType === 'COMPOSITE' || ChecksumSHA256?.includes('-') === true;
+      return {
+        sizeBytes: ContentLength ?? 0,
+        modifiedAtMs: LastModified?.getTime() ?? 0,
+        storageClass: StorageClass,
+        eTag: ETag,
+        sha256: partial ? undefined : ChecksumSHA256,
+      };
     } catch (cause) {
       if (faultOf(cause).status !== 403) throw cause;
     }
-    const command = new ListObjectsV2Command({ Bucket: target.Bucket, Prefix: target.Key, MaxKeys: 1 });
-    const [entry] = (await this.#client.send(command, { abortSignal: signal })).Contents ?? [];
-    return entry?.Key === target.Key ? { ContentLength: entry.Size, ETag: entry.ETag } : undefined;
+    const list = new ListObjectsV2Command({ Bucket: target.Bucket, Prefix: target.Key, MaxKeys: 1 });
+    const [entry] = (await client.send(list, { abortSignal: signal })).Contents ?? [];
+    if (entry?.Key !== target.Key) return undefined;
+    const { Size = 0, LastModified, StorageClass = 'STANDARD', ETag } = entry;
+    const modifiedAtMs = LastModified?.getTime() ?? 0;
+    return { sizeBytes: Size, modifiedAtMs, storageClass: StorageClass, eTag: ETag, sha256: undefined };
   }
 
-  async #run<T>(
-    doing: string,
-    options: { signal?: AbortSignal | undefined; extraMs?: number },
-    action: (attempt: Attempt) => Promise<T>,
-  ): Promise<T> {
-    const { signal, extraMs = 0 } = options;
+  async #isThere(target: Target, attempt: Attempt): Promise<boolean> {
     try {
-      return await withRetries(this.#retries, { signal, extraMs, worthTrying: isTransient }, action);
+      return (await this.#describe(target, attempt)) !== undefined;
     } catch (cause) {
-      signal?.throwIfAborted();
-      throw s3Failure(this.label, doing, cause);
+      if (isNotFound(cause)) return false;
+      throw cause;
     }
   }
-}
 
-/** S3 names the ETag in every answer about an object; what something in between says on its behalf has none. */
-function genuine<T extends { ETag?: string | undefined }>(answer: T): T {
-  if (answer.ETag === undefined) throw new BrokenAnswerError('an answer without an ETag, which is not from S3');
-  return answer;
-}
-
-async function readBody(answer: GetObjectCommandOutput, attempt: Attempt): Promise<Uint8Array> {
-  const length = answer.ContentLength;
-  const body = answer.Body as Readable | undefined;
-  if (body === undefined || length === undefined) throw new BrokenAnswerError('an answer without a body or a length');
-  if (length > MAX_OBJECT_BYTES) {
-    body.destroy();
-    throw new HoldfastError('ObjectCorrupt', `An object of ${length} bytes is none of ours.`);
+  async #classOf(target: Target, attempt: Attempt): Promise<string> {
+    return (await this.#describe(target, attempt))?.storageClass ?? 'unknown';
   }
-  const stop = () => body.destroy(new Error('given up'));
-  attempt.signal.addEventListener('abort', stop);
-  try {
-    return await collect(body, length, attempt);
-  } finally {
-    attempt.signal.removeEventListener('abort', stop);
-  }
-}
-
-async function collect(body: Readable, length: number, attempt: Attempt): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  let got = 0;
-  for await (const part of body as AsyncIterable<Buffer>) {
-    attempt.progress();
-    if (got + part.length > length) throw new BrokenAnswerError(`a body of more than its ${length} bytes`);
-    bytes.set(part, got);
-    got += part.length;
-  }
-  if (got < length) throw new BrokenAnswerError(`a body of ${got} instead of ${length} bytes`);
-  return bytes;
 }

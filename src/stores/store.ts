@@ -54,7 +54,7 @@ export interface Store {
 
   /** After return the bytes are what `get` gives; durable only after `sync`, for stores that buffer. */
   put(key: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome>;
-  /** Throws ObjectMissing. The returned buffer belongs to the caller. Bounded: objects are a few MiB. */
+  /** Throws ObjectMissing, ObjectFrozen. The returned buffer belongs to the caller. Bounded: objects are a few MiB. */
   get(key: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
   /** Undefined when there is no such object. */
   head(key: string): Promise<ObjectInfo | undefined>;
@@ -66,7 +66,7 @@ export interface Store {
   sync(): Promise<void>;
   /**
    * The checksum the store itself computed or checked for the object, without handing out its bytes;
-   * undefined when the store has none (then it is read back by those who may).
+   * undefined when the store has none, or does not tell it to these credentials (then it is read back by those who may).
    */
   storedSha256?(key: string): Promise<string | undefined>;
   /** A path for programs on this machine to read the object by, where there is one. */
@@ -87,8 +87,10 @@ export interface Store {
 
 /** The versions of objects, for those who may delete for good. Throws as a store does, and StoreLocked. */
 export interface StoreVersions {
-  /** In the order of the keys. Nothing beside what `list` shows when the bucket has no versions. */
+  /** In the order of the keys, of one key from new to old. Nothing beside what `list` shows when the bucket has no versions. */
   list(prefix: string, options?: { startAfter?: string; signal?: AbortSignal }): AsyncIterable<ObjectVersion>;
+  /** Throws ObjectMissing, also for a mark that hides. */
+  get(key: string, versionId: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
   /** For good. Throws StoreLocked while a lock holds it. Succeeds also when it is not there. */
   delete(key: string, versionId: string): Promise<void>;
 }

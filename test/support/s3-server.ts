@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, constants, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { get as httpGet } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { get as httpsGet } from 'node:https';
@@ -32,6 +32,18 @@ export interface S3Server {
   stop(): Promise<void>;
 }
 
+export interface S3ServerOptions {
+  /** Buckets can keep versions and lock objects; `bucket` is made without either. */
+  readonly versions?: boolean;
+  /** Accounts beside the first one, which may do everything; what they may do is for bucket policies to say. */
+  readonly users?: readonly S3User[];
+}
+
+export interface S3User {
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
 export interface TlsFiles {
   /** Absolute paths of PEM files; the certificate must be for 127.0.0.1. */
   readonly cert: string;
@@ -42,14 +54,15 @@ export interface TlsFiles {
  * Starts the server with one empty bucket, with TLS when a certificate is given. Throws with the next step when its
  * program is missing.
  */
-export async function startS3Server(tls?: TlsFiles): Promise<S3Server> {
+export async function startS3Server(tls?: TlsFiles, options: S3ServerOptions = {}): Promise<S3Server> {
   const program = await findVersitygw();
   const base = await mkdtemp(join(tmpdir(), 'holdfast-s3-'));
   const bucketPath = join(base, 'data', 'vaults');
   await mkdir(bucketPath, { recursive: true });
-  await mkdir(join(base, 'metadata'));
+  for (const name of ['metadata', 'versions', 'accounts']) await mkdir(join(base, name));
+  if (options.users !== undefined) await writeFile(join(base, 'accounts', 'users.json'), accountsFile(options.users));
   try {
-    const { child, url, pid } = await startOnFreePort(program, base, tls);
+    const { child, url, pid } = await startOnFreePort(program, { base, tls, options });
     const heir = appointHeir(pid, base);
     const stop = async () => {
       heir.kill('SIGKILL');
@@ -113,14 +126,14 @@ async function isExecutable(path: string): Promise<boolean> {
 /** A port that was free may be taken when the server asks for it; then another one is tried. */
 async function startOnFreePort(
   program: string,
-  base: string,
-  tls: TlsFiles | undefined,
+  how: Launch,
 ): Promise<{ child: ChildProcess; url: string; pid: number }> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const health = `/health-${randomUUID()}`;
+    const { tls } = how;
     const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
-    const { child, log } = launch(program, base, { port, health, tls });
+    const { child, log } = launch(program, how, { port, health });
     const { pid } = child;
     if (pid !== undefined && (await becomesReady(child, url + health, tls))) return { child, url, pid };
     await terminate(child);
@@ -128,11 +141,31 @@ async function startOnFreePort(
   }
 }
 
-function launch(program: string, base: string, where: { port: number; health: string; tls: TlsFiles | undefined }) {
-  const { port, health, tls } = where;
+interface Launch {
+  readonly base: string;
+  readonly tls: TlsFiles | undefined;
+  readonly options: S3ServerOptions;
+}
+
+/** The file of versitygw's internal accounts. */
+function accountsFile(users: readonly S3User[]): string {
+  const accounts = users.map(({ accessKey, secretKey }) => [
+    accessKey,
+    { access: accessKey, secret: secretKey, role: 'user', userID: 0, groupID: 0, projectID: 0 },
+  ]);
+  return JSON.stringify({ accessAccounts: Object.fromEntries(accounts) as unknown });
+}
+
+function launch(program: string, how: Launch, where: { port: number; health: string }) {
+  const { port, health } = where;
+  const { base, tls, options: wanted } = how;
   const options = ['--port', `127.0.0.1:${port}`, '--region', S3_REGION, '--health', health, '--quiet'];
   if (tls !== undefined) options.push('--cert', tls.cert, '--key', tls.key);
-  const posix = ['posix', '--sidecar', join(base, 'metadata'), join(base, 'data')];
+  if (wanted.users !== undefined) options.push('--iam-dir', join(base, 'accounts'));
+  // Beside the objects a delete mark outlives the last version of a key: versions keep what they say in attributes.
+  const kept =
+    wanted.versions === true ? ['--versioning-dir', join(base, 'versions')] : ['--sidecar', join(base, 'metadata')];
+  const posix = ['posix', ...kept, join(base, 'data')];
   const environment = { ROOT_ACCESS_KEY: S3_ACCESS_KEY, ROOT_SECRET_KEY: S3_SECRET_KEY, PATH: process.env['PATH'] };
   const child = spawn(program, [...options, ...posix], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   const log: string[] = [];
