@@ -17,3 +17,8 @@ export function urgentHostQueue(host: string): string {
 export function walQueue(host: string): string {
   return `holdfast.host.${host}.wal`;
 }
+
+/** Activities of a host that copy between stores, for hours or days: they hold no slot that a capture waits for. */
+export function copyQueue(host: string): string {
+  return `holdfast.host.${host}.copy`;
+}

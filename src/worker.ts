@@ -12,6 +12,7 @@ import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createOrchestrationActivities } from './activities/describe.ts';
 import {
+  createCopyActivities,
   createHostActivities,
   createUrgentActivities,
   createWalActivities,
@@ -21,7 +22,7 @@ import { createHostContext } from './activities/host-context.ts';
 import { workflowBundle } from './engine/bundle.ts';
 import { engineTarget, type EngineTarget } from './engine/target.ts';
 import { log } from './observe/log.ts';
-import { hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue, walQueue } from './task-queues.ts';
+import { copyQueue, hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue, walQueue } from './task-queues.ts';
 
 const logger = log('worker');
 
@@ -34,6 +35,8 @@ const HOST_SLOTS = 2;
 const URGENT_SLOTS = 8;
 /** One for each PostgreSQL server whose log is received: each waits most of the time. */
 const LOG_SLOTS = 64;
+/** Targets that are written at once; each has a bound of its own on what is under way. */
+const COPY_SLOTS = 4;
 const CACHED_WORKFLOWS = 100;
 const RELEASE_PAUSE_MS = 5_000;
 
@@ -81,6 +84,12 @@ async function host(common: Common, name: string): Promise<Crew> {
     activities: createWalActivities(context),
     maxConcurrentActivityTaskExecutions: LOG_SLOTS,
   });
+  const copies = await Worker.create({
+    ...common,
+    taskQueue: copyQueue(name),
+    activities: createCopyActivities(context),
+    maxConcurrentActivityTaskExecutions: COPY_SLOTS,
+  });
   const begun = async (signal: AbortSignal): Promise<void> => {
     for (;;) {
       try {
@@ -94,7 +103,7 @@ async function host(common: Common, name: string): Promise<Crew> {
       }
     }
   };
-  return { workers: [long, urgent, logs], begun, ended: () => context.close() };
+  return { workers: [long, urgent, logs, copies], begun, ended: () => context.close() };
 }
 
 function readArguments(): { role: 'orchestration' } | { role: 'host'; host: string } {

@@ -162,6 +162,25 @@ export const SCENES: readonly Scene[] = [
       return history;
     },
   },
+  {
+    name: 'backup-copied',
+    world: { quiesce: 'pause', stores: ['primary', 'nas'] },
+    act: async (play) => {
+      const system = uniqueName('sys');
+      const handle = await play.start('backup', { system, ...BACKUP });
+      await handle.result();
+      await eventually('the copy has ended', async () => {
+        const events = (await play.historyOf(workflowIds.copy(system, 'nas'))).events ?? [];
+        return events.some((event) => Boolean(event.workflowExecutionCompletedEventAttributes)) || undefined;
+      });
+      return handle.fetchHistory();
+    },
+  },
+  finished('copy-done', 'copy', () => ({ target: 'nas' }), {
+    copyTurn: (call) => ({ left: 2 - call, backups: 1, objects: 3, bytes: 30 }),
+  }),
+  finished('copy-failed', 'copy', () => ({ target: 'nas' }), { script: { copyTurn: () => failWith('StoreDenied') } }),
+  openIn('copy-open', 'copy', 'copyTurn', { target: 'nas' }),
   finished('verify-done', 'verify', () => ({})),
   openIn('verify-open', 'verify', 'verifyBackup', { level: 'presence' }),
   finished('restore-planned', 'restore', () => ({ mode: 'plan' })),

@@ -9,8 +9,9 @@ import { reportsDirectory } from '../system/home.ts';
 import { loadSystem, type Component, type Plan, type System } from '../system/index.ts';
 import type { PostgresWal } from '../system/postgres-types.ts';
 import { lockHolderOf } from './lock-holder.ts';
+import { startCopies } from './start-copies.ts';
 import { activity } from './shell.ts';
-import type { BackupFacts, OrchestrationActivities, SystemFacts, WalFacts } from './types.ts';
+import type { BackupFacts, CopyFacts, OrchestrationActivities, SystemFacts, WalFacts } from './types.ts';
 
 export interface OrchestrationContext {
   readonly client: Client;
@@ -21,6 +22,8 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
   return {
     describeBackup: activity('describeBackup', ({ system, plan }) => describeBackup(system, plan)),
     describeSystem: activity('describeSystem', async ({ system }) => factsOf(await loadSystem(system))),
+    describeCopy: activity('describeCopy', ({ system, target }) => describeCopy(system, target)),
+    startCopies: activity('startCopies', ({ system, targets }) => startCopies(context.client, system, targets)),
     describeWal: activity('describeWal', ({ system, component }) => describeWal(system, component)),
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),
     lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),
@@ -37,7 +40,16 @@ async function describeBackup(name: string, planName: string): Promise<BackupFac
   if (store === undefined || first === undefined) {
     throw new HoldfastError('BadSystemFile', `plan ${planName} of ${name} needs a store and a component`);
   }
-  return { ...factsOf(system), plan: plan.name, store, verify: plan.verify, groups, commitHost: first.host };
+  const { stores, verify } = plan;
+  return { ...factsOf(system), plan: plan.name, store, stores, verify, groups, commitHost: first.host };
+}
+
+async function describeCopy(name: string, target: string): Promise<CopyFacts> {
+  const { stores } = await loadSystem(name);
+  const store = stores.find((one) => one.name === target);
+  if (store !== undefined) return { host: store.maintainedBy };
+  const known = stores.map((one) => one.name).join(', ');
+  throw new HoldfastError('BadInput', `${name} has no store ${target}; it has ${known}`);
 }
 
 async function describeWal(name: string, componentName: string): Promise<WalFacts | undefined> {

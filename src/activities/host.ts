@@ -5,13 +5,15 @@ import { listSystems } from '../system/index.ts';
 import { HOLDFAST_VERSION } from '../vault/version.ts';
 import { abandonCapture, beginCapture, commitCapture, hotPass } from './capture.ts';
 import { captureGroup } from './capture-group.ts';
+import { chooseStore } from './choose-store.ts';
+import { copyTurn } from './copy.ts';
 import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
 import { lookAtLive, planRestore } from './restore-plan.ts';
 import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { activity, type Run } from './shell.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
-import type { HostActivities, UrgentActivities, WalActivities, WalTurnInput } from './types.ts';
+import type { CopyActivities, HostActivities, UrgentActivities, WalActivities, WalTurnInput } from './types.ts';
 import { findBackup, verifyBackup } from './verify.ts';
 import { collectWal } from './wal/collect.ts';
 import { receiveWal } from './wal/receive.ts';
@@ -24,6 +26,7 @@ export function createHostActivities(context: HostContext): HostActivities {
   const insistently = <I, O>(work: Given<I, O>): ((input: I) => Promise<O>) =>
     activity(work.name, (input: I, run) => work(context, input, run), { insistent: true });
   return {
+    chooseStore: of(chooseStore),
     beginCapture: of(beginCapture),
     hotPass: of(hotPass),
     captureGroup: of(captureGroup),
@@ -53,6 +56,10 @@ export function createWalActivities(context: HostContext): WalActivities {
     receiveWal: activity('receiveWal', (input: WalTurnInput, run) => receiveWal(context, input, run)),
     collectWal: activity('collectWal', (input: WalTurnInput, run) => collectWal(context, input, run)),
   };
+}
+
+export function createCopyActivities(context: HostContext): CopyActivities {
+  return { copyTurn: activity('copyTurn', (input, run) => copyTurn(context, input, run)) };
 }
 
 export function createUrgentActivities(context: HostContext): UrgentActivities {

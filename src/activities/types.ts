@@ -40,6 +40,8 @@ export interface CaptureGroup {
 export interface BackupFacts extends SystemFacts {
   readonly plan: string;
   readonly store: string;
+  /** All stores of the plan, the one above first. The first that can be reached takes the capture, the others copies. */
+  readonly stores?: readonly string[];
   readonly verify: 'presence' | 'content';
   readonly groups: readonly CaptureGroup[];
   /** The host that begins and commits the capture. */
@@ -121,8 +123,51 @@ export interface WalActivities {
   collectWal(input: WalTurnInput): Promise<WalTurn>;
 }
 
+/** What a workflow needs to know of a store that copies go to. */
+export interface CopyFacts {
+  /** That maintains the target. */
+  readonly host: string;
+}
+
+export interface CopyTurnInput {
+  readonly system: string;
+  readonly target: string;
+  /** One backup alone, whatever the target's retention says. */
+  readonly backup?: string;
+  /** Only from this store. */
+  readonly source?: string;
+}
+
+/** What one turn of copying has done, and whether there is more. */
+export interface CopyTurn {
+  /** Backups that the target still lacks. 0: it holds what it should. */
+  readonly left: number;
+  readonly backups: number;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly replaced: number;
+  readonly walPieces: number;
+  readonly walBytes: number;
+  /** Backups and pieces of log that can't be copied, with why; at most 20, then the count. */
+  readonly refused: readonly { readonly what: string; readonly why: string }[];
+  readonly refusedCount: number;
+  /** Newest backups whose presence in the target was checked. */
+  readonly verified: readonly { readonly backup: string; readonly ok: boolean }[];
+  /** Stores that did not answer and were not needed. */
+  readonly silent: readonly { readonly store: string; readonly why: string }[];
+}
+
+/** Run on the host's queue for copies. */
+export interface CopyActivities {
+  /** Copies what the target lacks until it lacks nothing, or the turn's time is over. */
+  copyTurn(input: CopyTurnInput): Promise<CopyTurn>;
+}
+
 /** Run on the orchestration queue. */
 export interface OrchestrationActivities {
+  describeCopy(input: { system: string; target: string }): Promise<CopyFacts>;
+  /** Starts the copies to these stores, or tells those that run that there is more. */
+  startCopies(input: { system: string; targets: readonly string[] }): Promise<void>;
   describeBackup(input: { system: string; plan: string }): Promise<BackupFacts>;
   describeSystem(input: { system: string }): Promise<SystemFacts>;
   /** Undefined when the system file has no such component, or no log is to be received of it. */
@@ -137,6 +182,14 @@ export interface OrchestrationActivities {
 
 /** Run on the queue of the host that holds the component. */
 export interface HostActivities {
+  /**
+   * The first of these stores that holds a vault and answers within seconds. `passedOver` says why others do not. Throws
+   * StoreUnreachable while none answers.
+   */
+  chooseStore(input: { system: string; stores: readonly string[] }): Promise<{
+    store: string;
+    passedOver: readonly { store: string; why: string; unreachable: boolean }[];
+  }>;
   beginCapture(input: {
     system: string;
     plan: string;

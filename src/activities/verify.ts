@@ -38,8 +38,9 @@ export interface Found {
 }
 
 /**
- * The newest backup that fits, in the first store that holds one. `latest` and `before:` never mean a safety backup or
- * one that can't be trusted; an id means just that one. A store that doesn't answer is passed over when another has it.
+ * The newest backup that fits, of all stores; of several that hold it, the first of the system file. `latest` and
+ * `before:` never mean a safety backup or one that can't be trusted; an id means just that one. A store that doesn't
+ * answer is passed over when another has one.
  */
 export async function findEntry(
   context: HostContext,
@@ -54,19 +55,19 @@ export async function findEntry(
   const stores = asked.store === undefined ? system.stores.map(({ name }) => name) : [asked.store];
   const wanted = asked.backup ?? 'latest';
   const fits = fitting(wanted);
-  let trouble: unknown;
-  for (const store of stores) {
-    try {
-      const filter = { signal, ...(asked.plan === undefined ? {} : { plan: asked.plan }) };
-      const entries = await context.catalogue(system, store, filter);
-      const entry = entries.find(fits);
-      if (entry !== undefined) return { store, entry };
-    } catch (error) {
-      signal.throwIfAborted();
-      trouble = error;
-    }
-  }
-  if (trouble !== undefined) throw trouble instanceof Error ? trouble : new HoldfastError('Internal', 'no store');
+  const filter = { signal, ...(asked.plan === undefined ? {} : { plan: asked.plan }) };
+  const read = await Promise.allSettled(stores.map((store) => context.catalogue(system, store, filter)));
+  signal.throwIfAborted();
+  const found = read.flatMap((outcome, index): Found[] => {
+    const entry = outcome.status === 'fulfilled' ? outcome.value.find(fits) : undefined;
+    return entry === undefined ? [] : [{ store: stores[index] ?? '', entry }];
+  });
+  // Stable: of equally new ones the first store's stays first.
+  const [newest] = found.toSorted((a, b) => Date.parse(b.entry.body.startedAt) - Date.parse(a.entry.body.startedAt));
+  if (newest !== undefined) return newest;
+  const failed = read.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined)
+    throw failed.reason instanceof Error ? failed.reason : new HoldfastError('Internal', 'no store');
   const ofPlan = asked.plan === undefined ? '' : ` of plan ${asked.plan}`;
   throw new HoldfastError('BackupMissing', `no backup "${wanted}"${ofPlan} of ${system.name} in ${stores.join(', ')}`);
 }

@@ -89,18 +89,10 @@ function fileFindings(name: string, error: unknown): Finding[] {
 
 /** What a plan says and this version does not do yet: an operator must not rely on it. */
 function examinePlans(system: System): Finding[] {
-  return system.plans.flatMap(({ name, schedule, onChange, stores }) => {
-    const what = `plan ${name}`;
-    const findings: Finding[] = [];
-    if (schedule !== undefined || onChange) {
-      const doThis = `Start it by a timer of your own: holdfast backup ${system.name} ${name}`;
-      findings.push(warn(what, 'its schedule is not run by this version', doThis));
-    }
-    if (stores.length > 1) {
-      const others = stores.slice(1).join(', ');
-      findings.push(warn(what, `copies to ${others} are not made by this version`, 'Copy the vault by other means.'));
-    }
-    return findings;
+  return system.plans.flatMap(({ name, schedule, onChange }) => {
+    if (schedule === undefined && !onChange) return [];
+    const doThis = `Start it by a timer of your own: holdfast backup ${system.name} ${name}`;
+    return [warn(`plan ${name}`, 'its schedule is not run by this version', doThis)];
   });
 }
 

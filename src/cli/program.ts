@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { defineApprove } from './approve.ts';
 import { defineBackup } from './backup.ts';
+import { defineCopy } from './copy.ts';
 import { defineDoctor } from './doctor.ts';
 import { defineGrants } from './grants.ts';
 import { defineInit } from './init.ts';
@@ -48,6 +49,7 @@ export function createProgram(): Command {
     defineGrants,
     defineUp,
     defineBackup,
+    defineCopy,
     defineList,
     defineShow,
     defineVerify,

@@ -1,6 +1,6 @@
 /** Results of operations as people read them, and the exit code each one means. */
 import { formatBytes, formatCount, formatMilliseconds } from '../observe/format.ts';
-import type { BackupResult, RestoreResult, VerifyResult } from '../workflows/contract.ts';
+import type { BackupResult, CopyResult, RestoreResult, VerifyResult } from '../workflows/contract.ts';
 import type { ExitCode, Shell } from './shell.ts';
 
 export function showBackupResult(shell: Shell, result: BackupResult): ExitCode {
@@ -12,6 +12,7 @@ export function showBackupResult(shell: Shell, result: BackupResult): ExitCode {
     const lines = [
       `${colours.green('done')} backup ${colours.bold(result.backup ?? '')}`,
       `  point     ${result.pointAt ?? ''}`,
+      ...(result.store === undefined ? [] : [`  store     ${result.store}; the others get copies`]),
       `  data      ${read} (${chunks})`,
     ];
     if (downtimeMs !== undefined && downtimeMs > 0) lines.push(`  downtime  ${formatMilliseconds(downtimeMs)}`);
@@ -23,6 +24,27 @@ export function showBackupResult(shell: Shell, result: BackupResult): ExitCode {
     return lines.join('\n');
   });
   return result.outcome === 'done' && result.verified?.ok !== false ? 0 : 1;
+}
+
+export function showCopyResult(shell: Shell, result: CopyResult): ExitCode {
+  const { target, backups, objects, bytes, replaced, walPieces, walBytes, refused, refusedCount } = result;
+  const bad = result.verified.filter(({ ok }) => !ok);
+  shell.result(result, (colours) => {
+    const lines = [
+      `${refusedCount + bad.length === 0 ? colours.green('done') : colours.red('not all')} copies to ${colours.bold(target)}`,
+      `  backups   ${formatCount(backups, 'backup')}: ${formatCount(objects, 'object')}, ${formatBytes(bytes)}`,
+    ];
+    if (walPieces > 0) lines.push(`  log       ${formatCount(walPieces, 'piece')}, ${formatBytes(walBytes)}`);
+    if (replaced > 0) lines.push(`  healed    ${formatCount(replaced, 'object')} that had been damaged there`);
+    for (const { backup, ok } of result.verified) {
+      lines.push(`  verified  ${backup}, presence: ${ok ? colours.green('good') : colours.red('BAD')}`);
+    }
+    for (const { store, why } of result.silent) lines.push(`  ${colours.yellow('silent')}    ${store}: ${why}`);
+    for (const { what, why } of refused) lines.push(`  ${colours.red('refused')}   ${what}: ${why}`);
+    if (refusedCount > refused.length) lines.push(`  and ${refusedCount - refused.length} more refused`);
+    return lines.join('\n');
+  });
+  return refusedCount + bad.length === 0 ? 0 : 1;
 }
 
 export function showVerifyResult(shell: Shell, result: VerifyResult): ExitCode {

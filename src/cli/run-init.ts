@@ -2,7 +2,7 @@
 import { access, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { HoldfastError } from '../failures.ts';
-import { openStore } from '../stores/index.ts';
+import { openStore, type Store } from '../stores/index.ts';
 import { registerSystem } from '../system/load.ts';
 import { parseSystem, parseSystemWithoutKeys } from '../system/parse.ts';
 import { resolveSecret } from '../system/secrets.ts';
@@ -139,24 +139,29 @@ async function completeWithKit(system: System, file: string): Promise<{ vaults: 
   return { vaults: await makeVaults(system, rootKey, new Date()), recovered };
 }
 
+/** A store that was added to the file since gets the vault that the others hold. */
 async function lookAtVaults(system: System): Promise<MadeVault[]> {
-  const { findHead } = await import('../vault/head.ts');
-  const found: MadeVault[] = [];
-  for (const config of system.stores) {
-    const store = await openStore(config, resolveSecret);
-    try {
-      const head = await findHead(store);
-      if (head === undefined) {
-        throw new HoldfastError('NotAVault', `the store ${config.name} (${store.label}) holds no vault yet`, {
-          hint: 'Run init again with --kit and the recovery kit: its root key makes the vault.',
-        });
-      }
-      found.push({ store: config.name, label: store.label, vaultId: head.vaultId, created: false });
-    } finally {
-      await store.close();
+  return withStores(system, async (stores) => {
+    const { joinVault } = await import('../vault/join.ts');
+    const { findHead } = await import('../vault/head.ts');
+    const heads = await Promise.all(stores.map(async (one) => ({ ...one, head: await findHead(one.store) })));
+    const first = heads.find(({ head }) => head !== undefined);
+    if (first === undefined) {
+      const names = stores.map(({ name, store }) => `${name} (${store.label})`).join(', ');
+      throw new HoldfastError('NotAVault', `no store holds a vault yet: ${names}`, {
+        hint: 'Run init again with --kit and the recovery kit: its root key makes the vault.',
+      });
     }
-  }
-  return found;
+    const found: MadeVault[] = [];
+    for (const { name, store, head } of heads) {
+      const joined =
+        store === first.store
+          ? { vaultId: head?.vaultId ?? '', created: false }
+          : await joinVault(first.store, store, system.name);
+      found.push({ store: name, label: store.label, ...joined });
+    }
+    return found;
+  });
 }
 
 async function makeVaults(system: System, rootKey: string, from: Date): Promise<MadeVault[]> {
@@ -166,10 +171,17 @@ async function makeVaults(system: System, rootKey: string, from: Date): Promise<
   const validFrom = new Date(from.getTime() - 86_400_000);
   const validUntil = new Date(from);
   validUntil.setUTCFullYear(validUntil.getUTCFullYear() + SIGNER_YEARS);
-  const made: MadeVault[] = [];
-  for (const config of system.stores) {
-    const store = await openStore(config, resolveSecret);
-    try {
+  return withStores(system, async (stores) => {
+    const { joinVault } = await import('../vault/join.ts');
+    const { findHead } = await import('../vault/head.ts');
+    // Where a vault is already, the others become it: one id for all stores.
+    const heads = await Promise.all(stores.map(async (one) => ({ ...one, head: await findHead(one.store) })));
+    const ordered = heads.toSorted((a, b) => Number(b.head !== undefined) - Number(a.head !== undefined));
+    const made: MadeVault[] = [];
+    for (const { name, store } of ordered) {
+      const [first] = ordered;
+      const joined =
+        first === undefined || store === first.store ? undefined : await joinVault(first.store, store, system.name);
       const { vaultId, created } = await initVault({
         store,
         system: system.name,
@@ -178,12 +190,27 @@ async function makeVaults(system: System, rootKey: string, from: Date): Promise<
         rootKey,
         signers: [{ name: system.hosts.join(','), publicKey, role: 'capture', validFrom, validUntil }],
       });
-      made.push({ store: config.name, label: store.label, vaultId, created });
-    } finally {
-      await store.close();
+      made.push({ store: name, label: store.label, vaultId, created: joined?.created ?? created });
     }
+    return system.stores.flatMap(({ name }) => made.filter(({ store }) => store === name));
+  });
+}
+
+interface OpenStore {
+  readonly name: string;
+  readonly store: Store;
+}
+
+async function withStores<T>(system: System, use: (stores: readonly OpenStore[]) => Promise<T>): Promise<T> {
+  const opened: OpenStore[] = [];
+  try {
+    for (const config of system.stores) {
+      opened.push({ name: config.name, store: await openStore(config, resolveSecret) });
+    }
+    return await use(opened);
+  } finally {
+    await Promise.all(opened.map(({ store }) => store.close()));
   }
-  return made;
 }
 
 function firstStore(system: System): StoreConfig {

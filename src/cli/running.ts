@@ -26,6 +26,7 @@ export interface EngineState {
 const MOST_SHOWN = 200;
 const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.backup,
+  WORKFLOWS.copy,
   WORKFLOWS.verify,
   WORKFLOWS.restore,
   WORKFLOWS.restoreRows,

@@ -14,7 +14,9 @@ import { parseAtManifestKey } from './manifest.ts';
 
 const linkSchema = z.object({ sequence: z.number().int().positive(), sha256: z.string(), key: z.string() });
 export type ChainLink = z.infer<typeof linkSchema>;
-const stateSchema = z.object({ last: linkSchema.nullable(), pending: linkSchema.nullable() });
+/** `in` is the store that the pending one was announced for; absent in files of older releases. */
+const pendingSchema = linkSchema.extend({ in: z.string().exactOptional() });
+const stateSchema = z.object({ last: linkSchema.nullable(), pending: pendingSchema.nullable() });
 type ChainState = z.infer<typeof stateSchema>;
 
 export class Chain {
@@ -23,8 +25,8 @@ export class Chain {
   private readonly signer: string;
 
   constructor(directory: string, store: Store, signer: string) {
-    const names = `${sha256Hex(Buffer.from(store.label)).slice(0, 8)}-${sha256Hex(Buffer.from(signer)).slice(0, 8)}`;
-    this.path = join(directory, `chain-${names}.json`);
+    // One for all stores of the vault: whichever takes the next backup, it follows the one before.
+    this.path = join(directory, `chain-${sha256Hex(Buffer.from(signer)).slice(0, 16)}.json`);
     this.store = store;
     this.signer = signer;
   }
@@ -33,14 +35,18 @@ export class Chain {
   async last(): Promise<ChainLink | null> {
     const state = await this.read();
     if (state === undefined) return this.findInStore();
-    if (state.pending !== null && (await this.isCommitted(state.pending))) return state.pending;
-    return state.last;
+    const { last, pending } = state;
+    if (pending === null) return last;
+    if (await this.isCommitted(pending)) return pending;
+    if (pending.in === undefined || pending.in === this.store.label) return last;
+    // It was meant for a store that is out of reach, and may be there: its number is never given twice.
+    return { sequence: pending.sequence, sha256: last?.sha256 ?? pending.sha256, key: last?.key ?? pending.key };
   }
 
   /** Say before the put what is about to be committed: a crash between put and `committed` is then found out. */
   async announce(last: ChainLink | null, pending: ChainLink): Promise<void> {
     // Durable, because a chain that a power cut set back would be forked by the next manifest.
-    await this.write({ last, pending }, { durable: true });
+    await this.write({ last, pending: { ...pending, in: this.store.label } }, { durable: true });
   }
 
   async committed(link: ChainLink): Promise<void> {

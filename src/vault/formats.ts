@@ -61,6 +61,8 @@ export const captureSchema = z.object({
   epoch: z.string(),
   startedAt: time,
   signer: z.string(),
+  /** A copy of a backup that another store has. */
+  copy: z.literal(true).exactOptional(),
 });
 export type CaptureRecord = z.infer<typeof captureSchema>;
 

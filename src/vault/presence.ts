@@ -5,6 +5,7 @@ import { epochKeyPath } from './epoch.ts';
 import { artifactsOf, getManifest, judgeManifest, parseAtManifestKey } from './manifest.ts';
 import { mapBounded } from './mutex.ts';
 import { sha256Hex } from './names.ts';
+import { isSealing, otherSealings } from './sealings.ts';
 import { SumsWalk, type Expected } from './sums.ts';
 import type { TrustRoots } from './trust.ts';
 import type { ManifestBody, ProofBody } from './types.ts';
@@ -33,14 +34,36 @@ export async function verifyPresence(
   const named = await new SumsWalk(store, verdict, signal).walk(artifactsOf(body));
   await verdict.try(epochKeyPath(body.epoch), () => mustBeThere(store, epochKeyPath(body.epoch)));
   let done = 0;
+  const different = new Map<string, Difference>();
   await mapBounded([...named], HEADS_AT_ONCE, async ([key, expected]) => {
     signal.throwIfAborted();
-    await verdict.try(key, () => checkObject(store, key, expected));
+    const difference = await verdict.try(key, () => checkObject(store, key, expected));
+    if (difference !== undefined) different.set(key, difference);
     verdict.checked(expected.sizeBytes);
     done += 1;
     if (done % 64 === 0 || done === named.size) input.onProgress?.(done, named.size);
   });
+  await judgeDifferences(input, verdict, different);
   return { proof: verdict.proof(), missing: verdict.missing };
+}
+
+/** What is there in another form than this backup's checksums say. */
+interface Difference {
+  readonly sizeBytes: number;
+  readonly sha256?: string;
+  readonly what: string;
+}
+
+/** Sealed by another capture, which another trusted backup of this store vouches for, it is as good; else it is damage. */
+async function judgeDifferences(
+  { store, vaultId, roots, signal }: PresenceInput,
+  verdict: Verdict,
+  different: ReadonlyMap<string, Difference>,
+): Promise<void> {
+  const known = await otherSealings({ store, vaultId, roots }, new Set(different.keys()), signal);
+  for (const [key, difference] of different) {
+    if (!isSealing(difference, known.get(key))) verdict.bad(key, 'ObjectCorrupt', difference.what);
+  }
 }
 
 function trustedBody(input: PresenceInput, bytes: Uint8Array): Promise<ManifestBody> {
@@ -57,15 +80,17 @@ async function mustBeThere(store: Store, key: string): Promise<void> {
   if ((await store.head(key)) === undefined) throw new HoldfastError('ObjectMissing', `${key} is missing`);
 }
 
-async function checkObject(store: Store, key: string, expected: Expected): Promise<void> {
+/** Undefined: it is as this backup says. Throws ObjectMissing. */
+async function checkObject(store: Store, key: string, expected: Expected): Promise<Difference | undefined> {
   const info = await store.head(key);
   if (info === undefined) throw new HoldfastError('ObjectMissing', `${key} is missing`);
-  if (info.sizeBytes !== expected.sizeBytes) {
-    const what = `${key} has ${info.sizeBytes} bytes instead of ${expected.sizeBytes}`;
-    throw new HoldfastError('ObjectCorrupt', `${what}; if it was stored again since, its content tells`);
-  }
+  const { sizeBytes } = info;
   const sha256 = expected.sha256 === null ? undefined : await store.storedSha256?.(key);
-  if (sha256 !== undefined && sha256 !== expected.sha256) {
-    throw new HoldfastError('ObjectCorrupt', `${key} has another checksum in the store than when it was written`);
+  const mine = sha256 === undefined ? { sizeBytes } : { sizeBytes, sha256 };
+  if (sizeBytes !== expected.sizeBytes) {
+    const what = `${key} has ${sizeBytes} bytes instead of ${expected.sizeBytes}`;
+    return { ...mine, what: `${what}; if it was stored again since, its content tells` };
   }
+  if (sha256 === undefined || sha256 === expected.sha256) return undefined;
+  return { ...mine, what: `${key} has another checksum in the store than when it was written` };
 }

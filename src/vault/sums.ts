@@ -8,7 +8,7 @@ import { objectKey, sha256Hex } from './names.ts';
 import type { ArtifactRef } from './types.ts';
 import { Verdict } from './verdict.ts';
 
-const MAX_SUMS_BYTES = 64 * 1024 * 1024;
+export const MAX_SUMS_BYTES = 64 * 1024 * 1024;
 
 export interface Expected {
   readonly sizeBytes: number;

@@ -12,7 +12,7 @@ import { parseObjectKey } from './names.ts';
 /** Condemned lists name at most some millions of keys of about 75 bytes each, compressed. */
 const MAX_CONDEMNED_BYTES = 1024 * 1024 * 1024;
 
-interface SweepState {
+export interface SweepState {
   readonly name: string;
   readonly deleting: boolean;
   readonly done: boolean;
@@ -42,7 +42,8 @@ export async function refuseDuringSweep(store: Store): Promise<void> {
   throw new HoldfastError('SweepRunning', `${store.label}: the sweep ${running.name} is deleting`);
 }
 
-async function readSweeps(store: Store): Promise<SweepState[]> {
+/** In the order of their names, which is that of time. */
+export async function readSweeps(store: Store): Promise<SweepState[]> {
   const marks = new Map<string, Set<string>>();
   for await (const { key } of store.list('sweeps/')) {
     const [, name, mark] = key.split('/');

@@ -7,7 +7,7 @@ import type { BackupInput, BackupResult } from './contract.ts';
 import { inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { withSystemLock } from './lock.ts';
-import { onHost, orchestration, whileHostAnswers } from './proxies.ts';
+import { onHost, orchestration, starting, whileHostAnswers } from './proxies.ts';
 import { reportingFailure, writeDown } from './report.ts';
 import { Story } from './story.ts';
 
@@ -52,9 +52,11 @@ async function runOn(facts: BackupFacts, asked: BackupInput, story: Story): Prom
   return result;
 }
 
-async function capture(facts: BackupFacts, asked: BackupInput, story: Story): Promise<BackupResult> {
-  const { system, store, plan } = facts;
-  const silentSeconds = silenceOf(facts);
+async function capture(given: BackupFacts, asked: BackupInput, story: Story): Promise<BackupResult> {
+  const silentSeconds = silenceOf(given);
+  const { store, warnings } = await chooseStore(given, story);
+  const facts = { ...given, store };
+  const { system, plan } = facts;
 
   // The vault learns of the capture first, so that a sweep waits for it or stops it, never misses it.
   story.begin('begin');
@@ -77,13 +79,49 @@ async function capture(facts: BackupFacts, asked: BackupInput, story: Story): Pr
       host.commitCapture({ system, store, ticket, purpose: 'backup', ...tag, components, freezes }),
     );
 
+    // Beside this run, which they can neither delay nor fail: a store that is away gets its copy when it is back.
+    const copies = await startCopies(facts);
+
     story.begin('verify');
     const read = await readBack(facts, committed.manifestKey);
-    return resultOf(ticket, committed, gathered, read);
+    const told = { ...read, warnings: [...warnings, ...copies, ...read.warnings] };
+    return { ...resultOf(ticket, committed, gathered, told), ...(isOneOfMany(facts) ? { store } : {}) };
   } catch (error) {
     story.fail(told(error).message);
     await CancellationScope.nonCancellable(() => abandon(facts, ticket));
     throw error;
+  }
+}
+
+function isOneOfMany({ stores = [] }: BackupFacts): boolean {
+  return stores.length > 1;
+}
+
+/** The first store of the plan that can be reached; what keeps another from it is told, and its copy comes later. */
+async function chooseStore(facts: BackupFacts, story: Story): Promise<{ store: string; warnings: string[] }> {
+  const { system, store, stores = [], commitHost } = facts;
+  if (!isOneOfMany(facts)) return { store, warnings: [] };
+  story.begin('choose a store');
+  const chosen = await whileHostAnswers(system, commitHost, { silentSeconds: silenceOf(facts) }, (host) =>
+    host.chooseStore({ system, stores }),
+  );
+  const warnings = chosen.passedOver.map(
+    ({ store: other, why }) => `The store ${other} was passed over, and gets a copy when it can: ${why}`,
+  );
+  return { store: chosen.store, warnings };
+}
+
+/** The backup is committed: what keeps its copies from starting is told, and the next one starts them. */
+async function startCopies(facts: BackupFacts): Promise<string[]> {
+  if (!isOneOfMany(facts)) return [];
+  const { system, store, stores = [] } = facts;
+  const targets = stores.filter((other) => other !== store);
+  try {
+    await CancellationScope.nonCancellable(() => starting.startCopies({ system, targets }));
+    return [];
+  } catch (error) {
+    const next = targets.map((target) => `holdfast copy ${system} ${target}`).join(', ');
+    return [`The copies were not started (${told(error).message}): ${next}`];
   }
 }
 

@@ -18,6 +18,8 @@ export interface BackupResult {
   readonly why?: string;
   readonly backup?: string;
   readonly manifestKey?: string;
+  /** Of several: where it was captured; the others get copies. */
+  readonly store?: string;
   readonly pointAt?: string;
   readonly readBytes?: number;
   readonly storedBytes?: number;
@@ -45,6 +47,34 @@ export interface VerifyResult {
   readonly bytesChecked: number;
   readonly bad: readonly { readonly key: string; readonly code: string; readonly what: string }[];
   readonly moreBad: number;
+}
+
+export interface CopyInput {
+  readonly system: string;
+  /** The store that is brought up to what the others hold. */
+  readonly target: string;
+  /** The id of one backup; it alone is copied, whatever the target's retention says. */
+  readonly backup?: string;
+  /** Only from this store. */
+  readonly source?: string;
+  /** What the run before this one has done; people leave it out. */
+  readonly carried?: string;
+}
+
+export interface CopyResult {
+  readonly target: string;
+  readonly backups: number;
+  readonly objects: number;
+  readonly bytes: number;
+  /** Objects that were damaged in the target and are whole now. */
+  readonly replaced: number;
+  readonly walPieces: number;
+  readonly walBytes: number;
+  /** What can't be copied, with why; at most 20, then only the count. */
+  readonly refused: readonly { readonly what: string; readonly why: string }[];
+  readonly refusedCount: number;
+  readonly verified: readonly { readonly backup: string; readonly ok: boolean }[];
+  readonly silent: readonly { readonly store: string; readonly why: string }[];
 }
 
 export interface RestoreInput {
@@ -166,7 +196,7 @@ export interface WalProgress {
 
 /** Query `progress`. */
 export interface Progress {
-  readonly operation: 'backup' | 'verify' | 'restore' | 'restoreRows' | 'receiveWal';
+  readonly operation: 'backup' | 'copy' | 'verify' | 'restore' | 'restoreRows' | 'receiveWal';
   readonly phase: string;
   readonly since: string;
   /** The approval that is waited for, if any. */
@@ -185,6 +215,7 @@ export interface ActivityProgress {
 
 export const WORKFLOWS = {
   backup: 'backup',
+  copy: 'copy',
   verify: 'verify',
   restore: 'restore',
   restoreRows: 'restoreRows',
@@ -198,6 +229,8 @@ export const UPDATES = { approve: 'approve', reject: 'reject' } as const;
 export const SIGNALS = {
   approve: 'approveSignal',
   reject: 'rejectSignal',
+  /** To a copy that runs: another backup was made. */
+  moreToCopy: 'moreToCopy',
   pauseWal: 'pauseWal',
   resumeWal: 'resumeWal',
   /** The answer to `pauseWal`, sent to the workflow that asked. */
@@ -207,6 +240,7 @@ export const QUERIES = { progress: 'progress', plan: 'plan' } as const;
 
 export const workflowIds = {
   backup: (system: string, plan: string) => `${system}/backup/${plan}`,
+  copy: (system: string, target: string) => `${system}/copy/${target}`,
   verify: (system: string, backup: string) => `${system}/verify/${backup}`,
   restore: (system: string) => `${system}/restore`,
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,

@@ -4,9 +4,15 @@
  */
 import type { RetryPolicy } from '@temporalio/common';
 import { isCancellation, proxyActivities, proxyLocalActivities, type ActivityOptions } from '@temporalio/workflow';
-import type { HostActivities, OrchestrationActivities, UrgentActivities, WalActivities } from '../activities/types.ts';
+import type {
+  CopyActivities,
+  HostActivities,
+  OrchestrationActivities,
+  UrgentActivities,
+  WalActivities,
+} from '../activities/types.ts';
 import { FINAL_CODES } from '../failures.ts';
-import { hostQueue, urgentHostQueue, walQueue } from '../task-queues.ts';
+import { copyQueue, hostQueue, urgentHostQueue, walQueue } from '../task-queues.ts';
 import { failure, neverStarted } from './failure.ts';
 
 /** Whatever touches data is waited for when it is cancelled: the next step must not run beside it. */
@@ -45,6 +51,18 @@ export const orchestration = proxyLocalActivities<OrchestrationActivities>({
   retry: {
     initialInterval: '200 milliseconds',
     maximumInterval: '10 seconds',
+    nonRetryableErrorTypes: [...FINAL_CODES],
+  },
+});
+
+/** Starting the copies of a backup that is made already: an engine in trouble must not keep it from ending. */
+export const starting = proxyLocalActivities<Pick<OrchestrationActivities, 'startCopies'>>({
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '1 minute',
+  retry: {
+    initialInterval: '200 milliseconds',
+    maximumInterval: '5 seconds',
+    maximumAttempts: 10,
     nonRetryableErrorTypes: [...FINAL_CODES],
   },
 });
@@ -104,6 +122,16 @@ export function receivingOn(host: string, summary: string) {
     ...TOUCHES_DATA,
     taskQueue: walQueue(host),
     retry: { ...FOR_EVER, nonRetryableErrorTypes: [...FINAL_CODES] },
+    summary,
+  });
+}
+
+/** Copying: a turn may wait for its store for days. */
+export function copyingOn(host: string, summary: string) {
+  return proxyActivities<CopyActivities>({
+    ...TOUCHES_DATA,
+    taskQueue: copyQueue(host),
+    retry: { ...FOR_EVER, maximumInterval: '5 minutes', nonRetryableErrorTypes: [...FINAL_CODES] },
     summary,
   });
 }

@@ -4,7 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import proto from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { cacheDirectory } from '../../src/system/cache.ts';
-import { SEARCH_ATTRIBUTES, type BackupResult, type RestoreResult } from '../../src/workflows/contract.ts';
+import {
+  SEARCH_ATTRIBUTES,
+  type BackupResult,
+  type CopyResult,
+  type RestoreResult,
+} from '../../src/workflows/contract.ts';
 import type { WalTurn, WalTurnInput } from '../../src/activities/types.ts';
 import { failureOf, Play } from './play.ts';
 import { quietRuntime, uniqueName } from './stage.ts';
@@ -60,6 +65,19 @@ describe('over days', () => {
       expect(result.outcome).toBe('done');
       expect(world.count('commitCapture')).toBe(30);
       expect((await env.currentTimeMs()) - before).toBeGreaterThan(3600 * 1000);
+    });
+  });
+
+  test('the target of a copy is down for days: waited for, and copied when it is back', async () => {
+    const copyTurn = (call: number) => {
+      if (call < 600) failWith('StoreUnreachable', 'no route');
+      return { backups: 1 };
+    };
+    await play.inWorld({ copyTurn }, async () => {
+      const before = await env.currentTimeMs();
+      const result = await play.run<CopyResult>('copy', { system: uniqueName('sys'), target: 'nas' });
+      expect(result.backups).toBe(1);
+      expect((await env.currentTimeMs()) - before).toBeGreaterThan(2 * DAY_SECONDS * 1000);
     });
   });
 

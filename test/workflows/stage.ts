@@ -10,7 +10,7 @@ import {
 } from '@temporalio/worker';
 import { registerSearchAttributes } from '../../src/engine/register.ts';
 import { findTemporal } from '../../src/engine/tools.ts';
-import { hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue, walQueue } from '../../src/task-queues.ts';
+import { copyQueue, hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue, walQueue } from '../../src/task-queues.ts';
 import { HOST, type World } from './world.ts';
 
 export const WORKFLOWS_PATH = new URL('../../src/workflows/index.ts', import.meta.url).pathname;
@@ -48,7 +48,7 @@ export async function registerAttributes(env: TestWorkflowEnvironment): Promise<
   await registerSearchAttributes(env.connection, env.namespace ?? 'default');
 }
 
-type Role = 'orchestration' | 'host' | 'urgent' | 'wal';
+type Role = 'orchestration' | 'host' | 'urgent' | 'wal' | 'copy';
 
 export interface Crew {
   /** Stops one of the workers, as when its process ends. */
@@ -62,7 +62,7 @@ export async function crew(
   env: TestWorkflowEnvironment,
   world: World,
   host = HOST,
-  roles: readonly Role[] = ['orchestration', 'host', 'urgent', 'wal'],
+  roles: readonly Role[] = ['orchestration', 'host', 'urgent', 'wal', 'copy'],
 ): Promise<Crew> {
   const running = new Map<Role, { worker: Worker; done: Promise<void> }>();
   const start = async (role: Role): Promise<void> => {
@@ -107,6 +107,8 @@ async function makeWorker(env: TestWorkflowEnvironment, world: World, role: Role
       return Worker.create({ ...common, ...quick, taskQueue: urgentHostQueue(host), activities: world.urgent() });
     case 'wal':
       return Worker.create({ ...common, ...quick, taskQueue: walQueue(host), activities: world.wal() });
+    case 'copy':
+      return Worker.create({ ...common, ...quick, taskQueue: copyQueue(host), activities: world.copies() });
   }
 }
 

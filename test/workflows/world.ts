@@ -7,6 +7,9 @@ import { ApplicationFailure } from '@temporalio/common';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type {
   BackupFacts,
+  CopyActivities,
+  CopyTurn,
+  CopyTurnInput,
   HostActivities,
   LiveThere,
   OrchestrationActivities,
@@ -18,12 +21,17 @@ import type {
   WalTurnInput,
 } from '../../src/activities/types.ts';
 import type { RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
+import { startCopies } from '../../src/activities/start-copies.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 
 export const HOST = 'alpha';
 
 export type ActivityName =
-  keyof OrchestrationActivities | keyof HostActivities | keyof UrgentActivities | keyof WalActivities;
+  | keyof OrchestrationActivities
+  | keyof HostActivities
+  | keyof UrgentActivities
+  | keyof WalActivities
+  | keyof CopyActivities;
 
 /** Called before the activity does its work; the number counts its calls from 1. */
 export type Script = Partial<Record<ActivityName, (call: number, input: unknown) => void | Promise<void>>>;
@@ -55,6 +63,12 @@ export interface WorldOptions {
   readonly turn?: (call: number, input: WalTurnInput) => WalTurn | Promise<WalTurn>;
   /** The log of `ledger` is received. */
   readonly logged?: boolean;
+  /** Of the plan; the first by default is `main` alone. */
+  readonly stores?: readonly string[];
+  /** Which of them takes a capture. Default: the first. */
+  readonly chooseStore?: () => Awaited<ReturnType<HostActivities['chooseStore']>>;
+  /** What a turn of copying ends with; the number counts turns from 1. Default: one backup, nothing left. */
+  readonly copyTurn?: (call: number, input: CopyTurnInput) => Partial<CopyTurn> | Promise<Partial<CopyTurn>>;
   /** Where `config` lives; the ledger always lives on HOST. */
   readonly configHost?: string;
 }
@@ -89,6 +103,8 @@ export class World {
       describeBackup: ({ system, plan }) => Promise.resolve(this.backupFacts(system, plan)),
       describeSystem: ({ system }) => Promise.resolve(this.facts(system)),
       describeWal: () => Promise.resolve(this.walFacts),
+      describeCopy: () => Promise.resolve({ host: HOST }),
+      startCopies: ({ system, targets }) => startCopies(client, system, targets),
       stillRuns: ({ workflowId }) => isRunning(client, workflowId),
       lockHolder: ({ lockId }) => lockHolderOf(client, lockId),
       writeReport: () => Promise.resolve(),
@@ -97,6 +113,8 @@ export class World {
 
   host(): HostActivities {
     return this.scripted<HostActivities>({
+      chooseStore: ({ stores }) =>
+        Promise.resolve(this.options.chooseStore?.() ?? { store: stores[0] ?? 'main', passedOver: [] }),
       beginCapture: ({ captureId, plan, startedAtMs }) =>
         Promise.resolve({
           captureId,
@@ -193,6 +211,19 @@ export class World {
     return this.scripted<WalActivities>({ receiveWal: turn, collectWal: turn });
   }
 
+  copies(): CopyActivities {
+    return this.scripted<CopyActivities>({
+      copyTurn: async (input) => {
+        const turn = (await this.options.copyTurn?.(this.count('copyTurn'), input)) ?? {
+          backups: 1,
+          objects: 3,
+          bytes: 30,
+        };
+        return { ...NOTHING_COPIED, ...turn };
+      },
+    });
+  }
+
   facts(system: string): SystemFacts {
     const budgetSeconds = 60;
     const { quiesce = 'none', logged = false } = this.options;
@@ -222,7 +253,8 @@ export class World {
     return {
       ...this.facts(system),
       plan,
-      store: 'main',
+      store: this.options.stores?.[0] ?? 'main',
+      stores: this.options.stores ?? ['main'],
       verify: 'presence',
       groups: [{ host: HOST, components: ['ledger', 'config'], quiesce: { mode: quiesce, budgetSeconds: 60 } }],
       commitHost: HOST,
@@ -296,6 +328,20 @@ export class World {
     return Object.fromEntries(wrapped) as T;
   }
 }
+
+const NOTHING_COPIED: CopyTurn = {
+  left: 0,
+  backups: 0,
+  objects: 0,
+  bytes: 0,
+  replaced: 0,
+  walPieces: 0,
+  walBytes: 0,
+  refused: [],
+  refusedCount: 0,
+  verified: [],
+  silent: [],
+};
 
 async function isRunning(client: Client, workflowId: string): Promise<boolean> {
   try {
