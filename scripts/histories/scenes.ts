@@ -271,6 +271,18 @@ export const SCENES: readonly Scene[] = [
     },
   },
   {
+    name: 'receiveWal-told',
+    world: {},
+    act: async (play, world) => {
+      const handle = await play.start('receiveWal', { system: uniqueName('sys'), component: 'ledger' });
+      await eventually('a turn runs', () => world.count('receiveWal') > 0 || undefined);
+      world.walFacts = undefined;
+      await handle.signal('lookAgain');
+      await handle.result();
+      return handle.fetchHistory();
+    },
+  },
+  {
     name: 'restore-log-paused',
     world: { logged: true },
     act: async (play, world) => {

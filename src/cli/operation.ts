@@ -6,6 +6,7 @@ import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
 import { QUERIES, type Progress } from '../workflows/contract.ts';
 import { createProgress, type ProgressFacts } from '../observe/progress.ts';
 import type { Shell } from './shell.ts';
+import { stepTrouble } from './step-trouble.ts';
 
 export interface OperationStart {
   readonly type: string;
@@ -126,9 +127,9 @@ async function look(handle: WorkflowHandle, ended: AbortSignal, show: Show, onPr
   while (!ended.aborted) {
     const progress = await progressOf(handle);
     if (progress !== undefined) {
-      const beats = await heartbeatOf(handle);
+      const { beats, trouble } = await pendingOf(handle);
       if (isEnded(ended)) return;
-      show({ ...beats, phase: phaseText(progress, beats?.phase) });
+      show({ ...beats, phase: phaseText(progress, trouble ?? beats?.phase) });
       await onProgress(progress);
     }
     await pause(LOOK_EVERY_MS);
@@ -154,18 +155,26 @@ async function progressOf(handle: WorkflowHandle): Promise<Progress | undefined>
   }
 }
 
-/** The newest heartbeat of what runs now, if any. Undefined also when the engine can't say at this moment. */
-async function heartbeatOf(handle: WorkflowHandle): Promise<ProgressFacts | undefined> {
+interface Pending {
+  readonly beats?: ProgressFacts;
+  readonly trouble?: string;
+}
+
+/** The newest heartbeat of what runs now, and what it fails with. Empty also when the engine can't say at this moment. */
+async function pendingOf(handle: WorkflowHandle): Promise<Pending> {
   try {
     const { defaultPayloadConverter } = await import('@temporalio/common');
-    const { raw } = await handle.describe();
-    for (const activity of raw.pendingActivities ?? []) {
-      const payload = activity.heartbeatDetails?.payloads?.[0];
-      if (payload !== undefined) return defaultPayloadConverter.fromPayload<ProgressFacts>(payload);
-    }
-    return undefined;
+    const { pendingActivities } = (await handle.describe()).raw;
+    const trouble = stepTrouble(pendingActivities);
+    const payload = (pendingActivities ?? []).map((one) => one.heartbeatDetails?.payloads?.[0]).find(Boolean);
+    return {
+      ...(trouble === undefined ? {} : { trouble }),
+      ...(payload === undefined || payload === null
+        ? {}
+        : { beats: defaultPayloadConverter.fromPayload<ProgressFacts>(payload) }),
+    };
   } catch {
-    return undefined;
+    return {};
   }
 }
 

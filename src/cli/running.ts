@@ -4,6 +4,7 @@ import { connectEngine, type Engine } from '../engine/connect.ts';
 import { namesDigest } from '../policy/approval.ts';
 import { QUERIES, workflowIds, WORKFLOWS, type Progress } from '../workflows/contract.ts';
 import { tell } from './errors.ts';
+import { stepTrouble } from './step-trouble.ts';
 
 export interface RunningOperation {
   readonly workflowId: string;
@@ -11,6 +12,8 @@ export interface RunningOperation {
   readonly startedAt: string;
   readonly phase?: string;
   readonly waitingFor?: string;
+  /** What a step fails with that is tried again. */
+  readonly trouble?: string;
   /** Of a plan that waits for approval. */
   readonly digest?: string;
 }
@@ -62,7 +65,10 @@ async function whereItIs(engine: Engine, workflowId: string): Promise<Partial<Ru
   try {
     return await engine.client.withDeadline(Date.now() + 3000, async () => {
       const { phase, waitingFor } = await handle.query<Progress>(QUERIES.progress);
-      if (waitingFor === undefined) return { phase };
+      if (waitingFor === undefined) {
+        const trouble = stepTrouble((await handle.describe()).raw.pendingActivities);
+        return { phase, ...(trouble === undefined ? {} : { trouble }) };
+      }
       const plan = await handle.query<{ readonly digest: string } | undefined>(QUERIES.plan);
       return { phase, waitingFor, ...(plan === undefined ? {} : { digest: plan.digest }) };
     });

@@ -7,6 +7,7 @@ import { freshness, type BackupFact, type Freshness } from '../policy/freshness.
 import type { System } from '../system/types.ts';
 import { newestProof, readCatalogues, type KnownBackup } from './catalogues.ts';
 import { tell, type ToldError } from './errors.ts';
+import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
 import type { EngineState, RunningOperation } from './running.ts';
 import type { ExitCode } from './shell.ts';
@@ -17,6 +18,8 @@ export interface SystemStatus {
   readonly operations: readonly RunningOperation[];
   /** The write-ahead logs that are received. */
   readonly logs: readonly (LogStatus & { readonly behind: boolean })[];
+  /** Replication slots that nobody reads from any more. */
+  readonly slots: readonly LeftSlotStatus[];
   /** Stores that could not be read; undefined knowledge, not bad news. */
   readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
 }
@@ -43,7 +46,8 @@ export async function systemStatus(system: System, engine: EngineState, nowMs: n
     return { plan: plan.name, backups: own.length, ...freshness(own.map(factOf), plan, nowMs) };
   });
   const logs = (await logStatuses(system, engine, nowMs)).map((log) => ({ ...log, behind: isBehind(log, system) }));
-  return { system: system.name, plans, operations, logs, unread: known.unread };
+  const slots = await leftSlots(system);
+  return { system: system.name, plans, operations, logs, slots, unread: known.unread };
 }
 
 /** Not being able to read a store outweighs what the others say. A plan that never ran and has no rpo is no fault. */
@@ -52,7 +56,8 @@ export function exitOf(statuses: readonly SystemStatus[]): ExitCode {
   const promised = statuses.flatMap(({ plans }) => plans).filter(({ limitSeconds }) => limitSeconds !== undefined);
   const waits = statuses.some(({ operations }) => operations.some(({ waitingFor }) => isForPeople(waitingFor)));
   const behind = statuses.some(({ logs }) => logs.some((log) => log.behind));
-  return waits || behind || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
+  const left = statuses.some(({ slots }) => slots.length > 0);
+  return waits || behind || left || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
 }
 
 function isForPeople(waitingFor: string | undefined): boolean {
@@ -75,6 +80,7 @@ export function systemText(status: SystemStatus, colours: Colours): string {
     colours.bold(status.system),
     table(['plan', 'state', 'newest', 'rpo', 'backups', ''], rows, colours),
     ...status.logs.map((log) => logText(log, colours)),
+    ...status.slots.map((slot) => colours.yellow(leftSlotText(slot))),
     ...status.operations.map((operation) => operationText(status.system, operation, colours, nowMs)),
     ...status.unread.map(({ store, error }) => `${colours.red('unread')} store ${store}: ${error.message}`),
   ];
@@ -82,9 +88,12 @@ export function systemText(status: SystemStatus, colours: Colours): string {
 }
 
 function operationText(system: string, operation: RunningOperation, colours: Colours, nowMs: number): string {
-  const { workflowId, startedAt, phase = 'no worker answers', waitingFor, digest } = operation;
+  const { workflowId, startedAt, phase = 'no worker answers', waitingFor, digest, trouble } = operation;
   const since = formatAge(Date.parse(startedAt), nowMs);
-  if (waitingFor === undefined) return `${colours.cyan('runs')}   ${workflowId}: ${phase}, started ${since}`;
+  if (waitingFor === undefined) {
+    const more = trouble === undefined ? '' : `\n       ${colours.yellow(trouble)}`;
+    return `${colours.cyan('runs')}   ${workflowId}: ${phase}, started ${since}${more}`;
+  }
   const next = digest === undefined ? '' : ` — holdfast approve ${system} ${shortDigest(digest)}`;
   return `${colours.yellow('waits')}  ${workflowId}: for ${waitingFor}, started ${since}${next}`;
 }

@@ -68,13 +68,23 @@ function eventText(event: UpEvent): string | undefined {
     case 'given-back':
       return `retried  ${event.attempts.length} steps of workers that had died`;
     case 'receiver':
-      return event.error === undefined
-        ? `${event.started ? 'started' : 'goes on'}  ${event.workflowId}: a write-ahead log is received`
-        : `no log   ${event.workflowId}: ${event.error}`;
+      return receiverText(event);
     case 'ready':
       return `ready    host ${event.hosts.join(', ')}; Ctrl-C stops`;
     case 'child':
       return childText(event);
+  }
+}
+
+function receiverText({ did, workflowId, error = '' }: Extract<UpEvent, { kind: 'receiver' }>): string {
+  switch (did) {
+    case 'started':
+    case 'goes on':
+      return `${did}  ${workflowId}: a write-ahead log is received`;
+    case 'told':
+      return `changed  ${workflowId}: its system file says otherwise now, which it reads again`;
+    case 'failed':
+      return `no log   ${workflowId}: ${error}`;
   }
 }
 

@@ -1,48 +1,164 @@
-/** Every write-ahead log that the system files ask for is received: what does not run yet is started. */
-import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
-import { listSystems, loadSystem } from '../system/index.ts';
+/**
+ * Every write-ahead log that the system files ask for is received: what does not run yet is started, and what a changed
+ * file says otherwise, or no more, is told to who receives it.
+ */
+import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { HoldfastError } from '../failures.ts';
+import { listSystems, loadSystem, type Component } from '../system/index.ts';
 import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
-import { workflowIds, WORKFLOWS, type ReceiveWalInput } from '../workflows/contract.ts';
+import { SIGNALS, workflowIds, WORKFLOWS, type ReceiveWalInput } from '../workflows/contract.ts';
+import { connectEngine } from './connect.ts';
 
 export interface ReceiverStart {
   readonly workflowId: string;
-  /** False: it ran already. */
-  readonly started: boolean;
+  /** `told`: its system file says something else now, or asks for no log any more. */
+  readonly did: 'started' | 'goes on' | 'told' | 'failed';
   /** Why it could not be started, or why a system file could not be read. */
   readonly error?: string;
 }
 
-/** For components of these hosts. A repeat starts nothing twice; a bad system file keeps none of the others from it. */
-export async function ensureReceivers(client: Client, hosts: readonly string[]): Promise<ReceiverStart[]> {
-  const told: ReceiverStart[] = [];
-  for (const { name } of await listSystems()) {
-    try {
-      const { components } = await loadSystem(name);
-      for (const component of components) {
-        if (component.kind !== 'postgres' || component.method !== 'base' || component.wal === undefined) continue;
-        if (hosts.includes(component.host)) told.push(await ensureOne(client, name, component.name));
+const LOOK_EVERY_MS = 3_000;
+
+/** What the files of this machine ask for. A file that can't be read says nothing: what was known of it stands. */
+export class Receivers {
+  private readonly hosts: readonly string[];
+  private readonly tell: (start: ReceiverStart) => void;
+  /** What each receiver was begun with, by workflow id, by system. */
+  private readonly known = new Map<string, ReadonlyMap<string, string>>();
+  private readonly failures = new Map<string, string>();
+  private seen = '';
+  private readonly over = new AbortController();
+  private following: Promise<void> | undefined;
+
+  constructor(hosts: readonly string[], tell: (start: ReceiverStart) => void) {
+    this.hosts = hosts;
+    this.tell = tell;
+  }
+
+  /** Starts what does not run. A repeat starts nothing twice; a bad system file keeps none of the others from it. */
+  async ensure(client: Client): Promise<void> {
+    let seen = await signature();
+    for (const { name } of await listSystems()) {
+      try {
+        await this.ensureSystem(client, name);
+        this.failures.delete(name);
+      } catch (error) {
+        this.failed(name, error);
+        // A bad file waits for its next change; anything else is tried again by the next look.
+        if (!(error instanceof HoldfastError && error.code === 'BadSystemFile')) seen = '';
       }
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      told.push({ workflowId: `${name}/wal`, started: false, error: message });
+    }
+    this.seen = seen;
+  }
+
+  /** Once, however often it is tried again. */
+  private failed(system: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (this.failures.get(system) === message) return;
+    this.failures.set(system, message);
+    this.tell({ workflowId: `${system}/wal`, did: 'failed', error: message });
+  }
+
+  /** Looks every few seconds whether a system file has changed, until `stop`. */
+  follow(): void {
+    this.following ??= this.lookOut().catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    this.over.abort();
+    await this.following;
+  }
+
+  private async lookOut(): Promise<void> {
+    for (;;) {
+      await sleep(LOOK_EVERY_MS, undefined, { signal: this.over.signal });
+      try {
+        if ((await signature()) === this.seen) continue;
+        await using engine = await connectEngine();
+        await this.ensure(engine.client);
+      } catch (error) {
+        this.over.signal.throwIfAborted();
+        // The next look tries again.
+        this.failed('every system', error);
+      }
     }
   }
-  return told;
+
+  private async ensureSystem(client: Client, system: string): Promise<void> {
+    const { components } = await loadSystem(system);
+    const wanted = new Map<string, string>();
+    const elsewhere = new Set<string>();
+    for (const component of components) {
+      const settings = settingsOf(component);
+      const workflowId = workflowIds.receiveWal(system, component.name);
+      if (settings !== undefined && this.hosts.includes(component.host)) wanted.set(workflowId, settings);
+      else if (settings !== undefined) elsewhere.add(workflowId);
+    }
+    const before = this.known.get(system);
+    for (const [workflowId, settings] of wanted) {
+      const component = workflowId.slice(`${system}/wal/`.length);
+      const did = await start(client, { system, component }, workflowId);
+      const changed = before?.has(workflowId) === true && before.get(workflowId) !== settings;
+      if (did === 'goes on' && changed) await this.lookAgain(client, workflowId);
+      else if (did === 'started' || before === undefined || !before.has(workflowId)) this.tell({ workflowId, did });
+    }
+    const gone = before === undefined ? await runningOf(client, system) : [...before.keys()];
+    for (const workflowId of gone.filter((id) => !wanted.has(id) && !elsewhere.has(id)))
+      await this.lookAgain(client, workflowId);
+    this.known.set(system, wanted);
+  }
+
+  private async lookAgain(client: Client, workflowId: string): Promise<void> {
+    try {
+      await client.workflow.getHandle(workflowId).signal(SIGNALS.lookAgain);
+      this.tell({ workflowId, did: 'told' });
+    } catch (error) {
+      // It has ended, which is as good.
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  }
 }
 
-async function ensureOne(client: Client, system: string, component: string): Promise<ReceiverStart> {
-  const workflowId = workflowIds.receiveWal(system, component);
-  const input: ReceiveWalInput = { system, component };
+/** Everything that a receiver goes by; undefined: no log is received of it. */
+function settingsOf(component: Component): string | undefined {
+  if (component.kind !== 'postgres' || component.method !== 'base' || component.wal === undefined) return undefined;
+  const { wal, server, dataDirectory } = component;
+  return JSON.stringify({ wal, server, dataDirectory });
+}
+
+/** Those that a file asked for which was changed while nobody looked. */
+async function runningOf(client: Client, system: string): Promise<string[]> {
+  const query = `WorkflowType="${WORKFLOWS.receiveWal}" AND ExecutionStatus="Running"`;
+  const found: string[] = [];
+  for await (const { workflowId } of client.workflow.list({ query })) {
+    if (workflowId.startsWith(`${system}/wal/`)) found.push(workflowId);
+  }
+  return found;
+}
+
+/** What is registered, and when each file was written last. */
+async function signature(): Promise<string> {
+  const systems = await listSystems();
+  const facts = systems.map(async ({ name, path }) => {
+    const found = await stat(path).catch(() => undefined);
+    return [name, path, found?.mtimeMs, found?.size, found?.ino].join(' ');
+  });
+  return (await Promise.all(facts)).join('\n');
+}
+
+async function start(client: Client, input: ReceiveWalInput, workflowId: string): Promise<'started' | 'goes on'> {
   try {
     await client.workflow.start(WORKFLOWS.receiveWal, {
       taskQueue: ORCHESTRATION_QUEUE,
       workflowId,
       args: [input],
-      staticSummary: `${system}: the write-ahead log of ${component}`,
+      staticSummary: `${input.system}: the write-ahead log of ${input.component}`,
     });
-    return { workflowId, started: true };
+    return 'started';
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return { workflowId, started: false };
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return 'goes on';
     throw error;
   }
 }

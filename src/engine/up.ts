@@ -12,7 +12,7 @@ import { freePort, preferPort, requirePort } from './ports.ts';
 import { identityOf, pidOf } from './process.ts';
 import { failAttemptsOfDead } from './recover.ts';
 import type { FailedAttempt } from './recover.ts';
-import { ensureReceivers, type ReceiverStart } from './receivers.ts';
+import { Receivers, type ReceiverStart } from './receivers.ts';
 import { raiseRetention, registerSearchAttributes } from './register.ts';
 import { serverSpec, waitUntilServing } from './server.ts';
 import {
@@ -72,6 +72,7 @@ class Household {
   private lock: InstanceLock | undefined;
   private place: { address: string; uiUrl?: string } | undefined;
   private stopping: Promise<void> | undefined;
+  private receivers: Receivers | undefined;
 
   constructor(options: UpOptions) {
     this.options = options;
@@ -117,6 +118,13 @@ class Household {
     if (attempts.length > 0) this.tell({ kind: 'given-back', attempts });
   }
 
+  /** Now, and whenever a system file changes. */
+  async receive(engine: Engine, hosts: readonly string[]): Promise<void> {
+    this.receivers = new Receivers(hosts, (start) => this.tell({ kind: 'receiver', ...start }));
+    await this.receivers.ensure(engine.client);
+    this.receivers.follow();
+  }
+
   takeLock(): void {
     this.lock = takeInstanceLock();
     if (this.lock === undefined) {
@@ -150,6 +158,7 @@ class Household {
   }
 
   private async stopInOrder(): Promise<void> {
+    await this.receivers?.stop();
     const workers = this.children.filter((child) => child.name !== 'server');
     // Workers hand back what they were doing while there is still a server to hand it to.
     await Promise.all(workers.map((child) => child.stop()));
@@ -199,8 +208,7 @@ async function startWorkers(household: Household, engine: Engine, options: UpOpt
       waitUntilPolling(engine.connection, engine.target.namespace, place, child, options.signal),
     ),
   );
-  for (const start of await ensureReceivers(engine.client, options.hosts))
-    household.tell({ kind: 'receiver', ...start });
+  await household.receive(engine, options.hosts);
   household.tell({ kind: 'ready', hosts: options.hosts });
 }
 

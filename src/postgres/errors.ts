@@ -73,7 +73,7 @@ const TOOL_SAYS: readonly (readonly [RegExp, Cause])[] = [
     { code: 'PostgresDenied', hint: NO_LOGIN },
   ],
   [
-    /permission denied|affected by row-level security|must be (?:superuser|owner|a member)/i,
+    /permission denied|affected by row-level security|must be (?:superuser|owner|(?:a )?member|able to SET ROLE)/i,
     { code: 'PostgresDenied', hint: SHORT_OF_RIGHTS },
   ],
   [/database ".*" does not exist/, { code: 'SourceMissing', hint: NO_DATABASE }],

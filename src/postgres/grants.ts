@@ -108,6 +108,11 @@ function restoreGrants(component: PostgresComponent, user: string, own: boolean)
     { sql: `GRANT pg_signal_backend TO ${role}`, why: 'to end sessions of the database that is replaced' },
     { sql: membership(user), why: 'to give databases, tables and the rest to those who own them now' },
     {
+      sql: `ALTER ROLE ${role} SUPERUSER`,
+      why: 'to give things to a superuser, and to put rows into its tables, which no lesser role may',
+      onlyIf: 'databases or tables belong to a superuser, as in most images of PostgreSQL',
+    },
+    {
       sql: `ALTER ROLE ${role} CREATEROLE`,
       why: 'to make roles again that own something in the backup',
       onlyIf: 'roles may be missing when it is restored',
@@ -115,7 +120,6 @@ function restoreGrants(component: PostgresComponent, user: string, own: boolean)
   ];
 }
 
-/** Owners are in a catalogue that all databases share. A superuser's role is given to nobody. */
 /** The same role may serve several components, and a script may be run again. */
 function roleThatLogsIn(user: string): string {
   return `DO $role$
@@ -127,6 +131,7 @@ END
 $role$`;
 }
 
+/** Owners are in a catalogue that all databases share. A superuser's role is given to nobody. */
 function membership(user: string): string {
   return `DO $owners$
 DECLARE owner text;

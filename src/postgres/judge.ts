@@ -91,9 +91,22 @@ function judgeBase(component: PostgresBaseComponent, look: ServerLook): Judgemen
       ),
     );
   }
+  if (look.leftSlot !== undefined) found.push(judgeLeftSlot(look.leftSlot));
   if (component.wal?.mode === 'stream') found.push(...judgeSlot(component.wal, look));
   if (component.wal?.mode === 'archive') found.push(...judgeArchive(look));
   return found;
+}
+
+function judgeLeftSlot({ name, heldBytes }: NonNullable<ServerLook['leftSlot']>): Judgement {
+  return fail(
+    `the slot ${name} is left on the server, where nobody reads it: it holds back ${formatBytes(heldBytes)} of log, and more with every write`,
+    `If its log is not wanted any more, drop it: ${dropping(name)}`,
+  );
+}
+
+/** The command for a slot that is not needed. */
+export function dropping(slot: string): string {
+  return `SELECT pg_drop_replication_slot('${slot}');`;
 }
 
 function judgeSlot(wal: NonNullable<PostgresBaseComponent['wal']>, { slot, settings }: ServerLook): Judgement[] {

@@ -1,7 +1,9 @@
 /** What `doctor` asks of a server: settings, rights of the role, slots, archiving. Reads only, and quickly. */
 import type { Client } from 'pg';
 import type { PostgresComponent } from '../system/types.ts';
+import { usualSlot } from '../system/postgres-build.ts';
 import { listDatabases } from './catalogue.ts';
+import { findLeftSlot, type LeftSlot } from './replication.ts';
 import type { PostgresAccess, ServerFacts } from './types.ts';
 
 const SETTINGS = [
@@ -39,6 +41,8 @@ export interface ServerLook {
     readonly walStatus: string;
     readonly heldBytes: number;
   };
+  /** Of a log that the system file asked for once and no more, or under another name. */
+  readonly leftSlot?: LeftSlot;
   readonly archiver: { readonly failing: boolean; readonly lastArchivedAt?: string; readonly lastFailedWal?: string };
   readonly databases: readonly DatabaseLook[];
   readonly missingDatabases: readonly string[];
@@ -52,7 +56,9 @@ export async function lookAtServer(
 ): Promise<ServerLook> {
   const facts = await access.facts(signal);
   const slot = component.method === 'base' && component.wal?.mode === 'stream' ? component.wal.slot : undefined;
-  const look = await access.withClient({ signal }, (client) => lookInside(client, slot));
+  const usual = component.method === 'base' ? usualSlot(component.name) : undefined;
+  const left = usual === slot ? undefined : usual;
+  const look = await access.withClient({ signal }, (client) => lookInside(client, slot, left));
   const wanted = component.method === 'dump' && component.databases.length > 0 ? component.databases : look.there;
   const databases: DatabaseLook[] = [];
   if (component.method === 'dump') {
@@ -66,7 +72,7 @@ export async function lookAtServer(
   return { facts, ...server, databases, missingDatabases: wanted.filter((name) => !there.includes(name)) };
 }
 
-async function lookInside(client: Client, slotName: string | undefined) {
+async function lookInside(client: Client, slotName: string | undefined, leftName: string | undefined) {
   const { rows: settings } = await client.query<{ name: string; setting: string }>(
     'SELECT name, setting FROM pg_settings WHERE name = ANY ($1)',
     [SETTINGS],
@@ -81,6 +87,7 @@ async function lookInside(client: Client, slotName: string | undefined) {
   );
   const [role] = roles;
   const slot = slotName === undefined ? undefined : await lookAtSlot(client, slotName);
+  const leftSlot = leftName === undefined ? undefined : await findLeftSlot(client, leftName);
   return {
     settings: Object.fromEntries(settings.map(({ name, setting }) => [name, setting])),
     role: {
@@ -91,6 +98,7 @@ async function lookInside(client: Client, slotName: string | undefined) {
     },
     sendersUsed: counts[0]?.senders ?? 0,
     ...(slot === undefined ? {} : { slot }),
+    ...(leftSlot === undefined ? {} : { leftSlot }),
     archiver: await lookAtArchiver(client),
     there: await listDatabases(client),
   };

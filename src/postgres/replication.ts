@@ -124,3 +124,15 @@ export async function dropSlot(client: Client, slot: string): Promise<void> {
     slot,
   ]);
 }
+
+export interface LeftSlot {
+  readonly name: string;
+  readonly heldBytes: number;
+}
+
+/** One of these that is there and that nobody reads from: its server keeps log for it, without an end. */
+export async function findLeftSlot(client: Client, name: string): Promise<LeftSlot | undefined> {
+  const sight = await lookAtServer(client, name);
+  if (!sight.slot.exists || sight.slot.activePid !== undefined) return undefined;
+  return { name, heldBytes: sight.heldBackBytes };
+}

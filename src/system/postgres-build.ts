@@ -73,7 +73,7 @@ function buildWal(name: string, file: NonNullable<PostgresFile['wal']>): Postgre
   const every = mode === 'stream' ? POSTGRES_DEFAULTS.streamEvery : POSTGRES_DEFAULTS.archiveEvery;
   return {
     mode,
-    slot: file.slot ?? `holdfast_${name.replaceAll('-', '_')}`.slice(0, 63),
+    slot: file.slot ?? usualSlot(name),
     ...present({ archiveDirectory: file.archiveDirectory }),
     everySeconds: durationSeconds(file.every ?? every),
     slotBoundBytes: sizeBytes(file.slotBound ?? POSTGRES_DEFAULTS.slotBound),
@@ -84,4 +84,9 @@ function buildWal(name: string, file: NonNullable<PostgresFile['wal']>): Postgre
 /** `8GiB` in bytes; the schema has checked the shape. */
 export function sizeBytes(size: string): number {
   return Number.parseInt(size, 10) * (UNIT_BYTES[size.slice(-3)] ?? 1);
+}
+
+/** What the slot of a component's log is called unless the file names another. */
+export function usualSlot(component: string): string {
+  return `holdfast_${component.replaceAll('-', '_')}`.slice(0, 63);
 }

@@ -235,6 +235,7 @@ export const SIGNALS = {
   resumeWal: 'resumeWal',
   /** The answer to `pauseWal`, sent to the workflow that asked. */
   walPaused: 'walPaused',
+  lookAgain: 'lookAgain',
 } as const;
 export const QUERIES = { progress: 'progress', plan: 'plan' } as const;
 

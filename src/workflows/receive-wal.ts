@@ -11,6 +11,7 @@ import {
   defineSignal,
   getExternalWorkflowHandle,
   isCancellation,
+  patched,
   setHandler,
   sleep,
   startChild,
@@ -35,6 +36,7 @@ import { Story } from './story.ts';
 export const pauseWalSignal = defineSignal<[WalPause]>(SIGNALS.pauseWal);
 export const resumeWalSignal = defineSignal<[WalPause]>(SIGNALS.resumeWal);
 export const walPausedSignal = defineSignal<[WalPause]>(SIGNALS.walPaused);
+export const lookAgainSignal = defineSignal(SIGNALS.lookAgain);
 
 const FIELDS: Fields<ReceiveWalInput> = {
   system: { ...NAME, required: true },
@@ -53,6 +55,8 @@ const LOOK_AT_PAUSE = '2 minutes';
 const TURNS_IN_ONE_HISTORY = 300;
 /** Search attributes are for lists. */
 const NOTE_LIMIT = 180;
+/** Before, a turn began although a pause had been asked for while the system file was read. */
+const HEARD_WHILE_LOOKING = 'wal-heard-while-looking';
 
 export async function receiveWal(input: ReceiveWalInput): Promise<ReceiveWalResult> {
   const asked = parseInput<ReceiveWalInput>('receiveWal', input, FIELDS);
@@ -72,6 +76,9 @@ class Receiving {
   private baseIsTaken = false;
   private readonly pausedBy = new Set<string>();
   private turnScope: CancellationScope | undefined;
+  /** A message came since the system file was looked at; a turn that it ended is no cancel of the workflow. */
+  private interrupted = false;
+  private again = false;
   private turns = 0;
 
   constructor(asked: ReceiveWalInput, story: Story) {
@@ -82,6 +89,7 @@ class Receiving {
     this.story = story;
     setHandler(pauseWalSignal, ({ by }) => this.pause(by), { description: 'Leave the log alone until resumed' });
     setHandler(resumeWalSignal, ({ by }) => void this.pausedBy.delete(by), { description: 'The pause is over' });
+    setHandler(lookAgainSignal, () => this.lookAgain(), { description: 'The system file was changed: read it again' });
   }
 
   async run(): Promise<ReceiveWalResult> {
@@ -90,12 +98,15 @@ class Receiving {
     this.tell();
     for (;;) {
       if (this.pausedBy.size > 0) await this.rest();
+      this.interrupted = false;
+      this.again = false;
       const facts = await this.look();
       if (facts === 'none') {
         this.story.finish();
-        const why = `the system file asks for no log of ${this.component}; a slot made for it is still on the server`;
+        const why = `the system file asks for no log of ${this.component}; a slot made for it is left on the server, see \`holdfast doctor\``;
         return { outcome: 'stopped', why };
       }
+      if (this.interrupted && patched(HEARD_WHILE_LOOKING)) continue;
       const turn = facts === undefined ? undefined : await this.turn(facts);
       if (turn !== undefined) this.heed(turn, facts);
       this.turns += 1;
@@ -132,12 +143,12 @@ class Receiving {
       return await scope.run(() => (facts.mode === 'stream' ? host.receiveWal(input) : host.collectWal(input)));
     } catch (error) {
       if (isCancellation(error)) {
-        if (CancellationScope.current().consideredCancelled || this.pausedBy.size === 0) throw error;
+        if (CancellationScope.current().consideredCancelled || !this.interrupted) throw error;
         return undefined;
       }
       const { code, message } = told(error);
       this.stand({ what: `failed ${code}`, message });
-      await condition(() => this.pausedBy.size > 0, AFTER_FAILURE, { summary: `after ${code}` });
+      await condition(() => this.pausedBy.size > 0 || this.again, AFTER_FAILURE, { summary: `after ${code}` });
       return undefined;
     } finally {
       this.turnScope = undefined;
@@ -201,6 +212,16 @@ class Receiving {
 
   private pause(by: string): void {
     this.pausedBy.add(by);
+    this.interrupt();
+  }
+
+  private lookAgain(): void {
+    this.again = true;
+    this.interrupt();
+  }
+
+  private interrupt(): void {
+    this.interrupted = true;
     this.turnScope?.cancel();
   }
 

@@ -90,6 +90,26 @@ async function session(): Promise<number> {
   });
 }
 
+describe('a restore by a role that is short of rights', () => {
+  it('a table belongs to a superuser: refused before anything is made, with who it is', async () => {
+    await server.sql('CREATE ROLE mender LOGIN CREATEDB; GRANT shop_owner, ghost TO mender');
+    await server.sql('ALTER TABLE orders OWNER TO postgres', { database: 'shop' });
+    try {
+      const lesser = dumpComponent(serverConfig(server, { restore: { user: 'mender' } }), { databases: ['shop'] });
+      const { artifacts } = await capture(lesser);
+      await expect(kind.restoreBeside(lesser, artifacts, EVERYTHING, 'lesser', context)).rejects.toMatchObject({
+        code: 'PostgresDenied',
+        waitingHelps: false,
+        message: 'mender may give nothing to postgres, who own what is in the backup',
+      });
+      expect(await made()).toEqual(['shop']);
+    } finally {
+      await server.sql('ALTER TABLE orders OWNER TO shop_owner', { database: 'shop' });
+      await server.sql('DROP ROLE mender');
+    }
+  });
+});
+
 describe('a restore that is cut off', () => {
   it('its connection: the failure says that waiting helps, nothing is left, and the next attempt works', async () => {
     const { artifacts, reached, goOn } = await halting();

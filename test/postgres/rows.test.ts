@@ -227,6 +227,30 @@ describe('with the rights of `holdfast grants` and no more', () => {
   });
 });
 
+describe('with fewer rights than that', () => {
+  test('a table and its sequence belong to a superuser: refused before anything is made; with the rights named it works', async () => {
+    await server.sql('CREATE ROLE restorer_of_rows LOGIN CREATEDB');
+    try {
+      await app(`CREATE TABLE t (id serial PRIMARY KEY, v text); INSERT INTO t (v) VALUES ('a'), ('b')`);
+      await backup();
+      await app('DELETE FROM t');
+      component = dumpComponent(serverConfig(server, { restore: { user: 'restorer_of_rows' } }), {
+        databases: ['app'],
+      });
+      const short = 'restorer_of_rows may not read and write t, t_id_seq of app';
+      await expect(preview('t')).rejects.toMatchObject({ code: 'PostgresDenied', message: short });
+      await app(
+        `GRANT SELECT, INSERT, UPDATE ON t TO restorer_of_rows; GRANT SELECT, UPDATE ON t_id_seq TO restorer_of_rows`,
+      );
+      expect(await putBack('t')).toMatchObject({ added: 2 });
+    } finally {
+      await postgresRows.discard(component, { rowsId: ID }, false, context);
+      await app('DROP OWNED BY restorer_of_rows');
+      await server.sql('DROP ROLE restorer_of_rows');
+    }
+  });
+});
+
 describe('what stands in the way', () => {
   beforeEach(async () => {
     await app(`CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c'); CREATE VIEW vw AS SELECT 1;

@@ -17,7 +17,7 @@ import {
   withOldNumbers,
 } from '../postgres/database-swap.ts';
 import { readDump, type Dump } from '../postgres/dump.ts';
-import { preflight } from '../postgres/preflight.ts';
+import { preflight, refuseForeignOwners } from '../postgres/preflight.ts';
 import { proveOnScratchServer } from '../postgres/proof.ts';
 import { asideName, besideName, RestoreNotes, tooLong } from '../postgres/restore-record.ts';
 import type { DumpRestoreRecord, RestoredDatabase } from '../postgres/restore-record.ts';
@@ -205,6 +205,7 @@ async function restoreOn(
   const earlier = await notes.record();
   if (earlier !== undefined) await refuseInUse(access, earlier, signal);
   const { systemIdentifier } = await preflight(access, dump, signal);
+  if (begun.purpose !== 'proof') await refuseForeignOwners(access, dump, signal);
   if (earlier === undefined) {
     const names = begun.databases.flatMap(({ beside, aside }) => [beside, aside]);
     await refuseTaken(access, names, signal);

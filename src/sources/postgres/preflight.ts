@@ -30,6 +30,28 @@ export async function preflight(access: PostgresAccess, dump: Dump, signal: Abor
   return server;
 }
 
+/** What pg_restore would find out at the end of the data only. Throws PostgresDenied. */
+export async function refuseForeignOwners(access: PostgresAccess, dump: Dump, signal: AbortSignal): Promise<void> {
+  const owners = dump.databases.flatMap(({ facts }) => facts.owners);
+  const { rows } = await access.withClient({ signal }, (client) =>
+    client.query<{ name: string; superuser: boolean }>(
+      `SELECT rolname AS name, rolsuper AS superuser FROM pg_roles
+        WHERE rolname = ANY ($1) AND NOT pg_has_role(oid, 'MEMBER') ORDER BY 1`,
+      [[...new Set(owners)]],
+    ),
+  );
+  const [first] = rows;
+  if (first === undefined) return;
+  const named = rows.map(({ name }) => name).join(', ');
+  const { user } = access;
+  const hint = rows.some(({ superuser }) => superuser)
+    ? `${first.name} is a superuser: let one restore (\`restore\` of the server in the system file), or give what it owns to an ordinary role and take a new backup.`
+    : 'Run what `holdfast grants` prints for this component again.';
+  throw new HoldfastError('PostgresDenied', `${user} may give nothing to ${named}, who own what is in the backup`, {
+    hint,
+  });
+}
+
 function majorNumber(versionNumber: number): number {
   return Math.floor(versionNumber / 10_000);
 }

@@ -12,6 +12,7 @@ import type { KindContext } from '../kinds/component.ts';
 import { applyRows } from './postgres-apply.ts';
 import { affectedDigest, compare, tableOf, writeKeys, type PgQuestion } from './postgres-preview.ts';
 import { creation, noteCreation } from './postgres-create.ts';
+import { refuseShortRights } from './postgres-rights.ts';
 import { dropSide, makeSide, sideName } from './postgres-side.ts';
 import { copyOf, copyRecord, noteCopy, removeFiles, rowsFiles, type CopyRecord, type RowsFiles } from './rows-files.ts';
 import type { RowsApplied, RowsAsk, RowsBackup, RowsCopy, RowsKind, RowsPreview } from './rows-kind.ts';
@@ -139,6 +140,9 @@ async function makeCopy(
   const side = sideName(database, ask.rowsId);
   const record = { manifestKey: backup.manifestKey, place: side, database, keep: backup.keep, whole: false };
   return withRestore(component, context, async (access) => {
+    if (await isThere(access, database, context)) {
+      await refuseShortRights(access, database, tableNames(ask.table), context.signal);
+    }
     // Noted first: whatever is made under this name is ours.
     await noteCopy(files, record);
     const order = { access, database, side, source, tables: tableNames(ask.table), context };
