@@ -183,6 +183,11 @@ export const SCENES: readonly Scene[] = [
   openIn('copy-open', 'copy', 'copyTurn', { target: 'nas' }),
   finished('verify-done', 'verify', () => ({})),
   openIn('verify-open', 'verify', 'verifyBackup', { level: 'presence' }),
+  finished('verifyStore-done', 'verifyStore', () => ({ heal: true })),
+  finished('verifyStore-one-failed', 'verifyStore', () => ({}), {
+    script: { verifyStore: (call) => (call === 1 ? failWith('StoreDenied') : undefined) },
+  }),
+  openIn('verifyStore-open', 'verifyStore', 'verifyStore', { store: 'away', level: 'presence' }),
   finished('restore-planned', 'restore', () => ({ mode: 'plan' })),
   finished('restore-verified', 'restore', () => ({ mode: 'verify' })),
   finished('restore-elsewhere', 'restore', () => ({ target: '/elsewhere' })),

@@ -24,6 +24,7 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     describeSystem: activity('describeSystem', async ({ system }) => factsOf(await loadSystem(system))),
     describeCopy: activity('describeCopy', ({ system, target }) => describeCopy(system, target)),
     startCopies: activity('startCopies', ({ system, targets }) => startCopies(context.client, system, targets)),
+    describeStores: activity('describeStores', ({ system, store }) => describeStores(system, store)),
     describeWal: activity('describeWal', ({ system, component }) => describeWal(system, component)),
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),
     lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),
@@ -50,6 +51,14 @@ async function describeCopy(name: string, target: string): Promise<CopyFacts> {
   if (store !== undefined) return { host: store.maintainedBy };
   const known = stores.map((one) => one.name).join(', ');
   throw new HoldfastError('BadInput', `${name} has no store ${target}; it has ${known}`);
+}
+
+async function describeStores(name: string, storeName: string | undefined): Promise<{ name: string; host: string }[]> {
+  const { stores } = await loadSystem(name);
+  const wanted = stores.filter((store) => storeName === undefined || store.name === storeName);
+  if (wanted.length > 0) return wanted.map((store) => ({ name: store.name, host: store.maintainedBy }));
+  const known = stores.map((store) => store.name).join(', ');
+  throw new HoldfastError('BadInput', `${name} has no store ${storeName ?? ''}; it has ${known}`);
 }
 
 async function describeWal(name: string, componentName: string): Promise<WalFacts | undefined> {

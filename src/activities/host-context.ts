@@ -221,7 +221,7 @@ async function withReader<T>(system: System, name: string, use: (vault: ReaderVa
   }
 }
 
-function identitiesIn(text: string): string[] {
+export function identitiesIn(text: string): string[] {
   return text
     .split('\n')
     .map((line) => line.trim())

@@ -15,6 +15,7 @@ import { activity, type Run } from './shell.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
 import type { CopyActivities, HostActivities, UrgentActivities, WalActivities, WalTurnInput } from './types.ts';
 import { findBackup, verifyBackup } from './verify.ts';
+import { verifyStore } from './verify-store.ts';
 import { collectWal } from './wal/collect.ts';
 import { receiveWal } from './wal/receive.ts';
 
@@ -33,6 +34,7 @@ export function createHostActivities(context: HostContext): HostActivities {
     commitCapture: of(commitCapture),
     abandonCapture: of(abandonCapture),
     verifyBackup: of(verifyBackup),
+    verifyStore: of(verifyStore),
     findBackup: of(findBackup),
     lookAtLive: of(lookAtLive),
     planRestore: of(planRestore),

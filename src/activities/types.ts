@@ -6,6 +6,7 @@ import type { Beside, CheckReport } from '../sources/kinds/component.ts';
 import type { WalAlarm } from '../policy/wal-alarm.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
 import type { RowsApplied } from '../sources/rows/rows-kind.ts';
+import type { StoreVerdict } from '../workflows/contract.ts';
 import type { RestoreInput, RestorePlan, RowsPlan } from '../workflows/contract.ts';
 
 /** The facts of a system that a workflow decides by. */
@@ -170,6 +171,11 @@ export interface OrchestrationActivities {
   startCopies(input: { system: string; targets: readonly string[] }): Promise<void>;
   describeBackup(input: { system: string; plan: string }): Promise<BackupFacts>;
   describeSystem(input: { system: string }): Promise<SystemFacts>;
+  /** The stores of a system, or the one that is named, with the hosts that maintain them. */
+  describeStores(input: {
+    system: string;
+    store?: string;
+  }): Promise<readonly { readonly name: string; readonly host: string }[]>;
   /** Undefined when the system file has no such component, or no log is to be received of it. */
   describeWal(input: { system: string; component: string }): Promise<WalFacts | undefined>;
   /** Whether a workflow of this id runs. */
@@ -225,6 +231,15 @@ export interface HostActivities {
     manifestKey: string;
     level: 'presence' | 'content';
   }): Promise<ProofBody>;
+  /** Looks at the parts of a whole store that are due, or at all. A repeat of the same run goes on where it stopped. */
+  verifyStore(input: {
+    system: string;
+    store: string;
+    level: 'presence' | 'content';
+    all: boolean;
+    heal: boolean;
+    runId: string;
+  }): Promise<StoreVerdict>;
   /** Finds a backup by `latest`, id or time. */
   findBackup(input: {
     system: string;

@@ -6,8 +6,9 @@ export function defineStatus(program: Command): void {
     summary: 'is everything as promised, and what is going on?',
     description:
       'For each system: whether the newest usable backup of each plan is within its rpo, what runs, and what waits for a\n' +
-      'person. Backups are read from the stores, so that it also answers without the engine. Exit 1 when a plan is stale\n' +
-      'or missing, a write-ahead log is not received or behind, or somebody is waited for.',
+      'person; when each store was last read back as a whole. Backups are read from the stores, so that it also answers\n' +
+      'without the engine. Exit 1 when a plan is stale or missing, a write-ahead log is not received or behind, a store\n' +
+      'was found to hold something bad, or somebody is waited for.',
     examples: ['status', 'status m2m-connector --json'],
   }).action((system: string | undefined, options: CommonOptions) => perform(options, (shell) => status(shell, system)));
 }

@@ -9,6 +9,7 @@ import { newestProof, readCatalogues, type KnownBackup } from './catalogues.ts';
 import { tell, type ToldError } from './errors.ts';
 import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
+import { readBackText, storeReadBacks, type StoreReadBack } from './read-back-status.ts';
 import type { EngineState, RunningOperation } from './running.ts';
 import type { ExitCode } from './shell.ts';
 
@@ -20,6 +21,8 @@ export interface SystemStatus {
   readonly logs: readonly (LogStatus & { readonly behind: boolean })[];
   /** Replication slots that nobody reads from any more. */
   readonly slots: readonly LeftSlotStatus[];
+  /** When each store was last read back as a whole, and what was found. */
+  readonly stores: readonly StoreReadBack[];
   /** Stores that could not be read; undefined knowledge, not bad news. */
   readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
 }
@@ -47,7 +50,8 @@ export async function systemStatus(system: System, engine: EngineState, nowMs: n
   });
   const logs = (await logStatuses(system, engine, nowMs)).map((log) => ({ ...log, behind: isBehind(log, system) }));
   const slots = await leftSlots(system);
-  return { system: system.name, plans, operations, logs, slots, unread: known.unread };
+  const stores = await storeReadBacks(system, nowMs);
+  return { system: system.name, plans, operations, logs, slots, stores, unread: known.unread };
 }
 
 /** Not being able to read a store outweighs what the others say. A plan that never ran and has no rpo is no fault. */
@@ -57,7 +61,8 @@ export function exitOf(statuses: readonly SystemStatus[]): ExitCode {
   const waits = statuses.some(({ operations }) => operations.some(({ waitingFor }) => isForPeople(waitingFor)));
   const behind = statuses.some(({ logs }) => logs.some((log) => log.behind));
   const left = statuses.some(({ slots }) => slots.length > 0);
-  return waits || behind || left || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
+  const bad = statuses.some(({ stores }) => stores.some((store) => store.errors > 0));
+  return waits || behind || left || bad || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
 }
 
 function isForPeople(waitingFor: string | undefined): boolean {
@@ -81,6 +86,7 @@ export function systemText(status: SystemStatus, colours: Colours): string {
     table(['plan', 'state', 'newest', 'rpo', 'backups', ''], rows, colours),
     ...status.logs.map((log) => logText(log, colours)),
     ...status.slots.map((slot) => colours.yellow(leftSlotText(slot))),
+    ...status.stores.map((store) => readBackText(store, colours, nowMs)),
     ...status.operations.map((operation) => operationText(status.system, operation, colours, nowMs)),
     ...status.unread.map(({ store, error }) => `${colours.red('unread')} store ${store}: ${error.message}`),
   ];

@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
 import type { Engine } from '../engine/connect.ts';
-import type { BackupResult, RestoreResult, RowsResult, VerifyResult } from '../workflows/contract.ts';
+import type {
+  BackupResult,
+  RestoreResult,
+  RowsResult,
+  VerifyResult,
+  VerifyStoreResult,
+} from '../workflows/contract.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
 export function defineWatch(program: Command): void {
@@ -31,6 +37,10 @@ export async function watchOperation(shell: Shell, engine: Engine, workflowId: s
       return texts.showBackupResult(shell, followed.result as BackupResult);
     case 'verify':
       return texts.showVerifyResult(shell, followed.result as VerifyResult);
+    case 'verifyStore': {
+      const { showVerifyStoreResult } = await import('./verify-texts.ts');
+      return showVerifyStoreResult(shell, followed.result as VerifyStoreResult);
+    }
     case 'restore':
       return texts.showRestoreResult(shell, followed.result as RestoreResult);
     case 'restoreRows': {

@@ -28,9 +28,10 @@ export function createOpenPool(options: OpenPoolOptions): OpenPool {
   };
   const entry = new URL('./open-thread.ts', import.meta.url);
   const pool = new ThreadPool({ entry, workerData, threads: options.threads, ...PER_THREAD });
-  const run = (source: SealedSource, { id, lengthBytes }: ExpectedChunk, give: boolean) => {
+  const run = (source: SealedSource, expect: ExpectedChunk, give: boolean) => {
+    const { lengthBytes } = expect;
     const own = source instanceof Uint8Array ? transferable(source) : undefined;
-    const request: OpenRequest = { sealed: own ?? source, id, lengthBytes, give };
+    const request: OpenRequest = { ...expect, sealed: own ?? source, give };
     return held(pool.run({ request, transfer: own === undefined ? [] : [own.buffer], bytes: lengthBytes }));
   };
   return {

@@ -36,11 +36,11 @@ function request(_job: number, body: unknown): StepOutcome {
 }
 
 function openChunk(sealed: Uint8Array, asked: OpenRequest): Uint8Array<ArrayBuffer> {
-  const { id, lengthBytes } = asked;
+  const { id, lengthBytes, atMost } = asked;
   mustFit(sealed.length, lengthBytes);
   packedBuffer = roomFor(packedBuffer, sealed.length);
   const plain = decompress(opener.open(sealed, packedBuffer), lengthBytes, lengthBytes);
-  if (plain.length !== lengthBytes) {
+  if (atMost !== true && plain.length !== lengthBytes) {
     throw new HoldfastError('ObjectCorrupt', `it holds ${plain.length} bytes instead of ${lengthBytes}.`);
   }
   if (data.chunkIdKey !== undefined && chunkId(data.chunkIdKey, plain) !== id) {

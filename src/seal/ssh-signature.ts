@@ -68,6 +68,12 @@ export function inspectSshSignature(signature: string): SshSignatureInfo {
   return { publicKey: publicLine(publicBlob), fingerprint: fingerprint(publicBlob), namespace };
 }
 
+/** The signature as it is written by everybody: equal to it unless something was changed that its bytes don't show. */
+export function canonicalSignature(signature: string): string | undefined {
+  const bytes = unarmor(signature, ARMOR_NAME);
+  return bytes === undefined ? undefined : armor(bytes, ARMOR_NAME);
+}
+
 function signedData(namespace: string, hash: string, message: string | Uint8Array): Buffer {
   const digest = createHash(hash).update(message).digest();
   return Buffer.concat([MAGIC, sshString(namespace), sshString(''), sshString(hash), sshString(digest)]);

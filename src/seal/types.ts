@@ -47,6 +47,8 @@ export type SealedSource = Uint8Array | { readonly path: string };
 export interface ExpectedChunk {
   readonly id: string;
   readonly lengthBytes: number;
+  /** Its length is not known: `lengthBytes` is the most it may be. */
+  readonly atMost?: true;
 }
 
 /** Opens chunks on threads. */

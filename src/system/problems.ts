@@ -201,7 +201,7 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
 
 const COMPONENT = ['kind', 'tier', 'host', 'after'];
 
-const STORE = ['kind', 'place', 'medium', 'parallelism', 'bandwidth', 'maintainedBy'];
+const STORE = ['kind', 'place', 'medium', 'parallelism', 'bandwidth', 'verifyEvery', 'maintainedBy'];
 const BUCKET = [...STORE, 'prefix', 'endpoint', 'storageClass', 'immutable', 'maintainer'];
 const S3_LOGIN = ['accessKeyId', 'secretAccessKey'];
 const GCS_LOGIN = ['credentials'];

@@ -31,10 +31,11 @@ export function buildStore(name: string, file: StoreFile, around: StoreSurroundi
     name,
     place: file.place ?? defaultPlace(file, around),
     medium: file.medium ?? MEDIA[file.kind],
+    verifyEverySeconds: durationSeconds(file.verifyEvery ?? STORE_DEFAULTS.verifyEvery),
     maintainedBy: file.maintainedBy ?? around.hosts[0] ?? DEFAULTS.host,
     bandwidthBytesPerSecond: bandwidth === undefined ? undefined : rateOf(bandwidth),
   });
-  const whole: object = { ...ofKind(file, around), ...common, bandwidth: undefined };
+  const whole: object = { ...ofKind(file, around), ...common, bandwidth: undefined, verifyEvery: undefined };
   return present(whole) as StoreConfig;
 }
 

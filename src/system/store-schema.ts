@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { absolutePath, count, DEFAULTS, duration, name, secret, text } from './schema-parts.ts';
 
-export const STORE_DEFAULTS = { sftpPort: 22 } as const;
+export const STORE_DEFAULTS = { sftpPort: 22, verifyEvery: '30d' } as const;
 
 const RATE_PATTERN = /^[1-9][0-9]*(KiB|MiB|GiB)$/;
 const rate = (what: string) => z.string().regex(RATE_PATTERN, 'write a rate a second such as 10MiB').describe(what);
@@ -35,6 +35,9 @@ const common = {
   medium: text('What it lies on, for the rule. Default: disk, object storage or server, by its kind.').optional(),
   parallelism: count('Requests at once. Default: by the kind.').optional(),
   bandwidth: rate('The most bytes a second of one process, both ways together. Default: no limit.').optional(),
+  verifyEvery: duration(
+    `The time in which \`verify --whole\`, run regularly, reads all of it back. Default ${STORE_DEFAULTS.verifyEvery}.`,
+  ).optional(),
   maintainedBy: name('The host that copies into it, prunes and verifies it. Default: the first of `hosts`.').optional(),
 };
 

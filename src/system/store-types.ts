@@ -17,6 +17,8 @@ interface StoreBase {
   readonly bandwidthBytesPerSecond?: number;
   /** The host that copies into it, prunes and verifies it. */
   readonly maintainedBy: string;
+  /** In which all of it is to be read back. */
+  readonly verifyEverySeconds: number;
 }
 
 export interface S3Login {
@@ -88,7 +90,9 @@ export type StoreConfig = DirectoryStoreConfig | S3StoreConfig | GcsStoreConfig 
 
 /** What it takes to open a store: everything but what only the rule and the upkeep need. */
 export type StoreAddress = AddressOf<StoreConfig>;
-type AddressOf<Config> = Config extends StoreConfig ? Omit<Config, 'place' | 'medium' | 'maintainedBy'> : never;
+type AddressOf<Config> = Config extends StoreConfig
+  ? Omit<Config, 'place' | 'medium' | 'maintainedBy' | 'verifyEverySeconds'>
+  : never;
 
 export interface RetentionConfig {
   readonly last?: number;

@@ -14,6 +14,8 @@ export const NAMESPACES = {
   tombstone: 'holdfast-tombstone',
   proof: 'holdfast-proof',
   wal: 'holdfast-wal',
+  reading: 'holdfast-reading',
+  quarantine: 'holdfast-quarantine',
 } as const;
 export type Namespace = (typeof NAMESPACES)[keyof typeof NAMESPACES];
 

@@ -33,6 +33,14 @@ export class IdTable {
     };
   }
 
+  /** Views of the ids that begin with this byte, in no order. One pass over the table. */
+  *idsWith(firstByte: number): Generator<Buffer> {
+    for (const value of this.slots) {
+      const at = (value - 1) * ENTRY_BYTES;
+      if (value > 0 && this.entries[at] === firstByte) yield this.entries.subarray(at, at + 32);
+    }
+  }
+
   set(id: Uint8Array, stored: Stored): void {
     const slot = this.slotOf(id);
     const index = slot < 0 ? this.append(id) : (this.slots[slot] as number) - 1;

@@ -140,6 +140,21 @@ export class KnownObjects {
     return this.sweepSeen;
   }
 
+  /** Which cases of quarantine were taken account of. */
+  readCasesSeen(): ReadonlySet<string> {
+    try {
+      return new Set(readFileSync(this.path('cases'), 'utf8').split('\n'));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return new Set();
+    }
+  }
+
+  writeCasesSeen(cases: readonly string[]): void {
+    writeFileSync(this.path('cases.new'), cases.join('\n'), { mode: 0o600 });
+    renameSync(this.path('cases.new'), this.path('cases'));
+  }
+
   writeSweepSeen(sweep: string): void {
     this.sweepSeen = sweep;
     writeFileSync(this.path('sweep.new'), sweep, { mode: 0o600 });

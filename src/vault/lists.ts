@@ -8,7 +8,7 @@ import type { ObjectSource } from './sums.ts';
 import type { ArtifactRef } from './types.ts';
 
 /** Nodes hold at most 8192 entries of about 80 bytes: more is a bomb. */
-const MAX_NODE_BYTES = 4 * 1024 * 1024;
+export const MAX_NODE_BYTES = 4 * 1024 * 1024;
 
 export interface ListKeys {
   readonly identities: readonly string[];

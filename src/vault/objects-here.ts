@@ -12,6 +12,7 @@ import { KnownObjects } from './known-objects.ts';
 import { mapBounded } from './mutex.ts';
 import { parseObjectKey, sha256Hex, type Room } from './names.ts';
 import { ObjectWriter } from './object-writer.ts';
+import { heedQuarantine } from './quarantine.ts';
 import { ReuseCache } from './reuse-cache.ts';
 import { readSums } from './sums.ts';
 import { heedSweeps } from './sweeps.ts';
@@ -52,9 +53,10 @@ export class ObjectsHere {
     return new ObjectsHere(options, known);
   }
 
-  /** Takes account of sweeps since the last look. */
-  heedSweeps(): Promise<void> {
-    return heedSweeps(this.options.store, this.known);
+  /** Takes account of sweeps and of what was put aside since the last look. */
+  async heedSweeps(): Promise<void> {
+    await heedSweeps(this.options.store, this.known);
+    await heedQuarantine(this.options.store, this.known);
   }
 
   /** The threads of this capture: one file key for each capture, so another capture has threads of its own. */

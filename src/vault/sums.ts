@@ -86,11 +86,15 @@ export async function checkedBySums(
 
 /** Throws ObjectMissing, ObjectCorrupt. */
 export async function readSums(store: Store, id: string): Promise<SumsNode> {
+  return checkSumsBytes(id, await store.get(objectKey('sums', id)));
+}
+
+/** The same of bytes at hand. Throws ObjectCorrupt, VaultFormat. */
+export function checkSumsBytes(id: string, packed: Uint8Array): SumsNode {
   const key = objectKey('sums', id);
-  const packed = await store.get(key);
   let bytes: Buffer;
   try {
-    bytes = zstdDecompressSync(packed, { maxOutputLength: MAX_SUMS_BYTES });
+    bytes = zstdDecompressSync(packed, { maxOutputLength: MAX_SUMS_BYTES, rejectGarbageAfterEnd: true });
   } catch (cause) {
     throw new HoldfastError('ObjectCorrupt', `${key} cannot be decompressed`, { cause });
   }

@@ -11,6 +11,8 @@ export interface TrustRoots {
   readonly signers: ReadonlyMap<string, SignerStatement>;
   /** Statements that do not hold, with the reason: shown, never used. */
   readonly refused: readonly { readonly key: string; readonly why: string }[];
+  /** The root they were judged by, where one was given. */
+  readonly rootFingerprint?: string;
 }
 
 const EVERYTHING: readonly Namespace[] = Object.values(NAMESPACES).filter((one) => one !== NAMESPACES.signer);
@@ -18,7 +20,7 @@ const EVERYTHING: readonly Namespace[] = Object.values(NAMESPACES).filter((one) 
 /** What a role may claim. */
 const CLAIMS: Record<SignerRole, readonly Namespace[]> = {
   capture: EVERYTHING,
-  keeper: [NAMESPACES.tombstone, NAMESPACES.proof, NAMESPACES.capture],
+  keeper: [NAMESPACES.tombstone, NAMESPACES.proof, NAMESPACES.capture, NAMESPACES.reading, NAMESPACES.quarantine],
   operator: EVERYTHING,
 };
 
@@ -47,7 +49,24 @@ export async function readTrustRoots(
     if (one.statement === undefined) refused.push({ key: one.key, why: one.why });
     else keepNewest(signers, one.statement);
   }
-  return { signers, refused };
+  return { signers, refused, ...(rootFingerprint === undefined ? {} : { rootFingerprint }) };
+}
+
+/**
+ * The id of the vault by what the root has signed, which a damaged head cannot change; undefined when nothing signed by
+ * this root is there.
+ */
+export async function vaultIdByRoot(store: Store, rootFingerprint: string): Promise<string | undefined> {
+  for await (const { key } of store.list('signers/')) {
+    try {
+      const bytes = await store.get(key);
+      const { vaultId } = readRecord(signerSchema, bytes, key).body;
+      return judgeStatement(key, bytes, vaultId, rootFingerprint).vaultId;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.waitingHelps || error.code === 'StoreDenied') throw error;
+    }
+  }
+  return undefined;
 }
 
 /** Judges one signed claim. Throws Untrusted with the reason. `at` is when the claim says it was made. */
@@ -59,7 +78,11 @@ export function checkClaim(
   const { body } = record;
   if (body.vaultId !== options.vaultId) throw untrusted(`it belongs to the vault ${body.vaultId}`);
   const statement = roots.signers.get(body.signer);
-  if (statement === undefined) throw untrusted(`the root has not admitted its signer ${body.signer}`);
+  if (statement === undefined) {
+    throw new HoldfastError('Untrusted', `the root has not admitted its signer ${body.signer}`, {
+      details: { unknownSigner: body.signer },
+    });
+  }
   checkSignature(record, statement.publicKey, options.namespace);
   if (!CLAIMS[statement.role].includes(options.namespace)) {
     throw untrusted(`its signer ${statement.name} has the role ${statement.role}, which may not claim this`);
@@ -89,7 +112,8 @@ export function requireAdmitted(roots: TrustRoots, fingerprint: string, place: s
   });
 }
 
-function judgeStatement(
+/** What a statement of the root says, when it holds. Throws Untrusted, ObjectCorrupt, VaultFormat. */
+export function judgeStatement(
   key: string,
   bytes: Uint8Array,
   vaultId: string,

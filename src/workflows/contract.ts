@@ -4,6 +4,7 @@
  */
 
 export type * from './rows-contract.ts';
+export type * from './verify-contract.ts';
 
 export interface BackupInput {
   readonly system: string;
@@ -196,7 +197,7 @@ export interface WalProgress {
 
 /** Query `progress`. */
 export interface Progress {
-  readonly operation: 'backup' | 'copy' | 'verify' | 'restore' | 'restoreRows' | 'receiveWal';
+  readonly operation: 'backup' | 'copy' | 'verify' | 'verifyStore' | 'restore' | 'restoreRows' | 'receiveWal';
   readonly phase: string;
   readonly since: string;
   /** The approval that is waited for, if any. */
@@ -217,6 +218,7 @@ export const WORKFLOWS = {
   backup: 'backup',
   copy: 'copy',
   verify: 'verify',
+  verifyStore: 'verifyStore',
   restore: 'restore',
   restoreRows: 'restoreRows',
   systemLock: 'systemLock',
@@ -243,6 +245,7 @@ export const workflowIds = {
   backup: (system: string, plan: string) => `${system}/backup/${plan}`,
   copy: (system: string, target: string) => `${system}/copy/${target}`,
   verify: (system: string, backup: string) => `${system}/verify/${backup}`,
+  verifyStore: (system: string, store: string | undefined) => `${system}/verify-store/${store ?? 'all'}`,
   restore: (system: string) => `${system}/restore`,
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,

@@ -7,3 +7,4 @@ export { restore } from './restore.ts';
 export { restoreRows } from './restore-rows.ts';
 export { systemLock } from './system-lock.ts';
 export { verify } from './verify.ts';
+export { verifyStore } from './verify-store.ts';

@@ -111,6 +111,7 @@ describe('a system file', () => {
       place: 'http://x:9000',
       medium: 'object storage',
       maintainedBy: 'local',
+      verifyEverySeconds: 2_592_000,
     });
   });
 });

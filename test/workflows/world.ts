@@ -102,6 +102,8 @@ export class World {
     return this.scripted<OrchestrationActivities>({
       describeBackup: ({ system, plan }) => Promise.resolve(this.backupFacts(system, plan)),
       describeSystem: ({ system }) => Promise.resolve(this.facts(system)),
+      describeStores: ({ store }) =>
+        Promise.resolve((store === undefined ? ['main', 'away'] : [store]).map((name) => ({ name, host: HOST }))),
       describeWal: () => Promise.resolve(this.walFacts),
       describeCopy: () => Promise.resolve({ host: HOST }),
       startCopies: ({ system, targets }) => startCopies(client, system, targets),
@@ -136,6 +138,7 @@ export class World {
       },
       abandonCapture: () => Promise.resolve(),
       verifyBackup: ({ manifestKey, level }) => Promise.resolve(proof(manifestKey, level)),
+      verifyStore: ({ store, level }) => Promise.resolve(storeVerdict(store, level)),
       findBackup: ({ store }) =>
         Promise.resolve({ store: store ?? 'main', manifestKey: 'backups/daily/x.json', backup: this.backupInUse }),
       lookAtLive: ({ components }) => {
@@ -382,4 +385,9 @@ function proof(manifestKey: string, level: 'presence' | 'content') {
     moreBad: 0,
     signer: 's',
   };
+}
+
+function storeVerdict(store: string, level: 'presence' | 'content') {
+  const counts = { parts: 9, objectsChecked: 3, bytesChecked: 30, unjudged: 0, moreBad: 0 };
+  return { store, level, ok: true, opened: true, bad: [], fraction: 0.5, ...counts };
 }

@@ -1,0 +1,74 @@
+/** Whole stores on real workers: a store is read back, what is bad in it is healed from the other one. */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BackupResult, VerifyStoreResult } from '../../src/workflows/contract.ts';
+import { makeSite, type Site } from './site.ts';
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await makeSite((data) =>
+    [
+      '  away:',
+      '    kind: directory',
+      `    path: ${data('away')}`,
+      'components:',
+      '  files:',
+      '    kind: files',
+      `    path: ${data('files')}`,
+      'plans:',
+      '  daily:',
+      '    components: [files]',
+      '    stores: [disk, away]',
+    ].join('\n'),
+  );
+  await site.startWorker('orchestration');
+  await site.startWorker('host');
+});
+
+afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+});
+
+interface Status {
+  readonly systems: readonly { readonly stores: readonly { store: string; errors: number; fraction: number }[] }[];
+}
+
+describe('[M6] whole stores', () => {
+  test('a chunk rots: status tells until it is healed from the other store', async () => {
+    await mkdir(site.data('files'));
+    await writeFile(path.join(site.data('files'), 'one.txt'), 'a line\n'.repeat(5000));
+    const made = await site.run<BackupResult>('backup', { plan: 'daily' });
+    expect(made.outcome).toBe('done');
+    await site.run('copy', { target: 'away' });
+    const chunk = await firstChunk(path.join(site.directory, 'store'));
+    const good = await readFile(chunk);
+    await writeFile(chunk, good.subarray(0, -1));
+
+    const found = await site.run<VerifyStoreResult>('verifyStore', { store: 'disk', all: true });
+    expect(found).toMatchObject({ ok: false, stores: [{ parts: 256, opened: true, bad: [{ outcome: 'found' }] }] });
+    expect(found.stores[0]?.bad[0]?.backups).toContain(made.backup);
+    expect(await errorsInStatus()).toEqual({ disk: 1, away: 0 });
+
+    const healed = await site.run<VerifyStoreResult>('verifyStore', { all: true, heal: true });
+    expect(healed).toMatchObject({ ok: true, stores: [{ bad: [{ outcome: 'healed', from: 'away' }] }, { bad: [] }] });
+    expect(await readFile(chunk)).toEqual(good);
+    expect(await errorsInStatus()).toEqual({ disk: 0, away: 0 });
+  });
+});
+
+async function errorsInStatus(): Promise<Record<string, number>> {
+  const text = await site.holdfast('status', site.system, '--json').catch((error: unknown) => {
+    return (error as { stdout: string }).stdout;
+  });
+  const [system] = (JSON.parse(text) as Status).systems;
+  return Object.fromEntries((system?.stores ?? []).map(({ store, errors }) => [store, errors]));
+}
+
+async function firstChunk(store: string): Promise<string> {
+  const names = await readdir(path.join(store, 'chunks'), { recursive: true, withFileTypes: true });
+  const file = names.find((name) => name.isFile());
+  if (file === undefined) throw new Error('the store has no chunk');
+  return path.join(file.parentPath, file.name);
+}
