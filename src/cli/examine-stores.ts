@@ -4,9 +4,8 @@ import { formatMilliseconds } from '../observe/format.ts';
 import { sshFingerprint, sshPublicKeyOf } from '../seal/index.ts';
 import { openStore, type Store } from '../stores/index.ts';
 import { probeStore } from '../stores/probe.ts';
-import { localHost } from '../system/home.ts';
 import { resolveSecret } from '../system/secrets.ts';
-import type { System } from '../system/types.ts';
+import type { StoreConfig, System } from '../system/types.ts';
 import { readHead } from '../vault/head.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import { failed, ok, warn, type Finding } from './examination.ts';
@@ -20,7 +19,7 @@ export async function examineStores(system: System): Promise<Finding[]> {
     try {
       const store = await openStore(config, resolveSecret);
       try {
-        findings.push(...(await examineStore(what, store, system)));
+        findings.push(...(await examineStore(what, store, { system, config })));
       } finally {
         await store.close();
       }
@@ -31,44 +30,45 @@ export async function examineStores(system: System): Promise<Finding[]> {
   return findings;
 }
 
-async function examineStore(what: string, store: Store, system: System): Promise<Finding[]> {
+async function examineStore(
+  what: string,
+  store: Store,
+  { system, config }: { system: System; config: StoreConfig },
+): Promise<Finding[]> {
   // First the vault: where there is none nothing is written, so that a wrong path stays untouched.
   const { vaultId } = await readHead(store, system.name);
   const findings = [ok(what, `${store.label}, vault ${vaultId}`)];
-  findings.push(...(await probe(what, store, `probe/${hostName(system)}`)));
+  findings.push(...(await probe(what, store, config)));
   findings.push(await examineSigner(what, store, system, vaultId));
   return findings;
 }
 
-function hostName(system: System): string {
-  try {
-    return localHost(system);
-  } catch {
-    return 'unknown';
-  }
-}
-
 /** What the store honours, and its clock against this machine's. */
-async function probe(what: string, store: Store, clockKey: string): Promise<Finding[]> {
-  const { mayRead, mayDelete, keepsSha256, notes } = await probeStore(store);
+async function probe(what: string, store: Store, config: StoreConfig): Promise<Finding[]> {
+  const facts = await probeStore(store);
+  const { mayRead, mayDelete, keepsSha256, notes, clock } = facts;
   const rights = ['write', 'list', ...(mayRead ? ['read'] : []), ...(mayDelete ? ['delete'] : [])].join(', ');
-  const findings = [
+  return [
     ok(`${what}: create-only`, 'one of racing writers wins; listing shows what was just written'),
     ok(`${what}: rights`, rights),
     ok(`${what}: checksums`, keepsSha256 ? 'kept by the store' : 'none of its own'),
+    ...(facts.versions === 'none' ? [] : [ok(`${what}: versions`, VERSIONS[facts.versions])]),
+    ...(facts.locks === 'none' ? [] : [ok(`${what}: locks`, LOCKS[facts.locks])]),
+    ...(facts.cold ? [ok(`${what}: class`, classText(config))] : []),
     ...notes.map((note) => ok(`${what}: note`, note)),
+    clockFinding(what, clock.storeMs, clock.beforeMs, clock.afterMs),
   ];
-  // One key for each host, so that a store that lets nobody delete keeps one small object and no more.
-  const before = Date.now();
-  const written = await store.put(clockKey, Buffer.from('holdfast doctor\n'), { createOnly: false }).then(
-    () => true,
-    () => false,
-  );
-  const after = Date.now();
-  const info = written ? await store.head(clockKey) : undefined;
-  if (info !== undefined) findings.push(clockFinding(what, info.modifiedAtMs, before, after));
-  if (mayDelete) await store.delete(clockKey);
-  return findings;
+}
+
+const VERSIONS = {
+  kept: 'what is deleted or replaced stays as a version',
+  untold: 'not for these credentials to ask',
+} as const;
+const LOCKS = { held: 'a locked object could not be deleted', untried: 'not tried with these credentials' } as const;
+
+function classText(config: StoreConfig): string {
+  const named = 'storageClass' in config ? config.storageClass : undefined;
+  return `${named ?? 'the standard one'} for what backups are made of; archive classes are thawed before they are read`;
 }
 
 function clockFinding(what: string, storeMs: number, before: number, after: number): Finding {

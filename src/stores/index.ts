@@ -2,6 +2,7 @@
 import { HoldfastError } from '../failures.ts';
 import type { SecretRef, StoreAddress } from '../system/types.ts';
 import { openDirectoryStore } from './directory.ts';
+import { limited } from './limited.ts';
 import type { S3Config } from './s3-client.ts';
 import type { Store, StoreRole } from './store.ts';
 
@@ -17,6 +18,16 @@ export async function openStore(
   config: StoreAddress,
   resolveSecret: (ref: SecretRef) => Promise<string>,
   options: { readonly role?: StoreRole } = {},
+): Promise<Store> {
+  const store = await openKind(config, resolveSecret, options);
+  const limit = config.bandwidthBytesPerSecond;
+  return limit === undefined ? store : limited(store, limit);
+}
+
+async function openKind(
+  config: StoreAddress,
+  resolveSecret: (ref: SecretRef) => Promise<string>,
+  options: { readonly role?: StoreRole },
 ): Promise<Store> {
   switch (config.kind) {
     case 'directory':

@@ -5,6 +5,8 @@ const SEGMENT = /^[A-Za-z0-9._:-]+$/;
 const MAX_KEY_BYTES = 900;
 /** Where the directory store writes first. Reserved in every store, so that vaults can be copied from one to another. */
 export const TEMPORARY_AREA = '.tmp';
+/** Small objects that a probe writes and removes: never locked, never in a class of its own. */
+export const PROBE_PREFIX = 'probe/';
 
 /** Returns the key. Throws BadInput when it is not `/`-separated segments of A-Z a-z 0-9 . _ - : without `.` or `..`. */
 export function checkKey(key: string): string {

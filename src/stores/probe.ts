@@ -1,6 +1,8 @@
 /** What a store really honours, found by trying: some servers accept a condition and then ignore it. */
 import { createHash, randomUUID } from 'node:crypto';
-import { HoldfastError } from '../failures.ts';
+import { PROBE_PREFIX } from './keys.ts';
+import { isDenied, isLocked, probeLocks, probeVersions, unfit } from './probe-locks.ts';
+import type { LockFact, VersionFact } from './probe-locks.ts';
 import type { PutOutcome, Store } from './store.ts';
 
 /** Facts of one probe. Everything a vault cannot do without held, or StoreUnfit was thrown. */
@@ -16,30 +18,42 @@ export interface StoreFacts {
   readonly mayDelete: boolean;
   /** False: the credentials may not read objects, as a write-only host's should not. */
   readonly mayRead: boolean;
+  /** Whether what is deleted stays as a version that can be had back. */
+  readonly versions: VersionFact;
+  /** Whether a lock, when the system file asks for one, is really held. */
+  readonly locks: LockFact;
+  /** Objects may lie in a class that has to be thawed before it is read. */
+  readonly cold: boolean;
+  /** The store's clock, and this machine's before and after it was asked. */
+  readonly clock: { readonly beforeMs: number; readonly storeMs: number; readonly afterMs: number };
   readonly notes: readonly string[];
 }
 
-/** Small objects that a probe writes and removes: never locked, never in a class of its own. */
-export const PROBE_PREFIX = 'probe/';
 const RACERS = 4;
 
 /**
  * Writes a few small objects under `probe/`, looks, and deletes them again. Throws StoreUnfit with the reason when the
  * store does not honour what a vault needs, and the store's own errors when it cannot be reached. Repeats are harmless;
- * where deleting is not allowed, a few bytes stay each time.
+ * where deleting is not allowed, or a lock holds, a few bytes stay each time.
  */
 export async function probeStore(store: Store, options: { signal?: AbortSignal } = {}): Promise<StoreFacts> {
   const base = `${PROBE_PREFIX}${randomUUID()}`;
-  const keys = [`${base}-race`, `${base}.a`, `${base}/b`];
+  const race = `${base}-race`;
+  const keys = [race, `${base}.a`, `${base}/b`];
   const notes: string[] = [];
   try {
-    const winner = await probeRace(store, keys[0] ?? base, options.signal);
-    await probeListing(store, base, keys, options.signal);
-    const mayRead = await probeReading(store, keys[0] ?? base, winner, notes);
-    const keepsSha256 = await probeChecksum(store, keys[0] ?? base, winner, notes);
+    const beforeMs = Date.now();
+    const winner = await probeRace(store, race, options.signal);
+    const afterMs = Date.now();
+    const storeMs = await probeListing(store, base, keys, options.signal);
+    const mayRead = await probeReading(store, race, winner, notes);
+    const keepsSha256 = await probeChecksum(store, race, winner, notes);
+    const locks = await probeLocks(store, `${base}.a`, notes);
     const mayDelete = await deleteAll(store, keys, notes);
-    const facts = { createOnly: true, listsAfterWriting: true, keepsSha256, mayDelete, mayRead, notes } as const;
-    return { label: store.label, ...facts };
+    const versions = await probeVersions(store, base, notes);
+    const clock = { beforeMs, storeMs, afterMs };
+    const may = { keepsSha256, mayDelete, mayRead, versions, locks, cold: store.cold !== undefined };
+    return { label: store.label, createOnly: true, listsAfterWriting: true, ...may, clock, notes };
   } catch (cause) {
     // What was found is what counts; that its traces stay is the smaller trouble.
     await deleteAll(store, keys, notes).catch(() => false);
@@ -62,15 +76,20 @@ async function probeRace(store: Store, key: string, signal: AbortSignal | undefi
   return winner;
 }
 
+/** Returns when the store says that the first of the keys was written. */
 async function probeListing(
   store: Store,
   base: string,
   keys: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<void> {
-  for (const key of keys.slice(1)) await store.put(key, Buffer.from(key), { createOnly: false });
+): Promise<number> {
+  for (const key of keys.slice(1)) await store.put(key, Buffer.from(key), { createOnly: true });
   const listed: string[] = [];
-  for await (const info of store.list(base, signal === undefined ? {} : { signal })) listed.push(info.key);
+  let raceMs = 0;
+  for await (const { key, modifiedAtMs } of store.list(base, signal === undefined ? {} : { signal })) {
+    listed.push(key);
+    if (key === keys[0]) raceMs = modifiedAtMs;
+  }
   const missing = keys.filter((key) => !listed.includes(key));
   if (missing.length > 0) throw unfit(store, `${missing.length} of ${keys.length} objects just written are not listed`);
   const [first] = listed;
@@ -79,6 +98,7 @@ async function probeListing(
   const sorted = listed.every((key, index) => index === 0 || (listed[index - 1] ?? '') < key);
   if (!sorted || rest.length !== listed.length - 1)
     throw unfit(store, 'its listing is not in the byte order of the keys');
+  return raceMs;
 }
 
 async function probeReading(store: Store, key: string, expected: Uint8Array, notes: string[]): Promise<boolean> {
@@ -122,16 +142,9 @@ async function deleteAll(store: Store, keys: readonly string[], notes: string[])
     for (const key of keys) await store.delete(key);
     return true;
   } catch (cause) {
+    if (isLocked(cause)) return true;
     if (!isDenied(cause)) throw cause;
     notes.push(`Objects may not be deleted with these credentials; the probe's few bytes under ${PROBE_PREFIX} stay.`);
     return false;
   }
-}
-
-function isDenied(cause: unknown): boolean {
-  return cause instanceof HoldfastError && cause.code === 'StoreDenied';
-}
-
-function unfit(store: Store, what: string): HoldfastError {
-  return new HoldfastError('StoreUnfit', `The ${store.label} is not fit for a vault: ${what}.`);
 }

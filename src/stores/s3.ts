@@ -10,8 +10,7 @@ import {
 import type { PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../failures.ts';
 import type { SecretRef } from '../system/types.ts';
-import { checkPrefix } from './keys.ts';
-import { PROBE_PREFIX } from './probe.ts';
+import { checkPrefix, PROBE_PREFIX } from './keys.ts';
 import { frozenFailure } from './refusals.ts';
 import { STORE_RETRIES } from './retry.ts';
 import type { Attempt, RetryPolicy } from './retry.ts';

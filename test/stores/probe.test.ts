@@ -82,6 +82,18 @@ describe('a probe of a store that is not what it says', () => {
     await expect(probeStore(store)).rejects.toThrow('checksum');
   });
 
+  it('a lock that is accepted and not held: unfit', async () => {
+    const locks = { get: () => Promise.resolve(undefined), extend: () => Promise.resolve() };
+    await expect(probeStore(like({ locks }))).rejects.toThrow('lets the object be deleted all the same');
+    expect(await keys(good, '')).toEqual([]);
+  });
+
+  it('a lock that these credentials may not set: fit, and what was not tried is said', async () => {
+    const facts = await probeStore(like({ locks: { get: denied, extend: denied } }));
+    expect(facts).toMatchObject({ locks: 'untried', versions: 'none', cold: false });
+    expect(facts.notes).toHaveLength(2);
+  });
+
   it('credentials that may only write and list: fit, and the facts say what cannot be done', async () => {
     const facts = await probeStore(like({ get: denied, delete: denied, storedSha256: denied }));
     expect(facts).toMatchObject({ createOnly: true, mayRead: false, mayDelete: false, keepsSha256: false });

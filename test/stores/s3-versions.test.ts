@@ -1,7 +1,7 @@
 import { PutObjectLegalHoldCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openStore } from '../../src/stores/index.ts';
+import { openStore, probeStore } from '../../src/stores/index.ts';
 import type { Store } from '../../src/stores/index.ts';
 import type { ObjectVersion } from '../../src/stores/store.ts';
 import { adminClient, makeBucket } from '../support/s3-admin.ts';
@@ -132,6 +132,18 @@ describe('locks [W6]', () => {
     await store.versions?.delete('chunks/a', mark?.versionId ?? '');
     expect(text(await store.get('chunks/a'))).toBe('second');
     await store.close();
+  });
+
+  it('a probe: tries whether a lock holds and whether versions are kept, and what it may remove is removed', async () => {
+    const locked = await open('locked', 'probe', 'governance');
+    expect(await probeStore(locked)).toMatchObject({ locks: 'held', versions: 'kept', mayDelete: true });
+    expect((await versionsOf(locked)).filter(({ deleteMarker }) => !deleteMarker)).toHaveLength(1);
+    const versioned = await open('versioned', 'probe');
+    expect(await probeStore(versioned)).toMatchObject({ locks: 'none', versions: 'kept', cold: false });
+    expect(await versionsOf(versioned)).toEqual([]);
+    const plain = await open(server.bucket, 'probe');
+    expect(await probeStore(plain)).toMatchObject({ locks: 'none', versions: 'none' });
+    await Promise.all([locked, versioned, plain].map((store) => store.close()));
   });
 
   it('a legal hold of somebody else: is a lock as well', async () => {
