@@ -53,7 +53,10 @@ export interface RecipeSegment {
   readonly files: number;
 }
 
-/** Bytes of unknown length, cut by content (a stream that shifts) or at fixed offsets. */
+/**
+ * Bytes of unknown length, cut by content (a stream that shifts) or at fixed offsets. A buffer is its source's again when
+ * the next one is asked for.
+ */
 export interface StreamSegment {
   readonly kind: 'stream';
   readonly cut: 'content' | 'fixed';

@@ -1,6 +1,5 @@
 /** PostgreSQL's programs on this host: which release of them, and how they are run. */
 import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -207,18 +206,10 @@ async function feed(to: NodeJS.WritableStream, input: AsyncIterable<Uint8Array>)
   for await (const bytes of input) {
     // A tool that has what it needs stops reading; whether that was right its exit code says.
     if (gone.signal.aborted) return;
-    if (!to.write(bytes)) await drained(to, gone.signal);
+    // Until it is written, so that the bytes are their giver's again when the next are asked for.
+    await new Promise<void>((resolve) => to.write(bytes, () => resolve()));
   }
   to.end();
-}
-
-/** Resolves when it takes more, or never will. */
-async function drained(to: NodeJS.WritableStream, gone: AbortSignal): Promise<void> {
-  try {
-    await once(to, 'drain', { signal: gone });
-  } catch (error) {
-    if (!gone.aborted) throw error;
-  }
 }
 
 function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {

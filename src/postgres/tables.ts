@@ -86,7 +86,7 @@ export interface Measured {
  */
 export async function measureTable(client: Client, table: TableName, checksum: boolean): Promise<Measured> {
   const sum = checksum
-    ? `, coalesce(sum(hashtextextended(ROW(measured.*)::text COLLATE pg_catalog."C", 0)::numeric), 0)::text AS checksum`
+    ? `, coalesce(sum(hashtextextended(ROW(measured.*)::text COLLATE pg_catalog."C", 0)), 0)::text AS checksum`
     : '';
   const { rows } = await client.query<{ rows: string; checksum?: string }>(
     `SELECT count(*)::text AS rows${sum} FROM ONLY ${quotedTable(table)} AS measured`,

@@ -5,6 +5,8 @@ export type { AgeKeyPair } from './age-keys.ts';
 export { freeNow } from './free.ts';
 export { createOpenPool } from './open-pool.ts';
 export { createSealPool } from './seal-pool.ts';
+export { SlabStream } from './slabs.ts';
+export type { Taken } from './slabs.ts';
 export { chunkId, openBytes, sealBytes } from './small.ts';
 export { generateSshKeyPair, sshFingerprint, sshPublicKeyOf } from './ssh-key.ts';
 export type { SshKeyPair } from './ssh-key.ts';

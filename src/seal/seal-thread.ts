@@ -17,9 +17,8 @@ import type { StepOutcome } from './thread-messages.ts';
 import type { FilePlace } from './types.ts';
 
 interface HeldChunk extends NamedChunk {
-  readonly buffer: Buffer;
-  /** The buffer is everybody's: it lies in the memory of whoever gave the chunk. */
-  readonly shared: boolean;
+  /** Where its bytes lie: in a buffer of this thread, or in memory that others share. */
+  readonly plain: readonly Uint8Array[];
   readonly series: string | undefined;
 }
 
@@ -27,61 +26,60 @@ const data = workerData as SealThreadData;
 const sealer: AgeSealer = { fileKey: data.fileKey, header: data.header };
 const memory = new BestMemory(data.level);
 const held = new Map<number, HeldChunk>();
+/** By the job that fills it. */
+const filled = new Map<number, Buffer>();
 /** Buffers are used again: a fresh one for every chunk would have to be zeroed by the kernel, page by page. */
 const spare: Buffer[] = [];
 const SMALLEST_BUFFER_BYTES = 256 * 1024;
 let sealedBuffer = Buffer.alloc(0);
 
-function takeBuffer(length: number): Buffer {
+/** Given back when the job is over, however it ends. */
+function takeBuffer(job: number, length: number): Buffer {
   const index = spare.findIndex((buffer) => buffer.length >= length);
   const [found] = index < 0 ? [] : spare.splice(index, 1);
-  if (found !== undefined) return found;
   // One that was too small makes room, so that a thread never keeps more buffers than jobs.
-  spare.pop();
-  return Buffer.allocUnsafeSlow(Math.max(SMALLEST_BUFFER_BYTES, 2 ** Math.ceil(Math.log2(length))));
+  if (found === undefined) spare.pop();
+  const buffer = found ?? Buffer.allocUnsafeSlow(Math.max(SMALLEST_BUFFER_BYTES, 2 ** Math.ceil(Math.log2(length))));
+  filled.set(job, buffer);
+  return buffer.subarray(0, length);
 }
 
 function request(job: number, body: unknown): StepOutcome {
   const { pieces, lengthBytes, series } = body as SealRequest;
-  const whole = wholeOf(pieces, lengthBytes);
-  const shared = whole !== undefined;
-  const buffer = whole ?? takeBuffer(lengthBytes);
-  const plain = buffer.subarray(0, lengthBytes);
-  // Held before reading, so that a failure gives the buffer back.
-  held.set(job, { id: '', lengthBytes, changed: [], buffer, shared, series });
-  const changed = shared ? [] : fill(plain, pieces);
-  const named: NamedChunk = { id: chunkId(data.chunkIdKey, plain), lengthBytes, changed };
-  held.set(job, { ...named, buffer, shared, series });
+  let plain: readonly Uint8Array[];
+  let changed: readonly string[] = [];
+  if (pieces instanceof Uint8Array) {
+    const buffer = takeBuffer(job, lengthBytes);
+    changed = readPieces(pieces, buffer);
+    plain = [buffer];
+  } else plain = pieces;
+  const named: NamedChunk = { id: chunkId(data.chunkIdKey, ...plain), lengthBytes, changed };
+  held.set(job, { ...named, plain, series });
   return { type: 'ask', body: named };
 }
 
-/** The chunk where it lies, when shared memory has it in one piece. */
-function wholeOf(pieces: SealRequest['pieces'], lengthBytes: number): Buffer | undefined {
-  if (pieces instanceof Uint8Array) return undefined;
-  const [only] = pieces;
-  return only?.length === lengthBytes ? Buffer.from(only.buffer, only.byteOffset, only.length) : undefined;
-}
-
-/** Returns the paths that were not as expected. */
-function fill(plain: Buffer, pieces: SealRequest['pieces']): string[] {
-  if (pieces instanceof Uint8Array) return readPieces(pieces, plain);
+/** The bytes in one piece. */
+function joined(job: number, { plain, lengthBytes }: HeldChunk): Uint8Array {
+  const [first] = plain;
+  if (plain.length === 1 && first?.length === lengthBytes) return first;
+  const buffer = takeBuffer(job, lengthBytes);
   let at = 0;
-  for (const piece of pieces) {
-    plain.set(piece, at);
+  for (const piece of plain) {
+    buffer.set(piece, at);
     at += piece.length;
   }
-  if (at !== plain.length) throw new Error(`a chunk's pieces have ${at} bytes, its recipe says ${plain.length}`);
-  return [];
+  if (at !== lengthBytes) throw new Error(`a chunk's pieces have ${at} bytes, its recipe says ${lengthBytes}`);
+  return buffer;
 }
 
 function answer(job: number, wanted: unknown): StepOutcome {
   const chunk = held.get(job);
   if (chunk === undefined) throw new Error('a chunk was answered for that is not held');
-  const { id, lengthBytes, changed, buffer, series } = chunk;
+  const { id, lengthBytes, changed, series } = chunk;
   const base = { id, lengthBytes, changed };
   if (wanted === false)
     return { type: 'done', body: { ...base, sealed: undefined } satisfies ThreadSealed, transfer: [] };
-  const packed = memory.compress(buffer.subarray(0, lengthBytes), series);
+  const packed = memory.compress(joined(job, chunk), series);
   const own = wanted === true;
   const room = own ? undefined : sealedRoom(ageSealedLength(sealer, packed.length));
   const sealed = ageSealWith(sealer, packed, room);
@@ -102,10 +100,11 @@ function sealedRoom(length: number): Uint8Array<ArrayBuffer> {
 }
 
 function release(job: number): void {
-  const chunk = held.get(job);
-  if (chunk === undefined) return;
   held.delete(job);
-  if (!chunk.shared) spare.push(chunk.buffer);
+  const buffer = filled.get(job);
+  if (buffer === undefined) return;
+  filled.delete(job);
+  spare.push(buffer);
 }
 
 serveJobs({ request, answer, release });

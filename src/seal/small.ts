@@ -16,7 +16,9 @@ export function openBytes(sealed: Uint8Array, identities: readonly string[], max
   return decompress(ageOpen(sealed, identities), maxBytes);
 }
 
-/** The name of a chunk or list node: HMAC-SHA-256 of the plain bytes under the chunk-id key, 64 hex digits. */
-export function chunkId(key: Uint8Array, bytes: Uint8Array): string {
-  return createHmac('sha256', key).update(bytes).digest('hex');
+/** The name of a chunk or list node: HMAC-SHA-256 of its plain bytes under the chunk-id key, 64 hex digits. */
+export function chunkId(key: Uint8Array, ...pieces: readonly Uint8Array[]): string {
+  const hmac = createHmac('sha256', key);
+  for (const piece of pieces) hmac.update(piece);
+  return hmac.digest('hex');
 }

@@ -1,5 +1,22 @@
-/** Memory that the C library keeps for later. */
+/** Memory outside the JavaScript heap: what the C library keeps for later, and buffers that are not needed any more. */
 import koffi from 'koffi';
+import { freeNow } from '../seal/free.ts';
+
+/**
+ * Frees bytes that nobody uses any more, when they are alone in their buffer: the garbage collector, which comes the more
+ * often the more buffers there are, need not look for them.
+ */
+export function freeOwn(bytes: Uint8Array): void {
+  if (bytes.length === bytes.buffer.byteLength) freeNow(bytes);
+}
+
+/** The same bytes; each buffer is freed when the next one is asked for. */
+export async function* freedBehind(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of bytes) {
+    yield piece;
+    freeOwn(piece);
+  }
+}
 
 /** Undefined where the C library is not glibc, or can't be called. */
 let trim: ((pad: number) => number) | undefined;

@@ -1,6 +1,6 @@
 /** One component's capture: artifacts in, chunks and list trees out. What an earlier capture stored is found, not redone. */
 import type { Artifact, ChunkedSegment, ChunkRecipe, RecipeSegment, StreamSegment } from '../part.ts';
-import type { SealPool } from '../seal/index.ts';
+import { SlabStream, type SealPool, type Taken } from '../seal/index.ts';
 import { AddedChunks } from './added-chunks.ts';
 import { Cutter } from './cut.ts';
 import { ListTreeBuilder, type TreeRoot } from './list-tree.ts';
@@ -172,10 +172,14 @@ class ArtifactRun {
   private async storeStream(segment: StreamSegment): Promise<void> {
     const cutter = new Cutter(segment.cut === 'content' ? this.the.gear : undefined);
     const reading: Reading = { refs: [], changed: 0 };
+    const stream = new SlabStream(1);
+    const reader = stream.reader();
     for await (const buffer of segment.open(this.the.signal)) {
-      for (const cut of cutter.push(buffer)) await this.submit(recipeOf(cut), reading);
+      for (const view of stream.write(buffer)) {
+        for (const length of cutter.push(view)) await this.submit(recipeOf(reader.take(length), length), reading);
+      }
     }
-    for (const cut of cutter.finish()) await this.submit(recipeOf(cut), reading);
+    for (const length of cutter.finish()) await this.submit(recipeOf(reader.take(length), length), reading);
   }
 
   private async storeChunked(segment: ChunkedSegment): Promise<void> {
@@ -255,6 +259,6 @@ class ArtifactRun {
   }
 }
 
-function recipeOf(cut: { pieces: readonly Uint8Array[]; lengthBytes: number }): ChunkRecipe {
-  return { pieces: cut.pieces.map((bytes) => ({ kind: 'bytes', bytes })), lengthBytes: cut.lengthBytes };
+function recipeOf({ pieces, done }: Taken, lengthBytes: number): ChunkRecipe {
+  return { pieces: pieces.map((bytes) => ({ kind: 'bytes', bytes })), lengthBytes, done };
 }

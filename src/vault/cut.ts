@@ -7,11 +7,6 @@ import { createHmac } from 'node:crypto';
 
 import { FIXED_CHUNK_BYTES, MAX_CHUNK_BYTES } from '../part.ts';
 
-export interface Cut {
-  readonly pieces: readonly Uint8Array[];
-  readonly lengthBytes: number;
-}
-
 const MIN_BYTES = 256 * 1024;
 const AVERAGE_BYTES = 1024 * 1024;
 /** The hash must have this many of its highest bits zero; about one position in 2^22, and in 2^18 past the average. */
@@ -30,10 +25,9 @@ export function gearTable(key: Uint8Array): Int32Array {
   return table;
 }
 
-/** Cuts a stream that is handed over buffer by buffer. Buffers are kept, never copied; they must not change later. */
+/** Cuts a stream that is handed over buffer by buffer, none of which is kept. */
 export class Cutter {
   private readonly gear: Int32Array | undefined;
-  private pieces: Uint8Array[] = [];
   private length = 0;
   private hash = 0;
 
@@ -42,13 +36,12 @@ export class Cutter {
     this.gear = gear;
   }
 
-  /** The chunks that this buffer completes. */
-  *push(buffer: Uint8Array): Generator<Cut> {
+  /** The lengths of the chunks that this buffer completes. */
+  *push(buffer: Uint8Array): Generator<number> {
     let start = 0;
     while (start < buffer.length) {
       const end = this.gear === undefined ? this.fixedEnd(buffer, start) : this.contentEnd(this.gear, buffer, start);
       const taken = end < 0 ? buffer.length : end;
-      this.pieces.push(buffer.subarray(start, taken));
       this.length += taken - start;
       start = taken;
       if (end >= 0) yield this.take();
@@ -56,16 +49,15 @@ export class Cutter {
   }
 
   /** What is left at the end of the stream. */
-  *finish(): Generator<Cut> {
+  *finish(): Generator<number> {
     if (this.length > 0) yield this.take();
   }
 
-  private take(): Cut {
-    const cut = { pieces: this.pieces, lengthBytes: this.length };
-    this.pieces = [];
+  private take(): number {
+    const lengthBytes = this.length;
     this.length = 0;
     this.hash = 0;
-    return cut;
+    return lengthBytes;
   }
 
   /** Where the chunk ends in this buffer, or -1 when it does not. */

@@ -1,16 +1,25 @@
 /** Dumps of real servers: what is in them is what was counted, and what is no backup is refused. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openPostgres } from '../../src/postgres/open.ts';
+import { openPostgres, withPostgres } from '../../src/postgres/open.ts';
+import type { PostgresAccess } from '../../src/postgres/types.ts';
+import { captureDatabase } from '../../src/sources/kinds/postgres-dump-capture.ts';
 import { measureTable } from '../../src/postgres/tables.ts';
 import { postgresKind } from '../../src/sources/kinds/postgres.ts';
 import { readerOf } from '../sources/materialise.ts';
-import { contextIn } from '../sources/kinds-helpers.ts';
+import { contextIn, MemorySink } from '../sources/kinds-helpers.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';
 import { bytesOf, capture, dumpComponent, putBack, serverConfig, signal } from './dump-helpers.ts';
 import type { Taken } from './dump-helpers.ts';
 
 const context = contextIn('/nowhere');
+/** Its list of contents, and not the rows. */
+const KEPT_BYTES = 100_000;
+
+function bound(of: PostgresAccess, key: string | symbol): unknown {
+  const value: unknown = Reflect.get(of, key);
+  return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+}
 const ODD = 'Ünï "q" d\'b=x';
 
 describe('a server with databases of all kinds', () => {
@@ -126,6 +135,30 @@ describe('a server with databases of all kinds', () => {
     const other = readerOf(name, 'application/octet-stream', await bytesOf(taken.artifacts, 'db-latin.dump'));
     const wrong = await postgresKind.checkCaptured?.(component(), [...others, other], context);
     expect(wrong?.checks.find(({ ok }) => !ok)?.detail).toMatch(/^the dump lacks 7 tables: Sch ema/);
+  });
+
+  it('a dump that loses its end between pg_dump and the vault: refused by the capture itself, but not when it is only to be safe', async () => {
+    await withPostgres(serverConfig(server), 'backup', context, async (access) => {
+      const run: PostgresAccess['run'] = async (tool, args, options) => {
+        const { stdout, done } = await access.run(tool, args, options);
+        async function* cut(): AsyncGenerator<Uint8Array> {
+          let given = 0;
+          for await (const bytes of stdout) {
+            yield bytes.subarray(0, Math.max(0, KEPT_BYTES - given));
+            given += bytes.length;
+          }
+        }
+        return { stdout: tool === 'pg_dump' ? cut() : stdout, done };
+      };
+      const lying = new Proxy(access, { get: (of, key) => (key === 'run' ? run : bound(of, key)) });
+      const work = { component: component(), access: lying, database: 'app', sink: new MemorySink() };
+      await expect(captureDatabase({ ...work, context })).rejects.toMatchObject({
+        code: 'SourceCorrupt',
+        message: expect.stringMatching(/read app: pg_restore/) as string,
+      });
+      const safe = await captureDatabase({ ...work, context: { ...context, raw: true } });
+      expect(safe.dumpBytes).toBeGreaterThan(0);
+    });
   });
 
   it('[W1] only the tables that were chosen, partitions with their table, and no globals', async () => {

@@ -28,8 +28,10 @@ afterEach(() => rm(directory, { recursive: true, force: true }));
 
 function cutAll(gear: Int32Array | undefined, buffers: readonly Uint8Array[]): Uint8Array[] {
   const cutter = new Cutter(gear);
-  const cuts = [...buffers.flatMap((buffer) => [...cutter.push(buffer)]), ...cutter.finish()];
-  return cuts.map(({ pieces }) => Buffer.concat(pieces));
+  const whole = Buffer.concat(buffers);
+  let at = 0;
+  const lengths = [...buffers.flatMap((buffer) => [...cutter.push(buffer)]), ...cutter.finish()];
+  return lengths.map((length) => whole.subarray(at, (at += length)));
 }
 
 function split(bytes: Uint8Array, at: readonly number[]): Uint8Array[] {

@@ -5,12 +5,12 @@
 import { HoldfastError } from '../../failures.ts';
 import type { Artifact, ChunkRecipe } from '../../part.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
-import { freeNow } from '../../seal/free.ts';
+import { freeOwn } from '../freed-memory.ts';
 import type { ClusterVerdict } from './check.ts';
 import { ClusterChecking } from './checking.ts';
 import { ClusterCutter } from './cut.ts';
 import { BASE } from './facts.ts';
-import { SLAB_BYTES, SlabStream } from './slabs.ts';
+import { SLAB_BYTES, SlabStream } from '../../seal/slabs.ts';
 
 export interface BaseArtifact extends Artifact {
   /** What the stream said of itself, and how far it is true; throws when it was not read to its end. */
@@ -96,11 +96,6 @@ async function* cutAndCheck(stdout: AsyncIterable<Uint8Array>, checking: Cluster
   }
   await checking.pushAll(toCheck.take(stream.lengthBytes - toCheck.position));
   for (const length of cutter.finish()) yield recipe(length);
-}
-
-/** Nobody else has it when it is alone in its buffer: the garbage collector need not come for it. */
-function freeOwn(bytes: Uint8Array): void {
-  if (bytes.length === bytes.buffer.byteLength) freeNow(bytes);
 }
 
 async function failureOf(done: Promise<void>): Promise<unknown> {

@@ -2,8 +2,8 @@
 import { ThreadPool } from '../../seal/thread-pool.ts';
 import type { ClusterVerdict } from './check.ts';
 import type { CheckRequest } from './check-thread.ts';
-import { SLAB_BYTES, SlabStream } from './slabs.ts';
-import type { Taken } from './slabs.ts';
+import { SLAB_BYTES, SlabStream } from '../../seal/slabs.ts';
+import type { Taken } from '../../seal/slabs.ts';
 
 /** What waits for the thread at most: the rest waits at the source. */
 const MOST_WAITING = 8;

@@ -10,7 +10,12 @@ import { holdTables, isWritable, listTables, lockHolders, measureTable, selectTa
 import type { LiveTable } from '../../postgres/tables.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
 import type { PostgresDumpComponent } from '../../system/types.ts';
+import { freeOwn } from '../freed-memory.ts';
 import type { CaptureSink, KindContext } from './component.ts';
+import { judgeDump } from './postgres-dump-check.ts';
+import type { Check } from './postgres-dump-check.ts';
+import { DumpReader } from './postgres-dump-read.ts';
+import type { DumpReading } from './postgres-dump-read.ts';
 import { dumpArtifactName } from './postgres-dump-facts.ts';
 import type { DatabaseFacts, TableFacts } from './postgres-dump-facts.ts';
 
@@ -92,6 +97,8 @@ async function captureIn(
       // A selection of tables holds none of them.
       largeObjects: selection === undefined ? largeObjects : 0,
     };
+    const reading = await dump.reading();
+    if (reading !== undefined) refuseUnreadable(component.name, judgeDump(facts, dump.bytes(), reading));
     return { facts, dumpBytes: dump.bytes(), warnings: warningsOf(database, facts, tables) };
   } catch (error) {
     failed.abort(error);
@@ -113,22 +120,48 @@ function dumpArguments(
   return [...args, '--strict-names', ...patterns.map((pattern) => `--table=${pattern}`)];
 }
 
+function refuseUnreadable(component: string, checks: readonly Check[]): void {
+  const bad = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
+  if (bad.length === 0) return;
+  throw new HoldfastError('SourceCorrupt', `${component} fails its own check: ${bad.join('; ')}`);
+}
+
+interface Dump {
+  readonly artifact: Artifact;
+  readonly begun: Promise<unknown>;
+  readonly bytes: () => number;
+  /** What pg_restore made of it on its way, when the artifact was read to its end; undefined in a raw capture. */
+  readonly reading: () => Promise<DumpReading | undefined>;
+}
+
 function dumpOf(
-  { access, database }: Work,
+  { access, database, context }: Work,
   how: { readonly args: readonly string[]; readonly signal: AbortSignal },
-): { artifact: Artifact; begun: Promise<unknown>; bytes: () => number } {
+): Dump {
   const begun = Promise.withResolvers<undefined>();
+  // An engine may still be sending what it was given.
+  const free = access.server.tools.kind === 'host' ? freeOwn : (): void => undefined;
   let bytes = 0;
+  let reading: Promise<DumpReading | undefined> = Promise.resolve(undefined);
   async function* read(): AsyncGenerator<Uint8Array> {
     const run = await access.run('pg_dump', how.args, { database, signal: how.signal });
-    for await (const piece of run.stdout) {
-      // The first bytes are the table of contents: everything is locked by then.
-      if (bytes === 0) begun.resolve(undefined);
-      bytes += piece.length;
-      yield piece;
+    const reader = context.raw === true ? undefined : new DumpReader(access, how.signal);
+    try {
+      for await (const piece of run.stdout) {
+        // The first bytes are the table of contents: everything is locked by then.
+        if (bytes === 0) begun.resolve(undefined);
+        bytes += piece.length;
+        const given = reader?.give(piece);
+        yield piece;
+        await given;
+        free(piece);
+      }
+      await run.done;
+      if (bytes === 0) throw new HoldfastError('SourceEmpty', `pg_dump of ${database} wrote nothing`);
+      reading = Promise.resolve(await reader?.end());
+    } finally {
+      await reader?.stop();
     }
-    await run.done;
-    if (bytes === 0) throw new HoldfastError('SourceEmpty', `pg_dump of ${database} wrote nothing`);
   }
   const artifact: Artifact = {
     name: dumpArtifactName(database),
@@ -138,7 +171,7 @@ function dumpOf(
       yield { kind: 'stream', cut: 'content', open: read };
     },
   };
-  return { artifact, begun: begun.promise, bytes: () => bytes };
+  return { artifact, begun: begun.promise, bytes: () => bytes, reading: () => reading };
 }
 
 async function measureAll(

@@ -1,5 +1,4 @@
 /** What was captured, read back through the server's own pg_restore and put beside what was counted. */
-import { HoldfastError } from '../../failures.ts';
 import type { ArtifactReader } from '../../part.ts';
 import { parseTableName, tableText } from '../../postgres/table-names.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
@@ -7,8 +6,10 @@ import type { PostgresDumpComponent } from '../../system/types.ts';
 import type { CheckReport, KindContext } from './component.ts';
 import { readDumpFacts } from './postgres-dump-facts.ts';
 import type { DatabaseFacts } from './postgres-dump-facts.ts';
+import { DumpReader } from './postgres-dump-read.ts';
+import type { DumpReading } from './postgres-dump-read.ts';
 
-type Check = CheckReport['checks'][number];
+export type Check = CheckReport['checks'][number];
 
 const MISSING_TOLD = 10;
 
@@ -27,52 +28,37 @@ export async function checkDumps(
       checks.push({ name: `dump of ${database.name}`, ok: false, detail: `${database.artifact} is missing or empty` });
       continue;
     }
-    context.report({ phase: `read back ${database.name}`, bytesTotal: artifact.lengthBytes });
-    checks.push(await readThrough(database, artifact, access, context));
-    checks.push(await compareContents(database, artifact, access, context));
+    checks.push(...judgeDump(database, artifact.lengthBytes, await readBack(database, artifact, access, context)));
   }
   checks.push(...requiredTables(component, facts.databases));
   return { ok: checks.every(({ ok }) => ok), checks };
 }
 
-async function readThrough(
+async function readBack(
   { name }: DatabaseFacts,
   artifact: ArtifactReader,
   access: PostgresAccess,
-  { signal }: KindContext,
-): Promise<Check> {
-  const about = `read ${name}`;
+  { signal, report }: KindContext,
+): Promise<DumpReading> {
+  const reader = new DumpReader(access, signal);
+  let bytesDone = 0;
   try {
-    await access.text('pg_restore', ['--file=/dev/null'], { signal, stdin: artifact.read({ signal }) });
-    return { name: about, ok: true, detail: `pg_restore read ${artifact.lengthBytes} bytes to their end` };
-  } catch (error) {
-    return judged(about, error, signal);
+    for await (const bytes of artifact.read({ signal })) {
+      bytesDone += bytes.length;
+      await reader.give(bytes);
+      report({ phase: `read back ${name}`, bytesDone, bytesTotal: artifact.lengthBytes });
+    }
+    return await reader.end();
+  } finally {
+    await reader.stop();
   }
 }
 
-async function compareContents(
-  facts: DatabaseFacts,
-  artifact: ArtifactReader,
-  access: PostgresAccess,
-  { signal }: KindContext,
-): Promise<Check> {
-  const about = `contents of ${facts.name}`;
-  try {
-    const run = await access.run('pg_restore', ['--list'], { signal, stdin: artifact.read({ signal }) });
-    const pieces: Uint8Array[] = [];
-    for await (const bytes of run.stdout) pieces.push(bytes);
-    await run.done;
-    return compare(about, facts, Buffer.concat(pieces));
-  } catch (error) {
-    return judged(about, error, signal);
-  }
-}
-
-/** What the dump itself is to blame for is a verdict; a server that is away is not. */
-function judged(name: string, error: unknown, signal: AbortSignal): Check {
-  signal.throwIfAborted();
-  if (!(error instanceof HoldfastError) || error.code !== 'PostgresToolFailed') throw error;
-  return { name, ok: false, detail: error.message };
+/** What pg_restore made of a dump, beside what was counted when it was taken. */
+export function judgeDump(facts: DatabaseFacts, bytes: number, { problem, list }: DumpReading): Check[] {
+  const detail = problem === undefined ? `pg_restore read ${bytes} bytes to their end` : problem.message;
+  const read = { name: `read ${facts.name}`, ok: problem === undefined, detail };
+  return list === undefined ? [read] : [read, compare(`contents of ${facts.name}`, facts, list)];
 }
 
 /** Pure. The list is in the encoding of the dump: names are looked for as UTF-8 and as single bytes. */

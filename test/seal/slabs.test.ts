@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SLAB_BYTES, SlabStream } from '../../src/sources/cluster/slabs.ts';
+import { SLAB_BYTES, SlabStream } from '../../src/seal/slabs.ts';
 
 const textOf = (pieces: readonly Uint8Array[]) => Buffer.concat(pieces).toString('latin1');
 
