@@ -4,6 +4,7 @@
  */
 import { dockerEngine } from './setup/docker.ts';
 import { moto } from './setup/moto.ts';
+import { postgres17 } from './setup/postgres-17.ts';
 import { ensurePackages } from './setup/packages.ts';
 import type { Program } from './setup/packages.ts';
 import { say, SetupError } from './setup/say.ts';
@@ -51,6 +52,8 @@ export async function prepare(purpose: Purpose): Promise<Prepared> {
     environment['HOLDFAST_TEST_SERVER'] = await testServer();
     environment['HOLDFAST_VERSITYGW'] = await versitygw();
     environment['HOLDFAST_MOTO'] = await moto();
+    const newer = await postgres17();
+    if (newer !== undefined) environment['HOLDFAST_POSTGRES_17'] = newer;
   }
   const needsDocker = purpose === 'test' || purpose === 'bench' || purpose === 'demo';
   const engine = needsDocker ? await dockerEngine() : undefined;

@@ -12,15 +12,19 @@ export interface SlotFacts {
   readonly boundBytes: number;
   /** pg_replication_slots.wal_status. */
   readonly walStatus?: string | undefined;
-  /** Of the filesystem with the server's data, where it can be seen. */
+  /** Of the filesystem with the server's log, where it can be seen. */
   readonly disk?: { readonly freeBytes: number; readonly totalBytes: number } | undefined;
 }
 
 /** Below this share of its disk free, a server is in danger whatever else fills it. */
 const LOW_DISK = 0.1;
+/** So much is written between two looks that less is as good as nothing; of a small disk it is an eighth. */
 const FULL_DISK = 0.03;
-/** A slot that holds back less is not what fills a disk. */
+const FULL_BYTES = 512 * 2 ** 20;
+const FULL_SMALL_DISK = 0.125;
+/** A slot that holds back less is not what fills a disk; of a small disk it is a tenth. */
 const NOTICEABLE_BYTES = 64 * 2 ** 20;
+const NOTICEABLE_SHARE = 0.1;
 /** An alarm that was given ends a good deal below where it began, so that it does not come and go. */
 const CALM = 0.25;
 
@@ -30,24 +34,29 @@ export function judgeSlot(
   shown: WalAlarm | undefined,
 ): { readonly drop: boolean; readonly alarm?: WalAlarm } {
   const { slot, heldBackBytes, boundBytes, walStatus, disk } = facts;
+  const { freeBytes, totalBytes } = disk ?? { freeBytes: Infinity, totalBytes: Infinity };
   const held = `slot ${slot} holds back ${mebibytes(heldBackBytes)} of log on the server`;
-  const free = disk === undefined ? 1 : disk.freeBytes / disk.totalBytes;
+  const fullBytes = Math.max(FULL_DISK * totalBytes, Math.min(FULL_BYTES, FULL_SMALL_DISK * totalBytes));
+  const noticed = heldBackBytes >= Math.min(NOTICEABLE_BYTES, NOTICEABLE_SHARE * totalBytes);
+  // A bound that the disk has no room for protects nothing: what the slot could fill counts then.
+  const roomBytes = Math.min(boundBytes, heldBackBytes + freeBytes - (disk === undefined ? 0 : fullBytes));
+  const left = percent(freeBytes / totalBytes);
   if (heldBackBytes >= boundBytes) {
     return { drop: true, alarm: { what: 'bound', message: `${held}, its bound is ${mebibytes(boundBytes)}` } };
   }
-  if (free < FULL_DISK && heldBackBytes >= NOTICEABLE_BYTES) {
-    return { drop: true, alarm: { what: 'bound', message: `${held}, and its disk has ${percent(free)} left` } };
+  if (disk !== undefined && freeBytes < fullBytes && noticed) {
+    return { drop: true, alarm: { what: 'bound', message: `${held}, and the disk of its log has ${left} left` } };
   }
   if (walStatus === 'unreserved' || walStatus === 'lost') {
     return { drop: false, alarm: { what: 'held-back', message: `${held}, and the server counts it as ${walStatus}` } };
   }
   const limit = shown?.what === 'held-back' ? CALM : 0.5;
-  if (heldBackBytes >= boundBytes * limit) {
-    const message = `${held}; at ${mebibytes(boundBytes)} the slot is dropped, so that the server's disk does not fill`;
+  if (heldBackBytes >= roomBytes * limit && (noticed || roomBytes === boundBytes)) {
+    const message = `${held}; at ${mebibytes(roomBytes)} the slot is dropped, so that the server's disk does not fill`;
     return { drop: false, alarm: { what: 'held-back', message } };
   }
-  if (free < LOW_DISK) {
-    return { drop: false, alarm: { what: 'disk', message: `the disk of the server's data has ${percent(free)} left` } };
+  if (disk !== undefined && freeBytes < Math.max(LOW_DISK * totalBytes, fullBytes)) {
+    return { drop: false, alarm: { what: 'disk', message: `the disk of the server's log has ${left} left` } };
   }
   return { drop: false };
 }

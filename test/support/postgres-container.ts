@@ -56,10 +56,10 @@ export interface PostgresCorner extends DockerCorner {
   postgres(options?: PostgresContainerOptions): Promise<PostgresContainer>;
 }
 
-/** Fails with the next step when no engine answers or PostgreSQL is missing. */
-export async function postgresCorner(): Promise<PostgresCorner> {
+/** Fails with the next step when no engine answers or PostgreSQL is missing. `newer`: a tree with release 17. */
+export async function postgresCorner(newer?: string): Promise<PostgresCorner> {
   const corner = await dockerCorner();
-  const image = await postgresImage(corner.raw, corner.id).catch(async (error: unknown) => {
+  const image = await postgresImage(corner.raw, corner.id, newer).catch(async (error: unknown) => {
     await corner.cleanUp();
     throw error;
   });

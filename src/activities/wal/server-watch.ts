@@ -1,5 +1,6 @@
 /** One ordinary connection that looks at the server and the slot, kept open between two looks. */
 import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Client } from 'pg';
 import { postgresFailure } from '../../postgres/errors.ts';
 import { createSlot, dropSlot, lookAtServer, type ServerSight } from '../../postgres/replication.ts';
@@ -68,13 +69,16 @@ export class ServerWatch {
   }
 }
 
-/** Undefined where the directory can't be seen from here, as with a server in another machine or mount. */
+/**
+ * Of the log, which may have a disk of its own. Undefined where the data directory can't be seen from here, as with a
+ * server in another machine or mount.
+ */
 export async function diskOf(
   directory: string | undefined,
 ): Promise<{ freeBytes: number; totalBytes: number } | undefined> {
   if (directory === undefined) return undefined;
   try {
-    const { bavail, blocks, bsize } = await statfs(directory);
+    const { bavail, blocks, bsize } = await statfs(join(directory, 'pg_wal'));
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   } catch {
     return undefined;

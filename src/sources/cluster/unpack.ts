@@ -10,6 +10,7 @@ import { extractTar } from '../extract/extract.ts';
 import { failureOf, isMissing } from '../io-errors.ts';
 import type { KindContext } from '../kinds/component.ts';
 import { reportOn } from './backup.ts';
+import { refuseCreatedTablespaces } from './created-tablespaces.ts';
 import type { ClusterVerdict } from './check.ts';
 import { checkedOnTheWay, ClusterChecking } from './checking.ts';
 import type { ClusterFacts } from './facts.ts';
@@ -33,7 +34,7 @@ export interface ClusterOrder {
 
 /**
  * Makes `copy`, in a directory of ours that its owner may pass through, so that the next start of a server recovers.
- * Throws CheckFailed when the files are not what the manifest says.
+ * Throws CheckFailed when the files are not what the manifest says, Unreachable when the log would write outside of it.
  */
 export async function unpackCluster(
   order: ClusterOrder,
@@ -47,6 +48,13 @@ export async function unpackCluster(
   context.report({ phase: 'pg_verifybackup' });
   const verifybackup = await runVerifyBackup(order.programs, copy, context.signal);
   if (source !== undefined) await fetchLog(source, log.files, join(copy, LOG_DIRECTORY), owner, context);
+  await refuseCreatedTablespaces({
+    programs: order.programs,
+    directories: ['pg_wal', LOG_DIRECTORY].map((name) => join(copy, name)),
+    segmentBytes: order.facts.segmentBytes,
+    target,
+    signal: context.signal,
+  });
   await orderRecovery(copy, { target, timeline: log.timeline, neverArchive });
   await keepOwner(copy, []);
   return { verifybackup };

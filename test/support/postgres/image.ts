@@ -11,6 +11,7 @@ import { postgresBin } from './account.ts';
 const run = promisify(execFile);
 const REPOSITORY = 'holdfast-test-postgres';
 const MAJOR = 15;
+const NEWER_MAJOR = 17;
 /** Where images of PostgreSQL keep their cluster, each container in a volume. */
 export const CONTAINER_DATA = '/var/lib/postgresql/data';
 
@@ -35,14 +36,18 @@ for setting in "$@"; do settings="$settings -c '$setting'"; done
 exec su postgres -c "exec postgres -D ${CONTAINER_DATA} -c listen_addresses=* $settings"
 `;
 
-/** Makes the image under a tag of its own; the caller removes it. */
-export async function postgresImage(raw: Docker, id: string): Promise<string> {
+/**
+ * Makes the image under a tag of its own; the caller removes it. `newer`: the root of a tree with release 17 and the
+ * libraries it needs.
+ */
+export async function postgresImage(raw: Docker, id: string, newer?: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-pg-image-'));
   const tree = join(directory, 'tree');
   try {
-    await layTree(tree);
+    await (newer === undefined ? layTree(tree) : layNewer(newer, tree));
     await run('tar', ['-C', tree, '--owner=0', '--group=0', '-cf', join(directory, 'image.tar'), '.']);
-    const changes = [`ENV PATH=/usr/lib/postgresql/${MAJOR}/bin:/bin`, 'ENV LANG=C.UTF-8'];
+    const major = newer === undefined ? MAJOR : NEWER_MAJOR;
+    const changes = [`ENV PATH=/usr/lib/postgresql/${major}/bin:/bin`, 'ENV LANG=C.UTF-8'];
     changes.push(`VOLUME ${CONTAINER_DATA}`, 'ENTRYPOINT ["/bin/entrypoint"]');
     const stream = await raw.importImage(join(directory, 'image.tar'), { repo: REPOSITORY, tag: id, changes });
     await text(stream);
@@ -67,9 +72,20 @@ async function layTree(tree: string): Promise<void> {
     await mkdir(join(tree, dirname(library)), { recursive: true });
     await copyFile(library, join(tree, library));
   }
-  for (const each of ['bin', 'etc', 'tmp', 'run/postgresql', CONTAINER_DATA])
+  await mkdir(join(tree, 'bin'));
+  await layPlaces(tree);
+}
+
+/** The tree brings its own C library; programs of this machine beside it are static. Links where one disk allows it. */
+async function layNewer(newer: string, tree: string): Promise<void> {
+  await run('sh', ['-c', 'cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a "$1" "$2"; }', 'sh', newer, tree]);
+  await cp('/usr/share/zoneinfo', join(tree, 'usr/share/zoneinfo'), { recursive: true, dereference: true });
+  await layPlaces(tree);
+}
+
+async function layPlaces(tree: string): Promise<void> {
+  for (const each of ['etc', 'tmp', 'run/postgresql', CONTAINER_DATA, 'var'])
     await mkdir(join(tree, each), { recursive: true });
-  await mkdir(join(tree, 'var'), { recursive: true });
   await symlink('/run', join(tree, 'var/run'));
   for (const each of ['tmp', 'run/postgresql']) await chmod(join(tree, each), 0o1777);
   await layTools(tree);
