@@ -12,7 +12,7 @@ type Input = Parameters<HostActivities['chooseStore']>[0];
 type Chosen = Awaited<ReturnType<HostActivities['chooseStore']>>;
 
 /** A store that is there answers at once; waiting longer would only put the capture off. */
-const ANSWER_MS = 15_000;
+const ANSWER_MS = 10_000;
 
 export async function chooseStore(context: HostContext, input: Input, run: Run): Promise<Chosen> {
   const system = await context.system(input.system);
