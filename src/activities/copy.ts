@@ -1,6 +1,6 @@
 /** One turn of bringing a store up to what the others hold. */
 import { HoldfastError } from '../failures.ts';
-import { decideRetention, hasRule } from '../policy/retention.ts';
+import { copiesDue } from '../policy/copies-due.ts';
 import { openStore, type Store } from '../stores/index.ts';
 import { resolveSecret, type StoreConfig, type System } from '../system/index.ts';
 import { openCopy, type Surveyed, type VaultCopy } from '../vault/copy.ts';
@@ -151,32 +151,12 @@ function wantedIn(system: System, { target, backup }: CopyTurnInput, surveyed: r
     if (surveyed.length > 0) return lacking;
     throw new HoldfastError('BackupMissing', `no other store of ${system.name} has a backup ${backup}`);
   }
-  const kept = new Set(system.plans.flatMap((plan) => keptIn(system, plan, target, usable)));
-  return lacking.filter(({ manifestKey }) => kept.has(manifestKey));
-}
-
-function keptIn(
-  system: System,
-  plan: System['plans'][number],
-  target: string,
-  surveyed: readonly Surveyed[],
-): readonly string[] {
-  const own = surveyed.filter((one) => one.plan === plan.name);
-  const keep = plan.keepIn[target] ?? plan.keep;
-  if (!hasRule(keep)) return own.map(({ manifestKey }) => manifestKey);
-  const facts = own.flatMap(({ manifestKey, fact }) =>
-    fact === undefined
-      ? []
-      : [{ ...fact, key: manifestKey, plan: plan.name, storedAtMs: fact.finishedAtMs, holds: [] as string[] }],
+  const backups = usable.flatMap((one) =>
+    one.fact === undefined ? [] : [{ ...one.fact, key: one.manifestKey, plan: one.plan, there: one.there }],
   );
-  const { decisions } = decideRetention(facts, keep, Date.now(), {
-    capturesHere: false,
-    keepAsideSeconds: system.keepAsideSeconds,
-    // What would go as soon as it is old enough is not worth sending.
-    minimumAgeSeconds: 0,
-    ...(plan.schedule === undefined ? {} : { timeZone: plan.schedule.timeZone }),
-  });
-  return decisions.filter((decision) => decision.keep).map(({ key }) => key);
+  const options = { nowMs: Date.now(), keepAsideSeconds: system.keepAsideSeconds };
+  const due = new Set(system.plans.flatMap((plan) => copiesDue(plan, target, backups, options).map(({ key }) => key)));
+  return lacking.filter(({ manifestKey }) => due.has(manifestKey));
 }
 
 /** Opens the target and the stores to copy from, and closes them at the end. */

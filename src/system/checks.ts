@@ -2,6 +2,7 @@
 import { Cron } from 'croner';
 import { checkPostgres } from './postgres-checks.ts';
 import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
+import { checkRule } from './rule-checks.ts';
 import { DEFAULTS, NAME_PATTERN, type SystemFile } from './schema.ts';
 
 type Report = (path: ProblemPath, message: string, atKey?: boolean) => void;
@@ -34,6 +35,7 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkCompose(file, names, report);
   checkPlans(file, names, report);
   checkStores(file, report);
+  checkRule(file, report);
   return problems;
 }
 

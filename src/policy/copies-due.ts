@@ -1,0 +1,42 @@
+/** Which backups a store lacks that it should have. Pure: what copies, and what tells how far a store is behind, ask it. */
+import type { Plan } from '../system/types.ts';
+import { decideRetention, hasRule } from './retention.ts';
+
+/** A trusted backup that no safety backup is, wherever it lies. */
+export interface BackupSomewhere {
+  readonly key: string;
+  readonly plan: string;
+  readonly tag?: string;
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number;
+  readonly signer: string;
+  readonly sequence: number;
+  /** In the store in question. */
+  readonly there: boolean;
+}
+
+/**
+ * Of all backups of the plan, those that this store lacks and its retention would keep, in the order given. What would
+ * go as soon as it is old enough is not worth sending. Empty for a store that is none of the plan's.
+ */
+export function copiesDue<B extends BackupSomewhere>(
+  plan: Plan,
+  store: string,
+  backups: readonly B[],
+  options: { readonly nowMs: number; readonly keepAsideSeconds: number },
+): B[] {
+  if (!plan.stores.includes(store)) return [];
+  const own = backups.filter((one) => one.plan === plan.name);
+  const lacking = own.filter(({ there }) => !there);
+  const keep = plan.keepIn[store] ?? plan.keep;
+  if (lacking.length === 0 || !hasRule(keep)) return lacking;
+  const facts = own.map((one) => ({ ...one, purpose: 'backup' as const, storedAtMs: one.finishedAtMs, holds: [] }));
+  const { decisions } = decideRetention(facts, keep, options.nowMs, {
+    capturesHere: false,
+    keepAsideSeconds: options.keepAsideSeconds,
+    minimumAgeSeconds: 0,
+    ...(plan.schedule === undefined ? {} : { timeZone: plan.schedule.timeZone }),
+  });
+  const kept = new Set(decisions.filter((decision) => decision.keep).map(({ key }) => key));
+  return lacking.filter(({ key }) => kept.has(key));
+}
