@@ -61,8 +61,13 @@ export function backupTable(backups: readonly KnownBackup[], colours: Colours, n
 
 /** Everything about one backup. */
 export function backupText(known: KnownBackup, colours: Colours, nowMs: number): string {
-  const { entry, stores } = known;
+  const { entry, stores, verdicts } = known;
   const { body } = entry;
+  // With several stores: where each newest verdict was found.
+  const placeOf = (proof: unknown): string => {
+    const own = verdicts.find((verdict) => verdict.proof === proof);
+    return own === undefined || stores.length < 2 ? '' : ` in ${own.store}`;
+  };
   const lines = [
     `${colours.bold(body.id)}  plan ${body.plan}${body.purpose === 'safety' ? ' (safety)' : ''}${body.tag === undefined ? '' : `  tag ${body.tag}`}`,
     `  manifest   ${entry.key} in ${stores.join(', ')}`,
@@ -78,7 +83,9 @@ export function backupText(known: KnownBackup, colours: Colours, nowMs: number):
   for (const note of entry.notes ?? []) lines.push(`  ${colours.yellow('note')}       ${note}`);
   for (const proof of entry.proofs) {
     const verdict = proof.ok ? colours.green('good') : colours.red('BAD');
-    lines.push(`  verified   ${proof.at} ${proof.level}: ${verdict}, ${formatBytes(proof.bytesChecked)}`);
+    lines.push(
+      `  verified   ${proof.at} ${proof.level}: ${verdict}, ${formatBytes(proof.bytesChecked)}${placeOf(proof)}`,
+    );
   }
   if (entry.proofs.length === 0) lines.push(`  verified   ${colours.yellow('never')}`);
   const rows = body.components.flatMap(({ name, kind, tier, artifacts, counts }) =>

@@ -13,6 +13,8 @@ import { HoldfastError } from '../failures.ts';
 export interface KnownBackup {
   readonly entry: CatalogueEntry;
   readonly stores: readonly string[];
+  /** The newest verdict in each of them that has one; a verdict is about the place where the bytes lie. */
+  readonly verdicts: readonly { readonly store: string; readonly proof: ProofBody }[];
 }
 
 export interface Catalogues {
@@ -33,7 +35,7 @@ export async function readCatalogues(
     throw new HoldfastError('BadInput', `${system.name} has no store ${options.store ?? ''}; it has ${names}`);
   }
   const read = await Promise.allSettled(chosen.map((config) => readStore(system, config, options.plan)));
-  const byId = new Map<string, { entry: CatalogueEntry; stores: string[] }>();
+  const byId = new Map<string, KnownBackup>();
   const unread: { store: string; error: ToldError }[] = [];
   for (const [index, outcome] of read.entries()) {
     const store = chosen[index]?.name ?? '';
@@ -43,13 +45,20 @@ export async function readCatalogues(
     }
     for (const entry of outcome.value) {
       // The same id with other bytes is another thing, and must be seen.
-      const known = byId.get(`${entry.key} ${entry.sha256}`);
-      if (known === undefined) byId.set(`${entry.key} ${entry.sha256}`, { entry, stores: [store] });
-      else
-        byId.set(`${entry.key} ${entry.sha256}`, {
-          entry: merged(known.entry, entry),
-          stores: [...known.stores, store],
-        });
+      const name = `${entry.key} ${entry.sha256}`;
+      const proof = newestProof(entry);
+      const verdicts = proof === undefined ? [] : [{ store, proof }];
+      const known = byId.get(name);
+      byId.set(
+        name,
+        known === undefined
+          ? { entry, stores: [store], verdicts }
+          : {
+              entry: merged(known.entry, entry),
+              stores: [...known.stores, store],
+              verdicts: [...known.verdicts, ...verdicts],
+            },
+      );
     }
   }
   const [failed] = read.filter((outcome) => outcome.status === 'rejected');
@@ -60,8 +69,18 @@ export async function readCatalogues(
   return { backups, unread };
 }
 
+/** A store that was given a part of the backups notes gaps in the chain that another one fills. */
 function merged(a: CatalogueEntry, b: CatalogueEntry): CatalogueEntry {
-  return { ...a, proofs: [...a.proofs, ...b.proofs].toSorted((x, y) => Date.parse(x.at) - Date.parse(y.at)) };
+  const notes = a.notes?.filter((note) => b.notes?.includes(note) === true) ?? [];
+  const { key, body, sha256, trust } = a;
+  return {
+    key,
+    body,
+    sha256,
+    trust,
+    ...(notes.length === 0 ? {} : { notes }),
+    proofs: [...a.proofs, ...b.proofs].toSorted((x, y) => Date.parse(x.at) - Date.parse(y.at)),
+  };
 }
 
 async function readStore(
@@ -77,6 +96,14 @@ async function readStore(
   } finally {
     await store.close();
   }
+}
+
+/** The newest verdict there is; of those in several stores a good one, because one good copy is enough to restore. */
+export function bestVerdict({ verdicts, entry }: KnownBackup): ProofBody | undefined {
+  const good = verdicts
+    .filter(({ proof }) => proof.ok)
+    .toSorted((a, b) => Date.parse(a.proof.at) - Date.parse(b.proof.at));
+  return good.at(-1)?.proof ?? newestProof(entry);
 }
 
 /** The newest verdict there is. */

@@ -40,9 +40,10 @@ async function show(shell: Shell, name: string, backup: string, options: Options
     throw new HoldfastError('BadInput', `${matches.length} backups begin with ${backup}; write more of the id`);
   }
   const { entry, stores } = found;
+  const verdicts = found.verdicts.map(({ store, proof: { level, ok, at } }) => ({ store, level, ok, at }));
   const { body, sha256, trust, notes = [], proofs } = entry;
   const reachable = await readReachable(system, [found]);
-  const facts = { manifest: body, sha256, trust, notes, proofs, stores, ...reachableFacts(reachable) };
+  const facts = { manifest: body, sha256, trust, notes, proofs, stores, verdicts, ...reachableFacts(reachable) };
   shell.result(facts, (colours) => [backupText(found, colours, Date.now()), ...reachableLines(reachable)].join('\n'));
   return trust.ok ? 0 : 1;
 }

@@ -5,10 +5,11 @@ export function defineStatus(program: Command): void {
   addCommand(program, 'status [system]', {
     summary: 'is everything as promised, and what is going on?',
     description:
-      'For each system: whether the newest usable backup of each plan is within its rpo, what runs, and what waits for a\n' +
-      'person; when each store was last read back as a whole. Backups are read from the stores, so that it also answers\n' +
-      'without the engine. Exit 1 when a plan is stale or missing, a write-ahead log is not received or behind, a store\n' +
-      'was found to hold something bad, or somebody is waited for.',
+      'For each system: whether the newest usable backup of each plan is within its rpo, how many copies of it there are,\n' +
+      'on how many media and where, which stores are behind and why, when each store was last read back as a whole, what\n' +
+      'runs, and what waits for a person. Backups are read from the stores, so that it also answers without the engine.\n' +
+      'Exit 1 when a plan is stale or missing, its copies are short of the rule or late, a write-ahead log is not received\n' +
+      'or behind, a store was found to hold something bad, or somebody is waited for.',
     examples: ['status', 'status m2m-connector --json'],
   }).action((system: string | undefined, options: CommonOptions) => perform(options, (shell) => status(shell, system)));
 }

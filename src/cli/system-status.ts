@@ -5,7 +5,8 @@ import { table } from '../observe/table.ts';
 import { shortDigest } from '../policy/approval.ts';
 import { freshness, type BackupFact, type Freshness } from '../policy/freshness.ts';
 import type { System } from '../system/types.ts';
-import { newestProof, readCatalogues, type KnownBackup } from './catalogues.ts';
+import { bestVerdict, readCatalogues, type KnownBackup } from './catalogues.ts';
+import { behindText, copiesText, planCopies, storesBehind, type PlanCopies, type StoreBehind } from './copy-status.ts';
 import { tell, type ToldError } from './errors.ts';
 import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
@@ -23,12 +24,17 @@ export interface SystemStatus {
   readonly slots: readonly LeftSlotStatus[];
   /** When each store was last read back as a whole, and what was found. */
   readonly stores: readonly StoreReadBack[];
+  /** Stores that lack backups they should have. */
+  readonly behind: readonly StoreBehind[];
+  /** What the copies of each plan's newest backup come to. */
+  readonly copies: readonly PlanCopies[];
   /** Stores that could not be read; undefined knowledge, not bad news. */
   readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
 }
 
-function factOf({ entry }: KnownBackup): BackupFact {
-  const proof = newestProof(entry);
+function factOf(known: KnownBackup): BackupFact {
+  const { entry } = known;
+  const proof = bestVerdict(known);
   return {
     id: entry.body.id,
     pointAtMs: Date.parse(entry.body.pointAt),
@@ -51,7 +57,9 @@ export async function systemStatus(system: System, engine: EngineState, nowMs: n
   const logs = (await logStatuses(system, engine, nowMs)).map((log) => ({ ...log, behind: isBehind(log, system) }));
   const slots = await leftSlots(system);
   const stores = await storeReadBacks(system, nowMs);
-  return { system: system.name, plans, operations, logs, slots, stores, unread: known.unread };
+  const behind = storesBehind(system, known, operations, nowMs);
+  const copies = planCopies(system, known, stores, (name) => plans.find(({ plan }) => plan === name)?.newest?.id);
+  return { system: system.name, plans, operations, logs, slots, stores, behind, copies, unread: known.unread };
 }
 
 /** Not being able to read a store outweighs what the others say. A plan that never ran and has no rpo is no fault. */
@@ -62,7 +70,15 @@ export function exitOf(statuses: readonly SystemStatus[]): ExitCode {
   const behind = statuses.some(({ logs }) => logs.some((log) => log.behind));
   const left = statuses.some(({ slots }) => slots.length > 0);
   const bad = statuses.some(({ stores }) => stores.some((store) => store.errors > 0));
-  return waits || behind || left || bad || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
+  const late = statuses.some(isLate);
+  const wrong = waits || behind || left || bad || late;
+  return wrong || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
+}
+
+/** A copy that is on its way is no fault yet, whatever the rule says of this moment. */
+function isLate({ behind, copies }: SystemStatus): boolean {
+  const onItsWay = behind.some(({ copy }) => copy !== undefined && copy.trouble === undefined);
+  return behind.some(({ late }) => late) || (!onItsWay && copies.some(({ ok }) => ok === false));
 }
 
 function isForPeople(waitingFor: string | undefined): boolean {
@@ -84,6 +100,8 @@ export function systemText(status: SystemStatus, colours: Colours): string {
   const lines = [
     colours.bold(status.system),
     table(['plan', 'state', 'newest', 'rpo', 'backups', ''], rows, colours),
+    ...status.copies.map((one) => copiesText(one, colours)),
+    ...status.behind.map((one) => behindText(one, colours, nowMs)),
     ...status.logs.map((log) => logText(log, colours)),
     ...status.slots.map((slot) => colours.yellow(leftSlotText(slot))),
     ...status.stores.map((store) => readBackText(store, colours, nowMs)),

@@ -61,6 +61,23 @@ async function copied(target: string): Promise<CopyResult> {
   return (await site.env.client.workflow.getHandle(workflowIds.copy(site.system, target)).result()) as CopyResult;
 }
 
+interface Status {
+  readonly behind: readonly unknown[];
+  readonly copies: readonly unknown[];
+}
+
+/** Whatever its exit code says. */
+async function status(): Promise<Status> {
+  const text = await site.holdfast('status', site.system, '--json').catch((error: unknown) => {
+    const { stdout } = error as { stdout?: string };
+    return stdout ?? '';
+  });
+  const { systems } = JSON.parse(text) as { systems: Status[] };
+  const [own] = systems;
+  if (own === undefined) throw new Error('status tells of no system');
+  return own;
+}
+
 /** From this store alone: the whole component, beside the live one. */
 async function wordIn(store: string, backup: string): Promise<string> {
   const target = site.data(`from-${store}-${backup}`);
@@ -88,6 +105,10 @@ test('[M4] [T2] [G1] [B6] S3 is down for the whole capture: the backup ends up i
   const waiting = site.env.client.workflow.getHandle(workflowIds.copy(site.system, 's3'));
   expect((await waiting.describe()).status.name).toBe('RUNNING');
 
+  const away = await status();
+  expect(away.behind).toMatchObject([{ store: 's3', copy: { workflowId: `${site.system}/copy/s3` } }]);
+  expect(away.copies).toMatchObject([{ plan: 'daily', backup: second.backup, stores: ['disk', 'nas'], copies: 3 }]);
+
   proxy.always(undefined);
   const late = await copied('s3');
   expect(late).toMatchObject({ backups: 1, refused: [], verified: [{ backup: second.backup, ok: true }] });
@@ -96,6 +117,9 @@ test('[M4] [T2] [G1] [B6] S3 is down for the whole capture: the backup ends up i
   }
   const [newest, oldest] = await Promise.all([wordIn('s3', 'latest'), wordIn('nas', first.backup ?? '')]);
   expect([newest, oldest]).toEqual(['two', 'one']);
+  const back = await status();
+  expect(back.behind).toEqual([]);
+  expect(back.copies).toMatchObject([{ copies: 4, offsite: 1, media: ['disk', 'object storage'], errors: 0 }]);
 });
 
 test('the worker is killed in the middle of a copy: the next attempt sends what is missing, and the copy is whole', async () => {

@@ -191,6 +191,18 @@ describe('mistakes in a system file', () => {
     expect(found.join('\n')).not.toContain('no component `data`');
   });
 
+  it('[G1] a rule that the stores of a plan cannot meet: refused at the plan, with what is short; met: taken', () => {
+    const ruled = `${SMALL}rule: {}\n`;
+    expect(problemsOf(ruled)).toEqual([
+      expect.stringMatching(
+        /^7: .*2 of 3 copies \(the live data counted\); 1 of 2 kinds of media \(disk\); 0 of 1 copies in another place; 0 of 1 immutable copies/,
+      ),
+    ]);
+    const bucket = '  s3: { kind: s3, bucket: b, region: eu-central-1, immutable: { mode: governance, for: 30d } }\n';
+    const whole = ruled.replace('components:', `${bucket}components:`).replace('stores: [nas]', 'stores: [nas, s3]');
+    expect(problemsOf(whole)).toEqual([]);
+  });
+
   it('a host where none is declared: refused', () => {
     expect(problemsOf(SMALL.replace('volume: data }', 'volume: data, host: other }')).join()).toContain(
       'no host `other`',

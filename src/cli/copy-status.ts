@@ -1,0 +1,159 @@
+/** How far each store is behind the others, and what the copies of each plan come to: from what really lies there. */
+import type { Colours } from '../observe/colours.ts';
+import { formatAge, formatBytes, formatCount } from '../observe/format.ts';
+import { copiesDue, type BackupSomewhere } from '../policy/copies-due.ts';
+import { countCopies, judgeCopies, type CopyCounts } from '../policy/copies.ts';
+import type { System } from '../system/types.ts';
+import { workflowIds } from '../workflows/contract.ts';
+import type { Catalogues, KnownBackup } from './catalogues.ts';
+import type { RunningOperation } from './running.ts';
+
+/** A store that lacks backups it should have, or of which that can't be told. */
+export interface StoreBehind {
+  readonly store: string;
+  /** Undefined while the store can't be read. */
+  readonly backups?: number;
+  /** When the oldest of them was finished elsewhere. */
+  readonly since?: string;
+  /** What capturing them stored elsewhere: about what is to be sent. */
+  readonly bytes?: number;
+  /** Longer than the plan's objective for its newest data: somebody should look. */
+  readonly late: boolean;
+  /** The copy that is under way, since when and what keeps it. */
+  readonly copy?: { readonly workflowId: string; readonly since: string; readonly trouble?: string };
+  readonly why?: string;
+}
+
+/** The copies of a plan's newest backup. */
+export interface PlanCopies extends CopyCounts {
+  readonly plan: string;
+  readonly backup: string;
+  readonly stores: readonly string[];
+  /** Absent without a rule in the system file. */
+  readonly ok?: boolean;
+  readonly short?: readonly string[];
+}
+
+export function storesBehind(
+  system: System,
+  known: Pick<Catalogues, 'backups' | 'unread'>,
+  operations: readonly RunningOperation[],
+  nowMs: number,
+): StoreBehind[] {
+  return system.stores.flatMap(({ name }): StoreBehind[] => {
+    const plans = system.plans.filter(({ stores }) => stores.includes(name) && stores.length > 1);
+    if (plans.length === 0) return [];
+    const running = operations.find(({ workflowId }) => workflowId === workflowIds.copy(system.name, name));
+    const copy = running === undefined ? {} : { copy: copyFacts(running) };
+    const unread = known.unread.find(({ store }) => store === name || store === 'all');
+    if (unread !== undefined) return [{ store: name, late: false, why: unread.error.message, ...copy }];
+    const due = plans.flatMap((plan) => {
+      const own = copiesDue(plan, name, somewhere(known.backups, name), {
+        nowMs,
+        keepAsideSeconds: system.keepAsideSeconds,
+      });
+      const limitMs = (plan.rpoSeconds ?? Infinity) * 1000;
+      return own.map((one) => ({ ...one, late: nowMs - one.finishedAtMs > limitMs }));
+    });
+    if (due.length === 0) return [];
+    const since = new Date(Math.min(...due.map(({ finishedAtMs }) => finishedAtMs))).toISOString();
+    const bytes = due.reduce((sum, one) => sum + one.storedBytes, 0);
+    return [{ store: name, backups: due.length, since, bytes, late: due.some(({ late }) => late), ...copy }];
+  });
+}
+
+function copyFacts({ workflowId, startedAt, trouble }: RunningOperation): NonNullable<StoreBehind['copy']> {
+  return { workflowId, since: startedAt, ...(trouble === undefined ? {} : { trouble }) };
+}
+
+function somewhere(
+  backups: readonly KnownBackup[],
+  store: string,
+): (BackupSomewhere & { readonly storedBytes: number })[] {
+  return backups.flatMap(({ entry: { key, body, trust }, stores }) => {
+    if (!trust.ok || body.purpose !== 'backup') return [];
+    return [
+      {
+        key,
+        plan: body.plan,
+        ...(body.tag === undefined ? {} : { tag: body.tag }),
+        startedAtMs: Date.parse(body.startedAt),
+        finishedAtMs: Date.parse(body.finishedAt),
+        signer: body.signer,
+        sequence: body.sequence,
+        there: stores.includes(store),
+        storedBytes: body.components.reduce((sum, { counts }) => sum + counts.storedBytes, 0),
+      },
+    ];
+  });
+}
+
+/** Of each plan that has a backup; `newest` gives its id. What reading a store back has found bad counts as errors. */
+export function planCopies(
+  system: System,
+  known: Pick<Catalogues, 'backups'>,
+  readBacks: readonly { readonly store: string; readonly errors: number }[],
+  newest: (plan: string) => string | undefined,
+): PlanCopies[] {
+  return system.plans.flatMap((plan): PlanCopies[] => {
+    const id = newest(plan.name);
+    const backup = known.backups.find(({ entry }) => entry.body.id === id && entry.trust.ok);
+    if (backup === undefined || id === undefined) return [];
+    const places = system.stores.filter(({ name }) => backup.stores.includes(name));
+    const counts = countCopies(
+      system.site,
+      places.map((store) => ({
+        store: store.name,
+        place: store.place,
+        medium: store.medium,
+        immutable: 'immutable' in store,
+      })),
+      errorsIn(backup, readBacks),
+    );
+    const facts = { plan: plan.name, backup: id, stores: backup.stores, ...counts };
+    if (system.rule === undefined) return [facts];
+    const { ok, short } = judgeCopies(system.rule, counts);
+    return [{ ...facts, ok, short }];
+  });
+}
+
+/** By store that has verified it: bad objects of its newest verdict, or those that reading the store back has found. */
+function errorsIn(
+  { verdicts }: KnownBackup,
+  readBacks: readonly { readonly store: string; readonly errors: number }[],
+): Map<string, number> {
+  return new Map(
+    verdicts.map(({ store, proof }) => {
+      const inStore = readBacks.find((one) => one.store === store)?.errors ?? 0;
+      return [store, Math.max(inStore, proof.bad.length + proof.moreBad)];
+    }),
+  );
+}
+
+export function behindText(one: StoreBehind, colours: Colours, nowMs: number): string {
+  const { store, backups, since, bytes = 0, late, copy, why } = one;
+  const what =
+    backups === undefined || since === undefined
+      ? `can't be read: ${why ?? ''}`
+      : `${formatCount(backups, 'backup')} missing, the oldest finished ${formatAge(Date.parse(since), nowMs)}, about ${formatBytes(bytes)}`;
+  const doing =
+    copy === undefined
+      ? 'no copy runs'
+      : `its copy runs since ${copy.since}${copy.trouble === undefined ? '' : `, ${copy.trouble}`}`;
+  return `${late ? colours.red('behind') : colours.yellow('behind')} store ${store}: ${what}; ${doing}`;
+}
+
+export function copiesText(one: PlanCopies, colours: Colours): string {
+  const { plan, copies, media, places, immutable, errors, ok, short = [] } = one;
+  const parts = [
+    `${copies} copies with the live data`,
+    `on ${media.join(', ')}`,
+    places.length === 0 ? 'none elsewhere' : `elsewhere in ${places.join(', ')}`,
+    `${immutable} immutable`,
+    errors === undefined ? 'not all verified' : formatCount(errors, 'error'),
+  ];
+  const verdict =
+    ok === undefined ? '' : ok ? ` ${colours.green('as the rule asks')}` : ` ${colours.red('short of the rule')}`;
+  const lines = [`copies ${plan}: ${parts.join('; ')}${verdict}`];
+  return [...lines, ...short.map((what) => `       ${colours.yellow(what)}`)].join('\n');
+}
