@@ -38,7 +38,8 @@ export function standings(
     else if (fact.damaged === true) found.set(fact.key, apart('its newest verdict found damage'));
     else honest.push(fact);
   }
-  const outOfOrder = options.capturesHere ? new Set<string>() : againstTheChain(honest);
+  const allHere = options.capturesHere && !honest.some(({ copied }) => copied === true);
+  const outOfOrder = allHere ? new Set<string>() : againstTheChain(honest);
   const crowded = crowdedIntervals(honest, options);
   for (const fact of honest) found.set(fact.key, standingOf(fact, { outOfOrder, crowded }, options, nowMs));
   return found;
@@ -73,7 +74,7 @@ function contradiction(fact: RetentionFact, options: RetentionOptions, nowMs: nu
   if (finishedAtMs > storedAtMs + CLOCK_MS || finishedAtMs > nowMs + CLOCK_MS) {
     return `it claims to be of ${iso(finishedAtMs)} and came into the store at ${iso(storedAtMs)}, before that`;
   }
-  if (!options.capturesHere) return undefined;
+  if (!options.capturesHere || fact.copied === true) return undefined;
   if (finishedAtMs < storedAtMs - CLOCK_MS) {
     return `it claims to have ended at ${iso(finishedAtMs)} and came into the store at ${iso(storedAtMs)}`;
   }

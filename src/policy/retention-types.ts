@@ -17,6 +17,11 @@ export interface RetentionFact {
   readonly storedAtMs: number;
   /** When its capture's record came into the store, by the store's clock; absent when there is none any more. */
   readonly recordedAtMs?: number;
+  /**
+   * Another key than its own says that it came here as a copy, so that the store's clock says little of it. Only asked where
+   * captures come first.
+   */
+  readonly copied?: boolean;
   /** Absent: trusted. */
   readonly untrusted?: string;
   /** The strongest good verdict on its content or by a restore, and whose; absent when there is none. */

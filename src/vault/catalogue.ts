@@ -6,6 +6,7 @@ import { proofSchema } from './formats.ts';
 import { getManifest, judgeManifest, judgeTombstone, parseAtManifestKey } from './manifest.ts';
 import { mapBounded } from './mutex.ts';
 import { backupIdOfKey, FORMAT, sha256Hex } from './names.ts';
+import { readPruned, type Pruned } from './sweep-records.ts';
 import { checkClaim, type TrustRoots } from './trust.ts';
 import type { CatalogueEntry, ManifestBody, ProofBody } from './types.ts';
 
@@ -33,9 +34,11 @@ export async function readCatalogue(
     options.signal?.throwIfAborted();
     return readEntry(from, key);
   });
-  const proofs = await readProofs(from, 'proofs/', options.signal);
+  const proofs = Map.groupBy(await readProofs(from, 'proofs/', options.signal), ({ backupId }) => backupId);
   const present = entries.filter((entry) => entry !== undefined);
-  const noted = addChainNotes(present).map((entry) => withProofs(entry, proofs));
+  const noted = addChainNotes(present, await readPruned(from.store, from, options.signal)).map((entry) =>
+    withProofs(entry, proofs.get(backupIdOfKey(entry.key) ?? '') ?? []),
+  );
   const wanted = noted.filter((entry) => options.plan === undefined || entry.body.plan === options.plan);
   return wanted.sort((a, b) => Date.parse(b.body.startedAt) - Date.parse(a.body.startedAt) || compare(b.key, a.key));
 }
@@ -93,9 +96,7 @@ async function readProofs(from: CatalogueSource, prefix: string, signal?: AbortS
   });
 }
 
-function withProofs(entry: CatalogueEntry, all: readonly FoundProof[]): CatalogueEntry {
-  const id = backupIdOfKey(entry.key);
-  const mine = all.filter((found) => found.backupId === id);
+function withProofs(entry: CatalogueEntry, mine: readonly FoundProof[]): CatalogueEntry {
   const fits = (proof: ProofBody) => proof.manifestKey === entry.key && proof.manifestSha256 === entry.sha256;
   const proofs = mine.flatMap(({ proof }) => (proof !== undefined && fits(proof) ? [proof] : []));
   const notes = mine.flatMap(({ note, proof }) => {
@@ -109,18 +110,28 @@ function withProofs(entry: CatalogueEntry, all: readonly FoundProof[]): Catalogu
   };
 }
 
-/** A signer's manifests are numbered and chained: says where one is missing or does not follow. */
-function addChainNotes(entries: readonly CatalogueEntry[]): CatalogueEntry[] {
+/**
+ * A signer's manifests are numbered and chained: says where one is missing or does not follow. Those that a prune wrote
+ * down as removed are links of the chain as if they were there.
+ */
+function addChainNotes(entries: readonly CatalogueEntry[], pruned: readonly Pruned[]): CatalogueEntry[] {
+  const there = new Set(entries.map(({ key }) => key));
+  const removed = Map.groupBy(
+    pruned.filter(({ key }) => !there.has(key)),
+    ({ signer }) => signer,
+  );
   const bySigner = Map.groupBy(
     entries.filter((entry) => entry.trust.ok),
     (entry) => entry.body.signer,
   );
   const notes = new Map<string, string>();
-  for (const chain of bySigner.values()) {
-    chain.sort((a, b) => a.body.sequence - b.body.sequence);
-    chain.forEach((entry, index) => {
-      const note = chainNote(chain[index - 1], entry);
-      if (note !== undefined) notes.set(entry.key, note);
+  for (const [signer, own] of bySigner) {
+    const gone = (removed.get(signer) ?? []).map(({ sequence, sha256 }) => ({ sequence, sha256, entry: undefined }));
+    const present = own.map((entry) => ({ sequence: entry.body.sequence, sha256: entry.sha256, entry }));
+    const chain = [...gone, ...present].sort((a, b) => a.sequence - b.sequence);
+    chain.forEach(({ entry }, index) => {
+      const note = entry === undefined ? undefined : chainNote(chain[index - 1], entry);
+      if (entry !== undefined && note !== undefined) notes.set(entry.key, note);
     });
   }
   return entries.map((entry) => ({
@@ -129,9 +140,12 @@ function addChainNotes(entries: readonly CatalogueEntry[]): CatalogueEntry[] {
   }));
 }
 
-function chainNote(before: CatalogueEntry | undefined, entry: CatalogueEntry): string | undefined {
+function chainNote(
+  before: { readonly sequence: number; readonly sha256: string } | undefined,
+  entry: CatalogueEntry,
+): string | undefined {
   const { sequence, previousSha256 } = entry.body;
-  const last = before?.body.sequence ?? 0;
+  const last = before?.sequence ?? 0;
   if (sequence === last) return `its signer numbered two manifests ${sequence}`;
   if (sequence === last + 1) {
     return previousSha256 === (before?.sha256 ?? null) ? undefined : `it does not follow its signer's manifest ${last}`;

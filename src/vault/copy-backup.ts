@@ -20,7 +20,7 @@ import { mapBounded } from './mutex.ts';
 import { captureKeyOf, FORMAT, objectKey, sha256Hex } from './names.ts';
 import { isSealing, otherSealings } from './sealings.ts';
 import { MAX_SUMS_BYTES, type Expected } from './sums.ts';
-import { refuseDuringSweep } from './sweeps.ts';
+import { readSweeps, refuseDuringSweep } from './sweeps.ts';
 import type { TrustRoots } from './trust.ts';
 import type { ManifestBody } from './types.ts';
 
@@ -62,7 +62,9 @@ export async function copyBackup(backup: BackupToCopy, options: CopyBackupOption
   await refuseDuringSweep(target);
   await recordCopy(target, body, options.signer);
   // Asked again: a sweep that began meanwhile has seen the record or is seen here.
-  await refuseDuringSweep(target);
+  await refuseDuringSweep(target, { recorded: true });
+  // Only now: one that ended between the last look and the record may have removed what was seen before.
+  options.there.heed(await readSweeps(target));
   const named = await namedBy(body, sources, signal);
   const lacking = await options.there.lacking(named);
   let arrived = named.size - lacking.length;

@@ -4,6 +4,7 @@ import { IdTable } from './id-table.ts';
 import { mapBounded } from './mutex.ts';
 import { parseObjectKey, type Room } from './names.ts';
 import type { Expected } from './sums.ts';
+import type { SweepState } from './sweeps.ts';
 
 const HEADS_AT_ONCE = 32;
 /** A listing tells of a thousand objects by one request; more unknown objects than this are looked for in one. */
@@ -25,6 +26,7 @@ export class ObjectsThere {
   private readonly signal: AbortSignal;
   private table = new IdTable();
   private listed = false;
+  private sweepSeen = '';
 
   constructor(store: Store, signal: AbortSignal) {
     this.store = store;
@@ -48,6 +50,13 @@ export class ObjectsThere {
   add(key: string, sizeBytes: number): void {
     const id = tableId(key);
     if (id !== undefined) this.table.set(id, { sizeBytes, sha256: undefined });
+  }
+
+  /** Forgets everything when a sweep became done since it was last asked. */
+  heed(sweeps: readonly SweepState[]): void {
+    const done = sweeps.findLast((sweep) => sweep.done)?.name ?? '';
+    if (this.sweepSeen !== done) this.forget();
+    this.sweepSeen = done;
   }
 
   forget(): void {

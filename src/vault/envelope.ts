@@ -16,6 +16,8 @@ export const NAMESPACES = {
   wal: 'holdfast-wal',
   reading: 'holdfast-reading',
   quarantine: 'holdfast-quarantine',
+  sweep: 'holdfast-sweep',
+  hold: 'holdfast-hold',
 } as const;
 export type Namespace = (typeof NAMESPACES)[keyof typeof NAMESPACES];
 

@@ -64,7 +64,7 @@ export async function whileHealing<T>(healing: Healing, run: string, heal: () =>
     signer: signer.fingerprint,
   };
   await store.put(key, signRecord(record, NAMESPACES.capture, signer), { createOnly: true });
-  await refuseDuringSweep(store);
+  await refuseDuringSweep(store, { recorded: true });
   const result = await heal();
   const { manifestKey } = record;
   const stone = { vaultId, manifestKey, captureId, why: 'abandoned', atMs: Date.now() } as const;

@@ -20,7 +20,15 @@ const EVERYTHING: readonly Namespace[] = Object.values(NAMESPACES).filter((one) 
 /** What a role may claim. */
 const CLAIMS: Record<SignerRole, readonly Namespace[]> = {
   capture: EVERYTHING,
-  keeper: [NAMESPACES.tombstone, NAMESPACES.proof, NAMESPACES.capture, NAMESPACES.reading, NAMESPACES.quarantine],
+  keeper: [
+    NAMESPACES.tombstone,
+    NAMESPACES.proof,
+    NAMESPACES.capture,
+    NAMESPACES.reading,
+    NAMESPACES.quarantine,
+    NAMESPACES.sweep,
+    NAMESPACES.hold,
+  ],
   operator: EVERYTHING,
 };
 

@@ -86,7 +86,7 @@ class Writer implements WriterVault {
   async begin(input: { captureId: string; plan: string; startedAtMs: number }): Promise<CaptureTicket> {
     await refuseDuringSweep(this.the.store);
     const { record, repeated } = await this.recordCapture(this.captureRecord(input));
-    await refuseDuringSweep(this.the.store);
+    await refuseDuringSweep(this.the.store, { recorded: true });
     if (repeated) await this.refuseSettled(record.manifestKey);
     const { captureId, manifestKey, backupId, plan, epoch, startedAt } = record;
     return { captureId, manifestKey, backupId, plan, epoch, startedAt };
