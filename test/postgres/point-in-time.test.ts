@@ -8,6 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseLsn, segmentName } from '../../src/policy/lsn.ts';
+import { parseRecoveryEnd } from '../../src/sources/cluster/recovery.ts';
 import type { Beside, CheckReport, RestoreTarget } from '../../src/sources/kinds/component.ts';
 import { postgresBaseKind } from '../../src/sources/kinds/postgres-base.ts';
 import { withPrivateServer } from '../../src/postgres/private-server.ts';
@@ -177,7 +179,13 @@ describe('a cluster brought back', () => {
   });
 
   it('in place under a running server: stopped, exchanged, started, undone to the old rows, and put in for good [T1]', async () => {
-    const component = baseComponent(server, { dataDirectory: server.data });
+    // A check that writes, for segments' worth, as pg_amcheck's extension does in a small way.
+    const switches = 'SELECT pg_switch_wal() IS NOT NULL AND txid_current() > 0 AND pg_switch_wal() IS NOT NULL';
+    const assertions = [1, 2, 3].map((n) => ({ name: `writes ${n}`, sql: switches }));
+    const component = baseComponent(server, {
+      dataDirectory: server.data,
+      checks: { requiredTables: [], minimumRows: {}, assertions },
+    });
     const context = contextIn(server.base);
     const beside = await postgresBaseKind.restoreBeside(
       component,
@@ -191,6 +199,11 @@ describe('a cluster brought back', () => {
       context,
     );
     expect(await postgresBaseKind.checkBeside(component, beside, context)).toMatchObject({ ok: true });
+    // Whoever receives or archives the log of the new timeline finds its beginning.
+    const log = join(beside.place, 'pg_wal');
+    const history = parseRecoveryEnd(2, await readFile(join(log, '00000002.history'), 'utf8'));
+    const started = segmentName(2, parseLsn(history?.lsn ?? ''), 1024 * 1024);
+    expect(await readdir(log)).toContain(started);
     const count = () => server.value('SELECT count(*)::int FROM commits');
     expect(await count()).toBe(4);
     await postgresBaseKind.swapIn(component, beside, context);

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../failures.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Beside, CheckReport, KindContext } from '../kinds/component.ts';
 import { examineCluster } from './examine.ts';
+import type { ClusterFacts } from './facts.ts';
 import { recoverToTarget, type Expected } from './recover.ts';
 import { announceTimeline, endRecovery } from './recovery.ts';
 import { COPY, programsFor, replacementOf } from './restore.ts';
@@ -25,7 +26,7 @@ export async function proveCluster(
   const neverArchive = record.elsewhere !== null;
   try {
     const programs = await programsFor(component, facts);
-    const cluster = { directory, programs, expected, neverArchive };
+    const cluster = { directory, programs, expected, neverArchive, settings: keepLog(facts) };
     const { value, quiet } = await recoverToTarget(cluster, context, (server) =>
       examineCluster(server, { component, facts, programs }, context),
     );
@@ -40,6 +41,14 @@ export async function proveCluster(
     if (!(error instanceof HoldfastError) || error.code !== 'CheckFailed') throw error;
     return { ok: false, checks: [{ name: 'recovery', ok: false, detail: error.message }] };
   }
+}
+
+/**
+ * What is examined is written to as well. The beginning of the new timeline has to be there when the server goes on, or
+ * its archive and who receives its log begin with a gap.
+ */
+function keepLog({ versionNumber }: ClusterFacts): Readonly<Record<string, string | number>> {
+  return versionNumber >= 130_000 ? { wal_keep_size: '1GB' } : { wal_keep_segments: 64 };
 }
 
 /** A backup holds the log in the directory itself, wherever the server kept it. */
