@@ -1,5 +1,6 @@
 /**
- * `npm run crash`: strikes seeded points spread over backup and restore and checks after each that the operation
+ * `npm run crash`: strikes seeded points spread over backup and restore, over the receiving of a log and
+ * the putting back of rows, and checks after each that the operation
  * completed or failed cleanly, that the same bytes came back, that nothing stayed paused or stopped, and that no chunk is
  * stored twice. `npm run crash -- --points 500 --seed 7`; one point again: `--seed N --points 1`.
  */
@@ -12,8 +13,8 @@ const USAGE = `npm run crash -- [options]
   --seed N          of the first point; the others follow (from the clock)
   --long            also requests that hang until the client's patience ends
   --restart-docker  also restarts a Docker daemon of its own
-  --lane NAME       only this one (repeatable): crash-files, crash-volume, crash-s3, crash-postgres. A seed strikes the
-                    same point again only among the same lanes`;
+  --lane NAME       only this one (repeatable): crash-files, crash-volume, crash-s3, crash-postgres,
+                    crash-cluster. A seed strikes the same point again only among the same lanes`;
 
 function wholeNumber(text: string, name: string): number {
   const value = Number(text);

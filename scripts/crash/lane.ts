@@ -5,6 +5,25 @@ import { stringify } from 'yaml';
 import type { FaultProxy } from '../../test/support/fault-proxy.ts';
 import { digestOf, LARGE_BYTES, LARGE_FILES, makeTree, replaceLarge, wreck } from './content.ts';
 
+/** The first is struck by even seeds, the second by odd ones. */
+export type Round = readonly ['backup', 'restore'] | readonly ['receive', 'rows'];
+
+export const USUAL_ROUND: Round = ['backup', 'restore'];
+
+/** Of a lane whose log is received. */
+export interface ClusterLane {
+  /** The moment before the newest loss. */
+  recoverTo(): string;
+  /** Commits for a moment. Throws when an acknowledged transaction is gone afterwards. */
+  write(): Promise<void>;
+  /** Resolves when all that is acknowledged now is in the store. */
+  stored(): Promise<void>;
+  /** Deletes rows while others go on; returns the digest of what there must be when they are back. */
+  accident(): Promise<string>;
+  /** Which rows these are, as the input of a workflow says it. */
+  readonly rows: object;
+}
+
 export interface Lane {
   /** System and host have this name. */
   readonly name: string;
@@ -13,14 +32,17 @@ export interface Lane {
   readonly proxy?: FaultProxy;
   /** A restart of the Docker daemon is felt here. */
   readonly usesDocker: boolean;
-  /** The server that holds what is protected; both return when it answers again. */
-  readonly database?: { kill(): Promise<void>; cut(): Promise<void> };
-  /** Bytes that had to be stored so far: each large content once. */
-  uniqueBytes(): number;
+  /** The server that holds what is protected; both return when it answers again, false when it was not there. */
+  readonly database?: { kill(): Promise<boolean>; cut(): Promise<boolean> };
+  /** What a cycle does, one of these after the other; a backup and a restore unless said otherwise. */
+  readonly rounds?: readonly Round[];
+  readonly cluster?: ClusterLane;
+  /** Bytes that had to be stored so far: each large content once. Absent where that is not known. */
+  uniqueBytes?(): number;
   /** Changes what is protected and returns the digest of what must come back. */
   change(part: number): Promise<string>;
-  /** Loses and garbles what is protected. */
-  lose(): Promise<void>;
+  /** Loses and garbles what is protected. Returns the digest of what must come back, when that is not what `change` said. */
+  lose(): Promise<string | undefined>;
   digest(): Promise<string>;
   /** What is not as it has to be after an operation, such as a container that stayed paused. */
   troubles(): Promise<string[]>;
@@ -43,6 +65,17 @@ export function directoryStore(base: string): LaneStore {
   return { config: { kind: 'directory', path: store }, chunkDirectory: path.join(store, 'chunks') };
 }
 
+/** One component in one store, with a plan for it. */
+export function laneSystem(name: string, store: LaneStore, component: object): object {
+  return {
+    system: name,
+    hosts: [name],
+    stores: { vault: store.config },
+    components: { data: component },
+    plans: { now: { components: ['data'], stores: ['vault'], keep: { last: 1000 } } },
+  };
+}
+
 interface TreeOptions {
   readonly name: string;
   readonly base: string;
@@ -58,13 +91,7 @@ export function treeLane({ name, store, tree, component }: TreeOptions): Lane {
   let unique = LARGE_FILES * LARGE_BYTES;
   return {
     name,
-    system: {
-      system: name,
-      hosts: [name],
-      stores: { vault: store.config },
-      components: { data: component },
-      plans: { now: { components: ['data'], stores: ['vault'], keep: { last: 1000 } } },
-    },
+    system: laneSystem(name, store, component),
     ...(store.proxy === undefined ? {} : { proxy: store.proxy }),
     usesDocker: false,
     chunkDirectory: store.chunkDirectory,
@@ -76,7 +103,7 @@ export function treeLane({ name, store, tree, component }: TreeOptions): Lane {
     },
     lose: () => {
       wreck(tree);
-      return Promise.resolve();
+      return Promise.resolve(undefined);
     },
     digest: () => Promise.resolve(digestOf(tree)),
     troubles: () => Promise.resolve([]),

@@ -1,6 +1,6 @@
 /** Where a crash strikes, decided by a seed alone. Pure. */
 
-export type Operation = 'backup' | 'restore';
+export type Operation = 'backup' | 'restore' | 'receive' | 'rows';
 export type Victim = 'host worker' | 'worker' | 'server' | 'store' | 'docker' | 'database' | 'connections';
 export type StoreFault = 'unavailable' | 'reset' | 'lose-answer' | 'cut' | 'hang';
 
@@ -12,6 +12,8 @@ export interface Targets {
   readonly docker: boolean;
   /** A database server may be killed, and its connections cut. */
   readonly database?: boolean;
+  /** What even and odd seeds strike; a backup and a restore unless said otherwise. */
+  readonly round?: readonly [Operation, Operation];
   /** Requests may hang until the client's patience ends, which takes minutes for a large object. */
   readonly hang: boolean;
 }
@@ -28,6 +30,8 @@ export interface Point {
   /** How many requests of the store the fault befalls. */
   readonly requests: number;
 }
+
+const USUAL_ROUND = ['backup', 'restore'] as const;
 
 /** Spreads neighbouring numbers over all of 32 bits (the finaliser of MurmurHash3). */
 function scattered(seed: number): number {
@@ -60,9 +64,10 @@ function pick<T>(choices: readonly (readonly [T, number])[], part: number): T {
   return last[0];
 }
 
-/** Even seeds strike a backup, odd ones a restore; the rest follows from the seed. */
+/** Even seeds strike the first operation of a round, odd ones the second; the rest follows from the seed. */
 export function pointOf(seed: number, targets: Targets): Point {
   const random = randomFrom(seed);
+  const operation = (targets.round ?? USUAL_ROUND)[seed % 2 === 0 ? 0 : 1];
   const victim = pick<Victim>(
     [
       ['host worker', 6],
@@ -87,7 +92,7 @@ export function pointOf(seed: number, targets: Targets): Point {
   );
   return {
     seed,
-    operation: seed % 2 === 0 ? 'backup' : 'restore',
+    operation,
     victim,
     stepPart: random(),
     delayPart: random() * 1.1,
@@ -110,6 +115,11 @@ export function cyclesOf(firstSeed: number, points: number): number[][] {
 /** A cycle always runs in the same place, so that a seed alone repeats it. */
 export function laneOf(seeds: readonly number[], lanes: number): number {
   return Math.floor((seeds[0] ?? 0) / 2) % lanes;
+}
+
+/** Which of a lane's rounds a cycle is: one after the other. */
+export function roundOf(seeds: readonly number[], lanes: number, rounds: number): number {
+  return Math.floor((seeds[0] ?? 0) / 2 / lanes) % rounds;
 }
 
 export function describePoint(point: Point, lane: string, step: string): string {

@@ -8,19 +8,20 @@ import { dockerCorner } from '../../test/support/docker.ts';
 import { startFaultProxy } from '../../test/support/fault-proxy.ts';
 import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3Server } from '../../test/support/s3-server.ts';
 import { run } from '../setup/run.ts';
+import { clusterLane } from './cluster-lane.ts';
 import { runCycle } from './cycle.ts';
 import type { Stage, StruckPoint } from './cycle.ts';
-import { directoryStore, filesLane, writeSystemFile } from './lane.ts';
-import type { Lane, LaneStore } from './lane.ts';
+import { directoryStore, filesLane, USUAL_ROUND, writeSystemFile } from './lane.ts';
+import type { Lane, LaneStore, Round } from './lane.ts';
 import { ownDockerEngine } from './own-docker.ts';
 import type { OwnDocker } from './own-docker.ts';
-import { cyclesOf, laneOf, pointOf, randomFrom } from './points.ts';
+import { cyclesOf, laneOf, pointOf, randomFrom, roundOf } from './points.ts';
 import { postgresLane } from './postgres-lane.ts';
 import { volumeLane } from './volume-lane.ts';
 
 const CLI = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts');
 
-export const LANES = ['crash-files', 'crash-volume', 'crash-s3', 'crash-postgres'] as const;
+export const LANES = ['crash-files', 'crash-volume', 'crash-s3', 'crash-postgres', 'crash-cluster'] as const;
 export type LaneName = (typeof LANES)[number];
 
 export interface CrashOptions {
@@ -79,6 +80,7 @@ async function makeLanes(only: readonly LaneName[], base: string, closers: (() =
     },
     'crash-s3': async (name, at) => filesLane(name, at, await s3Store(at, closers)),
     'crash-postgres': (name, at) => postgresLane(name, at, directoryStore(at)),
+    'crash-cluster': (name, at) => clusterLane(name, at, directoryStore(at)),
   };
   const lanes: Lane[] = [];
   for (const name of only) {
@@ -93,16 +95,20 @@ async function register(lane: Lane, base: string): Promise<void> {
   await run(process.execPath, [CLI, 'init', writeSystemFile(lane, base)], { env: { NO_COLOR: '1' } });
 }
 
-async function runLane(stage: Stage, cycles: readonly number[][], options: CrashOptions): Promise<CrashReport> {
+async function runLane(
+  stage: Stage,
+  cycles: readonly (readonly [Round, number[]])[],
+  options: CrashOptions,
+): Promise<CrashReport> {
   const points: StruckPoint[] = [];
   const broken: string[] = [];
   const docker = stage.lane.usesDocker && stage.arena.restartDocker !== undefined;
   const database = stage.lane.database !== undefined;
   const targets = { store: stage.lane.proxy !== undefined, docker, database, hang: options.long === true };
-  for (const seeds of cycles) {
+  for (const [round, seeds] of cycles) {
     try {
-      const struck = seeds.map((seed) => pointOf(seed, targets));
-      points.push(...(await runCycle(stage, struck, randomFrom(seeds[0] ?? 0)())));
+      const struck = seeds.map((seed) => pointOf(seed, { ...targets, round }));
+      points.push(...(await runCycle(stage, round, struck, randomFrom(seeds[0] ?? 0)())));
     } catch (error) {
       broken.push(error instanceof Error ? error.message : String(error));
       options.say(`  BROKEN ${broken.at(-1) ?? ''}`);
@@ -111,6 +117,11 @@ async function runLane(stage: Stage, cycles: readonly number[][], options: Crash
     }
   }
   return { points, broken };
+}
+
+function roundsOf({ lane }: Stage): readonly [Round, ...Round[]] {
+  const [first = USUAL_ROUND, ...others] = lane.rounds ?? [];
+  return [first, ...others];
 }
 
 async function strikeAll(
@@ -135,13 +146,20 @@ async function strikeAll(
     count: { cycles: 0, backups: 0 },
   }));
   // Without a crash first: what the steps are and how long they take; one lane after the other, undisturbed.
-  for (const stage of stages) await runCycle(stage, [], 0.3);
+  for (const stage of stages) {
+    for (const round of roundsOf(stage)) await runCycle(stage, round, [], 0.3);
+  }
   const cycles = cyclesOf(options.seed, options.points);
   const reports = await Promise.all(
     stages.map((stage, number) =>
       runLane(
         stage,
-        cycles.filter((seeds) => laneOf(seeds, stages.length) === number),
+        cycles
+          .filter((seeds) => laneOf(seeds, stages.length) === number)
+          .map((seeds) => {
+            const rounds = roundsOf(stage);
+            return [rounds[roundOf(seeds, stages.length, rounds.length)] ?? rounds[0], seeds] as const;
+          }),
         options,
       ),
     ),

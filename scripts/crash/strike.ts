@@ -38,7 +38,7 @@ function befall(proxy: FaultProxy, fault: Fault, requests: number): void {
   proxy.always(() => (left-- > 0 ? fault : undefined));
 }
 
-async function strikeNow(point: Point, arena: Arena): Promise<boolean> {
+export async function strikeNow(point: Point, arena: Arena): Promise<boolean> {
   switch (point.victim) {
     case 'host worker':
       return kill(arena, `worker ${arena.lane}`);
@@ -57,8 +57,7 @@ async function strikeNow(point: Point, arena: Arena): Promise<boolean> {
     case 'database':
     case 'connections':
       if (arena.database === undefined) throw new Error('there is no database server in this lane');
-      await (point.victim === 'database' ? arena.database.kill() : arena.database.cut());
-      return true;
+      return point.victim === 'database' ? arena.database.kill() : arena.database.cut();
   }
 }
 

@@ -5,7 +5,7 @@ const POINTS = 26;
 /** Always the same here, so that a run that fails can be repeated; `npm run crash` draws others. */
 const SEED = 20_260;
 
-describe('crashes spread over backup and restore', () => {
+describe('crashes spread over backup, restore, the receiving of a log and the putting back of rows', () => {
   it(
     `[M5] ${POINTS} points in workers, engine, store and database server: completed or failed cleanly, the same bytes back, nothing left paused, nothing stored twice`,
     // Minutes long: the runner runs the file again if need be, so that it isn't tried twice twice.

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cyclesOf, laneOf, pointOf } from '../../scripts/crash/points.ts';
+import { cyclesOf, laneOf, pointOf, roundOf } from '../../scripts/crash/points.ts';
 import { stepIndex } from '../../scripts/crash/strike.ts';
 
 const EVERYTHING = { store: true, docker: true, hang: true };
@@ -28,6 +28,18 @@ describe('where crashes strike', () => {
           const operations = cycle.map((seed) => pointOf(seed, EVERYTHING).operation);
           expect(new Set(operations).size).toBe(operations.length);
         }
+      }),
+    );
+  });
+
+  it('a lane with two rounds: its cycles take turns, and each seed strikes the operation of its round', () => {
+    fc.assert(
+      fc.property(seeds, fc.integer({ min: 1, max: 6 }), (first, lanes) => {
+        const own = cyclesOf(first - (first % 2), 4 * lanes).filter((cycle) => laneOf(cycle, lanes) === 0);
+        expect(new Set(own.map((cycle) => roundOf(cycle, lanes, 2))).size).toBe(2);
+        const round = ['receive', 'rows'] as const;
+        const [cycle = []] = own;
+        expect(cycle.map((seed) => pointOf(seed, { ...EVERYTHING, round }).operation)).toEqual(round);
       }),
     );
   });
