@@ -13,6 +13,7 @@ import { defineRows } from './rows.ts';
 import { defineSchema } from './schema.ts';
 import { defineShow } from './show.ts';
 import { defineStatus } from './status.ts';
+import { defineStorage } from './storage.ts';
 import { defineUp } from './up.ts';
 import { defineVerify } from './verify.ts';
 import { VERSION } from './version.ts';
@@ -53,6 +54,7 @@ export function createProgram(): Command {
     defineList,
     defineShow,
     defineVerify,
+    defineStorage,
     defineRestore,
     defineRows,
     defineApprove,
