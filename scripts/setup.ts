@@ -5,6 +5,7 @@
 import { dockerEngine } from './setup/docker.ts';
 import { moto } from './setup/moto.ts';
 import { postgres17 } from './setup/postgres-17.ts';
+import { fakeGcs } from './setup/fake-gcs.ts';
 import { ensurePackages } from './setup/packages.ts';
 import type { Program } from './setup/packages.ts';
 import { say, SetupError } from './setup/say.ts';
@@ -54,6 +55,7 @@ export async function prepare(purpose: Purpose): Promise<Prepared> {
     environment['HOLDFAST_MOTO'] = await moto();
     const newer = await postgres17();
     if (newer !== undefined) environment['HOLDFAST_POSTGRES_17'] = newer;
+    environment['HOLDFAST_FAKE_GCS'] = await fakeGcs();
   }
   const needsDocker = purpose === 'test' || purpose === 'bench' || purpose === 'demo';
   const engine = needsDocker ? await dockerEngine() : undefined;

@@ -8,4 +8,6 @@ export const VERSIONS = {
   versitygw: '1.8.0',
   /** The emulator of AWS of the tests; python/moto.txt pins its packages. */
   moto: '5.2.5',
+  /** The server of Google's interface of the tests; go/fake-gcs-server/go.sum pins its modules. */
+  fakeGcs: '1.56.1',
 } as const;

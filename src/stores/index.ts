@@ -1,9 +1,7 @@
 /** Opens the stores a system file names. */
-import { HoldfastError } from '../failures.ts';
 import type { SecretRef, StoreAddress } from '../system/types.ts';
 import { openDirectoryStore } from './directory.ts';
 import { limited } from './limited.ts';
-import type { S3Config } from './s3-client.ts';
 import type { Store, StoreRole } from './store.ts';
 
 export { probeStore } from './probe.ts';
@@ -41,15 +39,22 @@ async function openKind(
       const { openSftpStore } = await import('./sftp.ts');
       return openSftpStore(config, resolveSecret);
     }
-    case 'gcs':
-    case 'azure':
-      throw new HoldfastError(
-        'BadInput',
-        `The store ${config.name}: this release cannot open a store of kind ${config.kind}.`,
-      );
+    case 'gcs': {
+      const { openGcsStore } = await import('./gcs.ts');
+      return openGcsStore(forRole(config, options.role), resolveSecret);
+    }
+    case 'azure': {
+      const { openAzureStore } = await import('./azure.ts');
+      return openAzureStore(forRole(config, options.role), resolveSecret);
+    }
   }
 }
 
-function forRole(config: S3Config, role: StoreRole | undefined): S3Config {
-  return role === 'maintain' && config.maintainer !== undefined ? { ...config, ...config.maintainer } : config;
+/** With the maintainer's login in place of the capturing host's, and nothing of that one left. */
+function forRole<Config extends { readonly maintainer?: object }>(config: Config, role: StoreRole | undefined): Config {
+  if (role !== 'maintain' || config.maintainer === undefined) return config;
+  const own = Object.entries(config).filter(([name]) => !LOGIN.has(name));
+  return { ...(Object.fromEntries(own) as Config), ...config.maintainer };
 }
+
+const LOGIN = new Set(['accessKeyId', 'secretAccessKey', 'credentials', 'accountKey', 'sasToken']);

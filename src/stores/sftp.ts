@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { posix } from 'node:path';
 import { HoldfastError } from '../failures.ts';
 import type { SecretRef } from '../system/types.ts';
+import { unlessAborted } from './abandon.ts';
 import { checkKey, checkPrefix, TEMPORARY_AREA } from './keys.ts';
 import { SilenceError, STORE_RETRIES, withRetries } from './retry.ts';
 import type { Attempt, RetryPolicy } from './retry.ts';
@@ -207,19 +208,14 @@ class SftpStore implements Store {
     }
   }
 
-  /** Leaves the attempt when it is given up; a connection that was silent for too long is thrown away. */
+  /** A connection that was silent for too long is thrown away with all that is under way on it. */
   async #try<T>(attempt: Attempt, action: () => Promise<T>): Promise<T> {
-    const { signal } = attempt;
-    return new Promise<T>((resolve, reject) => {
-      const givenUp = (): void => {
-        if (signal.reason instanceof SilenceError) this.#connection.drop(signal.reason);
-        reject(signal.reason as Error);
-      };
-      signal.addEventListener('abort', givenUp, { once: true });
-      action()
-        .then(resolve, reject)
-        .finally(() => signal.removeEventListener('abort', givenUp));
-    });
+    try {
+      return await unlessAborted(attempt.signal, action());
+    } catch (cause) {
+      if (cause instanceof SilenceError) this.#connection.drop(cause);
+      throw cause;
+    }
   }
 
   /** OpenSSH answers a full disk with the same status as everything else: the space left tells. */

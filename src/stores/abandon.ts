@@ -1,0 +1,9 @@
+/** For clients that cannot abort: leaves what is under way when the signal says so. Its outcome is nobody's any more. */
+export async function unlessAborted<T>(signal: AbortSignal, doing: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise<T>((resolve, reject) => {
+    const leave = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', leave, { once: true });
+    doing.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}

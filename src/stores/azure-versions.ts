@@ -1,0 +1,78 @@
+/** The versions of blobs in an account that keeps them. Azure has no marks that hide: a deleted blob has no current one. */
+import { HoldfastError } from '../failures.ts';
+import type { AzureCalls } from './azure-calls.ts';
+import { azureFault, isMissingBlob, plainCause, refusalOf } from './azure-errors.ts';
+import type { Attempt } from './retry.ts';
+import type { ObjectVersion, StoreVersions } from './store.ts';
+
+export class AzureVersions implements StoreVersions {
+  readonly #calls: AzureCalls;
+
+  constructor(calls: AzureCalls) {
+    this.#calls = calls;
+  }
+
+  async *list(
+    prefix: string,
+    options: { startAfter?: string; signal?: AbortSignal } = {},
+  ): AsyncGenerator<ObjectVersion, void, undefined> {
+    let same: ObjectVersion[] = [];
+    for await (const { key, object } of this.#calls.objects(prefix, { ...options, versions: true })) {
+      const { versionId, sizeBytes, modifiedAtMs, current } = object;
+      if (same[0] !== undefined && same[0].key !== key) {
+        yield* same.sort(newestFirst);
+        same = [];
+      }
+      same.push({ key, versionId, sizeBytes, modifiedAtMs, latest: current, deleteMarker: false });
+    }
+    yield* same.sort(newestFirst);
+  }
+
+  async get(key: string, versionId: string, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
+    const { label } = this.#calls;
+    return this.#calls.run(`read version ${versionId} of ${key}`, { signal: options.signal }, async (attempt) => {
+      try {
+        return await this.#calls.read(this.#version(key, versionId), attempt);
+      } catch (cause) {
+        if (!isMissingBlob(cause)) throw refusalOf(label, key, cause) ?? cause;
+        await this.#calls.confirmContainer(attempt);
+        throw new HoldfastError('ObjectMissing', `The ${label} has no version ${versionId} of ${key}.`, {
+          cause: plainCause(cause),
+        });
+      }
+    });
+  }
+
+  async delete(key: string, versionId: string): Promise<void> {
+    await this.#calls.run(`delete version ${versionId} of ${key}`, {}, async (attempt) => {
+      try {
+        await this.#delete(key, versionId, attempt);
+      } catch (cause) {
+        if (!isMissingBlob(cause)) throw refusalOf(this.#calls.label, key, cause) ?? cause;
+        await this.#calls.confirmContainer(attempt);
+      }
+    });
+  }
+
+  /** The current version can't be deleted by its id: it becomes an older one first. */
+  async #delete(key: string, versionId: string, { signal: abortSignal }: Attempt): Promise<void> {
+    try {
+      await this.#version(key, versionId).delete({ abortSignal });
+    } catch (cause) {
+      if (azureFault(cause).code !== 'OperationNotAllowedOnRootBlob') throw cause;
+      await this.#calls.blob(key).delete({ abortSignal });
+      await this.#version(key, versionId).delete({ abortSignal });
+    }
+  }
+
+  /** Without versions Azure names none; then there is the blob itself. */
+  #version(key: string, versionId: string) {
+    const blob = this.#calls.blob(key);
+    return versionId === '' ? blob : blob.withVersion(versionId);
+  }
+}
+
+/** Version ids are times of one form. */
+function newestFirst(a: ObjectVersion, b: ObjectVersion): number {
+  return a.versionId > b.versionId ? -1 : 1;
+}
