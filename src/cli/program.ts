@@ -7,6 +7,7 @@ import { defineDoctor } from './doctor.ts';
 import { defineGrants } from './grants.ts';
 import { defineInit } from './init.ts';
 import { defineList } from './list.ts';
+import { definePolicy } from './policy.ts';
 import { defineReject } from './reject.ts';
 import { defineRestore } from './restore.ts';
 import { defineRows } from './rows.ts';
@@ -48,6 +49,7 @@ export function createProgram(): Command {
     defineDoctor,
     defineSchema,
     defineGrants,
+    definePolicy,
     defineUp,
     defineBackup,
     defineCopy,

@@ -99,7 +99,9 @@ class S3Store implements Store {
         return await readBody(genuine(answer), attempt);
       } catch (cause) {
         if (isFrozen(cause)) throw frozenFailure(this.label, key, await this.#classOf(target, attempt), cause);
-        if (!isNotFound(cause)) throw cause;
+        // S3 answers 403 for what is not there to those who may only list a part of the bucket.
+        const unseen = faultOf(cause).status === 403 && (await this.#describe(target, attempt)) === undefined;
+        if (!unseen && !isNotFound(cause)) throw cause;
         throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`, { cause });
       }
     });

@@ -1,6 +1,6 @@
 /** An HTTP proxy in front of a real server that misbehaves as told: what a bad network or an overloaded store does. */
 import { Agent, createServer, request as httpRequest } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -24,6 +24,7 @@ export interface SeenRequest {
   readonly method: string;
   /** Path and query. */
   readonly url: string;
+  readonly headers: IncomingHttpHeaders;
   /** 1 for the first request since the proxy started. */
   readonly number: number;
 }
@@ -50,7 +51,8 @@ export async function startFaultProxy(upstreamUrl: string): Promise<FaultProxy> 
   let decide: ((request: SeenRequest) => Fault | undefined) | undefined;
 
   const server = createServer((incoming, answer) => {
-    const request: SeenRequest = { method: incoming.method ?? '', url: incoming.url ?? '', number: seen.length + 1 };
+    const { method = '', url = '', headers } = incoming;
+    const request: SeenRequest = { method, url, headers, number: seen.length + 1 };
     seen.push(request);
     const fault = queued.length > 0 ? queued.shift() : decide?.(request);
     serve({ incoming, answer, upstream, agent, fault, signal: closing.signal }).catch(() => incoming.socket.destroy());
