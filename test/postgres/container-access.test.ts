@@ -97,15 +97,18 @@ describe('a server in a container', () => {
   });
 
   it('a password reaches the tool and neither its command line nor what the engine tells of it', async () => {
-    const run = await access.run('psql', ['-XAtc', 'SELECT pg_sleep(1)'], { signal });
-    expect(await running()).toContain('pg_sleep');
+    const untilSeen = `DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_class WHERE relname = 'seen') LOOP PERFORM pg_sleep(0.05); END LOOP; END $$`;
+    const run = await access.run('psql', ['-XAtc', untilSeen], { signal });
+    await expect.poll(running, { timeout: 60_000 }).toContain('pg_sleep');
     expect(await running()).not.toContain('in a "box"');
     const { ExecIDs } = await corner.raw.getContainer(postgres.id).inspect();
     for (const id of ExecIDs ?? []) {
       expect(JSON.stringify(await corner.raw.getExec(id).inspect())).not.toContain('in a');
     }
+    await postgres.sql('CREATE TABLE seen ()');
     await text(run.stdout);
     await run.done;
+    await postgres.sql('DROP TABLE seen');
   });
 
   it('a tool that fails tells the end of what it said, and one that is missing is named', async () => {
