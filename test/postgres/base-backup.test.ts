@@ -1,17 +1,22 @@
 /** Base backups of real servers, by the kind itself: what is captured, what it costs again, what is refused. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, stat, chown } from 'node:fs/promises';
+import { chown, mkdir, open, stat, truncate } from 'node:fs/promises';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkStored } from '../../src/activities/check-stored.ts';
+import type { HostContext } from '../../src/activities/host-context.ts';
+import { log } from '../../src/observe/log.ts';
 import type { Artifact } from '../../src/part.ts';
 import type { PostgresAccess } from '../../src/postgres/types.ts';
 import { withPostgres } from '../../src/postgres/open.ts';
 import { baseArtifact } from '../../src/sources/cluster/capture.ts';
 import { postgresBaseKind } from '../../src/sources/kinds/postgres-base.ts';
-import type { ArtifactRef } from '../../src/vault/types.ts';
-import { makeTestVault } from '../support/vault.ts';
+import type { System } from '../../src/system/types.ts';
+import type { ReaderVault, StoredArtifact } from '../../src/vault/types.ts';
+import { makeTestVault, SYSTEM } from '../support/vault.ts';
+import type { TestVault } from '../support/vault.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';
 import { contextIn, MemorySink } from '../sources/kinds-helpers.ts';
@@ -53,6 +58,20 @@ const capture = async (of: PostgresServer): Promise<ChunkSink & { facts: Record<
 
 const check = (of: PostgresServer, sink: MemorySink) =>
   postgresBaseKind.checkCaptured?.(baseComponent(of), sink.readers, contextIn(of.base));
+
+async function captureIntoVault(vault: TestVault, captureId: string) {
+  const writer = await vault.writer();
+  const ticket = await writer.begin({ captureId, plan: 'daily', startedAtMs: Date.now() });
+  const session = await writer.session(ticket, 'ledger-db', { signal: new AbortController().signal });
+  const stored: StoredArtifact[] = [];
+  const sink = { store: async (artifact: Artifact) => void stored.push(await session.store(artifact)) };
+  const { judged } = await postgresBaseKind.capture(baseComponent(server), sink, contextIn(server.base));
+  expect(judged).toBe(true);
+  await session.finish();
+  await session.close();
+  await writer.close();
+  return { ticket, epoch: ticket.epoch, stored };
+}
 
 const walsenders = (of: PostgresServer) => of.value('SELECT count(*)::int FROM pg_stat_replication');
 
@@ -134,22 +153,42 @@ describe('a base backup', () => {
 
   it('through a vault, whose threads share its memory: what is read back is what the server sent', async () => {
     await using vault = await makeTestVault();
-    const writer = await vault.writer();
-    const ticket = await writer.begin({ captureId: 'run-1', plan: 'daily', startedAtMs: Date.now() });
-    const session = await writer.session(ticket, 'ledger-db', { signal: new AbortController().signal });
-    const refs: ArtifactRef[] = [];
-    const sink = { store: async (artifact: Artifact) => void refs.push((await session.store(artifact)).ref) };
-    const captured = await postgresBaseKind.capture(baseComponent(server), sink, contextIn(server.base));
-    expect(captured.judged).toBe(true);
-    await session.finish();
-    await session.close();
-    await writer.close();
+    const { epoch, stored } = await captureIntoVault(vault, 'run-1');
     const reader = await vault.reader();
-    const readers = await reader.artifacts(ticket.epoch, refs);
+    const readers = await reader.artifacts(
+      epoch,
+      stored.map(({ ref }) => ref),
+    );
     expect(readers[0]?.lengthBytes).toBeGreaterThan(20 << 20);
     const report = await postgresBaseKind.checkCaptured?.(baseComponent(server), readers, contextIn(server.base));
     await reader.close();
     expect(report).toMatchObject({ ok: true });
+  });
+
+  it('a chunk of an earlier backup is damaged: a first attempt reads back what it added, a repeated one everything', async () => {
+    await using vault = await makeTestVault();
+    await captureIntoVault(vault, 'run-1');
+    const old: string[] = [];
+    for await (const { key, sizeBytes } of vault.store.list('chunks/')) if (sizeBytes > 1000) old.push(key);
+    for (const key of old) await truncate(join(vault.storePath, key), 900);
+    const made = await captureIntoVault(vault, 'run-2');
+    const reader = await vault.reader();
+    const host = {
+      withReader: (_system: unknown, _store: unknown, use: (vault: ReaderVault) => unknown) => use(reader),
+      kindContext: () => contextIn(server.base),
+    } as unknown as HostContext;
+    const system = { name: SYSTEM, keys: { identity: 'there' } } as unknown as System;
+    const checked = (attempt: number) =>
+      checkStored(
+        host,
+        system,
+        { store: 'disk', ticket: made.ticket, stored: made.stored, judged: true },
+        baseComponent(server),
+        { signal: new AbortController().signal, report: () => undefined, attempt, log: log('test') },
+      );
+    expect(await checked(1)).toEqual([]);
+    await expect(checked(2)).rejects.toMatchObject({ code: 'ObjectCorrupt' });
+    await reader.close();
   });
 
   it('pg_basebackup is killed: the failure says so, and no walsender is left', async () => {
