@@ -7,6 +7,7 @@ import { waitingFor, type Play } from '../../test/workflows/play.ts';
 import { eventually, uniqueName, type Crew } from '../../test/workflows/stage.ts';
 import {
   failWith,
+  PRUNE_DIGEST,
   untilCancelled,
   type ActivityName,
   type World,
@@ -89,6 +90,25 @@ function rowsAnswered(name: string, answer: 'approve' | 'reject' | 'open', world
         return history;
       }
       await handle.executeUpdate(answer, { args: [{ digest: ROWS_DIGEST, by: 'ann', why: 'not today' }] });
+      await handle.result().catch(() => undefined);
+      return handle.fetchHistory();
+    },
+  };
+}
+
+function pruneAnswered(name: string, answer: 'approve' | 'reject' | 'open'): Scene {
+  return {
+    name,
+    world: { pruneAsks: ['6 of 8 backups of daily would go at once'] },
+    act: async (play) => {
+      const handle = await play.start('prune', { system: uniqueName('sys'), store: 'nas', graceSeconds: 0.01 });
+      await waitingFor(handle, 'approval');
+      const history = await handle.fetchHistory();
+      if (answer === 'open') {
+        await ended(handle);
+        return history;
+      }
+      await handle.executeUpdate(answer, { args: [{ digest: PRUNE_DIGEST, by: 'ann', why: 'not today' }] });
       await handle.result().catch(() => undefined);
       return handle.fetchHistory();
     },
@@ -181,6 +201,15 @@ export const SCENES: readonly Scene[] = [
   }),
   finished('copy-failed', 'copy', () => ({ target: 'nas' }), { script: { copyTurn: () => failWith('StoreDenied') } }),
   openIn('copy-open', 'copy', 'copyTurn', { target: 'nas' }),
+  finished('prune-planned', 'prune', () => ({ store: 'nas', dryRun: true })),
+  finished('prune-done', 'prune', () => ({ store: 'nas', graceSeconds: 0.01 })),
+  finished('prune-failed', 'prune', () => ({ store: 'nas' }), {
+    script: { condemnPruned: () => failWith('Untrusted') },
+  }),
+  openIn('prune-open-sweep', 'prune', 'sweepCondemned', { store: 'nas', graceSeconds: 0.01 }),
+  pruneAnswered('prune-approved', 'approve'),
+  pruneAnswered('prune-rejected', 'reject'),
+  pruneAnswered('prune-open-approval', 'open'),
   finished('verify-done', 'verify', () => ({})),
   openIn('verify-open', 'verify', 'verifyBackup', { level: 'presence' }),
   finished('verifyStore-done', 'verifyStore', () => ({ heal: true })),

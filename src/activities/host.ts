@@ -7,13 +7,21 @@ import { abandonCapture, beginCapture, commitCapture, hotPass } from './capture.
 import { captureGroup } from './capture-group.ts';
 import { chooseStore } from './choose-store.ts';
 import { copyTurn } from './copy.ts';
+import { condemnPruned, planPrune, sweepCondemned } from './prune.ts';
 import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
 import { lookAtLive, planRestore } from './restore-plan.ts';
 import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { activity, type Run } from './shell.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
-import type { CopyActivities, HostActivities, UrgentActivities, WalActivities, WalTurnInput } from './types.ts';
+import type {
+  CopyActivities,
+  HostActivities,
+  PruneActivities,
+  UrgentActivities,
+  WalActivities,
+  WalTurnInput,
+} from './types.ts';
 import { findBackup, verifyBackup } from './verify.ts';
 import { verifyStore } from './verify-store.ts';
 import { collectWal } from './wal/collect.ts';
@@ -60,8 +68,13 @@ export function createWalActivities(context: HostContext): WalActivities {
   };
 }
 
-export function createCopyActivities(context: HostContext): CopyActivities {
-  return { copyTurn: activity('copyTurn', (input, run) => copyTurn(context, input, run)) };
+export function createCopyActivities(context: HostContext): CopyActivities & PruneActivities {
+  return {
+    copyTurn: activity('copyTurn', (input, run) => copyTurn(context, input, run)),
+    planPrune: activity('planPrune', (input, run) => planPrune(context, input, run)),
+    condemnPruned: activity('condemnPruned', (input, run) => condemnPruned(context, input, run)),
+    sweepCondemned: activity('sweepCondemned', (input, run) => sweepCondemned(context, input, run)),
+  };
 }
 
 export function createUrgentActivities(context: HostContext): UrgentActivities {

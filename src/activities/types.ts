@@ -164,6 +164,50 @@ export interface CopyActivities {
   copyTurn(input: CopyTurnInput): Promise<CopyTurn>;
 }
 
+/** What a prune of a store would do, or does. Lists are cut; their counts are not. */
+export interface PruneSummary {
+  /** Over the manifests that go. */
+  readonly digest: string;
+  readonly keeps: number;
+  readonly removesCount: number;
+  readonly removes: readonly {
+    readonly backup: string;
+    readonly plan: string;
+    readonly startedAt: string;
+    readonly why: string;
+  }[];
+  readonly freesObjects: number;
+  readonly freesBytes: number;
+  /** Why a person is asked first. */
+  readonly asks: readonly string[];
+  readonly anomaliesCount: number;
+  readonly anomalies: readonly string[];
+  /** Why no object may be deleted. */
+  readonly blocked: readonly string[];
+}
+
+/** Run on the maintaining host's queue for copies: a sweep that waits for a capture must not hold the capture's slot. */
+export interface PruneActivities {
+  planPrune(input: { system: string; store: string; minimumAgeSeconds?: number }): Promise<PruneSummary>;
+  /** Without `sweep` there was nothing to do. `runId` and its time name the sweep, so that a repeat finds it. */
+  condemnPruned(input: {
+    system: string;
+    store: string;
+    runId: string;
+    startedAtMs: number;
+    digest: string;
+    minimumAgeSeconds?: number;
+  }): Promise<{ sweep?: string; backups: number; lockedBackups: number }>;
+  sweepCondemned(input: { system: string; store: string; sweep: string }): Promise<{
+    outcome: 'swept' | 'gave-way';
+    to: readonly string[];
+    objects: number;
+    bytes: number;
+    locked: number;
+    settled: number;
+  }>;
+}
+
 /** Run on the orchestration queue. */
 export interface OrchestrationActivities {
   describeCopy(input: { system: string; target: string }): Promise<CopyFacts>;

@@ -5,9 +5,11 @@ import { defineBackup } from './backup.ts';
 import { defineCopy } from './copy.ts';
 import { defineDoctor } from './doctor.ts';
 import { defineGrants } from './grants.ts';
+import { defineHold } from './hold.ts';
 import { defineInit } from './init.ts';
 import { defineList } from './list.ts';
 import { definePolicy } from './policy.ts';
+import { definePrune } from './prune.ts';
 import { defineReject } from './reject.ts';
 import { defineRestore } from './restore.ts';
 import { defineRows } from './rows.ts';
@@ -53,6 +55,8 @@ export function createProgram(): Command {
     defineUp,
     defineBackup,
     defineCopy,
+    definePrune,
+    defineHold,
     defineList,
     defineShow,
     defineVerify,

@@ -56,6 +56,23 @@ export function sweepNameOf(startedAtMs: number, runId: string): string {
   return `${compactTime(startedAtMs)}-${sha256Hex(Buffer.from(runId)).slice(0, 12)}`;
 }
 
+/**
+ * A run's own sweep: the one it has begun, or a name behind all that there are. Caches heed sweeps in the order of their
+ * names, whatever the clocks of the hosts that made them.
+ */
+export function nameOfSweep(sweeps: readonly SweepMarks[], startedAtMs: number, runId: string): string {
+  const own = sweepNameOf(startedAtMs, runId);
+  const [, suffix = ''] = own.split('-');
+  const begun = sweeps.find(({ name }) => name.endsWith(`-${suffix}`));
+  if (begun !== undefined) return begun.name;
+  const last = sweeps.at(-1)?.name ?? '';
+  if (last < own) return own;
+  const found = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(last);
+  const [, year, month, day, hour, minute, second] = (found ?? []).map(Number);
+  const lastMs = Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second);
+  return sweepNameOf((Number.isNaN(lastMs) ? startedAtMs : lastMs) + 1000, runId);
+}
+
 export const sweepKeys = {
   plan: (name: string) => `sweeps/${name}/plan.json`,
   condemned: (name: string) => `sweeps/${name}/condemned`,

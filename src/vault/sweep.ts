@@ -18,6 +18,7 @@ import { openRecords, type OpenCapture, type PruneSource } from './prune-survey.
 import { itemsUnder, nothingRemoved, removeObject, removeUnder, type Removed } from './removal.ts';
 import {
   marksOf,
+  readPruned,
   readSweeps,
   sweepKeys,
   sweepMarkSchema,
@@ -170,7 +171,7 @@ export async function sweep(
 }
 
 /** Tombstones and capture records that are long over, and what removed backups left when a process died. */
-export async function tidy(context: SweepContext, pruned: readonly Pruned[]): Promise<void> {
+export async function tidy(context: SweepContext): Promise<void> {
   const { from, signal } = context;
   const { store } = from;
   const { tombstones, keys } = await readManifestRoots(store, signal);
@@ -182,6 +183,7 @@ export async function tidy(context: SweepContext, pruned: readonly Pruned[]): Pr
     await removeObject(store, captureKeyOf(backupIdOfKey(key) ?? ''), tally, signal);
     await removeObject(store, key, tally, signal);
   }
+  const pruned = await readPruned(store, from, signal);
   const there = new Set(keys);
   const gone = pruned.filter(({ key }) => !there.has(key)).map(({ key }) => backupIdOfKey(key) ?? '');
   const left = new Set<string>();
@@ -271,7 +273,7 @@ async function settle({ from, author }: SweepContext, open: readonly OpenCapture
 }
 
 /** The lock of the host says that no process of this host sweeps any more; of another host only time can say it. */
-async function endLeft(context: SweepContext, left: readonly SweepMarks[]): Promise<void> {
+export async function endLeft(context: SweepContext, left: readonly SweepMarks[]): Promise<void> {
   const { from, author, lingerMs, signal } = context;
   for (const { name, deleting } of left) {
     if (deleting) {

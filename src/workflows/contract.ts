@@ -3,6 +3,8 @@
  * workflow takes one small flat JSON object. Nothing here can do I/O.
  */
 
+import type { PruneSummary } from '../activities/types.ts';
+
 export type * from './rows-contract.ts';
 export type * from './verify-contract.ts';
 
@@ -48,6 +50,34 @@ export interface VerifyResult {
   readonly bytesChecked: number;
   readonly bad: readonly { readonly key: string; readonly code: string; readonly what: string }[];
   readonly moreBad: number;
+}
+
+export interface PruneInput {
+  readonly system: string;
+  readonly store: string;
+  /** Says what would be done, and ends. */
+  readonly dryRun?: boolean;
+  /** Goes on without asking when more than half of a plan's backups would go. */
+  readonly yes?: boolean;
+  /** Nothing younger is deleted, by the store's clock. Default 24 hours. */
+  readonly minimumAgeSeconds?: number;
+  /** Between the removal of backups and that of what only they needed. Default 1 hour. */
+  readonly graceSeconds?: number;
+}
+
+export interface PruneResult {
+  /** `gave-way`: captures were open; the backups are gone, and the next prune deletes what only they needed. */
+  readonly outcome: 'planned' | 'nothing' | 'swept' | 'gave-way' | 'rejected' | 'expired';
+  readonly plan: PruneSummary;
+  readonly why?: string;
+  readonly removedBackups?: number;
+  /** Kept by a lock of the store; tried again by a later prune. */
+  readonly lockedBackups?: number;
+  readonly deletedObjects?: number;
+  readonly deletedBytes?: number;
+  readonly lockedObjects?: number;
+  /** Captures dead for long that were settled by a tombstone. */
+  readonly settled?: number;
 }
 
 export interface CopyInput {
@@ -197,7 +227,7 @@ export interface WalProgress {
 
 /** Query `progress`. */
 export interface Progress {
-  readonly operation: 'backup' | 'copy' | 'verify' | 'verifyStore' | 'restore' | 'restoreRows' | 'receiveWal';
+  readonly operation: 'backup' | 'copy' | 'prune' | 'verify' | 'verifyStore' | 'restore' | 'restoreRows' | 'receiveWal';
   readonly phase: string;
   readonly since: string;
   /** The approval that is waited for, if any. */
@@ -217,6 +247,7 @@ export interface ActivityProgress {
 export const WORKFLOWS = {
   backup: 'backup',
   copy: 'copy',
+  prune: 'prune',
   verify: 'verify',
   verifyStore: 'verifyStore',
   restore: 'restore',
@@ -244,6 +275,7 @@ export const QUERIES = { progress: 'progress', plan: 'plan' } as const;
 export const workflowIds = {
   backup: (system: string, plan: string) => `${system}/backup/${plan}`,
   copy: (system: string, target: string) => `${system}/copy/${target}`,
+  prune: (system: string, store: string) => `${system}/prune/${store}`,
   verify: (system: string, backup: string) => `${system}/verify/${backup}`,
   verifyStore: (system: string, store: string | undefined) => `${system}/verify-store/${store ?? 'all'}`,
   restore: (system: string) => `${system}/restore`,

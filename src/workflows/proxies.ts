@@ -8,6 +8,7 @@ import type {
   CopyActivities,
   HostActivities,
   OrchestrationActivities,
+  PruneActivities,
   UrgentActivities,
   WalActivities,
 } from '../activities/types.ts';
@@ -129,6 +130,16 @@ export function receivingOn(host: string, summary: string) {
 /** Copying: a turn may wait for its store for days. */
 export function copyingOn(host: string, summary: string) {
   return proxyActivities<CopyActivities>({
+    ...TOUCHES_DATA,
+    taskQueue: copyQueue(host),
+    retry: { ...FOR_EVER, maximumInterval: '5 minutes', nonRetryableErrorTypes: [...FINAL_CODES] },
+    summary,
+  });
+}
+
+/** Pruning: beside the copies, so that a sweep that waits for a capture holds no slot of captures. */
+export function pruningOn(host: string, summary: string) {
+  return proxyActivities<PruneActivities>({
     ...TOUCHES_DATA,
     taskQueue: copyQueue(host),
     retry: { ...FOR_EVER, maximumInterval: '5 minutes', nonRetryableErrorTypes: [...FINAL_CODES] },

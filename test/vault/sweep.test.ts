@@ -77,7 +77,7 @@ class Pruner {
     const plan = await this.plan(context);
     await condemn(context, { manifests: plan.removes, minimumAgeSeconds: -DAY / 1000 });
     const swept = await sweep(context, { patienceMs: 50, pollMs: 10 });
-    await tidy(context, plan.removes);
+    await tidy(context);
     return { plan, swept };
   }
 }

@@ -13,6 +13,8 @@ import type {
   HostActivities,
   LiveThere,
   OrchestrationActivities,
+  PruneActivities,
+  PruneSummary,
   SystemFacts,
   UrgentActivities,
   WalActivities,
@@ -26,12 +28,27 @@ import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 
 export const HOST = 'alpha';
 
+export const PRUNE_DIGEST = '4'.repeat(64);
+const PRUNE_PLAN: PruneSummary = {
+  digest: PRUNE_DIGEST,
+  keeps: 3,
+  removesCount: 1,
+  removes: [{ backup: 'aaaaaaaaaaaa', plan: 'daily', startedAt: '2026-11-01T00:00:00.000Z', why: 'no rule keeps it' }],
+  freesObjects: 3,
+  freesBytes: 30,
+  asks: [],
+  anomaliesCount: 0,
+  anomalies: [],
+  blocked: [],
+};
+
 export type ActivityName =
   | keyof OrchestrationActivities
   | keyof HostActivities
   | keyof UrgentActivities
   | keyof WalActivities
-  | keyof CopyActivities;
+  | keyof CopyActivities
+  | keyof PruneActivities;
 
 /** Called before the activity does its work; the number counts its calls from 1. */
 export type Script = Partial<Record<ActivityName, (call: number, input: unknown) => void | Promise<void>>>;
@@ -53,6 +70,8 @@ export async function untilCancelled(): Promise<never> {
 }
 
 export interface WorldOptions {
+  /** Why a prune asks first. Default: it does not. */
+  readonly pruneAsks?: readonly string[];
   readonly script?: Script;
   readonly approvalLimitSeconds?: number;
   readonly hostSilentSeconds?: number;
@@ -214,8 +233,8 @@ export class World {
     return this.scripted<WalActivities>({ receiveWal: turn, collectWal: turn });
   }
 
-  copies(): CopyActivities {
-    return this.scripted<CopyActivities>({
+  copies(): CopyActivities & PruneActivities {
+    return this.scripted<CopyActivities & PruneActivities>({
       copyTurn: async (input) => {
         const turn = (await this.options.copyTurn?.(this.count('copyTurn'), input)) ?? {
           backups: 1,
@@ -224,6 +243,9 @@ export class World {
         };
         return { ...NOTHING_COPIED, ...turn };
       },
+      planPrune: () => Promise.resolve({ ...PRUNE_PLAN, asks: this.options.pruneAsks ?? [] }),
+      condemnPruned: () => Promise.resolve({ sweep: '20261121T000000Z-000000000000', backups: 1, lockedBackups: 0 }),
+      sweepCondemned: () => Promise.resolve({ outcome: 'swept', to: [], objects: 3, bytes: 30, locked: 0, settled: 0 }),
     });
   }
 

@@ -1,0 +1,157 @@
+/** Pruning one store: the plan, the removal of backups, the sweep. One process at a time, by the kernel's word. */
+import { createHash } from 'node:crypto';
+import { hostLock } from '../docker/host-lock.ts';
+import { HoldfastError } from '../failures.ts';
+import { leftSweeps } from '../policy/sweep.ts';
+import { openStore } from '../stores/index.ts';
+import { resolveSecret, type System } from '../system/index.ts';
+import { signerOf } from '../vault/envelope.ts';
+import { readHead } from '../vault/head.ts';
+import { planPrune as planOf, type PrunePlan } from '../vault/prune-plan.ts';
+import type { PruneSource } from '../vault/prune-survey.ts';
+import { nameOfSweep, readSweeps, sweepKeys } from '../vault/sweep-records.ts';
+import { condemn, endLeft, sweep, tidy, type SweepContext } from '../vault/sweep.ts';
+import { readTrustRoots } from '../vault/trust.ts';
+import type { HostContext } from './host-context.ts';
+import type { Run } from './shell.ts';
+import type { PruneActivities, PruneSummary } from './types.ts';
+
+type Input<A extends keyof PruneActivities> = Parameters<PruneActivities[A]>[0];
+type Output<A extends keyof PruneActivities> = Awaited<ReturnType<PruneActivities[A]>>;
+
+/** What a history and a terminal are shown; all of it stands in the sweep's plan in the store. */
+const SHOWN = 200;
+const MINIMUM_AGE_SECONDS = 24 * 3600;
+/** Longer than a request of a dead process can be on its way. */
+const LINGER_MS = 30_000;
+/** So long captures that have not begun are kept waiting for those that have. */
+const PATIENCE_MS = 3600 * 1000;
+const POLL_MS = 5000;
+
+export async function planPrune(context: HostContext, input: Input<'planPrune'>, run: Run): Promise<PruneSummary> {
+  const system = await context.system(input.system);
+  return withSource(system, input.store, async (from) => summaryOf(await decide(system, from, input, run)));
+}
+
+/** Throws PlanChanged when it would now have to be asked about another plan than the one that was looked at. */
+export async function condemnPruned(
+  context: HostContext,
+  input: Input<'condemnPruned'>,
+  run: Run,
+): Promise<Output<'condemnPruned'>> {
+  return pruning(context, input, run, async (system, of) => {
+    const { store } = of('').from;
+    const sweeps = await readSweeps(store);
+    const name = nameOfSweep(sweeps, input.startedAtMs, input.runId);
+    const begun = (await store.head(sweepKeys.plan(name))) !== undefined;
+    const own = of(name);
+    await endLeft(own, leftSweeps(sweeps, name));
+    const plan = await decide(system, own.from, input, run);
+    if (!begun) {
+      if (plan.asks.length > 0 && digestOf(plan) !== input.digest) {
+        throw new HoldfastError('PlanChanged', `what would go from ${input.store} is no longer what was looked at`);
+      }
+      if (plan.removes.length === 0 && plan.frees.objects === 0) return { backups: 0, lockedBackups: 0 };
+    }
+    const { minimumAgeSeconds = MINIMUM_AGE_SECONDS } = input;
+    const condemned = await condemn(own, { manifests: plan.removes, minimumAgeSeconds });
+    return { sweep: name, backups: condemned.manifests, lockedBackups: condemned.lockedManifests };
+  });
+}
+
+export async function sweepCondemned(
+  context: HostContext,
+  input: Input<'sweepCondemned'>,
+  run: Run,
+): Promise<Output<'sweepCondemned'>> {
+  return pruning(context, input, run, async (_, of) => {
+    const own = of(input.sweep);
+    const swept = await sweep(own, { patienceMs: PATIENCE_MS, pollMs: POLL_MS });
+    await tidy(own);
+    return { ...swept, to: swept.to.slice(0, SHOWN) };
+  });
+}
+
+function decide(
+  system: System,
+  from: PruneSource,
+  input: { readonly store: string; readonly minimumAgeSeconds?: number },
+  run: Run,
+): Promise<PrunePlan> {
+  const { minimumAgeSeconds } = input;
+  return planOf(from, {
+    system,
+    storeName: input.store,
+    nowMs: Date.now(),
+    ...(minimumAgeSeconds === undefined ? {} : { minimumAgeSeconds }),
+    signal: run.signal,
+    report: (phase) => run.report({ phase }),
+  });
+}
+
+/** The digest names what goes, never ages or reasons. */
+function digestOf({ removes }: PrunePlan): string {
+  const named = removes.map(({ key, sha256 }) => `${key} ${sha256}`).toSorted();
+  return createHash('sha256').update(named.join('\n')).digest('hex');
+}
+
+function summaryOf(plan: PrunePlan): PruneSummary {
+  const gone = plan.decisions.filter(({ keep }) => !keep);
+  return {
+    digest: digestOf(plan),
+    keeps: plan.decisions.length - gone.length,
+    removesCount: gone.length,
+    removes: gone.slice(0, SHOWN).map(({ backup, plan: name, startedAt, reasons }) => ({
+      backup,
+      plan: name,
+      startedAt,
+      why: reasons.join('; '),
+    })),
+    freesObjects: plan.frees.objects,
+    freesBytes: plan.frees.bytes,
+    asks: plan.asks,
+    anomaliesCount: plan.anomalies.length,
+    anomalies: plan.anomalies.slice(0, 20),
+    blocked: plan.blocked.slice(0, 20),
+  };
+}
+
+async function withSource<T>(system: System, storeName: string, use: (from: PruneSource) => Promise<T>): Promise<T> {
+  const config = system.stores.find(({ name }) => name === storeName);
+  if (config === undefined) throw new HoldfastError('BadInput', `${system.name} has no store ${storeName}`);
+  const store = await openStore(config, resolveSecret, { role: 'maintain' });
+  try {
+    const { vaultId } = await readHead(store, system.name);
+    const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
+    return await use({ store, vaultId, roots });
+  } finally {
+    await store.close();
+  }
+}
+
+/** Holds the lock that says that no other process of this host deletes from this vault. */
+async function pruning<T>(
+  context: HostContext,
+  input: { readonly system: string; readonly store: string },
+  run: Run,
+  use: (system: System, of: (sweep: string) => SweepContext) => Promise<T>,
+): Promise<T> {
+  const system = await context.system(input.system);
+  const signer = signerOf(await resolveSecret(system.keys.keeper ?? system.keys.signer));
+  const lock = await hostLock(`prune ${system.name} ${input.store}`, run.signal);
+  try {
+    return await withSource(system, input.store, (from) =>
+      use(system, (name) => ({
+        from,
+        author: { vaultId: from.vaultId, signer, host: context.host },
+        name,
+        signal: run.signal,
+        report: (phase) => run.report({ phase }),
+        // A directory's requests die with their process.
+        lingerMs: from.store.kind === 'directory' ? 0 : LINGER_MS,
+      })),
+    );
+  } finally {
+    await lock.release();
+  }
+}

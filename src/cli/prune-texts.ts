@@ -1,0 +1,61 @@
+/** A prune in words: every keep and every delete with its reasons, and what came of it. */
+import type { Colours } from '../observe/colours.ts';
+import { formatBytes, formatCount } from '../observe/format.ts';
+import { table } from '../observe/table.ts';
+import type { PrunePlan } from '../vault/prune-plan.ts';
+import type { PruneResult } from '../workflows/contract.ts';
+
+interface PlanOfStore {
+  readonly store: string;
+  readonly plan: PrunePlan;
+}
+
+export function planText({ store, plan }: PlanOfStore, colours: Colours): string {
+  const { decisions, removes, frees, anomalies, blocked, asks } = plan;
+  const rows = decisions.map(({ plan: name, backup, startedAt, keep, reasons }) => [
+    name,
+    backup,
+    startedAt,
+    keep ? colours.green('keep') : colours.red('delete'),
+    reasons.join('; '),
+  ]);
+  return [
+    colours.bold(store),
+    rows.length === 0 ? 'no backups' : table(['plan', 'backup', 'started', '', 'why'], rows, colours),
+    `would delete ${formatCount(removes.length, 'backup')} of ${decisions.length}, and ${formatCount(frees.objects, 'object')}: ${formatBytes(frees.bytes)}`,
+    ...anomalies.map((what) => `${colours.yellow('look at')} ${what}`),
+    ...blocked.map((what) => `${colours.red('no object can be deleted')} ${what}`),
+    ...asks.map((what) => `${colours.yellow('would ask first')} ${what}`),
+  ].join('\n');
+}
+
+export function planFacts({ store, plan }: PlanOfStore) {
+  const { decisions, frees, anomalies, blocked, asks } = plan;
+  return { store, decisions, frees, anomalies, blocked, asks };
+}
+
+export function pruneText(result: PruneResult & { readonly store: string }, colours: Colours): string {
+  const { store, outcome, plan, why } = result;
+  const lines = [`${colours.bold(store)} ${WORDS[outcome]}${why === undefined ? '' : `: ${why}`}`];
+  if (result.removedBackups !== undefined) {
+    lines.push(`  removed   ${formatCount(result.removedBackups, 'backup')}, ${plan.keeps} stay`);
+  }
+  if (result.deletedObjects !== undefined) {
+    lines.push(`  deleted   ${formatCount(result.deletedObjects, 'object')}, ${formatBytes(result.deletedBytes ?? 0)}`);
+  }
+  const locked = (result.lockedBackups ?? 0) + (result.lockedObjects ?? 0);
+  if (locked > 0) lines.push(`  locked    ${locked}: tried again by a later prune`);
+  if ((result.settled ?? 0) > 0) lines.push(`  settled   ${result.settled ?? 0} captures that had died`);
+  for (const what of plan.anomalies) lines.push(`  ${colours.yellow('look at')}   ${what}`);
+  for (const what of plan.blocked) lines.push(`  ${colours.red('blocked')}   ${what}`);
+  return lines.join('\n');
+}
+
+const WORDS: Record<PruneResult['outcome'], string> = {
+  planned: 'was only looked at',
+  nothing: 'has nothing to remove',
+  swept: 'is pruned',
+  'gave-way': 'gave way; the next prune deletes what only the removed backups needed',
+  rejected: 'was left as it is',
+  expired: 'was left as it is: nobody answered in time',
+};

@@ -1,0 +1,92 @@
+/**
+ * Removes from one store the backups that no rule keeps, and what only they needed. Takes no lock of the system: captures
+ * and copies go on beside it, by the protocol of sweeps. One runs at a time for a store, because its id is the store's.
+ */
+import { sleep, workflowInfo } from '@temporalio/workflow';
+import type { PruneSummary } from '../activities/types.ts';
+import { Gate } from './approval.ts';
+import type { PruneInput, PruneResult } from './contract.ts';
+import { inOneVoice } from './failure.ts';
+import { NAME, parseInput, type Fields } from './input.ts';
+import { orchestration, pruningOn } from './proxies.ts';
+import { reportingFailure, writeDown } from './report.ts';
+import { Story } from './story.ts';
+
+const FIELDS: Fields<PruneInput> = {
+  system: { ...NAME, required: true },
+  store: { ...NAME, required: true },
+  dryRun: { type: 'boolean' },
+  yes: { type: 'boolean' },
+  minimumAgeSeconds: { type: 'number' },
+  graceSeconds: { type: 'number' },
+};
+
+const STEPS = ['decide', 'remove backups', 'grace', 'sweep', 'report'] as const;
+/** Restores that read a backup which has just been removed come to an end, and so do most open captures. */
+const GRACE_SECONDS = 3600;
+
+export async function prune(input: PruneInput): Promise<PruneResult> {
+  const asked = parseInput<PruneInput>('prune', input, FIELDS);
+  const story = new Story('prune', STEPS);
+  const gate = new Gate(story);
+  return inOneVoice(() => reportingFailure(asked.system, 'prune', () => run(asked, story, gate)));
+}
+
+async function run(asked: PruneInput, story: Story, gate: Gate): Promise<PruneResult> {
+  const { system, store } = asked;
+  story.about(system);
+  const { host } = await orchestration.describeCopy({ system, target: store });
+  const { approvalLimitSeconds } = await orchestration.describeSystem({ system });
+  const steps = pruningOn(host, `prune ${store}`);
+  const age = asked.minimumAgeSeconds === undefined ? {} : { minimumAgeSeconds: asked.minimumAgeSeconds };
+
+  story.begin('decide');
+  const plan = await steps.planPrune({ system, store, ...age });
+  if (asked.dryRun === true) return end(story, system, { outcome: 'planned', plan });
+
+  // Half of a plan's backups at once is what a wrong file does, or somebody who wants them gone.
+  if (plan.asks.length > 0 && asked.yes !== true) {
+    const answer = await gate.ask(plan.digest, 'approval', noteOf(plan), approvalLimitSeconds);
+    if (answer.kind === 'rejected') return end(story, system, { outcome: 'rejected', plan, why: answer.why });
+    if (answer.kind === 'expired') return end(story, system, { outcome: 'expired', plan });
+  }
+
+  // The plan is made again under the store's lock; what would then have to be asked about has another digest.
+  story.begin('remove backups');
+  const { runId, startTime } = workflowInfo();
+  const begun = { system, store, runId, startedAtMs: startTime.getTime() };
+  const removed = await steps.condemnPruned({ ...begun, ...age, digest: plan.digest });
+  if (removed.sweep === undefined) return end(story, system, { outcome: 'nothing', plan });
+
+  story.begin('grace');
+  await sleep((asked.graceSeconds ?? GRACE_SECONDS) * 1000);
+
+  story.begin('sweep');
+  const swept = await steps.sweepCondemned({ system, store, sweep: removed.sweep });
+  return end(story, system, {
+    outcome: swept.outcome,
+    plan,
+    removedBackups: removed.backups,
+    lockedBackups: removed.lockedBackups,
+    deletedObjects: swept.objects,
+    deletedBytes: swept.bytes,
+    lockedObjects: swept.locked,
+    settled: swept.settled,
+    ...(swept.to.length === 0 ? {} : { why: `captures were open: ${swept.to.join(', ')}` }),
+  });
+}
+
+async function end(story: Story, system: string, result: PruneResult): Promise<PruneResult> {
+  story.begin('report');
+  await writeDown({ system, kind: 'prune', id: workflowInfo().runId, report: { ...result } });
+  story.finish();
+  return result;
+}
+
+function noteOf({ digest, asks, removes, removesCount }: PruneSummary): string {
+  const shown = removes.slice(0, 20).map(({ backup, plan, startedAt }) => `- ${backup} of ${plan}, ${startedAt}`);
+  const more = removesCount > shown.length ? [`- and ${removesCount - shown.length} more`] : [];
+  return [...asks, '', 'Approve the digest', `\`${digest}\``, 'to remove these backups:', '', ...shown, ...more].join(
+    '\n',
+  );
+}

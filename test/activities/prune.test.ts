@@ -1,0 +1,88 @@
+/** A prune on real workers and a real store: what it says it does, beside a capture, with the worker killed in it. */
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { failAttemptsOfDead } from '../../src/engine/recover.ts';
+import type { BackupResult, Progress, PruneResult, VerifyResult } from '../../src/workflows/contract.ts';
+import { eventually } from '../workflows/stage.ts';
+import { makeSite, type Site } from './site.ts';
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await makeSite((data) =>
+    [
+      'components:',
+      '  files:',
+      '    kind: files',
+      `    path: ${data('files')}`,
+      'plans:',
+      '  daily:',
+      '    components: [files]',
+      '    stores: [disk]',
+      '    keep: { last: 1 }',
+    ].join('\n'),
+  );
+  await site.startWorker('orchestration');
+  await site.startWorker('host');
+});
+
+afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+});
+
+interface DryRun {
+  readonly stores: readonly { decisions: readonly { backup: string; keep: boolean; reasons: readonly string[] }[] }[];
+}
+
+test('[G4] four backups, last 1, the worker killed in the sweep: two go, the one that is held and the newest are whole', async () => {
+  await mkdir(site.data('files'));
+  const made: BackupResult[] = [];
+  for (let index = 0; index < 4; index += 1) {
+    await writeFile(path.join(site.data('files'), 'one.txt'), `line ${index}\n`.repeat(5000 + index));
+    made.push(await site.run<BackupResult>('backup', { plan: 'daily' }));
+  }
+  const [first, , , newest] = made.map(({ backup }) => backup ?? '');
+  await site.holdfast('hold', 'add', site.system, first ?? '', '--why', 'before the move');
+
+  const dry = JSON.parse(
+    await site.holdfast('prune', site.system, '--dry-run', '--json', '--minimum-age', '1s'),
+  ) as DryRun;
+  const decisions = dry.stores[0]?.decisions ?? [];
+  expect(decisions.filter(({ keep }) => keep).map(({ backup }) => backup)).toEqual([newest, first]);
+  expect(decisions.at(-1)?.reasons).toEqual(['held: before the move']);
+  expect(decisions[1]?.reasons).toEqual(['no rule keeps it']);
+
+  // What stands open keeps the sweep waiting, so that the kill finds it there.
+  const open = path.join(site.directory, 'store/captures/0123456789ab.json');
+  await writeFile(open, 'a capture that nobody can read');
+  const handle = await site.start('prune', { store: 'disk', minimumAgeSeconds: 1, graceSeconds: 0.1 });
+  await eventually('the sweep waits', async () => {
+    const { phase } = await handle.query<Progress>('progress');
+    return (phase === 'sweep' && (await closing())) || undefined;
+  });
+  const [, host] = site.workers();
+  if (host !== undefined) await site.kill(host);
+  await rm(open);
+  await site.startWorker('host');
+  await eventually('the step of the dead is given back', async () => {
+    const given = await failAttemptsOfDead(site.env.client, host?.pid ?? 0);
+    return given.length > 0 || (await handle.describe()).status.name !== 'RUNNING' || undefined;
+  });
+  const result = (await handle.result()) as PruneResult;
+  expect(result).toMatchObject({ outcome: 'swept', removedBackups: 2, lockedObjects: 0 });
+  expect(result.deletedObjects).toBeGreaterThan(2);
+  for (const backup of [first, newest]) {
+    expect(await site.run<VerifyResult>('verify', { backup, level: 'content' })).toMatchObject({ ok: true });
+  }
+  const again = await site.run<PruneResult>('prune', { store: 'disk', minimumAgeSeconds: 1, graceSeconds: 0.1 });
+  expect(again).toMatchObject({ outcome: 'nothing', plan: { removesCount: 0, keeps: 2 } });
+});
+
+async function closing(): Promise<boolean> {
+  const { readdir } = await import('node:fs/promises');
+  const sweeps = path.join(site.directory, 'store/sweeps');
+  const names = existsSync(sweeps) ? await readdir(sweeps) : [];
+  return names.some((name) => existsSync(path.join(sweeps, name, 'closing.json')));
+}
