@@ -11,12 +11,13 @@ import { keysDirectory, stateDirectory } from '../system/home.ts';
 import { loadSystemFile, registerSystem } from '../system/load.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { StoreAddress, System } from '../system/types.ts';
-import { openReaderVault, type CatalogueEntry, type KitStore, type ReaderVault } from '../vault/index.ts';
+import { openReaderVault, type CatalogueEntry, type ReaderVault } from '../vault/index.ts';
 import { writeNew } from './key-files.ts';
 import { readKit } from './kit-file.ts';
 import type { RestoreOptions } from './restore.ts';
 import { runRestore } from './run-restore.ts';
 import type { ExitCode, Shell } from './shell.ts';
+import { parseStore, storeAddress } from './store-address.ts';
 
 const STORE_NAME = 'recovery';
 
@@ -33,7 +34,8 @@ export async function breakGlass(
   if (system !== undefined && system !== kit.system) {
     throw new HoldfastError('BadInput', `the kit is of the system ${kit.system}, not of ${system}`);
   }
-  const config = storeConfig(kit.system, options.fromStore === undefined ? kit.store : parseStore(options.fromStore));
+  const place = options.fromStore === undefined ? kit.store : parseStore(options.fromStore);
+  const config = storeAddress(STORE_NAME, kit.system, place);
   const identityFile = path.join(keysDirectory(kit.system), 'recovery-identity');
   await writeNew(identityFile, `${kit.identity}\n`);
   const store = await openStore(config, resolveSecret);
@@ -94,41 +96,4 @@ async function recoverSystem(name: string, text: string, config: StoreAddress, i
   await writeFile(file, document.toString(), { mode: 0o600 });
   await loadSystemFile(file);
   return registerSystem(file);
-}
-
-/** A bucket without a prefix means what it means in a system file: the vault lies under the system's name. */
-function storeConfig(system: string, store: KitStore): StoreAddress {
-  if (store.kind === 'directory') return { name: STORE_NAME, ...store, mustBeMounted: false };
-  const { endpoint, prefix, ...rest } = store;
-  const place = { ...rest, prefix: prefix === '' ? system : prefix };
-  return { name: STORE_NAME, ...place, ...(endpoint === undefined ? {} : { endpoint }) };
-}
-
-/** `/path` or `s3://bucket/prefix?endpoint=…&region=…&pathStyle=true`; credentials come from the AWS variables. */
-export function parseStore(place: string): KitStore {
-  if (!place.startsWith('s3://')) return { kind: 'directory', path: path.resolve(place) };
-  let url: URL;
-  try {
-    url = new URL(place);
-  } catch (cause) {
-    throw new HoldfastError('BadInput', `${place.split('?')[0] ?? ''} is no S3 address`, {
-      cause,
-      hint: 'Write s3://bucket/prefix, with ?endpoint=https://… for a server that is not AWS.',
-    });
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw new HoldfastError('BadInput', 'an S3 address holds no credentials', {
-      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead.',
-    });
-  }
-  const endpoint = url.searchParams.get('endpoint');
-  const pathStyle = url.searchParams.get('pathStyle');
-  return {
-    kind: 's3',
-    bucket: url.hostname,
-    prefix: url.pathname.replace(/^\/+|\/+$/g, ''),
-    region: url.searchParams.get('region') ?? process.env['AWS_REGION'] ?? 'us-east-1',
-    pathStyle: pathStyle === null ? endpoint !== null : pathStyle === 'true',
-    ...(endpoint === null ? {} : { endpoint }),
-  };
 }

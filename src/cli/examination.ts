@@ -5,7 +5,7 @@ import { formatCount } from '../observe/format.ts';
 import { localHost } from '../system/home.ts';
 import { listSystems, loadSystem, loadSystemFile } from '../system/load.ts';
 import { describeSecret, resolveSecret } from '../system/secrets.ts';
-import type { SecretRef, System } from '../system/types.ts';
+import type { SecretRef, StoreConfig, System } from '../system/types.ts';
 import { tell } from './errors.ts';
 import { examineComponents } from './examine-components.ts';
 import { examineStores } from './examine-stores.ts';
@@ -102,14 +102,7 @@ async function examineSecrets(system: System): Promise<Finding[]> {
     ['keys.chunkIdKey', chunkIdKey],
     ['keys.signer', signer],
     ['keys.identity', identity],
-    ...system.stores.flatMap((store): [string, SecretRef | undefined][] =>
-      store.kind === 's3'
-        ? [
-            [`stores.${store.name}.accessKeyId`, store.accessKeyId],
-            [`stores.${store.name}.secretAccessKey`, store.secretAccessKey],
-          ]
-        : [],
-    ),
+    ...system.stores.flatMap(storeSecrets),
     ...serverSecrets(system),
   ];
   const findings: Finding[] = [];
@@ -119,6 +112,24 @@ async function examineSecrets(system: System): Promise<Finding[]> {
     findings.push(ok('secret keys.identity', `not here: ${what}`));
   }
   return findings;
+}
+
+/** The maintainer's are on the host that maintains the store, and nowhere else. */
+function storeSecrets(store: StoreConfig): [string, SecretRef | undefined][] {
+  const own = (fields: Readonly<Record<string, SecretRef | undefined>>): [string, SecretRef | undefined][] =>
+    Object.entries(fields).map(([field, ref]) => [`stores.${store.name}.${field}`, ref]);
+  switch (store.kind) {
+    case 'directory':
+      return [];
+    case 's3':
+      return own({ accessKeyId: store.accessKeyId, secretAccessKey: store.secretAccessKey });
+    case 'gcs':
+      return own({ credentials: store.credentials });
+    case 'azure':
+      return own({ accountKey: store.accountKey, sasToken: store.sasToken });
+    case 'sftp':
+      return own({ privateKey: store.privateKey, password: store.password });
+  }
 }
 
 /** Of the servers that this machine captures; those of other hosts are examined there. */

@@ -2,17 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { HoldfastError } from '../failures.ts';
 import type { StoreConfig } from '../system/types.ts';
-import { parseRecoveryKit, recoveryKit, rootFingerprintOf, type KitStore, type RecoveryKit } from '../vault/index.ts';
+import { parseRecoveryKit, recoveryKit, rootFingerprintOf, type RecoveryKit } from '../vault/index.ts';
 import type { PendingKeys } from './key-files.ts';
-
-function kitStore(config: StoreConfig): KitStore {
-  if (config.kind === 'directory') return { kind: 'directory', path: config.path };
-  if (config.kind !== 's3') {
-    throw new HoldfastError('BadInput', `a recovery kit can't name a store of kind ${config.kind} yet`);
-  }
-  const { kind, bucket, prefix, region, endpoint, pathStyle } = config;
-  return { kind, bucket, prefix, region, pathStyle, ...(endpoint === undefined ? {} : { endpoint }) };
-}
+import { kitStore } from './store-address.ts';
 
 /** What is printed once. The kit restores; the root's key only admits signers, such as a new host's. */
 export function kitText(system: string, vaultId: string, store: StoreConfig, keys: PendingKeys): string {

@@ -39,7 +39,10 @@ export function defineRestore(program: Command): void {
     .option('--target <place>', 'restore into this directory or volume instead');
   addApproval(addChoice(command), 'plan')
     .option('--skip-safety-backup', 'do not save the current state first')
-    .option('--from-store <place>', 'break glass: a directory, or s3://bucket/prefix?endpoint=…&region=…')
+    .option(
+      '--from-store <place>',
+      'break glass: a directory, s3://bucket/prefix, gs://…, azure://account/container/prefix, sftp://user@host/path?hostKey=…',
+    )
     .option('--kit <file>', 'break glass: the recovery kit')
     .action((system: string | undefined, backup: string | undefined, options: RestoreOptions) =>
       perform(options, (shell) => chooseWay(shell, system, backup, options)),

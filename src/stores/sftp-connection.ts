@@ -1,8 +1,8 @@
 /** The SSH connection of a store: made when it is needed, checked by the server's fingerprint, made again when it is lost. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { Client } from 'ssh2';
-import type { ConnectConfig, SFTPWrapper } from 'ssh2';
+import ssh2 from 'ssh2';
+import type { Client, ConnectConfig, SFTPWrapper } from 'ssh2';
 import { HoldfastError } from '../failures.ts';
 import { SftpChannel } from './sftp-channel.ts';
 import { ConnectionLostError } from './sftp-errors.ts';
@@ -125,7 +125,7 @@ async function connectToKnown(target: SftpTarget, login: SftpLogin, lost: () => 
   let refused: readonly string[] = [];
   for (;;) {
     const outcome = await connectOnce(target, login, refused, lost);
-    if (outcome instanceof Client) return outcome;
+    if (outcome instanceof ssh2.Client) return outcome;
     const types = KEY_TYPES.find((some) => some.includes(outcome.type));
     if (outcome.fingerprint !== '') shown.push(`${outcome.fingerprint} (${outcome.type})`);
     if (types === undefined || refused.includes(outcome.type)) throw wrongHost(target, shown);
@@ -147,7 +147,7 @@ function connectOnce(
   lost: () => void,
 ): Promise<Client | WrongKey> {
   return new Promise((resolve, reject) => {
-    const client = new Client();
+    const client = new ssh2.Client();
     let wrong: WrongKey | undefined;
     let ready = false;
     const hostVerifier = (key: Buffer): boolean => {

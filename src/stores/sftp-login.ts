@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { utils } from 'ssh2';
+import ssh2 from 'ssh2';
 import { HoldfastError } from '../failures.ts';
 import type { SecretRef, StoreAddress } from '../system/types.ts';
 import { isMissing } from './directory-errors.ts';
@@ -51,7 +51,7 @@ async function ownKey(name: string): Promise<string | undefined> {
 }
 
 function checkedKey(text: string, name: string): string {
-  if (!(utils.parseKey(text) instanceof Error)) return text;
+  if (!(ssh2.utils.parseKey(text) instanceof Error)) return text;
   throw new HoldfastError('BadInput', `The privateKey of the store ${name} is no private key without passphrase.`, {
     hint: 'Make one with: ssh-keygen -t ed25519 -N "" -f key',
   });

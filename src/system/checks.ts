@@ -177,6 +177,9 @@ function checkStores(file: SystemFile, report: Report): void {
     if (store.kind === 's3' && (store.accessKeyId === undefined) !== (store.secretAccessKey === undefined)) {
       report(['stores', name], '`accessKeyId` and `secretAccessKey` belong together: add the missing one');
     }
+    if (store.kind === 'azure' && store.accountKey !== undefined && store.sasToken !== undefined) {
+      report(['stores', name, 'sasToken'], '`accountKey` and `sasToken` are two ways in: keep one of them');
+    }
     const hosts = file.hosts ?? [DEFAULTS.host];
     if (store.maintainedBy !== undefined && !hosts.includes(store.maintainedBy)) {
       report(['stores', name, 'maintainedBy'], unknown('host', store.maintainedBy, hosts));

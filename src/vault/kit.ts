@@ -14,6 +14,27 @@ const storeSchema = z.discriminatedUnion('kind', [
     endpoint: z.string().exactOptional(),
     pathStyle: z.stringbool().or(z.boolean()).default(false),
   }),
+  z.object({
+    kind: z.literal('gcs'),
+    bucket: z.string().min(1),
+    prefix: z.string(),
+    endpoint: z.string().exactOptional(),
+  }),
+  z.object({
+    kind: z.literal('azure'),
+    account: z.string().min(1),
+    container: z.string().min(1),
+    prefix: z.string(),
+    endpoint: z.string().exactOptional(),
+  }),
+  z.object({
+    kind: z.literal('sftp'),
+    host: z.string().min(1),
+    port: z.coerce.number().int().min(1).max(65_535),
+    user: z.string().min(1),
+    path: z.string().startsWith('/'),
+    hostKey: z.string().startsWith('SHA256:'),
+  }),
 ]);
 
 const kitSchema = z.object({

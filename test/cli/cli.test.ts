@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
-import { parseStore } from '../../src/cli/break-glass.ts';
+import { kitStore, parseStore, storeAddress } from '../../src/cli/store-address.ts';
 import { quoted } from '../../src/cli/operation.ts';
 import { holdfast, holdfastJson } from './holdfast.ts';
 
@@ -118,6 +118,44 @@ describe('a store named for break glass', () => {
       pathStyle: true,
     });
     expect(() => parseStore('s3://key:hunter2@bucket/a')).toThrow(/^(?!.*hunter2).*no credentials/);
+  });
+
+  it('Google, Azure and SFTP addresses: understood, as the kit names them, and opened under the name of the system', () => {
+    const hostKey = `SHA256:${'Ab+/'.repeat(10)}xyz`;
+    const stores = [
+      parseStore('gs://bucket/a/b'),
+      parseStore('azure://account/container?endpoint=http://127.0.0.1:1/account'),
+      parseStore(`sftp://back%40up@[::1]:2022/srv/my%20vault?hostKey=${hostKey}`),
+    ];
+    expect(stores).toEqual([
+      { kind: 'gcs', bucket: 'bucket', prefix: 'a/b' },
+      { kind: 'azure', account: 'account', container: 'container', prefix: '', endpoint: 'http://127.0.0.1:1/account' },
+      { kind: 'sftp', host: '::1', port: 2022, user: 'back@up', path: '/srv/my vault', hostKey },
+    ]);
+    for (const store of stores) {
+      const address = storeAddress('recovery', 'shop', store);
+      const around = { place: '', medium: '', maintainedBy: '', verifyEverySeconds: 1 };
+      const whole = store.kind === 'azure' ? { ...store, prefix: 'shop' } : store;
+      expect(kitStore({ ...address, ...around })).toEqual(whole);
+    }
+  });
+
+  it.each([
+    'gs:///a',
+    'azure://account',
+    'sftp://host/path?hostKey=SHA256:abc',
+    'sftp://user@host/path',
+    'ftp://host/path',
+    'sftp://user:hunter2@host/path?hostKey=SHA256:abc',
+  ])('the address %s: refused with how to write it, and no password is repeated', (place) => {
+    let cause: unknown;
+    try {
+      parseStore(place);
+    } catch (error) {
+      cause = error;
+    }
+    expect(cause).toMatchObject({ code: 'BadInput' });
+    expect(String(cause)).not.toContain('hunter2');
   });
 });
 
