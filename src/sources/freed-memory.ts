@@ -10,14 +10,6 @@ export function freeOwn(bytes: Uint8Array): void {
   if (bytes.length === bytes.buffer.byteLength) freeNow(bytes);
 }
 
-/** The same bytes; each buffer is freed when the next one is asked for. */
-export async function* freedBehind(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const piece of bytes) {
-    yield piece;
-    freeOwn(piece);
-  }
-}
-
 /** Undefined where the C library is not glibc, or can't be called. */
 let trim: ((pad: number) => number) | undefined;
 let looked = false;

@@ -10,7 +10,7 @@ import { holdTables, isWritable, listTables, lockHolders, measureTable, selectTa
 import type { LiveTable } from '../../postgres/tables.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
 import type { PostgresDumpComponent } from '../../system/types.ts';
-import { freeOwn } from '../freed-memory.ts';
+import { whenSpent } from '../postgres/spent.ts';
 import type { CaptureSink, KindContext } from './component.ts';
 import { judgeDump } from './postgres-dump-check.ts';
 import type { Check } from './postgres-dump-check.ts';
@@ -139,8 +139,7 @@ function dumpOf(
   how: { readonly args: readonly string[]; readonly signal: AbortSignal },
 ): Dump {
   const begun = Promise.withResolvers<undefined>();
-  // An engine may still be sending what it was given.
-  const free = access.server.tools.kind === 'host' ? freeOwn : (): void => undefined;
+  const free = whenSpent(access);
   let bytes = 0;
   let reading: Promise<DumpReading | undefined> = Promise.resolve(undefined);
   async function* read(): AsyncGenerator<Uint8Array> {

@@ -3,6 +3,7 @@ import type { ArtifactReader } from '../../part.ts';
 import { parseTableName, tableText } from '../../postgres/table-names.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
 import type { PostgresDumpComponent } from '../../system/types.ts';
+import { whenSpent } from '../postgres/spent.ts';
 import type { CheckReport, KindContext } from './component.ts';
 import { readDumpFacts } from './postgres-dump-facts.ts';
 import type { DatabaseFacts } from './postgres-dump-facts.ts';
@@ -41,11 +42,13 @@ async function readBack(
   { signal, report }: KindContext,
 ): Promise<DumpReading> {
   const reader = new DumpReader(access, signal);
+  const free = whenSpent(access);
   let bytesDone = 0;
   try {
     for await (const bytes of artifact.read({ signal })) {
       bytesDone += bytes.length;
       await reader.give(bytes);
+      free(bytes);
       report({ phase: `read back ${name}`, bytesDone, bytesTotal: artifact.lengthBytes });
     }
     return await reader.end();

@@ -4,6 +4,7 @@ import type { ArtifactReader } from '../../part.ts';
 import { HoldfastError } from '../../failures.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
 import type { DatabaseFacts } from '../kinds/postgres-dump-facts.ts';
+import { whenSpent } from './spent.ts';
 
 export interface LoadOptions {
   readonly database: string;
@@ -51,7 +52,7 @@ async function restore(
   await access.text('pg_restore', [...args, ...own, `--dbname=dbname=${connectionValue(database)}`], {
     signal,
     database,
-    stdin: counted(dump.read({ signal }), onBytes),
+    stdin: counted(dump.read({ signal }), onBytes, whenSpent(access)),
   });
 }
 
@@ -63,10 +64,12 @@ function connectionValue(text: string): string {
 async function* counted(
   bytes: AsyncIterable<Uint8Array>,
   onBytes: (count: number) => void,
+  free: (bytes: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array> {
   for await (const each of bytes) {
     yield each;
     onBytes(each.length);
+    free(each);
   }
 }
 
