@@ -14,6 +14,7 @@ import type { ComponentRecord, FreezeRecord, WriterVault } from '../vault/types.
 import { addCounts, NO_COUNTS, openSink } from './capture.ts';
 import { checkStored } from './check-stored.ts';
 import { componentOf, type HostContext } from './host-context.ts';
+import { clearLeftovers } from './leftovers.ts';
 import type { Run } from './shell.ts';
 import { projectOf } from './stack.ts';
 import type { RecordingSink } from './sink.ts';
@@ -27,6 +28,13 @@ const LOCK_POLL_MS = 250;
 
 export async function captureGroup(context: HostContext, input: Input, run: Run): Promise<CaptureResult> {
   const system = await context.system(input.system);
+  const captured = await captureAlone(context, system, input, run);
+  // Nothing is frozen any more, and the lock of the system keeps restores away.
+  for (const name of input.group.components) await clearLeftovers(context, system, componentOf(system, name), run);
+  return captured;
+}
+
+async function captureAlone(context: HostContext, system: System, input: Input, run: Run): Promise<CaptureResult> {
   const lock = await waitForHostLock(run.signal);
   try {
     return await context.withWriter(system, input.store, (vault) =>

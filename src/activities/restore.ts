@@ -4,6 +4,7 @@ import type { Beside, CheckReport, ComponentKind, KindContext } from '../sources
 import type { Component } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { withLogOf } from './recovery-point.ts';
+import { clearLeftovers, forgetRun, noteRun, type Making } from './leftovers.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities } from './types.ts';
 
@@ -13,6 +14,8 @@ export async function restoreBeside(context: HostContext, input: Input<'restoreB
   const { store, manifestKey, component: name, paths, target, recoverTo, verify, restoreId } = input;
   const system = await context.system(input.system);
   const component = componentOf(system, name);
+  await clearLeftovers(context, system, component, run);
+  await noteRun(context, { system: system.name, component: name, id: restoreId }, run);
   run.report({ phase: `restore: ${name}` });
   return context.withReader(system, store, async (vault) => {
     const backup = await vault.open(manifestKey);
@@ -70,12 +73,19 @@ export async function commitRestore(
   run: Run,
 ): Promise<{ aside?: string }> {
   const step = await stepOf(context, input, run, 'commit');
-  return step.kind.commit(step.component, input.beside, { keep: input.keep }, step.context);
+  const kept = await step.kind.commit(step.component, input.beside, { keep: input.keep }, step.context);
+  await forgetRun(context, makingOf(input));
+  return kept;
 }
 
 export async function discardBeside(context: HostContext, input: Input<'discardBeside'>, run: Run): Promise<void> {
   const step = await stepOf(context, input, run, 'remove');
   await step.kind.discard(step.component, input.beside, step.context);
+  await forgetRun(context, makingOf(input));
+}
+
+function makingOf({ system, beside }: Input<'discardBeside'>): Making {
+  return { system, component: beside.component, id: beside.restoreId };
 }
 
 export async function checkLive(context: HostContext, input: Input<'checkLive'>, run: Run): Promise<CheckReport> {

@@ -6,6 +6,7 @@ import type { RowsApplied, RowsAsk } from '../sources/rows/rows-kind.ts';
 import type { RowsPlan } from '../workflows/contract.ts';
 import type { System } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
+import { clearLeftovers, forgetRun, noteRun } from './leftovers.ts';
 import { findRecoveryPoint, withLogOf, type RecoveryPoint } from './recovery-point.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities, RowsBrought, RowsRequest } from './types.ts';
@@ -28,6 +29,8 @@ export async function bringRows(context: HostContext, input: Input<'bringRows'>,
       hint: 'Name a plan or a backup that holds the component.',
     });
   }
+  await clearLeftovers(context, system, component, run);
+  await noteRun(context, { system: system.name, component: component.name, id: input.rowsId }, run);
   run.report({ phase: `restore ${component.name} for inspection` });
   const kindContext = context.kindContext(system, run);
   const copy = await context.withReader(system, store, async (vault) => {
@@ -110,6 +113,7 @@ export async function discardRows(context: HostContext, input: Input<'discardRow
   const system = await context.system(input.system);
   const component = componentOf(system, input.component);
   await rowsOf(component).discard(component, askOf(input), input.keepFiles, context.kindContext(system, run));
+  await forgetRun(context, { system: system.name, component: component.name, id: input.rowsId });
 }
 
 function askOf({ rowsId, table, where, onChanged, database }: RowsRequest): RowsAsk {

@@ -3,6 +3,7 @@
  * signal and a way to tell its progress and needs to know nothing of Temporal.
  */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
 import { log, type Logger } from '../observe/log.ts';
 import { redact, redactText } from '../observe/redact.ts';
@@ -15,6 +16,16 @@ export interface Run {
   /** Counts from 1. */
   readonly attempt: number;
   readonly log: Logger;
+  /** The run that asks for this; undefined where no workflow does. */
+  readonly execution?: Execution;
+  /** False when the engine knows it as ended, or does not know it any more. */
+  stillRuns(execution: Execution): Promise<boolean>;
+}
+
+/** One run of a workflow. */
+export interface Execution {
+  readonly workflowId: string;
+  readonly runId: string;
 }
 
 export type Work<I, O> = (input: I, run: Run) => Promise<O>;
@@ -35,12 +46,15 @@ export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOpt
     const context = Context.current();
     const logger = log('activities').child({ activity: name, attempt: context.info.attempt });
     const beats = heartbeats(context, name);
+    const execution = context.info.workflowExecution;
     try {
       return await work(input, {
         signal: context.cancellationSignal,
         report: beats.report,
         attempt: context.info.attempt,
         log: logger,
+        ...(execution === undefined ? {} : { execution }),
+        stillRuns: (asked) => stillRuns(context.client, asked),
       });
     } catch (error) {
       throw outcomeOf(error, context, logger, options.insistent ?? false);
@@ -48,6 +62,15 @@ export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOpt
       beats.stop();
     }
   };
+}
+
+async function stillRuns(client: Client, { workflowId, runId }: Execution): Promise<boolean> {
+  try {
+    return (await client.workflow.getHandle(workflowId, runId).describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
 }
 
 /** The first at once, so that a cancel finds even a short activity; then the latest progress every few seconds. */

@@ -119,6 +119,11 @@ export class Replacement {
     await (await this.swap())?.undo();
   }
 
+  /** Where the old state is kept after a commit. */
+  asideOf({ work }: ReplacementRecord): string {
+    return asideOf(work, this.id);
+  }
+
   /** Ends a swap for good. The old state keeps a name of its own, or goes. */
   async commit(keep: boolean): Promise<{ aside?: string }> {
     const record = await this.record();
@@ -128,7 +133,7 @@ export class Replacement {
       return {};
     }
     await (await this.swap())?.close();
-    const aside = join(dirname(record.work), `.holdfast-aside-${this.id}`);
+    const aside = this.asideOf(record);
     if (!keep) {
       await Promise.all([record.work, aside].map((path) => rm(path, { recursive: true, force: true })));
       await removeDurably(this.recordPath);
@@ -160,6 +165,11 @@ export class Replacement {
     }
     await removeDurably(this.recordPath);
   }
+}
+
+/** Where the old state is kept; `id` is the restore's and the component's. */
+export function asideOf(work: string, id: string): string {
+  return join(dirname(work), `.holdfast-aside-${id}`);
 }
 
 /** The group and the default ACLs that a directory hands down come from its parent, not from the backup. */

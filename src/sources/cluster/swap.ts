@@ -55,6 +55,7 @@ export async function commitCluster(
 ): Promise<{ aside?: string }> {
   const replacement = replacementOf(component, beside.restoreId, context);
   const record = await replacement.record();
+  if (record !== undefined && !options.keep) await mustBeFree(join(replacement.asideOf(record), COPY));
   const kept = await replacement.commit(options.keep);
   if (record !== undefined) await serverOf(component, record.live, beside, context).forget();
   return kept;

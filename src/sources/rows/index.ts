@@ -3,7 +3,10 @@ import { HoldfastError } from '../../failures.ts';
 import type { Component } from '../../system/types.ts';
 import type { RowsKind } from './rows-kind.ts';
 import { postgresRows } from './postgres-rows.ts';
+import { leftOfRows } from './rows-files.ts';
 import { sqliteRows } from './sqlite-rows.ts';
+
+export { leftOfRows };
 
 /** Throws BadInput for a kind that has no tables. */
 export function rowsOf(component: Component): RowsKind {

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import { readJson, removeDurably, writeJsonDurably } from '../durable.ts';
+import { exists } from '../replacement.ts';
 import type { RowsCopy } from './rows-kind.ts';
 
 export interface RowsFiles {
@@ -59,6 +60,17 @@ export async function copyRecord({ directory }: RowsFiles): Promise<CopyRecord |
 
 export async function noteCopy({ directory }: RowsFiles, record: CopyRecord): Promise<void> {
   await writeJsonDurably(join(directory, 'copy.json'), record);
+}
+
+/** What one putting-back of rows has left on this host; undefined: no copy. Nothing is made by asking. */
+export async function leftOfRows(
+  stateDirectory: string,
+  rowsId: string,
+): Promise<{ readonly keep: boolean; readonly mayHaveWritten: boolean } | undefined> {
+  const directory = join(stateDirectory, 'rows', rowsId);
+  const record = (await readJson(join(directory, 'copy.json'))) as CopyRecord | undefined;
+  if (record === undefined) return undefined;
+  return { keep: record.keep === true, mayHaveWritten: await exists(join(directory, 'intent')) };
 }
 
 /** First the note, then what it is about: a copy without a note is not whole. */

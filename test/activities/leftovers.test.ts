@@ -1,0 +1,109 @@
+/** What terminated runs and committed restores leave on a server goes with the next run; what is still wanted stays. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { BackupResult, RestorePlan, RestoreResult, RowsPlan, RowsResult } from '../../src/workflows/contract.ts';
+import { startPostgres, type PostgresServer } from '../support/postgres.ts';
+import { waitingFor } from '../workflows/play.ts';
+import { eventually } from '../workflows/stage.ts';
+import { makeSite, type Site } from './site.ts';
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const SHOP = { database: 'shop' };
+const ROWS = { component: 'shop', table: 'orders', where: 'id = 7' };
+let site: Site;
+let server: PostgresServer;
+
+beforeAll(async () => {
+  server = await startPostgres({ settings: { max_prepared_transactions: 5 } });
+  await server.sql('CREATE DATABASE shop');
+  await server.sql('CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 20)', SHOP);
+  site = await makeSite(() =>
+    [
+      'keepAside: 1s',
+      'components:',
+      '  shop:',
+      '    kind: postgres',
+      `    server: { address: 127.0.0.1, port: ${server.port}, backup: { user: postgres } }`,
+      '    databases: [shop]',
+      'plans:',
+      '  all: { components: [shop], stores: [disk] }',
+    ].join('\n'),
+  );
+  await site.startWorker('orchestration');
+  await site.startWorker('host');
+  await backup();
+});
+
+afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+  await server.dispose();
+});
+
+async function backup(): Promise<void> {
+  expect((await site.run<BackupResult>('backup', { plan: 'all' })).outcome).toBe('done');
+}
+
+/** Beside the live one. */
+async function databases(): Promise<string[]> {
+  const rows = await server.sql(`SELECT datname FROM pg_database WHERE datname ~ '^shop__' ORDER BY 1`);
+  return rows.map(({ datname }) => String(datname));
+}
+
+const count = (): Promise<unknown> => server.value('SELECT count(*)::int FROM orders', SHOP);
+
+async function previewed() {
+  const handle = await site.start('restoreRows', ROWS);
+  await waitingFor(handle, 'approval');
+  return { handle, copy: (await handle.query<RowsPlan>('plan')).copy };
+}
+
+test('rows: the copy of a terminated run goes with the next backup, one that waits and one that was to be kept stay', async () => {
+  await server.sql('DELETE FROM orders WHERE id = 7', SHOP);
+  const { copy: kept = '' } = await site.run<RowsResult>('restoreRows', { ...ROWS, mode: 'plan', keepCopy: true });
+  const waiting = await previewed();
+  const given = await previewed();
+  await given.handle.terminate('nobody wants it');
+  expect(await databases()).toEqual([kept, waiting.copy, given.copy].sort());
+  await backup();
+  expect(await databases()).toEqual([kept, waiting.copy].sort());
+  const plan = await waiting.handle.query<RowsPlan>('plan');
+  await waiting.handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
+  expect(await waiting.handle.result()).toMatchObject({ outcome: 'restored', added: 1 });
+  await server.sql(`DROP DATABASE ${kept}`);
+});
+
+test('a restore: what it kept aside goes when its time is over; of one that was terminated the copy goes, the live one stays', async () => {
+  const begin = async () => {
+    const handle = await site.start('restore', { plan: 'all', skipSafetyBackup: true });
+    await waitingFor(handle, 'approval');
+    const { digest } = await handle.query<RestorePlan>('plan');
+    await handle.executeUpdate('approve', { args: [{ digest, by: 'ann' }] });
+    return handle;
+  };
+  const { aside } = (await (await begin()).result()) as RestoreResult;
+  expect(await databases()).toEqual([aside[0]?.replace('database ', '')]);
+  await sleep(1_100);
+  await backup();
+  expect(await databases()).toEqual([]);
+
+  // What is prepared and not committed keeps a database from being renamed.
+  await server.sql(`BEGIN; INSERT INTO orders VALUES (100); PREPARE TRANSACTION 'held'`, SHOP);
+  const handle = await begin();
+  await eventually('the swap is tried', async () => {
+    const { raw } = await handle.describe();
+    return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'swapIn') === true || undefined;
+  });
+  await handle.terminate('given up');
+  // Its last step may still be at work.
+  const [, host] = site.workers();
+  if (host !== undefined) await site.kill(host);
+  await server.sql('ALTER DATABASE shop WITH ALLOW_CONNECTIONS true');
+  await server.sql(`ROLLBACK PREPARED 'held'`, SHOP);
+  await site.startWorker('host');
+  expect(await databases()).toHaveLength(1);
+  const before = await count();
+  await backup();
+  expect(await databases()).toEqual([]);
+  expect(await count()).toBe(before);
+});
