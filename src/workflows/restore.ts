@@ -74,7 +74,7 @@ export async function restore(input: RestoreInput): Promise<RestoreResult> {
   const gate = new Gate(story);
   return inOneVoice(async () => {
     try {
-      return await run(asked, way, story, gate, (printed) => (plan = printed));
+      return await run({ asked, way, story, gate, show: (printed) => (plan = printed) });
     } finally {
       await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     }
@@ -87,29 +87,26 @@ function elsewhere(asked: RestoreInput): Way {
   return asked.mode === undefined || asked.mode === 'restore' ? 'elsewhere' : asked.mode;
 }
 
-async function run(
-  asked: RestoreInput,
-  way: Way,
-  story: Story,
-  gate: Gate,
-  show: (plan: RestorePlan) => void,
-): Promise<RestoreResult> {
+/** One run: what was asked, and how it is told. */
+interface Errand {
+  readonly asked: RestoreInput;
+  readonly way: Way;
+  readonly story: Story;
+  readonly gate: Gate;
+  readonly show: (plan: RestorePlan) => void;
+}
+
+async function run(errand: Errand): Promise<RestoreResult> {
+  const { asked, way, story } = errand;
   const { system } = asked;
   story.about(system);
   const facts = await orchestration.describeSystem({ system });
-  const work = () => runOn(facts, asked, way, story, gate, show);
+  const work = () => runOn(facts, errand);
   // A look leaves no report, whatever comes of it.
   return way === 'plan' || way === 'verify' ? work() : reportingFailure(system, 'restore', work);
 }
 
-async function runOn(
-  facts: SystemFacts,
-  asked: RestoreInput,
-  way: Way,
-  story: Story,
-  gate: Gate,
-  show: (plan: RestorePlan) => void,
-): Promise<RestoreResult> {
+async function runOn(facts: SystemFacts, { asked, way, story, gate, show }: Errand): Promise<RestoreResult> {
   const { system } = asked;
   story.begin('plan');
   const plan = await planOf(facts, asked);

@@ -1,10 +1,11 @@
 /** What terminated runs and committed restores leave on a server goes with the next run; what is still wanted stays. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { BackupResult, RestorePlan, RestoreResult, RowsPlan, RowsResult } from '../../src/workflows/contract.ts';
+import type { BackupResult, RestorePlan, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres.ts';
 import { waitingFor } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
+import { previewedRows } from './rows-helpers.ts';
 import { makeSite, type Site } from './site.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -52,23 +53,16 @@ async function databases(): Promise<string[]> {
 
 const count = (): Promise<unknown> => server.value('SELECT count(*)::int FROM orders', SHOP);
 
-async function previewed() {
-  const handle = await site.start('restoreRows', ROWS);
-  await waitingFor(handle, 'approval');
-  return { handle, copy: (await handle.query<RowsPlan>('plan')).copy };
-}
-
 test('rows: the copy of a terminated run goes with the next backup, one that waits and one that was to be kept stay', async () => {
   await server.sql('DELETE FROM orders WHERE id = 7', SHOP);
   const { copy: kept = '' } = await site.run<RowsResult>('restoreRows', { ...ROWS, mode: 'plan', keepCopy: true });
-  const waiting = await previewed();
-  const given = await previewed();
+  const waiting = await previewedRows(site, ROWS);
+  const given = await previewedRows(site, ROWS);
   await given.handle.terminate('nobody wants it');
-  expect(await databases()).toEqual([kept, waiting.copy, given.copy].sort());
+  expect(await databases()).toEqual([kept, waiting.plan.copy, given.plan.copy].sort());
   await backup();
-  expect(await databases()).toEqual([kept, waiting.copy].sort());
-  const plan = await waiting.handle.query<RowsPlan>('plan');
-  await waiting.handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
+  expect(await databases()).toEqual([kept, waiting.plan.copy].sort());
+  await waiting.handle.executeUpdate('approve', { args: [{ digest: waiting.plan.digest, by: 'ann' }] });
   expect(await waiting.handle.result()).toMatchObject({ outcome: 'restored', added: 1 });
   await server.sql(`DROP DATABASE ${kept}`);
 });

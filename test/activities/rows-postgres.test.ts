@@ -6,8 +6,9 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { failAttemptsOfDead } from '../../src/engine/recover.ts';
 import type { RowsPlan, RowsResult } from '../../src/workflows/contract.ts';
 import { startPostgres, type PostgresServer, type Row } from '../support/postgres.ts';
-import { failureOf, waitingFor } from '../workflows/play.ts';
+import { failureOf } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
+import { jsonOf, previewedRows, type Said } from './rows-helpers.ts';
 import { makeSite, type Site } from './site.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -69,21 +70,7 @@ async function sides(): Promise<number> {
   return Number(await server.value(`SELECT count(*)::int FROM pg_database WHERE datname LIKE 'app\\_\\_rows\\_%'`));
 }
 
-interface Said {
-  readonly code?: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** What the command printed as JSON, whatever its exit code. */
-async function json<T>(...args: string[]): Promise<T> {
-  const stdout = await site.holdfast(...args, '--json').catch((error: unknown) => {
-    const { stdout: said, stderr } = error as Said;
-    if (said === '') throw new Error(stderr);
-    return said;
-  });
-  return JSON.parse(stdout) as T;
-}
+const json = <T>(...args: string[]): Promise<T> => jsonOf<T>(site, ...args);
 
 const WHERE = ['--table', 'users', '--where', 'id = 7', '--table', 'deposits', '--where', 'user_id = 7'];
 
@@ -147,9 +134,8 @@ test('a user deleted with his deposits: previewed, inspected, approved, back, wh
 
 test('the worker is killed in the middle of writing: the next one does it once', async () => {
   await app('DELETE FROM deposits WHERE user_id = 9');
-  const handle = await site.start('restoreRows', { component: 'wallets', table: 'deposits', where: 'user_id = 9' });
-  await waitingFor(handle, 'approval');
-  const plan = await handle.query<RowsPlan>('plan');
+  const input = { component: 'wallets', table: 'deposits', where: 'user_id = 9' };
+  const { handle, plan } = await previewedRows(site, input);
   const locker = await server.client({ database: 'app' });
   await locker.query('BEGIN; LOCK TABLE deposits IN SHARE MODE');
   await handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
@@ -177,8 +163,7 @@ test('the worker is killed in the middle of writing: the next one does it once',
 test('rejected, and a failure in the middle: no separate database stays', async () => {
   await app('DELETE FROM deposits WHERE user_id = 10');
   const input = { component: 'wallets', table: 'deposits', where: 'user_id = 10' };
-  const handle = await site.start('restoreRows', input);
-  await waitingFor(handle, 'approval');
+  const { handle } = await previewedRows(site, input);
   expect(await sides()).toBe(1);
   await handle.executeUpdate('reject', { args: [{ by: 'ann', why: 'not these' }] });
   expect(await handle.result()).toMatchObject({ outcome: 'rejected' });

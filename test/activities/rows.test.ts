@@ -9,6 +9,7 @@ import { failAttemptsOfDead } from '../../src/engine/recover.ts';
 import type { RowsPlan, RowsResult } from '../../src/workflows/contract.ts';
 import { failureOf, waitingFor } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
+import { approvedRows } from './rows-helpers.ts';
 import { makeSite, type Site } from './site.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -64,13 +65,8 @@ const ask = (query: string): number =>
   live((database) => Number(Object.values(database.prepare(query).get() ?? {})[0]));
 const transfers = (): number => ask('SELECT count(*) FROM transfers');
 
-async function approved(input: object): Promise<RowsResult> {
-  const handle = await site.start('restoreRows', { component: 'wallets', ...input });
-  await waitingFor(handle, 'approval');
-  const plan = await handle.query<RowsPlan>('plan');
-  await handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
-  return (await handle.result()) as RowsResult;
-}
+const approved = async (input: object): Promise<RowsResult> =>
+  (await approvedRows(site, { component: 'wallets', ...input })).result;
 
 const rowsDirectory = (): string => path.join(site.directory, 'home/state', site.system, 'rows');
 

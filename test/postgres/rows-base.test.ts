@@ -5,10 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseLsn } from '../../src/policy/lsn.ts';
 import { ORCHESTRATION_QUEUE } from '../../src/task-queues.ts';
-import { workflowIds, type RowsPlan, type RowsResult } from '../../src/workflows/contract.ts';
+import { workflowIds, type RowsResult } from '../../src/workflows/contract.ts';
+import { approvedRows, jsonOf, previewedRows } from '../activities/rows-helpers.ts';
 import { makeSite, type Site } from '../activities/site.ts';
 import { startPostgres, type PostgresServer, type Row } from '../support/postgres.ts';
-import { failureOf, waitingFor } from '../workflows/play.ts';
+import { failureOf } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -81,18 +82,7 @@ async function received(): Promise<void> {
   });
 }
 
-async function json<T>(...args: string[]): Promise<T> {
-  return JSON.parse(await site.holdfast(...args, '--json')) as T;
-}
-
-/** As a person does it who approves the first preview. */
-async function putBack(input: object): Promise<{ plan: RowsPlan; result: RowsResult }> {
-  const handle = await site.start('restoreRows', { component: 'cluster', ...input });
-  await waitingFor(handle, 'approval');
-  const plan = await handle.query<RowsPlan>('plan');
-  await handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
-  return { plan, result: (await handle.result()) as RowsResult };
-}
+const putBack = (input: object) => approvedRows(site, { component: 'cluster', ...input });
 
 /** What of all that was made for it is still there. */
 async function leftovers(): Promise<string[]> {
@@ -106,7 +96,7 @@ describe('rows of a cluster as it was at a moment', () => {
     await received();
     const others = await shop('SELECT * FROM orders ORDER BY id');
     const where = ['--table', 'orders', '--where', 'customer = 2', '--to-time', before];
-    const look = await json<RowsResult>('rows', site.system, 'cluster', ...where, '--dry-run');
+    const look = await jsonOf<RowsResult>(site, 'rows', site.system, 'cluster', ...where, '--dry-run');
     expect(look).toMatchObject({
       outcome: 'planned',
       plan: {
@@ -118,14 +108,9 @@ describe('rows of a cluster as it was at a moment', () => {
     });
     expect(await leftovers()).toEqual([]);
 
-    const handle = await site.start('restoreRows', {
-      component: 'cluster',
-      table: 'orders',
-      where: 'customer = 2',
-      recoverTo: `time:${before}`,
-    });
-    await waitingFor(handle, 'approval');
-    const plan = await handle.query<RowsPlan>('plan');
+    const recoverTo = `time:${before}`;
+    const input = { component: 'cluster', table: 'orders', where: 'customer = 2', recoverTo };
+    const { handle, plan } = await previewedRows(site, input);
     expect(plan.digest).toBe(look.plan.digest);
     // While a person looks, only the separate database is there; the recovered cluster is gone already.
     expect(await leftovers()).toEqual([plan.copy]);
