@@ -14,6 +14,8 @@ import { joinReport, postgresMarkdown, postgresTargets, splitReport } from './be
 import type { PostgresResults } from './bench/postgres/report.ts';
 import { chart, markdown } from './bench/report.ts';
 import type { Results } from './bench/report.ts';
+import { benchmarkPrune, pruneMarkdown, pruneTargets, splitPrune } from './bench/prune/main.ts';
+import type { PruneResults } from './bench/prune/main.ts';
 import { runOnce } from './bench/run.ts';
 import type { Figure } from './bench/run.ts';
 import { writeSmallFiles } from './bench/small-files.ts';
@@ -29,7 +31,7 @@ const HELP = `npm run bench -- [options]
   --files N       small files (50000)
   --seed N        of the data (1)
   --scale N       of pgbench's data (137, about 2 GiB)
-  --only PART     files (ledger and small files) or postgres
+  --only PART     files (ledger and small files), postgres or prune (only then)
   --quick         64 MiB, 2000 files, scale 4, one run
   --without-others  Holdfast alone
   --without-freeze  do not measure the freeze of a ledger in Docker
@@ -37,7 +39,7 @@ const HELP = `npm run bench -- [options]
   --report DIR    also write benchmarks.md and pictures/benchmarks.svg there
   --json FILE     also write all figures`;
 
-const PARTS = ['files', 'postgres'] as const;
+const PARTS = ['files', 'postgres', 'prune'] as const;
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -48,6 +50,7 @@ interface Options {
   readonly scale: number;
   /** Of the server that is killed under load, and for how long it is loaded before. */
   readonly recovery: { readonly scale: number; readonly loadSeconds: number };
+  readonly backups: number;
   readonly only: Part | undefined;
   readonly others: boolean;
   readonly freeze: boolean;
@@ -96,6 +99,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     seed: count(values.seed, 1),
     scale: count(values.scale, values.quick ? 4 : 137),
     recovery: values.quick ? { scale: 2, loadSeconds: 15 } : { scale: 20, loadSeconds: 90 },
+    backups: values.quick ? 200 : 10_000,
     only: part(values.only),
     others: !values['without-others'],
     freeze: !values['without-freeze'],
@@ -182,18 +186,25 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   // What is missing is installed, or the exact command is named.
-  await using prepared = await prepare(options.others || options.only !== 'files' ? 'bench' : 'run');
+  await using prepared = await prepare(
+    options.only !== 'prune' && (options.others || options.only !== 'files') ? 'bench' : 'run',
+  );
   const scratch = await mkdtemp(join(options.scratch, 'holdfast-bench-'));
   try {
     const { environment } = prepared;
-    const files = options.only === 'postgres' ? undefined : await benchmark(options, scratch, args, environment);
-    const postgres = options.only === 'files' ? undefined : await postgresPart(options, scratch, args, environment);
+    const wants = (name: Part): boolean => options.only === name || (options.only === undefined && name !== 'prune');
+    const files = wants('files') ? await benchmark(options, scratch, args, environment) : undefined;
+    const postgres = wants('postgres') ? await postgresPart(options, scratch, args, environment) : undefined;
+    const prune = wants('prune')
+      ? { ...circumstances(args), ...(await benchmarkPrune(scratch, options.backups, say)) }
+      : undefined;
     if (files !== undefined) show(markdown(files), judge(files.figures, files.zstdSeconds));
     if (postgres !== undefined) show(postgresMarkdown(postgres), postgresTargets(postgres));
+    if (prune !== undefined) show(pruneMarkdown(prune), pruneTargets(prune));
     if (options.json !== undefined) {
-      await writeFile(options.json, `${JSON.stringify({ files, postgres }, undefined, 2)}\n`);
+      await writeFile(options.json, `${JSON.stringify({ files, postgres, prune }, undefined, 2)}\n`);
     }
-    if (options.report !== undefined) await writeReport(options.report, files, postgres);
+    if (options.report !== undefined) await writeReport(options.report, files, postgres, prune);
     return 0;
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -219,12 +230,19 @@ function show(text: string, targets: readonly Target[]): void {
 }
 
 /** A part that was not measured stays as it was. */
-async function writeReport(directory: string, files: Results | undefined, postgres: PostgresResults | undefined) {
+async function writeReport(
+  directory: string,
+  files: Results | undefined,
+  postgres: PostgresResults | undefined,
+  prune: PruneResults | undefined,
+) {
   await mkdir(join(directory, 'pictures'), { recursive: true });
   const document = join(directory, 'benchmarks.md');
-  const kept = splitReport(existsSync(document) ? await readFile(document, 'utf8') : '');
+  const last = splitPrune(existsSync(document) ? await readFile(document, 'utf8') : '');
+  const kept = splitReport(last.before);
   const before = files === undefined ? kept.before : markdown(files);
-  await writeFile(document, joinReport(before, postgres === undefined ? kept.postgres : postgresMarkdown(postgres)));
+  const others = joinReport(before, postgres === undefined ? kept.postgres : postgresMarkdown(postgres));
+  await writeFile(document, joinReport(others, prune === undefined ? last.prune : pruneMarkdown(prune)));
   if (files !== undefined) await writeFile(join(directory, 'pictures', 'benchmarks.svg'), chart(files));
 }
 

@@ -7,12 +7,12 @@ import { waitingFor, type Play } from '../../test/workflows/play.ts';
 import { eventually, uniqueName, type Crew } from '../../test/workflows/stage.ts';
 import {
   failWith,
-  PRUNE_DIGEST,
   untilCancelled,
   type ActivityName,
   type World,
   type WorldOptions,
 } from '../../test/workflows/world.ts';
+import { PRUNE_DIGEST } from '../../test/workflows/world-prune.ts';
 
 export interface Scene {
   readonly name: string;

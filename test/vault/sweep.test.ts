@@ -6,8 +6,10 @@ import { describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../src/failures.ts';
 import type { Store } from '../../src/stores/index.ts';
 import type { RetentionConfig } from '../../src/system/types.ts';
-import { signerOf } from '../../src/vault/envelope.ts';
+import { NAMESPACES, signerOf, signRecord } from '../../src/vault/envelope.ts';
 import { readHolds, writeHold } from '../../src/vault/holds.ts';
+import { readAtManifestKey } from '../../src/vault/manifest.ts';
+import { backupIdOf, manifestKeyOf } from '../../src/vault/names.ts';
 import { planPrune, type PrunePlan } from '../../src/vault/prune-plan.ts';
 import { readSweeps, sweepNameOf } from '../../src/vault/sweep-records.ts';
 import { condemn, sweep, tidy, type SweepContext, type Swept } from '../../src/vault/sweep.ts';
@@ -233,6 +235,22 @@ describe('a prune of a real vault', () => {
     expect((await readSweeps(vault.store)).every(({ done }) => done)).toBe(true);
   });
 
+  it('[B9] backups forged with the capturing key, old-dated, future-dated and in floods: what the policy keeps stays and restores', async () => {
+    await using vault = await makeTestVault();
+    const keys = await sixBackups(vault);
+    const pruner = new Pruner(vault, { last: 2, hourly: 3, daily: 30, monthly: 12 });
+    const kept = (plan: PrunePlan): string[] =>
+      plan.decisions.filter((one) => one.keep && keys.includes(one.key)).map(({ key }) => key);
+    const before = kept(await pruner.plan(await pruner.context()));
+    await forge(vault, keys[5] ?? '');
+    const { plan } = await pruner.run();
+    expect(kept(plan)).toEqual(expect.arrayContaining(before));
+    expect(plan.anomalies.length).toBeGreaterThan(80);
+    const reader = await vault.reader();
+    for (const key of before) expect(await reader.verifyContent(key, { signal: never })).toMatchObject({ ok: true });
+    await reader.close();
+  });
+
   it('a manifest that nobody can read: no object is deleted, and the reason is told', async () => {
     await using vault = await makeTestVault();
     await sixBackups(vault);
@@ -265,6 +283,35 @@ describe('a prune of a real vault', () => {
     await expectWhole(vault, keys.slice(4));
   });
 });
+
+/** What a thief of the capturing host's key writes: copies of a manifest under other times and numbers. */
+async function forge(vault: TestVault, from: string): Promise<void> {
+  const found = await readAtManifestKey(vault.store, from);
+  if (found.kind !== 'manifest') throw new Error('no manifest to forge from');
+  const { body } = found.record;
+  const signer = signerOf(vault.keys.signer.privateKey);
+  const times = [
+    ...Array.from({ length: 30 }, (_, index) => Date.now() - index * DAY - 2 * HOUR),
+    ...Array.from({ length: 30 }, (_, index) => Date.now() + (index + 1) * DAY),
+    ...Array.from({ length: 40 }, (_, index) => Date.now() - index * 1000),
+  ];
+  for (const [index, atMs] of times.entries()) {
+    const at = new Date(atMs).toISOString();
+    const id = backupIdOf(vault.vaultId, `forged-${index}`);
+    const key = manifestKeyOf('daily', atMs, id);
+    const lie = {
+      ...body,
+      key,
+      id,
+      captureId: `forged-${index}`,
+      startedAt: at,
+      pointAt: at,
+      finishedAt: at,
+      sequence: 7 + index,
+    };
+    await vault.store.put(key, signRecord(lie, NAMESPACES.manifest, signer), { createOnly: true });
+  }
+}
 
 /** The store as its own clock would tell it later. */
 function agedStore(store: Store, olderByMs: (key: string) => number): Store {

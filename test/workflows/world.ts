@@ -14,7 +14,6 @@ import type {
   LiveThere,
   OrchestrationActivities,
   PruneActivities,
-  PruneSummary,
   SystemFacts,
   UrgentActivities,
   WalActivities,
@@ -25,22 +24,9 @@ import type {
 import type { RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
 import { startCopies } from '../../src/activities/start-copies.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
+import { prunes } from './world-prune.ts';
 
 export const HOST = 'alpha';
-
-export const PRUNE_DIGEST = '4'.repeat(64);
-const PRUNE_PLAN: PruneSummary = {
-  digest: PRUNE_DIGEST,
-  keeps: 3,
-  removesCount: 1,
-  removes: [{ backup: 'aaaaaaaaaaaa', plan: 'daily', startedAt: '2026-11-01T00:00:00.000Z', why: 'no rule keeps it' }],
-  freesObjects: 3,
-  freesBytes: 30,
-  asks: [],
-  anomaliesCount: 0,
-  anomalies: [],
-  blocked: [],
-};
 
 export type ActivityName =
   | keyof OrchestrationActivities
@@ -243,9 +229,7 @@ export class World {
         };
         return { ...NOTHING_COPIED, ...turn };
       },
-      planPrune: () => Promise.resolve({ ...PRUNE_PLAN, asks: this.options.pruneAsks ?? [] }),
-      condemnPruned: () => Promise.resolve({ sweep: '20261121T000000Z-000000000000', backups: 1, lockedBackups: 0 }),
-      sweepCondemned: () => Promise.resolve({ outcome: 'swept', to: [], objects: 3, bytes: 30, locked: 0, settled: 0 }),
+      ...prunes(this.options.pruneAsks),
     });
   }
 
