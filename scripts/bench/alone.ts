@@ -21,7 +21,6 @@ const run: Run = {
   report: () => undefined,
   attempt: 1,
   log: log('bench'),
-  stillRuns: () => Promise.resolve(true),
 };
 
 async function backup(context: HostContext, system: string): Promise<void> {

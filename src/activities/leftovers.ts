@@ -31,10 +31,10 @@ export interface Making {
 }
 
 /** To be called before anything is made. Repeatable. */
-export async function noteRun(context: HostContext, making: Making, { execution }: Run): Promise<void> {
-  if (execution === undefined) return;
+export async function noteRun(context: HostContext, making: Making, { asker }: Run): Promise<void> {
+  if (asker === undefined) return;
   const { id, component } = making;
-  await writeDurably(noteOf(context, making), { format: 1, id, component, ...execution });
+  await writeDurably(noteOf(context, making), { format: 1, id, component, ...asker.execution });
 }
 
 /** What was made is gone, or is somebody's to keep. */
@@ -111,10 +111,10 @@ async function attempt(component: Component, what: string, run: Run, work: () =>
   }
 }
 
-/** False when it runs, or is this one. */
-async function isOver({ workflowId, runId }: Execution, run: Run): Promise<boolean> {
-  if (run.execution === undefined || run.execution.runId === runId) return false;
-  return !(await run.stillRuns({ workflowId, runId }));
+/** False when it runs, is this one, or nobody can be asked. */
+async function isOver({ workflowId, runId }: Execution, { asker }: Run): Promise<boolean> {
+  if (asker === undefined || asker.execution.runId === runId) return false;
+  return !(await asker.stillRuns({ workflowId, runId }));
 }
 
 /** Its records say all the rest. */

@@ -16,8 +16,13 @@ export interface Run {
   /** Counts from 1. */
   readonly attempt: number;
   readonly log: Logger;
-  /** The run that asks for this; undefined where no workflow does. */
-  readonly execution?: Execution;
+  /** Undefined where no workflow asks for this. */
+  readonly asker?: Asker;
+}
+
+export interface Asker {
+  /** The run that asks for this. */
+  readonly execution: Execution;
   /** False when the engine knows it as ended, or does not know it any more. */
   stillRuns(execution: Execution): Promise<boolean>;
 }
@@ -53,8 +58,9 @@ export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOpt
         report: beats.report,
         attempt: context.info.attempt,
         log: logger,
-        ...(execution === undefined ? {} : { execution }),
-        stillRuns: (asked) => stillRuns(context.client, asked),
+        ...(execution === undefined
+          ? {}
+          : { asker: { execution, stillRuns: (asked) => stillRuns(context.client, asked) } }),
       });
     } catch (error) {
       throw outcomeOf(error, context, logger, options.insistent ?? false);
