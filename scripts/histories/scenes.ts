@@ -223,6 +223,28 @@ export const SCENES: readonly Scene[] = [
   restoreAnswered('restore-done', 'approve', { quiesce: 'pause' }),
   restoreAnswered('restore-rejected', 'reject'),
   restoreAnswered('restore-two-hosts', 'approve', { configHost: 'beta' }),
+  {
+    name: 'restore-thawed',
+    world: {},
+    act: async (play, world) => {
+      world.stillFrozen = 1;
+      const handle = await play.start('restore', { system: uniqueName('sys'), ...NOW });
+      await handle.result();
+      return handle.fetchHistory();
+    },
+  },
+  {
+    name: 'restore-open-thaw',
+    world: {},
+    act: async (play, world) => {
+      world.stillFrozen = 9;
+      const handle = await play.start('restore', { system: uniqueName('sys'), mode: 'verify', thaw: 'bulk' });
+      await waitingFor(handle, '8 objects to thaw');
+      const history = await handle.fetchHistory();
+      await ended(handle);
+      return history;
+    },
+  },
   finished('restore-failed', 'restore', () => NOW, { script: { restoreBeside: () => failWith('ObjectMissing') } }),
   restoreAnswered('restore-open-approval', 'open'),
   openIn('restore-open-swap', 'restore', 'swapIn', NOW),

@@ -8,6 +8,7 @@ import { captureGroup } from './capture-group.ts';
 import { chooseStore } from './choose-store.ts';
 import { copyTurn } from './copy.ts';
 import { condemnPruned, planPrune, sweepCondemned } from './prune.ts';
+import { thawBackup } from './cold.ts';
 import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
 import { lookAtLive, planRestore } from './restore-plan.ts';
@@ -46,6 +47,7 @@ export function createHostActivities(context: HostContext): HostActivities {
     findBackup: of(findBackup),
     lookAtLive: of(lookAtLive),
     planRestore: of(planRestore),
+    thawBackup: of(thawBackup),
     restoreBeside: of(restoreBeside),
     checkBeside: of(checkBeside),
     swapIn: of(swapIn),

@@ -10,6 +10,7 @@ import type { ManifestBody } from '../vault/types.ts';
 import type { PlanAction, RestoreInput, RestorePlan } from '../workflows/contract.ts';
 import { listOf } from '../workflows/lists.ts';
 import { componentOf, type HostContext } from './host-context.ts';
+import { frozenOf } from './cold.ts';
 import { databasesOf, placeOfServer, refuseTablesOnly, wordsOf } from './plan-databases.ts';
 import type { Run } from './shell.ts';
 import { concernsDocker, needsDocker, stackOf } from './stack.ts';
@@ -69,6 +70,9 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
   const recoverTo = recovery === undefined ? {} : { recoverTo: recovery.recoverTo };
   const plan = { backup: body.id, manifestKey: entry.key, store, actions, ...recoverTo };
   const pointAt = recovery?.pointAt ?? body.pointAt;
+  const components = chosen.known.map(({ name }) => name);
+  const thaw = asked.thaw === undefined ? {} : { thaw: asked.thaw };
+  const frozen = await frozenOf(system, store, body, { components, ...thaw }, run);
   return {
     digest: planDigest({ system: system.name, ...plan, paths, ...(target === undefined ? {} : { target }) }),
     ...plan,
@@ -88,6 +92,7 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
       ...(entry.notes ?? []),
       ...(recovery?.warnings ?? []),
     ],
+    ...(frozen === undefined ? {} : { frozen }),
     ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(pointAt)) / 1000)),
   };
 }

@@ -298,6 +298,14 @@ export interface HostActivities {
    * hosts have seen comes in `seen`; a component of another host that is not in it is a warning of the plan.
    */
   planRestore(input: RestoreInput & { readonly seen?: readonly LiveThere[] }): Promise<RestorePlan>;
+  /** Asks the store for readable copies of what is still frozen of these components, and counts what is not there yet. */
+  thawBackup(input: {
+    system: string;
+    store: string;
+    manifestKey: string;
+    components: readonly string[];
+    speed: 'bulk' | 'standard' | 'expedited';
+  }): Promise<{ left: number; bytes: number }>;
   restoreBeside(input: {
     system: string;
     store: string;

@@ -1,9 +1,9 @@
 /** A restore's plan as a person reads it before approving: what is stopped, replaced and started, and what is lost. */
 import type { Colours } from '../observe/colours.ts';
-import { formatAge, formatBytes, formatSeconds } from '../observe/format.ts';
+import { formatAge, formatBytes, formatCount, formatSeconds } from '../observe/format.ts';
 import { table } from '../observe/table.ts';
 import { shortDigest } from '../policy/approval.ts';
-import type { PlanAction, RestorePlan } from '../workflows/contract.ts';
+import type { FrozenFacts, PlanAction, RestorePlan } from '../workflows/contract.ts';
 
 const WORDS: Readonly<Record<PlanAction['action'], string>> = {
   stop: 'stop',
@@ -22,6 +22,7 @@ export function planText(plan: RestorePlan, colours: Colours, nowMs: number): st
     ...(plan.recoverTo === undefined
       ? []
       : [`  recovers ${plan.recoverTo}, from that backup through the log that followed it`]),
+    ...(plan.frozen === undefined ? [] : [`  ${colours.yellow('frozen')}   ${frozenText(plan.frozen)}`]),
     '',
     indent(componentTable(plan, colours, nowMs)),
     '',
@@ -29,6 +30,17 @@ export function planText(plan: RestorePlan, colours: Colours, nowMs: number): st
   ];
   for (const warning of plan.warnings) lines.push(`  ${colours.yellow('warning')} ${warning}`);
   return lines.join('\n');
+}
+
+/** How much, how long and what it costs, as far as it is known. */
+export function frozenText(frozen: FrozenFacts): string {
+  const { objects, bytes, storageClass, speed, hoursLeast, hoursMost, cost } = frozen;
+  const what = `${formatCount(objects, 'object')} of ${formatBytes(bytes)} in ${storageClass} are thawed first, ${speed}`;
+  const time =
+    hoursLeast === undefined || hoursMost === undefined
+      ? 'the class has no such speed, the next slower one is taken'
+      : `${formatSeconds(hoursLeast * 3600)} to ${formatSeconds(hoursMost * 3600)}`;
+  return `${what}: ${time}; costs ${cost ?? 'not known: no fitting row in a table of prices'}`;
 }
 
 function componentTable(plan: RestorePlan, colours: Colours, nowMs: number): string {

@@ -9,6 +9,7 @@ export interface RestoreOptions extends CommonOptions, ChoiceOptions, ApprovalOp
   readonly path?: readonly string[];
   readonly target?: string;
   readonly skipSafetyBackup?: boolean;
+  readonly thaw?: 'bulk' | 'standard' | 'expedited';
   readonly fromStore?: string;
   readonly kit?: string;
 }
@@ -39,6 +40,7 @@ export function defineRestore(program: Command): void {
     .option('--target <place>', 'restore into this directory or volume instead');
   addApproval(addChoice(command), 'plan')
     .option('--skip-safety-backup', 'do not save the current state first')
+    .option('--thaw <speed>', 'of a backup in an archive class: bulk, standard (default in place) or expedited')
     .option(
       '--from-store <place>',
       'break glass: a directory, s3://bucket/prefix, gs://…, azure://account/container/prefix, sftp://user@host/path?hostKey=…',

@@ -40,6 +40,7 @@ export async function restoreInput(
     ...(options.target === undefined ? {} : { target: options.target }),
     ...(options.dryRun === true ? { mode: 'plan' } : options.verifyOnly === true ? { mode: 'verify' } : {}),
     ...(options.approve === undefined ? {} : { approve: options.approve, approvedBy: options.by ?? (await whoAmI()) }),
+    ...(options.thaw === undefined ? {} : { thaw: options.thaw }),
     ...(options.skipSafetyBackup === true ? { skipSafetyBackup: true } : {}),
   };
 }

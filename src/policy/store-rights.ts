@@ -37,6 +37,7 @@ const RECORDS = [
   'captures/',
   'backups/',
   'proofs/',
+  'verified/',
   'quarantine/',
   'sums/',
   'holds/',
@@ -60,7 +61,7 @@ export function storeRights({ role, wal, immutable, archive }: RightsOf): StoreR
       return { ...none, read: [...RECORDS, ...log], create, lock: immutable };
     }
     case 'verify':
-      return { ...none, read: EVERYTHING, create: ['proofs/'], lock: immutable };
+      return { ...none, read: EVERYTHING, create: ['proofs/', 'verified/'], lock: immutable };
     case 'prune': {
       const objects = ['chunks/', 'lists/', 'sums/'];
       return {

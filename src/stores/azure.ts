@@ -15,7 +15,7 @@ import { PROBE_PREFIX } from './keys.ts';
 import { STORE_RETRIES } from './retry.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { ObjectInfo, PutOptions, PutOutcome, Store, StoreCold, StoreLocks, StoreVersions } from './store.ts';
-import { isContentAddressed } from './unsynced.ts';
+import { takesStorageClass } from './unsynced.ts';
 
 /** An upload slower than this is taken for a hanging one. */
 const SLOWEST_UPLOAD_BYTES_PER_SECOND = 16 * 1024;
@@ -128,7 +128,7 @@ class AzureStore implements Store {
       blobHTTPHeaders: { blobContentMD5: md5, blobContentType: 'application/octet-stream' },
       ...(createOnly ? { conditions: { ifNoneMatch: '*' } } : {}),
       // Records are read all the time and small: a tier with a price for reading is not for them.
-      ...(storageClass !== undefined && isContentAddressed(key) ? { tier: storageClass } : {}),
+      ...(storageClass !== undefined && takesStorageClass(key) ? { tier: storageClass } : {}),
       // What a probe writes is removed again.
       ...(immutable !== undefined && !key.startsWith(PROBE_PREFIX)
         ? { immutabilityPolicy: immutabilityOf(immutable.mode, Date.now() + immutable.forSeconds * 1000) }

@@ -16,7 +16,7 @@ import { PROBE_PREFIX } from './keys.ts';
 import { STORE_RETRIES } from './retry.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { ObjectInfo, PutOptions, PutOutcome, Store, StoreLocks, StoreVersions } from './store.ts';
-import { isContentAddressed } from './unsynced.ts';
+import { takesStorageClass } from './unsynced.ts';
 
 /** An upload slower than this is taken for a hanging one. */
 const SLOWEST_UPLOAD_BYTES_PER_SECOND = 16 * 1024;
@@ -128,7 +128,7 @@ class GcsStore implements Store {
     return {
       contentType: 'application/octet-stream',
       // Records are read all the time and small: a class with a price for reading is not for them.
-      ...(storageClass !== undefined && isContentAddressed(key) ? { storageClass } : {}),
+      ...(storageClass !== undefined && takesStorageClass(key) ? { storageClass } : {}),
       // What a probe writes is removed again.
       ...(immutable !== undefined && !key.startsWith(PROBE_PREFIX)
         ? { retention: retentionOf(immutable.mode, Date.now() + immutable.forSeconds * 1000) }

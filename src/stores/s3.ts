@@ -24,7 +24,7 @@ import { BrokenAnswerError, faultOf, isFrozen, isNotFound, isPreconditionFailed 
 import { lockOfPut, S3Locks } from './s3-locks.ts';
 import { S3Versions } from './s3-versions.ts';
 import type { ObjectInfo, PutOptions, PutOutcome, Store, StoreCold, StoreLocks, StoreVersions } from './store.ts';
-import { isContentAddressed } from './unsynced.ts';
+import { isContentAddressed, takesStorageClass } from './unsynced.ts';
 
 /** An upload slower than this is taken for a hanging one. */
 const SLOWEST_UPLOAD_BYTES_PER_SECOND = 16 * 1024;
@@ -175,7 +175,7 @@ class S3Store implements Store {
     };
     if (createOnly) input.IfNoneMatch = '*';
     // Records are read all the time and small: a class with a price for reading is not for them.
-    if (storageClass !== undefined && isContentAddressed(key)) {
+    if (storageClass !== undefined && takesStorageClass(key)) {
       input.StorageClass = storageClass as NonNullable<PutObjectCommandInput['StorageClass']>;
     }
     // What a probe writes is removed again.

@@ -21,6 +21,14 @@ export function isContentAddressed(key: string): boolean {
   return CONTENT_ADDRESSED.has(key.slice(0, key.indexOf('/')));
 }
 
+/**
+ * What a storage class is for: the bulk of a backup. Checksums stay where they are read at once, whatever that costs, because
+ * they say what a backup needs before anything of it was thawed.
+ */
+export function takesStorageClass(key: string): boolean {
+  return isContentAddressed(key) && !key.startsWith('sums/');
+}
+
 interface Window {
   readonly fromMs: number;
   readonly toMs: number;

@@ -47,7 +47,7 @@ export interface DirectoryStoreConfig extends StoreBase {
 interface BucketBase extends StoreBase {
   readonly prefix: string;
   readonly endpoint?: string;
-  /** Of chunks, lists and sums; records stay in the store's standard class. */
+  /** Of chunks and lists; checksums and records stay in the store's standard class. */
   readonly storageClass?: string;
   readonly immutable?: Immutable;
 }

@@ -7,7 +7,7 @@ import { PARTS, rangesOf, type ReadingLevel } from '../policy/read-back.ts';
 import { headSchema, parseRecord, recordBytes } from './formats.ts';
 import { FORMAT, HEAD_KEY, objectKey, parseObjectKey, sha256Hex } from './names.ts';
 import type { ExpectedObjects } from './expected-objects.ts';
-import { healObject, whileHealing, type Healing, type IsGood, type OtherStore } from './heal.ts';
+import { healObject, whileHealing, type Healed, type Healing, type IsGood, type OtherStore } from './heal.ts';
 import type { Signer } from './envelope.ts';
 import { openOpener, type Opener } from './opener.ts';
 import { lookAtParts, partOf } from './part-look.ts';
@@ -278,7 +278,7 @@ class StoreReading {
     return whileHealing(healing, run, async () => {
       const settled: BadFound[] = [];
       for (const one of bad) {
-        const healed = await healObject(healing, one, this.isGood);
+        const healed = await unlessDenied(() => healObject(healing, one, this.isGood));
         if (healed.outcome === 'left') settled.push({ ...one, outcome: 'left', what: `${one.what} (${healed.why})` });
         else settled.push({ ...one, ...healed });
       }
@@ -315,6 +315,16 @@ function isNobodysBusiness(key: string, error: HoldfastError, backups: readonly 
   const object = parseObjectKey(key);
   if (object === undefined || backups.length > 0) return false;
   return error.code === 'ObjectMissing' || (object.room !== 'sums' && error.details['opened'] !== true);
+}
+
+/** Rights to replace what backups are made of don't cover every record: what may not be mended is told, the rest goes on. */
+async function unlessDenied(heal: () => Promise<Healed>): Promise<Healed> {
+  try {
+    return await heal();
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'StoreDenied') throw error;
+    return { outcome: 'left', why: error.message };
+  }
 }
 
 /** The keys of a small room, also those that only another store has: what is missing at the end shows by nothing else. */

@@ -128,6 +128,8 @@ export interface RestoreInput {
   readonly approve?: string;
   readonly approvedBy?: string;
   readonly skipSafetyBackup?: boolean;
+  /** How fast a backup in an archive class is thawed. Default standard; needed where nobody approves the plan. */
+  readonly thaw?: 'bulk' | 'standard' | 'expedited';
 }
 
 export interface PlanAction {
@@ -135,6 +137,19 @@ export interface PlanAction {
   readonly action: 'stop' | 'restore' | 'swap' | 'start' | 'create';
   /** What is acted on: container names, volume, path. */
   readonly on: readonly string[];
+}
+
+/** What lies in an archive class and must be thawed before it can be read. */
+export interface FrozenFacts {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly storageClass: string;
+  readonly speed: 'bulk' | 'standard' | 'expedited';
+  /** As the provider documents them; absent when the class has no such speed. */
+  readonly hoursLeast?: number;
+  readonly hoursMost?: number;
+  /** By the table of prices, with its currency; absent without one. */
+  readonly cost?: string;
 }
 
 export interface RestorePlan {
@@ -156,6 +171,8 @@ export interface RestorePlan {
     readonly liveChangedAt?: string;
   }[];
   readonly warnings: readonly string[];
+  /** Present when the backup must be thawed first. */
+  readonly frozen?: FrozenFacts;
   /** How old the data would be, and what of the live state would be lost, in words. */
   readonly ageSeconds: number;
 }

@@ -10,6 +10,7 @@ import {
 import type { SystemFacts } from '../activities/types.ts';
 import { silenceOf } from './capture.ts';
 import { namesDigest } from '../policy/approval.ts';
+import { THAW_SPEEDS } from '../policy/thaw.ts';
 import { Gate } from './approval.ts';
 import { QUERIES, type RestoreInput, type RestorePlan, type RestoreResult } from './contract.ts';
 import { failure, inOneVoice } from './failure.ts';
@@ -24,6 +25,7 @@ import { bringBeside, discardAll, type Order } from './restore-beside.ts';
 import { replaceLive } from './restore-live.ts';
 import { safetyBackup } from './safety-backup.ts';
 import { Story } from './story.ts';
+import { thaw } from './thaw.ts';
 
 const FIELDS: Fields<RestoreInput> = {
   system: { ...NAME, required: true },
@@ -38,6 +40,7 @@ const FIELDS: Fields<RestoreInput> = {
   approve: { type: 'string' },
   approvedBy: { type: 'string' },
   skipSafetyBackup: { type: 'boolean' },
+  thaw: { type: 'string', oneOf: THAW_SPEEDS },
 };
 
 const STEPS = {
@@ -116,6 +119,7 @@ async function runOn(facts: SystemFacts, { asked, way, story, gate, show }: Erra
 
   const silentSeconds = silenceOf(facts);
   const order: Order = { system, plan, restoreId: workflowInfo().runId, paths: listOf(asked.paths), silentSeconds };
+  if (way !== 'restore') await thawUnasked(order, asked, story);
   if (way === 'verify') return proveOnly({ ...order, verify: true }, story);
   if (way === 'elsewhere') return besideOnly({ ...order, target: asked.target ?? '' }, story);
 
@@ -128,6 +132,9 @@ async function runOn(facts: SystemFacts, { asked, way, story, gate, show }: Erra
   if (answer.kind === 'expired') {
     return { outcome: 'expired', ...nothing, why: `Nobody approved within ${facts.approvalLimitSeconds} s.` };
   }
+
+  // For hours or days: before the lock, so that backups go on meanwhile.
+  if (plan.frozen !== undefined) await thaw({ ...order, frozen: plan.frozen }, story);
 
   story.begin('wait for the system');
   const lock = { system, site: facts.site, operation: 'restore', waitSeconds: WAIT_SECONDS } as const;
@@ -146,6 +153,19 @@ async function runOn(facts: SystemFacts, { asked, way, story, gate, show }: Erra
   await writeDown({ system, kind: 'restore', id: order.restoreId, report: { ...locked.value } });
   story.finish();
   return locked.value;
+}
+
+/** Thawing costs money: where nobody is asked to approve the plan, whoever starts it has to say that he wants it. */
+async function thawUnasked(order: Order, asked: RestoreInput, story: Story): Promise<void> {
+  const { frozen } = order.plan;
+  if (frozen === undefined) return;
+  if (asked.thaw === undefined) {
+    const what = `${frozen.objects} objects of backup ${order.plan.backup} in ${order.plan.store} are frozen`;
+    throw failure('ObjectFrozen', `${what}; say how fast they are to be thawed: ${THAW_SPEEDS.join(', ')}.`, {
+      ...frozen,
+    });
+  }
+  await thaw({ ...order, frozen }, story);
 }
 
 async function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, gate: Gate) {

@@ -45,7 +45,7 @@ describe('an Azure store', () => {
     await Promise.all([one.close(), two.close()]);
   });
 
-  it('a tier: is that of chunks, lists and sums; records stay where reading costs nothing', async () => {
+  it('a tier: is that of chunks and lists; records stay where reading costs nothing', async () => {
     const config = { ...azureStoreConfig(server, { prefix: 'tiers' }), storageClass: 'Cool' };
     const store = await openStore(config, resolveAzureSecret);
     await store.put('chunks/aa/1', Buffer.from('x'), FRESH);

@@ -29,7 +29,7 @@ describe('an archive class [T11]', () => {
     const keys = ['backups/daily/x.json', 'captures/x.json', 'chunks/aa/a', 'lists/aa/a', 'sums/aa/a', 'wal/x'];
     for (const key of keys) await store.put(key, Buffer.from(key), FRESH);
     const classes = (await infos(store, '')).map(({ key, storageClass }) => [key, storageClass]);
-    const expected = keys.map((key) => [key, /^(chunks|lists|sums)/.test(key) ? 'DEEP_ARCHIVE' : 'STANDARD']);
+    const expected = keys.map((key) => [key, /^(chunks|lists)/.test(key) ? 'DEEP_ARCHIVE' : 'STANDARD']);
     expect(classes).toEqual(expected);
     expect(await store.head('chunks/aa/a')).toMatchObject({ storageClass: 'DEEP_ARCHIVE' });
     expect(await store.head('captures/x.json')).toMatchObject({ storageClass: 'STANDARD' });

@@ -21,12 +21,13 @@ import type {
   WalTurn,
   WalTurnInput,
 } from '../../src/activities/types.ts';
-import type { RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
+import type { FrozenFacts, RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
 import { startCopies } from '../../src/activities/start-copies.ts';
+import { componentRecord, HOST, NOTHING_COPIED, proof, storeVerdict } from './world-answers.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 import { prunes } from './world-prune.ts';
 
-export const HOST = 'alpha';
+export { HOST };
 
 export type ActivityName =
   | keyof OrchestrationActivities
@@ -87,6 +88,8 @@ export class World {
   stopped = false;
   backupInUse = 'backup-1';
   rowsMissing = 2;
+  /** Objects that are not thawed yet; each look finds one less. */
+  stillFrozen = 0;
   /** Undefined: the system file asks for no log. */
   walFacts: WalFacts | undefined = { host: HOST, mode: 'stream', everySeconds: 5, basePlan: 'daily' };
   private readonly options: WorldOptions;
@@ -152,6 +155,10 @@ export class World {
         return Promise.resolve({ host, components: seen, stack: [] });
       },
       planRestore: ({ seen }) => Promise.resolve(this.plan(seen)),
+      thawBackup: () => {
+        this.stillFrozen = Math.max(0, this.stillFrozen - 1);
+        return Promise.resolve({ left: this.stillFrozen, bytes: this.stillFrozen * 100 });
+      },
       restoreBeside: ({ component, restoreId, target }) => {
         this.besides.add(component);
         return Promise.resolve({ component, restoreId, place: target ?? `/beside/${component}`, facts: {} });
@@ -286,8 +293,14 @@ export class World {
       warnings: seen.flatMap(({ host, components }) =>
         components.flatMap(({ name, problems }) => problems.map((problem) => `${name} on ${host}: ${problem}`)),
       ),
+      ...(this.stillFrozen === 0 ? {} : { frozen: this.frozen() }),
       ageSeconds: 60,
     };
+  }
+
+  frozen(): FrozenFacts {
+    const times = { speed: 'bulk', hoursLeast: 5, hoursMost: 12 } as const;
+    return { objects: this.stillFrozen, bytes: 1000, storageClass: 'GLACIER', ...times };
   }
 
   rowsPlan(table: string): RowsPlan {
@@ -338,20 +351,6 @@ export class World {
   }
 }
 
-const NOTHING_COPIED: CopyTurn = {
-  left: 0,
-  backups: 0,
-  objects: 0,
-  bytes: 0,
-  replaced: 0,
-  walPieces: 0,
-  walBytes: 0,
-  refused: [],
-  refusedCount: 0,
-  verified: [],
-  silent: [],
-};
-
 async function isRunning(client: Client, workflowId: string): Promise<boolean> {
   try {
     return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
@@ -359,41 +358,4 @@ async function isRunning(client: Client, workflowId: string): Promise<boolean> {
     if (error instanceof WorkflowNotFoundError) return false;
     throw error;
   }
-}
-
-function componentRecord(name: string) {
-  const counts = { chunksNew: 1, chunksReused: 2, readBytes: 10, storedBytes: 5, filesSeen: 1 };
-  return {
-    name,
-    kind: 'files',
-    tier: 'critical' as const,
-    host: HOST,
-    capturedAt: '2026-11-21T02:00:00Z',
-    artifacts: [],
-    facts: {},
-    warnings: [],
-    counts: { ...counts, changed: [], changedCount: 0 },
-  };
-}
-
-function proof(manifestKey: string, level: 'presence' | 'content') {
-  return {
-    format: 1 as const,
-    vaultId: 'v',
-    manifestKey,
-    manifestSha256: 'ab',
-    level,
-    at: '2026-11-21T02:00:00Z',
-    ok: true,
-    objectsChecked: 3,
-    bytesChecked: 30,
-    bad: [],
-    moreBad: 0,
-    signer: 's',
-  };
-}
-
-function storeVerdict(store: string, level: 'presence' | 'content') {
-  const counts = { parts: 9, objectsChecked: 3, bytesChecked: 30, unjudged: 0, moreBad: 0 };
-  return { store, level, ok: true, opened: true, bad: [], fraction: 0.5, ...counts };
 }
