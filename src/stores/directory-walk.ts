@@ -3,6 +3,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dirent, Stats } from 'node:fs';
 import { isMissing } from './directory-errors.ts';
+import { unlessStale } from './directory-files.ts';
 import type { ObjectInfo } from './store.ts';
 import { isKeyName } from './walk.ts';
 import type { Tree, TreeEntry } from './walk.ts';
@@ -14,9 +15,9 @@ interface Entry extends TreeEntry {
 /** `describe` gives the information about a file, by its key. */
 export function directoryTree(root: string, describe: (key: string, stat: Stats) => ObjectInfo): Tree<Entry> {
   return {
-    read: (base) => readEntries(root, base),
+    read: (base) => unlessStale(() => readEntries(root, base)),
     describe: async ({ sortKey, path }) => {
-      const stat = await lstatOrMissing(path);
+      const stat = await unlessStale(() => lstatOrMissing(path));
       return stat === undefined ? undefined : describe(sortKey, stat);
     },
   };

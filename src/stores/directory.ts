@@ -1,16 +1,16 @@
 /** A store in a directory: a local disk, a NAS mount, a removable drive. */
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { link, lstat, mkdir, open, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../failures.ts';
 import { directoryFailure, errorCode, isMissing } from './directory-errors.ts';
+import { FILE_CALLS, publish, readObject, unlessStale, unlinkIfThere } from './directory-files.ts';
+import type { FileCalls } from './directory-files.ts';
 import { directoryTree } from './directory-walk.ts';
 import { checkKey, checkPrefix, TEMPORARY_AREA } from './keys.ts';
 import { requireMount } from './mount.ts';
 import type { HandedOut, ObjectInfo, PutOptions, PutOutcome, Store } from './store.ts';
-import { syncFilesystem } from './sync-filesystem.ts';
 import { isContentAddressed, Unsynced } from './unsynced.ts';
 import { walk } from './walk.ts';
 
@@ -19,14 +19,15 @@ export interface DirectoryStoreOptions {
   readonly mustBeMounted: boolean;
 }
 
-/** Objects are a few MiB; a file of more is none of ours, and reading it whole would fill the memory. */
-const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
 const HALF_WRITTEN = /^\d+-/;
 const LEFTOVER_AGE_MS = 24 * 60 * 60 * 1000;
 
 /** Throws StoreNotMounted. Makes nothing: the directory appears with the first object. */
-export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<Store> {
-  const store = new DirectoryStore(options);
+export async function openDirectoryStore(
+  options: DirectoryStoreOptions,
+  calls: FileCalls = FILE_CALLS,
+): Promise<Store> {
+  const store = new DirectoryStore(options, calls);
   await store.checkMount();
   return store;
 }
@@ -34,6 +35,7 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
 class DirectoryStore implements Store {
   readonly kind = 'directory';
   readonly label: string;
+  readonly #calls: FileCalls;
   readonly #root: string;
   readonly #area: string;
   readonly #unsynced: Unsynced;
@@ -45,7 +47,8 @@ class DirectoryStore implements Store {
   /** Below the first count: what an earlier process left in the page cache is synced by the first call as well. */
   #durableChanges = -1;
 
-  constructor(options: DirectoryStoreOptions) {
+  constructor(options: DirectoryStoreOptions, calls: FileCalls) {
+    this.#calls = calls;
     this.#root = options.path;
     this.#area = join(options.path, TEMPORARY_AREA);
     this.#unsynced = new Unsynced(this.#area);
@@ -57,9 +60,11 @@ class DirectoryStore implements Store {
     const target = this.localPath(key);
     options.signal?.throwIfAborted();
     try {
-      return isContentAddressed(key)
-        ? await this.#placeRepeatable(target, bytes, options)
-        : await this.#place(target, bytes, options, true);
+      return await this.#steady(() =>
+        isContentAddressed(key)
+          ? this.#placeRepeatable(target, bytes, options)
+          : this.#place(target, bytes, options, true),
+      );
     } catch (cause) {
       options.signal?.throwIfAborted();
       throw directoryFailure(this.label, `write ${key}`, cause);
@@ -70,7 +75,7 @@ class DirectoryStore implements Store {
     const path = this.localPath(key);
     options.signal?.throwIfAborted();
     try {
-      return await readObject(path, options.signal);
+      return await this.#steady(() => readObject(this.#calls, path, options.signal));
     } catch (cause) {
       options.signal?.throwIfAborted();
       if (!isMissing(cause)) throw directoryFailure(this.label, `read ${key}`, cause);
@@ -83,7 +88,7 @@ class DirectoryStore implements Store {
   async head(key: string): Promise<ObjectInfo | undefined> {
     const path = this.localPath(key);
     try {
-      const stat = await lstat(path);
+      const stat = await this.#steady(() => lstat(path));
       return stat.isFile() ? describe(key, stat, await this.#unsynced.judge()) : undefined;
     } catch (cause) {
       if (!isMissing(cause)) throw directoryFailure(this.label, `look at ${key}`, cause);
@@ -112,7 +117,7 @@ class DirectoryStore implements Store {
   async delete(key: string): Promise<void> {
     const path = this.localPath(key);
     try {
-      await unlink(path);
+      await this.#steady(() => this.#calls.unlink(path));
       this.#changes += 1;
     } catch (cause) {
       if (!isMissing(cause)) throw directoryFailure(this.label, `delete ${key}`, cause);
@@ -126,9 +131,12 @@ class DirectoryStore implements Store {
     await this.checkMount();
     try {
       // Nothing was ever written where nothing is.
-      if (await exists(this.#root)) await syncFilesystem(this.#root);
+      if (await exists(this.#root)) await this.#calls.syncFilesystem(this.#root);
       if (this.#changes === changes) await this.#unsynced.settle();
     } catch (cause) {
+      // The kernel tells of bytes it could not write once; a later sync that succeeds says nothing of them. Where there is
+      // no room even to write that down, the next sync begins with it.
+      await this.#unsynced.doubt().catch(() => undefined);
       throw directoryFailure(this.label, 'sync', cause);
     }
     this.#durableChanges = Math.max(this.#durableChanges, changes);
@@ -175,6 +183,11 @@ class DirectoryStore implements Store {
     this.#identity = now;
   }
 
+  /** Directories that were known may be others by the same name. */
+  #steady<T>(action: () => Promise<T>): Promise<T> {
+    return unlessStale(action, () => this.#madeDirectories.clear());
+  }
+
   /** Not durable until the next sync, and remembered as such: the power may go before. */
   async #placeRepeatable(target: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome> {
     await this.#inDirectory(this.#area, () => this.#unsynced.begin());
@@ -190,13 +203,13 @@ class DirectoryStore implements Store {
     const temporary = this.#temporary();
     try {
       await this.#inDirectory(this.#area, () =>
-        writeFile(temporary, bytes, { flag: 'wx', mode: 0o600, flush, signal: options.signal }),
+        this.#calls.writeFile(temporary, bytes, { flag: 'wx', mode: 0o600, flush, signal: options.signal }),
       );
       return await this.#inDirectory(dirname(target), () => this.#publish(temporary, target, options, flush));
     } finally {
       // Counted when it is over: a sync that began before the name appeared has not covered it.
       this.#changes += 1;
-      await unlinkIfThere(temporary);
+      await unlinkIfThere(this.#calls, temporary);
     }
   }
 
@@ -205,10 +218,10 @@ class DirectoryStore implements Store {
   }
 
   async #publish(temporary: string, target: string, options: PutOptions, flushed: boolean): Promise<PutOutcome> {
-    const outcome = await publish(temporary, target, options.createOnly);
+    const outcome = await publish(this.#calls, temporary, target, options.createOnly);
     if (outcome === 'written' || flushed) return outcome;
     const doubtful = await this.#unsynced.judge();
-    return doubtful((await lstat(target)).mtimeMs) ? publish(temporary, target, false) : outcome;
+    return doubtful((await lstat(target)).mtimeMs) ? publish(this.#calls, temporary, target, false) : outcome;
   }
 
   /** Runs `action`; makes the directory first when it is new, or when it has vanished since. */
@@ -242,37 +255,6 @@ function describe(key: string, stat: Stats, doubtful: (modifiedAtMs: number) => 
   return isContentAddressed(key) && doubtful(stat.mtimeMs) ? { ...info, doubtful: true } : info;
 }
 
-/** Gives the finished file its name. link(2) fails when the name is taken, so of several writers exactly one wins. */
-async function publish(temporary: string, target: string, createOnly: boolean): Promise<PutOutcome> {
-  if (!createOnly) {
-    await rename(temporary, target);
-    return 'written';
-  }
-  try {
-    await link(temporary, target);
-    return 'written';
-  } catch (cause) {
-    if (errorCode(cause) === 'EEXIST') return 'exists';
-    if (errorCode(cause) === 'ENOTSUP' || errorCode(cause) === 'EPERM') throw noLinks(target, cause);
-    throw cause;
-  }
-}
-
-function noLinks(target: string, cause: unknown): HoldfastError {
-  return new HoldfastError('StoreUnfit', `The filesystem of ${target} has no hard links, which create-only needs.`, {
-    cause,
-    hint: 'Use a filesystem with hard links (ext4, XFS, Btrfs, ZFS, NFS), or another kind of store.',
-  });
-}
-
-async function unlinkIfThere(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (cause) {
-    if (!isMissing(cause)) throw cause;
-  }
-}
-
 async function exists(path: string): Promise<boolean> {
   return (await identityOf(path)) !== undefined;
 }
@@ -292,27 +274,6 @@ async function removeLeftovers(directory: string): Promise<void> {
   for (const name of (await readdir(directory)).filter((found) => HALF_WRITTEN.test(found))) {
     const path = join(directory, name);
     const stat = await lstat(path).catch(() => undefined);
-    if (stat?.isFile() === true && Date.now() - stat.mtimeMs > LEFTOVER_AGE_MS) await unlinkIfThere(path);
-  }
-}
-
-async function readObject(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const stat = await file.stat();
-    if (!stat.isFile() || stat.size > MAX_OBJECT_BYTES) {
-      throw new HoldfastError('ObjectCorrupt', `${path} is not an object: ${stat.size} bytes, or no plain file.`);
-    }
-    const bytes = Buffer.allocUnsafeSlow(stat.size);
-    let got = 0;
-    while (got < bytes.length) {
-      signal?.throwIfAborted();
-      const { bytesRead } = await file.read(bytes, got, bytes.length - got, got);
-      if (bytesRead === 0) break;
-      got += bytesRead;
-    }
-    return got === bytes.length ? bytes : bytes.subarray(0, got);
-  } finally {
-    await file.close();
+    if (stat?.isFile() === true && Date.now() - stat.mtimeMs > LEFTOVER_AGE_MS) await unlinkIfThere(FILE_CALLS, path);
   }
 }

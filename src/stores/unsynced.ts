@@ -5,15 +5,17 @@
  * wants them, which is harmless, because their names are hashes of their content.
  */
 import { randomUUID } from 'node:crypto';
-import { lstat, open, readdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { lstat, open, readdir, readFile, unlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { errorCode, isMissing } from './directory-errors.ts';
 
 /** Objects whose key is a hash of what is in them: writing them again changes nothing. */
 const CONTENT_ADDRESSED = new Set(['chunks', 'lists', 'sums']);
 /** Timestamps of some filesystems are that coarse. */
 const COARSE_MS = 2_000;
+/** What was written in the same tick of the clock as the end of a window is not to slip out of it. */
+const TICK_MS = 20;
 const MARKER = /^writing_(?<host>[A-Za-z0-9.-]+)_(?<boot>[0-9a-f-]+)_(?<pid>\d+)_/;
 const WINDOW = /^lost_(?<from>\d+)_/;
 
@@ -39,6 +41,7 @@ export class Unsynced {
   readonly #area: string;
   #marker: Promise<string> | undefined;
   #writers = 0;
+  #failed = false;
   #windows: Promise<readonly Window[]> | undefined;
 
   /** `area` is where the store keeps what is no object. */
@@ -67,6 +70,7 @@ export class Unsynced {
 
   /** After a sync that covered everything written so far; while somebody writes, the marker stays. */
   async settle(): Promise<void> {
+    await this.#doubtMarked();
     if (this.#writers > 0) return;
     const marker = this.#marker;
     this.#marker = undefined;
@@ -76,12 +80,34 @@ export class Unsynced {
     }
   }
 
+  /** After a sync that failed: what was written since the marker is doubtful from now on. */
+  async doubt(): Promise<void> {
+    this.#failed = true;
+    await this.#doubtMarked();
+  }
+
   /** Tells of an object's time whether its bytes may be lost. */
   async judge(): Promise<(modifiedAtMs: number) => boolean> {
     this.#windows ??= this.#load();
     this.#windows.catch(() => (this.#windows = undefined));
     const windows = await this.#windows;
     return (at) => windows.some(({ fromMs, toMs }) => at >= fromMs - COARSE_MS && at < toMs);
+  }
+
+  /** Until it has succeeded the marker stays: on a full disk there may be no room even for this. */
+  async #doubtMarked(): Promise<void> {
+    if (!this.#failed) return;
+    const marker = await this.#marker;
+    if (marker !== undefined) {
+      // Those who write now are under another marker before theirs goes.
+      const next = this.#writers > 0 ? await this.#mark() : undefined;
+      await this.#convert(basename(marker), TICK_MS);
+      this.#marker = next === undefined ? undefined : Promise.resolve(next);
+    }
+    const boot = await bootId();
+    for (const name of await this.#names()) if (isOfDeadProcess(name, boot)) await this.#convert(name, TICK_MS);
+    this.#windows = undefined;
+    this.#failed = false;
   }
 
   async #mark(): Promise<string> {
@@ -104,10 +130,14 @@ export class Unsynced {
     return windows;
   }
 
-  /** From a marker that outlived its boot to a window that ends now. */
-  async #convert(marker: string): Promise<void> {
+  /** From a marker to a window that ends now, or so much later. */
+  async #convert(marker: string, laterMs = 0): Promise<void> {
     const { mtimeMs } = await lstat(join(this.#area, marker));
-    await this.#writeDurably(`lost_${Math.floor(mtimeMs)}_${randomUUID()}`);
+    const window = await this.#writeDurably(`lost_${Math.floor(mtimeMs)}_${randomUUID()}`);
+    if (laterMs > 0) {
+      const end = ((await lstat(window)).mtimeMs + laterMs) / 1000;
+      await utimes(window, end, end);
+    }
     await unlinkIfThere(join(this.#area, marker));
   }
 
