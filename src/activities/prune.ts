@@ -8,7 +8,9 @@ import { resolveSecret, type System } from '../system/index.ts';
 import { signerOf } from '../vault/envelope.ts';
 import { readHead } from '../vault/head.ts';
 import { planPrune as planOf, type PrunePlan } from '../vault/prune-plan.ts';
-import type { PruneSource } from '../vault/prune-survey.ts';
+import { surveyBackups, type PruneSource } from '../vault/prune-survey.ts';
+import { pruneWal } from '../vault/prune-wal.ts';
+import { nothingRemoved, type Removed } from '../vault/removal.ts';
 import { nameOfSweep, readSweeps, sweepKeys } from '../vault/sweep-records.ts';
 import { condemn, endLeft, sweep, tidy, type SweepContext } from '../vault/sweep.ts';
 import { readTrustRoots } from '../vault/trust.ts';
@@ -68,7 +70,26 @@ export async function sweepCondemned(
     const own = of(input.sweep);
     const swept = await sweep(own, { patienceMs: PATIENCE_MS, pollMs: POLL_MS });
     await tidy(own);
-    return { ...swept, to: swept.to.slice(0, SHOWN) };
+    const wal = await pruneLogs(own, run);
+    return { ...swept, walObjects: wal.objects, walBytes: wal.bytes, to: swept.to.slice(0, SHOWN) };
+  });
+}
+
+/** By the base backups that are there now, which only those of keys that count. */
+async function pruneLogs({ from, name, report }: SweepContext, { signal }: Run): Promise<Removed> {
+  const { backups } = await surveyBackups(from, signal);
+  const trusted = backups.filter(({ fact }) => fact.untrusted === undefined && fact.purpose === 'backup');
+  const bases = Map.groupBy(
+    trusted.flatMap((one) => one.bases),
+    ({ component }) => component,
+  );
+  const plan = await from.store.head(sweepKeys.plan(name));
+  if (plan === undefined || bases.size === 0) return nothingRemoved();
+  return pruneWal(from, {
+    bases: new Map([...bases].map(([component, own]) => [component, own.map(({ base }) => base)])),
+    olderThanMs: plan.modifiedAtMs - MINIMUM_AGE_SECONDS * 1000,
+    signal,
+    report,
   });
 }
 

@@ -205,6 +205,9 @@ export interface PruneActivities {
     bytes: number;
     locked: number;
     settled: number;
+    /** Of write-ahead logs. */
+    walObjects?: number;
+    walBytes?: number;
   }>;
 }
 

@@ -43,6 +43,9 @@ export function pruneText(result: PruneResult & { readonly store: string }, colo
   if (result.deletedObjects !== undefined) {
     lines.push(`  deleted   ${formatCount(result.deletedObjects, 'object')}, ${formatBytes(result.deletedBytes ?? 0)}`);
   }
+  if ((result.walObjects ?? 0) > 0) {
+    lines.push(`  log       ${formatCount(result.walObjects ?? 0, 'piece')}, ${formatBytes(result.walBytes ?? 0)}`);
+  }
   const locked = (result.lockedBackups ?? 0) + (result.lockedObjects ?? 0);
   if (locked > 0) lines.push(`  locked    ${locked}: tried again by a later prune`);
   if ((result.settled ?? 0) > 0) lines.push(`  settled   ${result.settled ?? 0} captures that had died`);

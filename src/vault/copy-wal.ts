@@ -1,6 +1,7 @@
 /** A write-ahead log, from the stores that have it into one that lacks it: piece by piece, as they are. */
 import { HoldfastError } from '../failures.ts';
 import type { BasePoint } from '../policy/reachable.ts';
+import { isLogNeeded } from '../policy/wal-kept.ts';
 import type { Store } from '../stores/store.ts';
 import { mapBounded } from './mutex.ts';
 import { readRecord } from './envelope.ts';
@@ -84,11 +85,8 @@ class WalWork {
 
   /** Of an older timeline only what a base backup of it needs; of a later one everything, since it branched off. */
   private isNeeded(key: WalKey): boolean {
-    const own = this.bases.filter(({ systemIdentifier }) => systemIdentifier === key.systemIdentifier);
-    if (key.kind === 'history') return own.length > 0;
-    return own.some(
-      ({ timeline, startLsn }) => key.timeline > timeline || (key.timeline === timeline && key.to > startLsn),
-    );
+    const has = this.bases.some(({ systemIdentifier }) => systemIdentifier === key.systemIdentifier);
+    return has && (key.kind === 'history' || isLogNeeded(key, this.bases));
   }
 
   private async copyAll(keys: readonly string[]): Promise<void> {

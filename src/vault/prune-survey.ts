@@ -1,5 +1,6 @@
 /** What a prune decides by, read from the store: backups with the store's own times, proofs, holds, and open captures. */
 import { HoldfastError } from '../failures.ts';
+import { basePointIn, type BasePoint } from '../policy/reachable.ts';
 import type { RetentionFact } from '../policy/retention.ts';
 import { settleAgeMs, type OpenRecord } from '../policy/sweep.ts';
 import type { ObjectInfo, Store } from '../stores/store.ts';
@@ -29,6 +30,8 @@ export interface Surveyed {
   readonly backupId: string;
   /** Roots of its trees of checksums. */
   readonly sums: readonly string[];
+  /** By component: where a base backup of a database cluster begins. */
+  readonly bases: readonly { readonly component: string; readonly base: BasePoint }[];
 }
 
 export interface Survey {
@@ -60,7 +63,7 @@ export async function surveyBackups(from: PruneSource, signal: AbortSignal): Pro
     const fact = factOf(entry, { stored, recorded, copied, holds: holds.get(backupId) ?? [] });
     const { sums, trouble } = sumsOf(entry);
     if (trouble !== undefined) unknown.push(trouble);
-    backups.push({ fact, sha256: entry.sha256, backupId, sums });
+    backups.push({ fact, sha256: entry.sha256, backupId, sums, bases: basesOf(entry) });
   }
   return { backups, unknown, holds: [...holds.values()].flat() };
 }
@@ -162,6 +165,13 @@ function bestProof(proofs: readonly ProofBody[], signer: string): RetentionFact[
   const good = proofs.filter(({ ok, level }) => ok && level !== 'presence');
   if (good.some((proof) => proof.signer !== signer)) return 'other-signer';
   return good.length > 0 ? 'own-signer' : undefined;
+}
+
+function basesOf({ body }: CatalogueEntry): Surveyed['bases'] {
+  return body.components.flatMap(({ name, facts }) => {
+    const base = basePointIn(body.id, facts);
+    return base === undefined ? [] : [{ component: name, base }];
+  });
 }
 
 function sumsOf({ key, body }: CatalogueEntry): { sums: string[]; trouble?: string } {

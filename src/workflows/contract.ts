@@ -76,6 +76,9 @@ export interface PruneResult {
   readonly deletedObjects?: number;
   readonly deletedBytes?: number;
   readonly lockedObjects?: number;
+  /** Pieces of write-ahead logs that no base backup needs any more. */
+  readonly walObjects?: number;
+  readonly walBytes?: number;
   /** Captures dead for long that were settled by a tombstone. */
   readonly settled?: number;
 }

@@ -72,6 +72,7 @@ async function run(asked: PruneInput, story: Story, gate: Gate): Promise<PruneRe
     deletedBytes: swept.bytes,
     lockedObjects: swept.locked,
     settled: swept.settled,
+    ...(swept.walObjects === undefined ? {} : { walObjects: swept.walObjects, walBytes: swept.walBytes ?? 0 }),
     ...(swept.to.length === 0 ? {} : { why: `captures were open: ${swept.to.join(', ')}` }),
   });
 }
