@@ -4,6 +4,8 @@ import { stopLevels } from '../docker/order.ts';
 import type { ContainerInspectInfo } from 'dockerode';
 import { stopSeconds } from '../docker/freeze-plan.ts';
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
+import { HoldfastError } from '../failures.ts';
+import { serverContainers } from '../postgres/place.ts';
 import type { Component, System } from '../system/types.ts';
 import { serversOf } from './stack-servers.ts';
 
@@ -56,10 +58,23 @@ export async function stackOf(
     ...volumes.map((volume) => docker.containersOf({ volume })),
     ...names.map(async (name) => containersNamed(await docker.containersOf({ name }), name, projectOf(system))),
   ]);
-  const byId = new Map(found.flat().map((container) => [container.id, container]));
+  const exchanged = await clusterServers(docker, components);
+  const byId = new Map([...found.flat(), ...exchanged].map((container) => [container.id, container]));
   const all = [...byId.values()];
   const servers = await serversOf(docker, all, components);
+  const both = exchanged.find(({ id }) => servers.has(id));
+  if (both !== undefined) {
+    throw new HoldfastError('BadInput', `a dump and the whole cluster of ${both.name} can't be restored together`, {
+      hint: 'A dump needs the server up, and the cluster needs it down: choose one of the two with --component.',
+    });
+  }
   return all.filter(({ id }) => !servers.has(id)).sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** The containers whose clusters are exchanged as a whole: with their server down. */
+async function clusterServers(docker: DockerHost, components: readonly Component[]): Promise<ContainerFacts[]> {
+  const clusters = components.flatMap((one) => (one.kind === 'postgres' && one.method === 'base' ? [one.server] : []));
+  return (await Promise.all(clusters.map((server) => serverContainers(server, docker)))).flat();
 }
 
 /** The Compose project that holds the system's services. */

@@ -40,14 +40,23 @@ export async function placeOf(server: PostgresServer, docker: () => DockerHost):
   return { from: { host: server.address ?? addressOf(info, port), port }, tools: inside, container: found.id };
 }
 
-async function containerOf(server: PostgresServer, docker: DockerHost): Promise<ContainerFacts> {
-  const { tools } = server;
+/** Those that the system file means, whatever their state; none for a server on the host. */
+export async function serverContainers({ tools }: PostgresServer, docker: DockerHost): Promise<ContainerFacts[]> {
+  if (tools.kind === 'host') return [];
+  return docker.containersOf(
+    tools.kind === 'container' ? { name: tools.container } : { project: tools.project, name: tools.service },
+  );
+}
+
+/** For messages. */
+export function containerWords({ tools }: PostgresServer): string {
   if (tools.kind === 'host') throw new HoldfastError('Internal', 'a server on the host has no container');
-  const filter =
-    tools.kind === 'container' ? { name: tools.container } : { project: tools.project, name: tools.service };
-  const what =
-    tools.kind === 'container' ? `container ${tools.container}` : `service ${tools.service} of ${tools.project}`;
-  const found = await docker.containersOf(filter);
+  return tools.kind === 'container' ? `container ${tools.container}` : `service ${tools.service} of ${tools.project}`;
+}
+
+async function containerOf(server: PostgresServer, docker: DockerHost): Promise<ContainerFacts> {
+  const what = containerWords(server);
+  const found = await serverContainers(server, docker);
   const running = found.filter(({ state }) => state === 'running');
   const [only] = running;
   if (running.length > 1) {

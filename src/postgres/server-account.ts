@@ -42,7 +42,7 @@ export async function scratchParent(stateDirectory: string, account: ServerAccou
 }
 
 /** By the mode bits of the directory and all above it. */
-async function mayEnter(directory: string, account: ServerAccount | undefined): Promise<boolean> {
+export async function mayEnter(directory: string, account: ServerAccount | undefined): Promise<boolean> {
   if (account === undefined) return true;
   for (let at = directory; ; at = dirname(at)) {
     const facts = await stat(at).catch(() => undefined);

@@ -24,6 +24,8 @@ export interface ReplacementRecord {
   readonly work: string;
   /** Another place that the copy is for; nothing live is touched then. */
   readonly elsewhere: string | null;
+  /** Where the copy was before it was moved beside the live state; removed with it. */
+  readonly formerWork?: string;
   /** Inode of what was put elsewhere. */
   readonly deliveredInode: string | null;
   /** What the kind needs to judge the copy. */
@@ -63,6 +65,7 @@ export class Replacement {
       throw new HoldfastError('Internal', `The restored copy ${this.id} is on its way into place already`);
     }
     const earlier = await this.record();
+    for (const left of earlier === undefined ? [] : worksOf(earlier)) await rm(left, { recursive: true, force: true });
     if (earlier !== undefined && (await isDelivered(earlier))) {
       await rm(earlier.elsewhere ?? '', { recursive: true, force: true });
     }
@@ -105,6 +108,33 @@ export class Replacement {
     if (from !== record.work) await rm(record.work, { recursive: true, force: true });
   }
 
+  /** The copy lies where names can't be exchanged with the live state; `moveBeside` helps. */
+  isApart(record: ReplacementRecord): boolean {
+    return movedWork(record) !== undefined;
+  }
+
+  /**
+   * A copy that was made in another place comes beside the live state, so that names can be exchanged. `copy` is asked
+   * where a rename does not lead there, such as from one mount to another. Repeatable.
+   */
+  async moveBeside(copy: (from: string, to: string) => Promise<void>): Promise<void> {
+    const record = await this.known();
+    const to = movedWork(record);
+    if (to === undefined) return;
+    // Without the one an earlier attempt has renamed it already.
+    if (await exists(record.work)) {
+      try {
+        await rm(to, { recursive: true, force: true });
+        await rename(record.work, to);
+      } catch (error) {
+        if (errorCode(error) !== 'EXDEV') throw failureOf(error, `move ${record.work} to ${to}`);
+        await copy(record.work, to);
+      }
+    }
+    await this.update({ ...record, work: to, formerWork: record.work });
+    await rm(record.work, { recursive: true, force: true });
+  }
+
   /** Exchanges the names. `pairs` is asked only when no journal says what was begun. */
   async swapIn(pairs: () => Promise<readonly SwapPair[]>): Promise<void> {
     const swap = (await this.swap()) ?? (await openSwap(this.swaps, this.id, await pairs()));
@@ -133,6 +163,7 @@ export class Replacement {
       return {};
     }
     await (await this.swap())?.close();
+    if (record.formerWork !== undefined) await rm(record.formerWork, { recursive: true, force: true });
     const aside = this.asideOf(record);
     if (!keep) {
       await Promise.all([record.work, aside].map((path) => rm(path, { recursive: true, force: true })));
@@ -159,7 +190,7 @@ export class Replacement {
       await swap.close();
     }
     if (record === undefined) return;
-    await rm(record.work, { recursive: true, force: true });
+    for (const work of worksOf(record)) await rm(work, { recursive: true, force: true });
     if (await isDelivered(record)) {
       await rm(record.elsewhere ?? '', { recursive: true, force: true });
     }
@@ -170,6 +201,17 @@ export class Replacement {
 /** Where the old state is kept; `id` is the restore's and the component's. */
 export function asideOf(work: string, id: string): string {
   return join(dirname(work), `.holdfast-aside-${id}`);
+}
+
+/** Where the copy goes before the exchange, when it is not there. */
+function movedWork({ elsewhere, live, work }: ReplacementRecord): string | undefined {
+  if (elsewhere !== null || dirname(work) === dirname(live)) return undefined;
+  return join(dirname(live), basename(work));
+}
+
+/** Every place in which a copy may lie, whole or in part. */
+function worksOf(record: ReplacementRecord): string[] {
+  return [record.work, record.formerWork, movedWork(record)].filter((each) => each !== undefined);
 }
 
 /** The group and the default ACLs that a directory hands down come from its parent, not from the backup. */

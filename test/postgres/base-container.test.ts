@@ -9,7 +9,7 @@ import { postgresBaseKind } from '../../src/sources/kinds/postgres-base.ts';
 import type { PostgresBaseComponent } from '../../src/system/types.ts';
 import { CONTAINER_PASSWORD, postgresCorner } from '../support/postgres-container.ts';
 import type { PostgresContainer, PostgresCorner } from '../support/postgres-container.ts';
-import { contextIn, MemorySink } from '../sources/kinds-helpers.ts';
+import { contextIn, EVERYTHING, MemorySink } from '../sources/kinds-helpers.ts';
 
 let corner: PostgresCorner;
 let postgres: PostgresContainer;
@@ -49,7 +49,7 @@ afterAll(async () => {
 });
 
 describe('a cluster in a container', () => {
-  it('captured with its own tools, restored elsewhere and only to be checked; in place is refused with the way that works', async () => {
+  it('captured with its own tools, restored elsewhere and only to be checked', async () => {
     const sink = new MemorySink();
     const { facts } = await postgresBaseKind.capture(component, sink, context);
     expect(facts).toMatchObject({ method: 'base', timeline: 1 });
@@ -57,8 +57,6 @@ describe('a cluster in a container', () => {
 
     const restore = (target: object, id: string) =>
       postgresBaseKind.restoreBeside(component, sink.readers, { paths: [], ...target }, id, context);
-    await expect(restore({}, 'in-place')).rejects.toMatchObject({ code: 'BadInput' });
-
     const place = join(directory, 'restored');
     const beside = await restore({ elsewhere: place }, 'elsewhere');
     const report = await postgresBaseKind.checkBeside(component, beside, context);
@@ -72,5 +70,41 @@ describe('a cluster in a container', () => {
     await postgresBaseKind.discard(component, copy, context);
     expect(existsSync(copy.place)).toBe(false);
     expect((await readdir(directory)).sort()).toEqual(['restored', 'state']);
+  });
+
+  it('[W1] in place, in its volume: refused while it runs, exchanged, undone to the old rows, put in for good', async () => {
+    const sink = new MemorySink();
+    await postgresBaseKind.capture(component, sink, context);
+    await postgres.sql('DELETE FROM t WHERE n > 10');
+    const rows = (): Promise<string> => postgres.sql('SELECT count(*) FROM t');
+
+    const first = await postgresBaseKind.restoreBeside(component, sink.readers, EVERYTHING, 'volume', context);
+    expect(await postgresBaseKind.checkBeside(component, first, context)).toMatchObject({ ok: true });
+    await expect(postgresBaseKind.swapIn(component, first, context)).rejects.toMatchObject({ code: 'VolumeInUse' });
+    expect(await rows()).toBe('10');
+
+    await postgres.stop();
+    await postgresBaseKind.swapIn(component, first, context);
+    await postgresBaseKind.swapIn(component, first, context);
+    await postgres.start();
+    expect(await rows()).toBe('1000');
+    await expect(postgresBaseKind.swapBack(component, first, context)).rejects.toMatchObject({ code: 'VolumeInUse' });
+
+    await postgres.stop();
+    await postgresBaseKind.swapBack(component, first, context);
+    await postgresBaseKind.discard(component, first, context);
+    await postgres.start();
+    expect(await rows()).toBe('10');
+
+    const again = await postgresBaseKind.restoreBeside(component, sink.readers, EVERYTHING, 'again', context);
+    await postgresBaseKind.checkBeside(component, again, context);
+    await postgres.stop();
+    await postgresBaseKind.swapIn(component, again, context);
+    const { aside } = await postgresBaseKind.commit(component, again, { keep: true }, context);
+    await postgres.start();
+    expect(await rows()).toBe('1000');
+    expect(existsSync(join(aside ?? '', 'data/PG_VERSION'))).toBe(true);
+    expect(existsSync(again.place)).toBe(false);
+    expect(await postgresBaseKind.inspect(component, context)).toMatchObject({ exists: true, problems: [] });
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Beside, CheckReport, KindContext } from '../kinds/component.ts';
+import { copyTree } from './copy-tree.ts';
 import { examineCluster } from './examine.ts';
 import type { ClusterFacts } from './facts.ts';
 import { recoverToTarget, type Expected } from './recover.ts';
@@ -19,9 +20,16 @@ export async function proveCluster(
   beside: Beside,
   context: KindContext,
 ): Promise<CheckReport> {
-  const record = await replacementOf(component, beside.restoreId, context).known();
+  const replacement = replacementOf(component, beside.restoreId, context);
+  const record = await replacement.known();
   const directory = record.elsewhere ?? join(record.work, COPY);
-  const expected = record.expected as Expected;
+  const expected = record.expected as Expected & { readonly proved?: CheckReport };
+  const moveBeside = (): Promise<void> => replacement.moveBeside((from, to) => copyTree(from, to, context.signal));
+  if (expected.proved !== undefined) {
+    // It may be on its way already, to where no server of ours can start on it.
+    await moveBeside();
+    return expected.proved;
+  }
   const { facts } = expected;
   const neverArchive = record.elsewhere !== null;
   try {
@@ -35,7 +43,13 @@ export async function proveCluster(
     const told = neverArchive ? undefined : await announceTimeline(directory);
     await keepOwner(directory, told === undefined ? [] : [told]);
     if (record.elsewhere === null) checks.push(...(await linkedLog(record.live)));
-    return { ok: checks.every(({ ok }) => ok), checks };
+    const report = { ok: checks.every(({ ok }) => ok), checks };
+    if (report.ok && replacement.isApart(record)) {
+      await replacement.update({ ...record, expected: { ...expected, proved: report } });
+      context.report({ phase: 'bring the copy beside' });
+      await moveBeside();
+    }
+    return report;
   } catch (error) {
     context.signal.throwIfAborted();
     if (!(error instanceof HoldfastError) || error.code !== 'CheckFailed') throw error;

@@ -1,16 +1,18 @@
 /** A base backup becomes a data directory beside the live one, ready to recover to the point that was asked for. */
 import { realpath } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import { parseRecoveryTarget } from '../../policy/recovery-target.ts';
 import type { ArtifactReader } from '../../part.ts';
-import { scratchParent, serverAccount } from '../../postgres/server-account.ts';
+import { mayEnter, scratchParent, serverAccount } from '../../postgres/server-account.ts';
 import type { ServerAccount } from '../../postgres/server-account.ts';
 import { serverPrograms } from '../../postgres/server-programs.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Beside, KindContext, RestoreTarget } from '../kinds/component.ts';
 import { failureOf, isMissing } from '../io-errors.ts';
 import { Replacement } from '../replacement.ts';
+import { directoryInContainer } from './container-place.ts';
 import { artifactsOf } from './facts.ts';
 import type { ClusterFacts } from './facts.ts';
 import { chooseLog, type LogChoice } from './log-files.ts';
@@ -95,17 +97,35 @@ async function placeOf(component: PostgresBaseComponent, target: RestoreTarget, 
       const parent = await scratchParent(context.stateDirectory, account);
       return { live: join(parent, name), parent, ...(account === undefined ? {} : { owner: account }) };
     }
-    throw new HoldfastError(
-      'BadInput',
-      `${name} names no dataDirectory on this host, so it can't be replaced in place`,
-      {
-        hint: 'Restore to another directory with --target and give that one to the server, or name `dataDirectory`.',
-      },
-    );
+    if (component.server.tools.kind === 'host') {
+      throw new HoldfastError(
+        'BadInput',
+        `${name} names no dataDirectory on this host, so it can't be replaced in place`,
+        {
+          hint: 'Restore to another directory with --target and give that one to the server, or name `dataDirectory`.',
+        },
+      );
+    }
   }
-  const live = await resolved(dataDirectory ?? elsewhere ?? '');
-  if (elsewhere === undefined) await refuseMountPoint(live);
-  return { live, parent: dirname(elsewhere ?? live) };
+  if (elsewhere !== undefined) return { live: await resolved(dataDirectory ?? elsewhere), parent: dirname(elsewhere) };
+  const live = await resolved(dataDirectory ?? (await directoryInContainer(component, context.docker())));
+  await refuseMountPoint(live);
+  return { live, parent: await parentBeside(live, context) };
+}
+
+/**
+ * The copy is recovered by a server that runs as the cluster's owner, who may not come as far as the volumes of Docker:
+ * then it is made in another place, of the same disk where there is one, and comes beside the live one when it is proved.
+ */
+async function parentBeside(live: string, { stateDirectory }: KindContext): Promise<string> {
+  const usual = dirname(live);
+  const owner = process.geteuid?.() === 0 ? await statOf(live) : undefined;
+  if (owner === undefined || (await mayEnter(usual, owner))) return usual;
+  for (const candidate of [stateDirectory, '/var/tmp', tmpdir()]) {
+    const there = await statOf(candidate);
+    if (there?.dev === owner.dev && (await mayEnter(candidate, owner))) return candidate;
+  }
+  return scratchParent(stateDirectory, owner);
 }
 
 /** Found out before anything is restored: a mount point can't change its name. */

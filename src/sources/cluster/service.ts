@@ -8,10 +8,13 @@ import { readFile, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { DockerHost } from '../../docker/types.ts';
 import { HoldfastError } from '../../failures.ts';
 import { postmasterOf } from '../../postgres/private-server.ts';
+import type { PostgresBaseComponent } from '../../system/types.ts';
 import { readJson, removeDurably, writeJsonDurably } from '../durable.ts';
 import { errorCode } from '../io-errors.ts';
+import { runningContainers } from './container-place.ts';
 
 const run = promisify(execFile);
 const STOP_LIMIT_MS = 300_000;
@@ -31,7 +34,51 @@ interface Ran {
   readonly output: string | null;
 }
 
-export class ServerOfDirectory {
+/** Of the live cluster. */
+export interface ClusterServer {
+  stop(signal: AbortSignal): Promise<void>;
+  /** Throws VolumeInUse. */
+  mustBeStopped(): Promise<void>;
+  startAgain(signal: AbortSignal): Promise<void>;
+  forget(): Promise<void>;
+}
+
+/** Its container is one of those that the restore stops, writes down and starts again, gated on health. */
+export class ServerInContainer implements ClusterServer {
+  private readonly component: PostgresBaseComponent;
+  private readonly docker: DockerHost;
+
+  constructor(component: PostgresBaseComponent, docker: DockerHost) {
+    this.component = component;
+    this.docker = docker;
+  }
+
+  stop(): Promise<void> {
+    return this.mustBeStopped();
+  }
+
+  async mustBeStopped(): Promise<void> {
+    const [running] = await runningContainers(this.component, this.docker);
+    if (running === undefined) return;
+    throw new HoldfastError(
+      'VolumeInUse',
+      `the container ${running.name}, whose cluster is exchanged, is ${running.state}`,
+      {
+        hint: 'Stop what starts it again by itself, then start the restore again.',
+      },
+    );
+  }
+
+  startAgain(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  forget(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+export class ServerOfDirectory implements ClusterServer {
   private readonly dataDirectory: string;
   private readonly journal: string;
 

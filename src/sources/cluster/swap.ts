@@ -5,7 +5,7 @@ import { postmasterOf } from '../../postgres/private-server.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Beside, KindContext } from '../kinds/component.ts';
 import { COPY, replacementOf } from './restore.ts';
-import { ServerOfDirectory } from './service.ts';
+import { ServerInContainer, ServerOfDirectory, type ClusterServer } from './service.ts';
 
 export async function swapClusterIn(
   component: PostgresBaseComponent,
@@ -78,7 +78,8 @@ function serverOf(
   directory: string,
   beside: Beside,
   context: KindContext,
-): ServerOfDirectory {
+): ClusterServer {
+  if (component.server.tools.kind !== 'host') return new ServerInContainer(component, context.docker());
   return new ServerOfDirectory(directory, context.stateDirectory, `${beside.restoreId}-${component.name}`);
 }
 
