@@ -6,7 +6,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseLsn } from '../../src/policy/lsn.ts';
-import { postmasterOf } from '../../src/postgres/private-server.ts';
+import { postmasterOf } from '../../src/postgres/pid-file.ts';
 import { takeBack } from '../../test/postgres/cluster-component.ts';
 import type { PostgresServer } from '../../test/support/postgres.ts';
 import type { ClusterLane, Lane, LaneStore } from './lane.ts';

@@ -7,11 +7,12 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdtemp, readFile, readlink, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../failures.ts';
+import { pidFile, postmasterOf, saysReady } from './pid-file.ts';
 
 export interface PrivateServerOptions {
   /** Owned by the account that the server runs as, which must not be root. */
@@ -228,7 +229,7 @@ class Running implements PrivateServer {
         throw notUp(this.dataDirectory, this.spawnProblem, this.text);
       }
       const lines = await pidFile(this.dataDirectory);
-      if (lines[0] === String(this.child.pid) && lines[7]?.trim() === 'ready') return;
+      if (lines[0] === String(this.child.pid) && saysReady(lines)) return;
       const line = this.text.trimEnd().split('\n').at(-1);
       if (line !== undefined && line !== '') onStarting?.(line);
       await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
@@ -303,19 +304,6 @@ function appointHeir(dataDirectory: string, socketDirectory: string): ChildProce
   return heir;
 }
 
-/** The postmaster of this data directory, when one runs: the kernel says whose working directory it is. */
-export async function postmasterOf(dataDirectory: string): Promise<number | undefined> {
-  const pid = Number((await pidFile(dataDirectory))[0]);
-  if (!Number.isSafeInteger(pid) || pid <= 1) return undefined;
-  try {
-    return (await readlink(`/proc/${pid}/cwd`)) === (await realpath(dataDirectory)) ? pid : undefined;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
-    throw error;
-  }
-}
-
 /** Of an attempt that was killed together with its heir. */
 async function stopLeftOver(dataDirectory: string): Promise<void> {
   const pid = await postmasterOf(dataDirectory);
@@ -338,13 +326,4 @@ function socketPrefix(): string {
 /** The socket directory of a server that has ended, as the fifth line of its postmaster.pid names it, when it is ours. */
 export async function removeSockets(directory: string | undefined): Promise<void> {
   if (directory?.startsWith(socketPrefix()) === true) await rm(directory, { recursive: true, force: true });
-}
-
-async function pidFile(dataDirectory: string): Promise<string[]> {
-  try {
-    return (await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8')).split('\n');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
 }

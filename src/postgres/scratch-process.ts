@@ -1,11 +1,11 @@
 /** The files of a scratch cluster: their making, and what removes them when their worker is dead. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { HoldfastError } from '../failures.ts';
+import { pidFile } from './pid-file.ts';
 import { removeSockets } from './private-server.ts';
 import type { ServerAccount } from './server-account.ts';
 
@@ -65,15 +65,6 @@ async function endServer(pid: number, data: string): Promise<void> {
     process.kill(pid, signal);
     const end = performance.now() + STOP_LIMIT_MS;
     while (worksIn(pid, data) && performance.now() < end) await sleep(POLL_MS);
-  }
-}
-
-async function pidFile(data: string): Promise<string[]> {
-  try {
-    return (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 /** A component by the method `base` for a server of the tests. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { postmasterOf } from '../../src/postgres/private-server.ts';
+import { postmasterOf } from '../../src/postgres/pid-file.ts';
 import type { PostgresBaseComponent } from '../../src/system/types.ts';
 import { SUPERUSER_PASSWORD } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';

@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { postmasterOf, startPrivateServer, withPrivateServer } from '../../src/postgres/private-server.ts';
+import { postmasterOf } from '../../src/postgres/pid-file.ts';
+import { startPrivateServer, withPrivateServer } from '../../src/postgres/private-server.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../../failures.ts';
 import { withPostgres } from '../../postgres/open.ts';
-import { postmasterOf } from '../../postgres/private-server.ts';
+import { postmasterOf } from '../../postgres/pid-file.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { KindContext, LiveState } from '../kinds/component.ts';
 import { failureOf, isMissing } from '../io-errors.ts';

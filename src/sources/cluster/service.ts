@@ -10,10 +10,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { DockerHost } from '../../docker/types.ts';
 import { HoldfastError } from '../../failures.ts';
-import { postmasterOf } from '../../postgres/private-server.ts';
+import { pidFile, postmasterOf, saysReady } from '../../postgres/pid-file.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import { readJson, removeDurably, writeJsonDurably } from '../durable.ts';
-import { errorCode } from '../io-errors.ts';
 import { runningContainers } from './container-place.ts';
 
 const run = promisify(execFile);
@@ -199,13 +198,6 @@ function launch({ command, uid, gid, output }: Ran): void {
   }
 }
 
-/** Line 8 of postmaster.pid (src/include/utils/pidfile.h). */
 async function isReady(dataDirectory: string): Promise<boolean> {
-  try {
-    const status = (await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8')).split('\n')[7]?.trim();
-    return status === 'ready' && (await postmasterOf(dataDirectory)) !== undefined;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
+  return saysReady(await pidFile(dataDirectory)) && (await postmasterOf(dataDirectory)) !== undefined;
 }

@@ -1,7 +1,7 @@
 /** The restored cluster takes the place of the live one: the server stopped, the directories exchanged, started again. */
 import { join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
-import { postmasterOf } from '../../postgres/private-server.ts';
+import { postmasterOf } from '../../postgres/pid-file.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Beside, KindContext } from '../kinds/component.ts';
 import { COPY, replacementOf } from './restore.ts';

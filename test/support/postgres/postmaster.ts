@@ -2,12 +2,12 @@
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { descendantsOf } from '../../../sample/stack/processes.ts';
 import { identityOf, signalProcess, waitForEnd } from '../../../src/engine/process.ts';
+import { pidFile, saysReady } from '../../../src/postgres/pid-file.ts';
 import { serverAccount } from './account.ts';
 
 const run = promisify(execFile);
@@ -79,20 +79,11 @@ async function becomesReady(child: ChildProcess, pid: number, data: string): Pro
   const end = Date.now() + START_LIMIT_MS;
   while (Date.now() < end && isRunning(child)) {
     const lines = await pidFile(data);
-    if (lines[0] === String(pid) && lines[7]?.trim() === 'ready') return true;
+    if (lines[0] === String(pid) && saysReady(lines)) return true;
     await delay(POLL_MS);
   }
   child.kill('SIGQUIT');
   return false;
-}
-
-async function pidFile(data: string): Promise<string[]> {
-  try {
-    return (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
 }
 
 /** The System V segment that keeps two postmasters off one directory outlives a SIGKILL; its number is on line 7. */
