@@ -56,5 +56,7 @@ export function policyNotes(store: BucketStore, { role }: Asked): string[] {
 }
 
 function hasWal(system: System): boolean {
-  return system.components.some((component) => component.kind === 'postgres' && component.method === 'base' && component.wal !== undefined);
+  return system.components.some(
+    (component) => component.kind === 'postgres' && component.method === 'base' && component.wal !== undefined,
+  );
 }

@@ -17,6 +17,7 @@ import { defineSchema } from './schema.ts';
 import { defineShow } from './show.ts';
 import { defineStatus } from './status.ts';
 import { defineStorage } from './storage.ts';
+import { defineStore } from './store.ts';
 import { defineUp } from './up.ts';
 import { defineVerify } from './verify.ts';
 import { VERSION } from './version.ts';
@@ -52,6 +53,7 @@ export function createProgram(): Command {
     defineSchema,
     defineGrants,
     definePolicy,
+    defineStore,
     defineUp,
     defineBackup,
     defineCopy,

@@ -51,7 +51,10 @@ async function openKind(
 }
 
 /** With the maintainer's login in place of the capturing host's, and nothing of that one left. */
-function forRole<Config extends { readonly maintainer?: object }>(config: Config, role: StoreRole | undefined): Config {
+export function forRole<Config extends { readonly maintainer?: object }>(
+  config: Config,
+  role: StoreRole | undefined,
+): Config {
   if (role !== 'maintain' || config.maintainer === undefined) return config;
   const own = Object.entries(config).filter(([name]) => !LOGIN.has(name));
   return { ...(Object.fromEntries(own) as Config), ...config.maintainer };
