@@ -16,6 +16,7 @@ import { chart, markdown } from './bench/report.ts';
 import type { Results } from './bench/report.ts';
 import { benchmarkPrune, pruneMarkdown, pruneTargets, splitPrune } from './bench/prune/main.ts';
 import type { PruneResults } from './bench/prune/main.ts';
+import { benchmarkVerify, splitVerify, verifyMarkdown, type VerifyResults } from './bench/verify/main.ts';
 import { runOnce } from './bench/run.ts';
 import type { Figure } from './bench/run.ts';
 import { writeSmallFiles } from './bench/small-files.ts';
@@ -31,7 +32,7 @@ const HELP = `npm run bench -- [options]
   --files N       small files (50000)
   --seed N        of the data (1)
   --scale N       of pgbench's data (137, about 2 GiB)
-  --only PART     files (ledger and small files), postgres or prune (only then)
+  --only PART     files (ledger and small files), postgres, prune or verify (only then)
   --quick         64 MiB, 2000 files, scale 4, one run
   --without-others  Holdfast alone
   --without-freeze  do not measure the freeze of a ledger in Docker
@@ -39,7 +40,9 @@ const HELP = `npm run bench -- [options]
   --report DIR    also write benchmarks.md and pictures/benchmarks.svg there
   --json FILE     also write all figures`;
 
-const PARTS = ['files', 'postgres', 'prune'] as const;
+const PARTS = ['files', 'postgres', 'prune', 'verify'] as const;
+/** Measured only when they are asked for. */
+const APART: readonly (Part | undefined)[] = ['prune', 'verify'];
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -187,24 +190,30 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   // What is missing is installed, or the exact command is named.
   await using prepared = await prepare(
-    options.only !== 'prune' && (options.others || options.only !== 'files') ? 'bench' : 'run',
+    !APART.includes(options.only) && (options.others || options.only !== 'files') ? 'bench' : 'run',
   );
   const scratch = await mkdtemp(join(options.scratch, 'holdfast-bench-'));
   try {
     const { environment } = prepared;
-    const wants = (name: Part): boolean => options.only === name || (options.only === undefined && name !== 'prune');
+    const wants = (name: Part): boolean =>
+      options.only === name || (options.only === undefined && !APART.includes(name));
     const files = wants('files') ? await benchmark(options, scratch, args, environment) : undefined;
     const postgres = wants('postgres') ? await postgresPart(options, scratch, args, environment) : undefined;
     const prune = wants('prune')
       ? { ...circumstances(args), ...(await benchmarkPrune(scratch, options.backups, say)) }
       : undefined;
+    const { sizeMiB, seed } = options;
+    const verify = wants('verify')
+      ? { ...circumstances(args), ...(await benchmarkVerify(scratch, { sizeMiB, seed }, say)) }
+      : undefined;
+    if (verify !== undefined) show(verifyMarkdown(verify), []);
     if (files !== undefined) show(markdown(files), judge(files.figures, files.zstdSeconds));
     if (postgres !== undefined) show(postgresMarkdown(postgres), postgresTargets(postgres));
     if (prune !== undefined) show(pruneMarkdown(prune), pruneTargets(prune));
     if (options.json !== undefined) {
-      await writeFile(options.json, `${JSON.stringify({ files, postgres, prune }, undefined, 2)}\n`);
+      await writeFile(options.json, `${JSON.stringify({ files, postgres, prune, verify }, undefined, 2)}\n`);
     }
-    if (options.report !== undefined) await writeReport(options.report, files, postgres, prune);
+    if (options.report !== undefined) await writeReport(options.report, { files, postgres, prune, verify });
     return 0;
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -232,17 +241,23 @@ function show(text: string, targets: readonly Target[]): void {
 /** A part that was not measured stays as it was. */
 async function writeReport(
   directory: string,
-  files: Results | undefined,
-  postgres: PostgresResults | undefined,
-  prune: PruneResults | undefined,
+  measured: {
+    readonly files: Results | undefined;
+    readonly postgres: PostgresResults | undefined;
+    readonly prune: PruneResults | undefined;
+    readonly verify: VerifyResults | undefined;
+  },
 ) {
+  const { files, postgres, prune, verify } = measured;
   await mkdir(join(directory, 'pictures'), { recursive: true });
   const document = join(directory, 'benchmarks.md');
-  const last = splitPrune(existsSync(document) ? await readFile(document, 'utf8') : '');
+  const whole = splitVerify(existsSync(document) ? await readFile(document, 'utf8') : '');
+  const last = splitPrune(whole.before);
   const kept = splitReport(last.before);
   const before = files === undefined ? kept.before : markdown(files);
   const others = joinReport(before, postgres === undefined ? kept.postgres : postgresMarkdown(postgres));
-  await writeFile(document, joinReport(others, prune === undefined ? last.prune : pruneMarkdown(prune)));
+  const pruned = joinReport(others, prune === undefined ? last.prune : pruneMarkdown(prune));
+  await writeFile(document, joinReport(pruned, verify === undefined ? whole.verify : verifyMarkdown(verify)));
   if (files !== undefined) await writeFile(join(directory, 'pictures', 'benchmarks.svg'), chart(files));
 }
 

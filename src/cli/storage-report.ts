@@ -1,11 +1,13 @@
 /** The facts of `storage`: each store by itself, with costs where there is a table of prices. */
 import { HoldfastError } from '../failures.ts';
 import { monthlyCost, priceOf, type PriceTable } from '../policy/prices.ts';
+import { isArchived } from '../policy/thaw.ts';
 import { openStore } from '../stores/index.ts';
 import { loadPrices } from '../system/prices.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { StoreConfig, System } from '../system/types.ts';
 import { readHead } from '../vault/head.ts';
+import { planPrune } from '../vault/prune-plan.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import { OTHERS, readUsage, type Usage, type UsageRow } from '../vault/usage.ts';
 import { tell, type ToldError } from './errors.ts';
@@ -25,6 +27,8 @@ export interface StoreUsage extends Usage {
   readonly ratio?: number;
   /** What no backup names: a prune frees it when it is old enough. */
   readonly prunableBytes: number;
+  /** What the next prune would remove and free, as `prune --dry-run` tells. */
+  readonly nextPrune?: { readonly backups: number; readonly objects: number; readonly bytes: number };
 }
 
 export interface StorageReport {
@@ -47,7 +51,7 @@ export async function storageReport(system: System, only: string | undefined): P
   const unread: { store: string; error: ToldError }[] = [];
   for (const config of chosen) {
     try {
-      stores.push(usageOf(config, await usageIn(system, config, identities), prices));
+      stores.push(await storeUsage(system, config, identities, prices));
     } catch (error) {
       unread.push({ store: config.name, error: tell(error) });
     }
@@ -70,14 +74,23 @@ async function identitiesHere({ keys }: System): Promise<string[] | undefined> {
   }
 }
 
-async function usageIn(system: System, config: StoreConfig, identities: string[] | undefined): Promise<Usage> {
+async function storeUsage(
+  system: System,
+  config: StoreConfig,
+  identities: string[] | undefined,
+  prices: PriceTable | undefined,
+): Promise<StoreUsage> {
   const store = await openStore(config, resolveSecret);
   try {
     const { vaultId } = await readHead(store, system.name);
     const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
     const signal = new AbortController().signal;
+    const from = { store, vaultId, roots };
     // What is frozen can't be opened.
-    return await readUsage({ store, vaultId, roots, signal }, store.cold === undefined ? identities : undefined);
+    const usage = await readUsage({ ...from, signal }, isArchived(config) ? undefined : identities);
+    const plan = await planPrune(from, { system, storeName: config.name, nowMs: Date.now(), signal });
+    const nextPrune = { backups: plan.removes.length, ...plan.frees };
+    return { ...usageOf(config, usage, prices), nextPrune };
   } finally {
     await store.close();
   }

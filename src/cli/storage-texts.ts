@@ -30,9 +30,15 @@ function storeText(usage: StoreUsage, currency: string | undefined, colours: Col
     ...(usage.prunableBytes === 0
       ? []
       : [`  named by no backup: ${formatBytes(usage.prunableBytes)}; a prune frees what is old enough`]),
+    ...(usage.nextPrune === undefined ? [] : [pruneLine(usage.nextPrune)]),
     ...(usage.unread === 0 ? [] : [colours.yellow(`  ${usage.unread} could not be read; see \`verify --whole\``)]),
     ...growthLines(usage, colours),
   ].join('\n');
+}
+
+function pruneLine({ backups, objects, bytes }: NonNullable<StoreUsage['nextPrune']>): string {
+  const freed = `${formatCount(objects, 'object')}, ${formatBytes(bytes)}`;
+  return `  the next prune removes ${formatCount(backups, 'backup')} and frees ${freed}`;
 }
 
 function ratioLines({ ratio, dedupRatio, compressionRatio, storedBytes, uniquePlainBytes }: StoreUsage): string[] {

@@ -64,12 +64,15 @@ export async function whileHealing<T>(healing: Healing, run: string, heal: () =>
     signer: signer.fingerprint,
   };
   await store.put(key, signRecord(record, NAMESPACES.capture, signer), { createOnly: true });
-  await refuseDuringSweep(store, { recorded: true });
-  const result = await heal();
   const { manifestKey } = record;
-  const stone = { vaultId, manifestKey, captureId, why: 'abandoned', atMs: Date.now() } as const;
-  await store.put(manifestKey, tombstoneBytes(stone, signer), { createOnly: true });
-  return result;
+  try {
+    await refuseDuringSweep(store, { recorded: true });
+    return await heal();
+  } finally {
+    // Nothing will be committed under this name: a sweep need not wait for it.
+    const stone = { vaultId, manifestKey, captureId, why: 'abandoned', atMs: Date.now() } as const;
+    await store.put(manifestKey, tombstoneBytes(stone, signer), { createOnly: true });
+  }
 }
 
 /** May be repeated: what an earlier attempt has done is found. Throws when the store itself cannot be written. */

@@ -1,4 +1,5 @@
 /** Small records of a vault, judged one by one by their own signatures and names. */
+import { zstdDecompressSync } from 'node:zlib';
 import { z } from 'zod';
 import { HoldfastError } from '../failures.ts';
 import { inspectSshSignature } from '../seal/ssh-signature.ts';
@@ -20,6 +21,7 @@ export const RECORD_ROOMS = [
   'captures',
   'proofs',
   'holds',
+  'sweeps',
   'wal',
   'verified',
   'quarantine',
@@ -54,6 +56,10 @@ export function checkRecord(judge: Judge, key: string, bytes: Uint8Array): boole
       return true;
     case 'wal':
       checkWal(judge, key, bytes);
+      return true;
+    case 'sweeps':
+      if (!key.endsWith('/condemned')) return checkAnyRecord(judge, key, bytes);
+      requireUnpacks(key, bytes);
       return true;
     default:
       return key.endsWith('.json') && checkAnyRecord(judge, key, bytes);
@@ -110,6 +116,15 @@ function checkWal({ roots, vaultId }: Judge, key: string, bytes: Uint8Array): vo
   const object = readWalObject(bytes, key);
   requireAsWritten(key, bytes.subarray(0, bytes.indexOf(0x0a) + 1), object.record);
   judgeWalObject(roots, vaultId, key, object);
+}
+
+/** A list of keys, compressed. */
+function requireUnpacks(key: string, bytes: Uint8Array): void {
+  try {
+    zstdDecompressSync(bytes, { rejectGarbageAfterEnd: true });
+  } catch (cause) {
+    throw new HoldfastError('ObjectCorrupt', `${key} cannot be decompressed`, { cause, details: { key } });
+  }
 }
 
 /** What a later part of the program keeps: its signature holds, and it lies where it says, if it says. */

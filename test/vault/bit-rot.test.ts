@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { badOf, DAMAGES, look, makeRottenVault, ruin, type Damage, type RottenVault } from '../support/bit-rot.ts';
 
 /** Many more with HOLDFAST_ROT_RUNS. */
-const RUNS = Number(process.env['HOLDFAST_ROT_RUNS'] ?? 20);
+const RUNS = Number(process.env['HOLDFAST_ROT_RUNS'] ?? 15);
 
 let rotten: RottenVault;
 
