@@ -78,8 +78,7 @@ describe('what is sent to Google', () => {
   ] as const)(
     'a write under %s: is created with its retention, class and checksum, only if absent',
     async (mode, sent) => {
-      const md5Hash = 'nU5A3i9x9G2vnMsaqbJHVA==';
-      server.answer(({ body }) => json(object({ md5Hash: String(/"md5Hash":"([^"]+)"/.exec(body)?.[1] ?? md5Hash) })));
+      server.answer(({ body }) => json(object({ md5Hash: /"md5Hash":"([^"]+)"/.exec(body)?.[1] ?? '' })));
       const before = Date.now();
       const on = mode === 'governance' ? store : compliance;
       expect(await on.put('chunks/aa/1', Buffer.from('x'), { createOnly: true })).toBe('written');

@@ -83,10 +83,10 @@ describe('an SFTP store on a bad network [M10]', () => {
     await store.put('measure', BODY, { createOnly: true });
     const sent = proxy.passed.up - before.up;
     const answered = proxy.passed.down - before.down;
-    const up = [0.3, 0.7, 0.98, 0.99, 0.995].map((part) => ({ direction: 'up', afterBytes: sent * part }) as const);
+    const up = [0.3, 0.98, 0.995].map((part) => ({ direction: 'up', afterBytes: sent * part }) as const);
     const connections = proxy.connections;
-    const down = Array.from({ length: 10 }, (_, at) => {
-      return { direction: 'down', afterBytes: Math.floor(answered * (0.5 + at / 20)) } as const;
+    const down = Array.from({ length: 7 }, (_, at) => {
+      return { direction: 'down', afterBytes: Math.floor(answered * (0.5 + at / 14)) } as const;
     });
     for (const [index, cut] of [...up, ...down].entries()) {
       const key = `cut/${index}`;
@@ -96,12 +96,12 @@ describe('an SFTP store on a bad network [M10]', () => {
       expect(await store.put(key, Buffer.from('other'), { createOnly: true })).toBe('exists');
     }
     // Most of the cuts hit: the last bytes of a call may be those that nobody waits for.
-    expect(proxy.connections - connections).toBeGreaterThanOrEqual(8);
+    expect(proxy.connections - connections).toBeGreaterThanOrEqual(5);
   });
 
   it('a get cut anywhere: gives the whole object, or what is missing once more', async () => {
     const store = await connected();
-    for (const afterBytes of [100, 1_000, 40_000, 150_000, 299_000]) {
+    for (const afterBytes of [100, 40_000, 299_000]) {
       proxy.cut({ direction: 'down', afterBytes });
       expect(sha256(await store.get('there'))).toBe(sha256(BODY));
     }
@@ -114,7 +114,7 @@ describe('an SFTP store on a bad network [M10]', () => {
     );
     await Promise.all(names.map((key) => direct.put(key, Buffer.from(key), { createOnly: true })));
     const store = await connected();
-    for (const afterBytes of [50, 500, 1_500, 4_000]) {
+    for (const afterBytes of [50, 1_500]) {
       proxy.cut({ direction: 'down', afterBytes });
       expect(await keys(store, 'some/')).toEqual([...names].sort());
     }
