@@ -1,8 +1,10 @@
 /** One turn of bringing a store up to what the others hold. */
+import { hostLock } from '../docker/host-lock.ts';
 import { HoldfastError } from '../failures.ts';
 import { copiesDue } from '../policy/copies-due.ts';
 import { openStore, type Store } from '../stores/index.ts';
 import { resolveSecret, type StoreConfig, type System } from '../system/index.ts';
+import { clearSettledCopies } from '../vault/copy-settled.ts';
 import { openCopy, type Surveyed, type VaultCopy } from '../vault/copy.ts';
 import type { HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
@@ -16,7 +18,13 @@ const AT_ONCE_IN_DIRECTORY = 8;
 
 export async function copyTurn(context: HostContext, input: CopyTurnInput, run: Run): Promise<CopyTurn> {
   const system = await context.system(input.system);
-  return withCopy(system, input, run, (copy, names) => new Turn(system, input, run, copy, names).run());
+  // An attempt that has lost its time may still be at work: then this one waits, by being tried again.
+  const lock = await hostLock(`copy ${context.stateDirectory(system.name)} ${input.target}`, run.signal);
+  try {
+    return await withCopy(system, input, run, (copy, names) => new Turn(system, input, run, copy, names).run());
+  } finally {
+    await lock.release();
+  }
 }
 
 type Names = ReadonlyMap<Store, string>;
@@ -183,6 +191,8 @@ async function withCopy<T>(
   };
   try {
     const target = await open(targetConfig);
+    const cleared = await clearSettledCopies(target, run.signal);
+    if (cleared > 0) run.log.warn({ cleared }, 'copies that a sweep had settled begin again');
     const sources = await openThose(sourceConfigs, open);
     const signerKey = await resolveSecret(system.keys.keeper ?? system.keys.signer);
     const copy = await openCopy({

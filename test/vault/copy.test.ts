@@ -1,9 +1,12 @@
-import { rm, truncate, writeFile } from 'node:fs/promises';
+import { rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import type { Store } from '../../src/stores/store.ts';
+import { clearSettledCopies } from '../../src/vault/copy-settled.ts';
 import { openCopy, type VaultCopy } from '../../src/vault/copy.ts';
+import { NAMESPACES, signerOf, signRecord } from '../../src/vault/envelope.ts';
+import { tombstoneBytes } from '../../src/vault/manifest.ts';
 import { joinVault } from '../../src/vault/join.ts';
 import { initVault, openReaderVault, parseChunkIdKey } from '../../src/vault/index.ts';
 import {
@@ -221,6 +224,44 @@ describe('a copy of a backup in another store', () => {
     await writer.close();
     const copy = await copyInto(vault, store);
     await expect(copy.copy(made.manifestKey, quiet)).rejects.toMatchObject({ code: 'CaptureSuperseded' });
+  });
+
+  test('a copy that a sweep has settled a day ago begins again; a capture that was settled, or a copy settled just now, does not', async () => {
+    await using vault = await makeTestVault();
+    const { store } = await secondStore(vault);
+    const signer = signerOf(vault.keys.signer.privateKey);
+    const made = [
+      await backUpBytes(vault, 'run-1', noise(10, 100_000)),
+      await backUpBytes(vault, 'run-2', noise(11, 100_000)),
+    ];
+    for (const [index, { ticket }] of made.entries()) {
+      const { captureId, backupId, manifestKey, plan, epoch, startedAt } = ticket;
+      const common = {
+        format: 1,
+        vaultId: vault.vaultId,
+        captureId,
+        backupId,
+        manifestKey,
+        plan,
+        epoch,
+        startedAt,
+      } as const;
+      const record = { ...common, signer: signer.fingerprint, ...(index === 0 ? { copy: true } : {}) };
+      await store.put(`captures/${backupId}.json`, signRecord(record, NAMESPACES.capture, signer), {
+        createOnly: true,
+      });
+      const stone = { vaultId: vault.vaultId, manifestKey, captureId, why: 'swept', atMs: Date.now() } as const;
+      await store.put(manifestKey, tombstoneBytes(stone, signer), { createOnly: true });
+    }
+    const signal = new AbortController().signal;
+    expect(await clearSettledCopies(store, signal)).toBe(0);
+    const path = (key: string): string => store.localPath?.(key) ?? '';
+    const old = new Date(Date.now() - 2 * 86_400_000);
+    for (const { manifestKey } of made) await utimes(path(manifestKey), old, old);
+    expect(await clearSettledCopies(store, signal)).toBe(1);
+    const copy = await copyInto(vault, store);
+    expect(await copy.copy(made[0]?.manifestKey ?? '', quiet)).toBe('copied');
+    await expect(copy.copy(made[1]?.manifestKey ?? '', quiet)).rejects.toMatchObject({ code: 'CaptureSuperseded' });
   });
 
   test('a sweep of the target is deleting: nothing is begun', async () => {

@@ -90,6 +90,7 @@ export class ModelSteps {
         break;
       case W.clear: {
         const clear = (after: State): void => {
+          after[base + 1] = 0;
           after[base + 2] = NONE;
           after[base + 3] = 0;
           after[this.tailAt + 5] = 1;
