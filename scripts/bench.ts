@@ -5,6 +5,8 @@ import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Contender } from './bench/contender.ts';
+import { benchmarkCopies, type CopyResults } from './bench/copy/main.ts';
+import { copyMarkdown, copyTargets, splitCopies } from './bench/copy/report.ts';
 import { holdfastContenders } from './bench/holdfast.ts';
 import { writeLedgerData } from './bench/ledger-data.ts';
 import { measure } from './bench/measure.ts';
@@ -32,7 +34,8 @@ const HELP = `npm run bench -- [options]
   --files N       small files (50000)
   --seed N        of the data (1)
   --scale N       of pgbench's data (137, about 2 GiB)
-  --only PART     files (ledger and small files), postgres, prune or verify (only then)
+  --copied MIB    the vault that is copied between two S3 servers (1024)
+  --only PART     files (ledger and small files), postgres, copy, prune or verify (these only then)
   --quick         64 MiB, 2000 files, scale 4, one run
   --without-others  Holdfast alone
   --without-freeze  do not measure the freeze of a ledger in Docker
@@ -40,7 +43,7 @@ const HELP = `npm run bench -- [options]
   --report DIR    also write benchmarks.md and pictures/benchmarks.svg there
   --json FILE     also write all figures`;
 
-const PARTS = ['files', 'postgres', 'prune', 'verify'] as const;
+const PARTS = ['files', 'postgres', 'copy', 'prune', 'verify'] as const;
 /** Measured only when they are asked for. */
 const APART: readonly (Part | undefined)[] = ['prune', 'verify'];
 type Part = (typeof PARTS)[number];
@@ -51,6 +54,7 @@ interface Options {
   readonly files: number;
   readonly seed: number;
   readonly scale: number;
+  readonly copied: { readonly sizeMiB: number; readonly objects: number };
   /** Of the server that is killed under load, and for how long it is loaded before. */
   readonly recovery: { readonly scale: number; readonly loadSeconds: number };
   readonly backups: number;
@@ -84,6 +88,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       files: { type: 'string' },
       seed: { type: 'string' },
       scale: { type: 'string' },
+      copied: { type: 'string' },
       only: { type: 'string' },
       quick: { type: 'boolean', default: false },
       'without-others': { type: 'boolean', default: false },
@@ -101,6 +106,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     files: count(values.files, values.quick ? 2000 : 50_000),
     seed: count(values.seed, 1),
     scale: count(values.scale, values.quick ? 4 : 137),
+    copied: { sizeMiB: count(values.copied, values.quick ? 64 : 1024), objects: values.quick ? 2000 : 20_000 },
     recovery: values.quick ? { scale: 2, loadSeconds: 15 } : { scale: 20, loadSeconds: 90 },
     backups: values.quick ? 200 : 10_000,
     only: part(values.only),
@@ -199,6 +205,7 @@ export async function main(args: readonly string[]): Promise<number> {
       options.only === name || (options.only === undefined && !APART.includes(name));
     const files = wants('files') ? await benchmark(options, scratch, args, environment) : undefined;
     const postgres = wants('postgres') ? await postgresPart(options, scratch, args, environment) : undefined;
+    const copies = wants('copy') && options.others ? await copyPart(options, scratch, args) : undefined;
     const prune = wants('prune')
       ? { ...circumstances(args), ...(await benchmarkPrune(scratch, options.backups, say)) }
       : undefined;
@@ -209,11 +216,15 @@ export async function main(args: readonly string[]): Promise<number> {
     if (verify !== undefined) show(verifyMarkdown(verify), []);
     if (files !== undefined) show(markdown(files), judge(files.figures, files.zstdSeconds));
     if (postgres !== undefined) show(postgresMarkdown(postgres), postgresTargets(postgres));
+    if (copies !== undefined) show(copies.text, copyTargets(copies.results));
     if (prune !== undefined) show(pruneMarkdown(prune), pruneTargets(prune));
     if (options.json !== undefined) {
-      await writeFile(options.json, `${JSON.stringify({ files, postgres, prune, verify }, undefined, 2)}\n`);
+      const figures = { files, postgres, copies: copies?.results, prune, verify };
+      await writeFile(options.json, `${JSON.stringify(figures, undefined, 2)}\n`);
     }
-    if (options.report !== undefined) await writeReport(options.report, { files, postgres, prune, verify });
+    if (options.report !== undefined) {
+      await writeReport(options.report, { files, postgres, copies: copies?.text, prune, verify });
+    }
     return 0;
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -231,6 +242,17 @@ async function postgresPart(
   return { ...about, ...(await benchmarkPostgres({ scratch, runs, scale, recovery, seed, others, environment, say })) };
 }
 
+async function copyPart(
+  { runs, copied, seed }: Options,
+  scratch: string,
+  args: readonly string[],
+): Promise<{ readonly results: CopyResults; readonly text: string }> {
+  const about = circumstances(args);
+  const { sizeMiB, objects: smallObjects } = copied;
+  const results = await benchmarkCopies({ scratch, runs, sizeMiB, smallObjects, seed, say });
+  return { results, text: copyMarkdown(results, about) };
+}
+
 function show(text: string, targets: readonly Target[]): void {
   console.log(`\n${text}`);
   for (const { what, wanted, measured, reached } of targets) {
@@ -244,19 +266,22 @@ async function writeReport(
   measured: {
     readonly files: Results | undefined;
     readonly postgres: PostgresResults | undefined;
+    readonly copies: string | undefined;
     readonly prune: PruneResults | undefined;
     readonly verify: VerifyResults | undefined;
   },
 ) {
-  const { files, postgres, prune, verify } = measured;
+  const { files, postgres, copies, prune, verify } = measured;
   await mkdir(join(directory, 'pictures'), { recursive: true });
   const document = join(directory, 'benchmarks.md');
-  const whole = splitVerify(existsSync(document) ? await readFile(document, 'utf8') : '');
+  const { rest, section } = splitCopies(existsSync(document) ? await readFile(document, 'utf8') : '');
+  const whole = splitVerify(rest);
   const last = splitPrune(whole.before);
   const kept = splitReport(last.before);
   const before = files === undefined ? kept.before : markdown(files);
   const others = joinReport(before, postgres === undefined ? kept.postgres : postgresMarkdown(postgres));
-  const pruned = joinReport(others, prune === undefined ? last.prune : pruneMarkdown(prune));
+  const copied = joinReport(others, copies ?? section);
+  const pruned = joinReport(copied, prune === undefined ? last.prune : pruneMarkdown(prune));
   await writeFile(document, joinReport(pruned, verify === undefined ? whole.verify : verifyMarkdown(verify)));
   if (files !== undefined) await writeFile(join(directory, 'pictures', 'benchmarks.svg'), chart(files));
 }

@@ -35,7 +35,7 @@ const TEST_PROGRAMS: readonly Program[] = [
 const PROGRAMS: Readonly<Record<Purpose, readonly Program[]>> = {
   run: [],
   test: TEST_PROGRAMS,
-  bench: [...TEST_PROGRAMS, 'restic', 'borg', 'pgbackrest'],
+  bench: [...TEST_PROGRAMS, 'restic', 'borg', 'pgbackrest', 'rclone'],
   demo: ['busybox'],
   'demo-without-docker': [],
 };

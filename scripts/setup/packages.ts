@@ -24,6 +24,7 @@ const PACKAGES = {
   mvn: 'maven',
   restic: 'restic',
   borg: 'borgbackup',
+  rclone: 'rclone',
   // Server, client and contrib programs; the client's package comes with it.
   postgres: 'postgresql-15',
   pgbackrest: 'pgbackrest',

@@ -75,7 +75,9 @@ class S3Store implements Store {
     return this.#calls.run(`write ${key}`, { signal: options.signal, extraMs }, async (attempt) => {
       const command = new PutObjectCommand({ ...target, ...this.#putInput(key, bytes, sha256, options) });
       try {
-        genuine(await this.#calls.client.send(command, { abortSignal: attempt.signal }));
+        const answer = genuine(await this.#calls.client.send(command, { abortSignal: attempt.signal }));
+        const own = answer.ChecksumSHA256;
+        if (own !== undefined) options.onStoredSha256?.(Buffer.from(own, 'base64').toString('hex'));
         return 'written';
       } catch (cause) {
         if (!options.createOnly || !isPreconditionFailed(cause)) throw cause;

@@ -30,6 +30,8 @@ export interface PutOptions {
   readonly createOnly: boolean;
   /** SHA-256 of the bytes (hex), sent to stores that check it themselves. */
   readonly sha256?: string;
+  /** Called with the checksum that the store says, in its answer to this write, it has stored; never by those that don't. */
+  readonly onStoredSha256?: (sha256: string) => void;
   readonly signal?: AbortSignal;
 }
 

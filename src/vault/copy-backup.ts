@@ -223,7 +223,7 @@ async function requireKey(target: Store, epoch: string, sources: Sources, signal
  * the place where the bytes lie stays with the store it was found in.
  */
 async function copyRecordsOf({ body, sources }: BackupToCopy, target: Store, signal: AbortSignal): Promise<void> {
-  for (const prefix of [`proofs/${body.id}/`, `holds/${body.id}`]) {
+  for (const prefix of [`proofs/${body.id}/`, `holds/${body.id}/`]) {
     const there = new Set<string>();
     for await (const { key } of target.list(prefix, { signal })) there.add(key);
     for (const store of sources) {

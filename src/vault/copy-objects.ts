@@ -71,13 +71,15 @@ async function copyOne(wanted: Lacking, transfer: Transfer): Promise<void> {
   // Known before, so that a store which checks for itself refuses what was damaged on the way.
   const sha256 = expected.sha256 ?? sha256Hex(bytes);
   const replace = thereBytes !== undefined;
-  const outcome = await target.put(key, bytes, { createOnly: !replace, sha256, signal });
+  let told: string | undefined;
+  const onStoredSha256 = (found: string): void => void (told = found);
+  const outcome = await target.put(key, bytes, { createOnly: !replace, sha256, signal, onStoredSha256 });
   // Put by a capture meanwhile: then what lies there is judged by what it says itself.
   if (outcome === 'exists') {
     transfer.onArrived(key, await sizeThere(target, key));
     return;
   }
-  await checkArrived(target, key, bytes.length, sha256, signal);
+  await checkArrived(target, key, { sizeBytes: bytes.length, sha256, told }, signal);
   tally.objects += 1;
   tally.bytes += bytes.length;
   if (replace) tally.replaced += 1;
@@ -120,18 +122,17 @@ function fits(bytes: Uint8Array, { sizeBytes, sha256 }: Expected): boolean {
   return bytes.length === sizeBytes && (sha256 === null || sha256Hex(bytes) === sha256);
 }
 
-/** By the target's own checksum; where it keeps none, by reading back. Throws ObjectCorrupt. */
+/** By the target's own checksum, told in its answer or asked for; where it keeps none, by reading back. */
 async function checkArrived(
   target: Store,
   key: string,
-  sizeBytes: number,
-  sha256: string,
+  sent: { readonly sizeBytes: number; readonly sha256: string; readonly told: string | undefined },
   signal: AbortSignal,
 ): Promise<void> {
-  const own = await target.storedSha256?.(key);
+  const own = sent.told ?? (await target.storedSha256?.(key));
   const found = own ?? (await readBack(target, key, signal));
-  if (found === undefined || found === sha256) return;
-  throw new HoldfastError('StoreUnreachable', `${target.label}: ${key} (${sizeBytes} bytes) arrived damaged`, {
+  if (found === undefined || found === sent.sha256) return;
+  throw new HoldfastError('StoreUnreachable', `${target.label}: ${key} (${sent.sizeBytes} bytes) arrived damaged`, {
     hint: 'It is sent again. When it happens often, look at the network and the disks between.',
   });
 }

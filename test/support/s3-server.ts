@@ -33,6 +33,8 @@ export interface S3Server {
 }
 
 export interface S3ServerOptions {
+  /** Connections stay open between requests, as every service keeps them; a proxy in front has it easier without. */
+  readonly keepAlive?: boolean;
   /** Buckets can keep versions and lock objects; `bucket` is made without either. */
   readonly versions?: boolean;
   /** Accounts beside the first one, which may do everything; what they may do is for bucket policies to say. */
@@ -161,6 +163,7 @@ function launch(program: string, how: Launch, where: { port: number; health: str
   const { base, tls, options: wanted } = how;
   const options = ['--port', `127.0.0.1:${port}`, '--region', S3_REGION, '--health', health, '--quiet'];
   if (tls !== undefined) options.push('--cert', tls.cert, '--key', tls.key);
+  if (wanted.keepAlive === true) options.push('--keep-alive');
   if (wanted.users !== undefined) options.push('--iam-dir', join(base, 'accounts'));
   // Beside the objects a delete mark outlives the last version of a key: versions keep what they say in attributes.
   const kept =
