@@ -70,7 +70,7 @@ export function copyMarkdown(
     '',
     'Two versitygw on loopback, on the same two cores as what copies; every copy goes into an empty prefix. Holdfast compares',
     'each object with the checksum of its capture, sends that checksum along, asks the target for its own of every object,',
-    'and commits the manifest last; its start (0.5 s of Node and the SDK) counts.',
+    'and commits the manifest last; its start, Node and the SDK, counts.',
     '',
     ...tables,
     ...copyTargets(results).map(
