@@ -3,7 +3,7 @@ import { HoldfastError } from '../failures.ts';
 import { openStore, type Store } from '../stores/index.ts';
 import { resolveSecret, type StoreConfig, type System } from '../system/index.ts';
 import { signerOf, type Signer } from '../vault/envelope.ts';
-import type { OtherStore } from '../vault/heal.ts';
+import type { OtherStore } from '../vault/verify/heal.ts';
 
 export function storeOf(system: System, name: string): StoreConfig {
   const config = system.stores.find((store) => store.name === name);

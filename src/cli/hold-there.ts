@@ -2,9 +2,9 @@
 import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
 import { signerOf } from '../vault/envelope.ts';
-import { readHolds, writeHold, type Hold } from '../vault/holds.ts';
+import { readHolds, writeHold, type Hold } from '../vault/sweep/holds.ts';
 import { backupIdOfKey } from '../vault/names.ts';
-import type { PruneSource } from '../vault/prune-survey.ts';
+import type { PruneSource } from '../vault/sweep/prune-survey.ts';
 import { whoAmI } from './names.ts';
 
 /** The holds that stand afterwards; `found` says whether the store has the backup. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Hold } from '../vault/holds.ts';
+import type { Hold } from '../vault/sweep/holds.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
 interface Options extends CommonOptions {

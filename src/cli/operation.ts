@@ -169,9 +169,7 @@ async function pendingOf(handle: WorkflowHandle): Promise<Pending> {
     const payload = (pendingActivities ?? []).map((one) => one.heartbeatDetails?.payloads?.[0]).find(Boolean);
     return {
       ...(trouble === undefined ? {} : { trouble }),
-      ...(payload === undefined || payload === null
-        ? {}
-        : { beats: defaultPayloadConverter.fromPayload<ProgressFacts>(payload) }),
+      ...(payload === undefined ? {} : { beats: defaultPayloadConverter.fromPayload<ProgressFacts>(payload) }),
     };
   } catch {
     return {};

@@ -2,7 +2,7 @@
 import type { Colours } from '../observe/colours.ts';
 import { formatBytes, formatCount } from '../observe/format.ts';
 import { table } from '../observe/table.ts';
-import type { PrunePlan } from '../vault/prune-plan.ts';
+import type { PrunePlan } from '../vault/sweep/prune-plan.ts';
 import type { PruneResult } from '../workflows/contract.ts';
 
 interface PlanOfStore {

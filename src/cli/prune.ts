@@ -84,7 +84,7 @@ async function dryRun(
 ): Promise<ExitCode> {
   const [{ withVault }, { planPrune }, { planText, planFacts }] = await Promise.all([
     import('./vaults.ts'),
-    import('../vault/prune-plan.ts'),
+    import('../vault/sweep/prune-plan.ts'),
     import('./prune-texts.ts'),
   ]);
   const { signal } = new AbortController();

@@ -7,7 +7,7 @@ import { openStore } from '../stores/index.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { StoreConfig, System } from '../system/types.ts';
 import { readHead } from '../vault/head.ts';
-import { readingOf, readReadings } from '../vault/readings.ts';
+import { readingOf, readReadings } from '../vault/verify/readings.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import { tell, type ToldError } from './errors.ts';
 

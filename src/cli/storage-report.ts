@@ -7,7 +7,7 @@ import { loadPrices } from '../system/prices.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { StoreConfig, System } from '../system/types.ts';
 import { readHead } from '../vault/head.ts';
-import { planPrune } from '../vault/prune-plan.ts';
+import { planPrune } from '../vault/sweep/prune-plan.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import { OTHERS, readUsage, type Usage, type UsageRow } from '../vault/usage.ts';
 import { tell, type ToldError } from './errors.ts';

@@ -1,7 +1,7 @@
 /** One component's capture: artifacts in, chunks and list trees out. What an earlier capture stored is found, not redone. */
 import type { Artifact, ChunkedSegment, ChunkRecipe, RecipeSegment, StreamSegment } from '../part.ts';
 import { SlabStream, type SealPool, type Taken } from '../seal/index.ts';
-import { AddedChunks } from './added-chunks.ts';
+import { AddedChunks } from './verify/added-chunks.ts';
 import { Cutter } from './cut.ts';
 import { ListTreeBuilder, type TreeRoot } from './list-tree.ts';
 import type { ObjectWriter, StoredChunk, WriteTally } from './object-writer.ts';

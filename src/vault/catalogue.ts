@@ -6,7 +6,7 @@ import { proofSchema } from './formats.ts';
 import { getManifest, judgeManifest, judgeTombstone, parseAtManifestKey } from './manifest.ts';
 import { mapBounded } from './mutex.ts';
 import { backupIdOfKey, FORMAT, sha256Hex } from './names.ts';
-import { readPruned, type Pruned } from './sweep-records.ts';
+import { readPruned, type Pruned } from './sweep/sweep-records.ts';
 import { checkClaim, type TrustRoots } from './trust.ts';
 import type { CatalogueEntry, ManifestBody, ProofBody } from './types.ts';
 

@@ -4,7 +4,7 @@ import type { ThawSpeed } from '../policy/thaw.ts';
 import { mapBounded } from './mutex.ts';
 import { SumsWalk } from './sums.ts';
 import type { ArtifactRef } from './types.ts';
-import { Verdict } from './verdict.ts';
+import { Verdict } from './verify/verdict.ts';
 
 const LOOKS_AT_ONCE = 32;
 

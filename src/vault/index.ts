@@ -21,9 +21,9 @@ export {
   type WalCluster,
   type WalGap,
   type WalInterval,
-} from './wal-inventory.ts';
-export { readHeldLogs, type HeldLogOptions } from './wal-held.ts';
-export { WAL_BLOCK_BYTES, type WalPlace, type WalRange } from './wal-names.ts';
-export { openWalSource, type ClosableWalSource, type WalReaderOptions } from './wal-reader.ts';
-export { openWalWriter, type WalPiece, type WalWriter, type WalWriterOptions } from './wal-writer.ts';
+} from './wal/inventory.ts';
+export { readHeldLogs, type HeldLogOptions } from './wal/held.ts';
+export { WAL_BLOCK_BYTES, type WalPlace, type WalRange } from './wal/names.ts';
+export { openWalSource, type ClosableWalSource, type WalReaderOptions } from './wal/reader.ts';
+export { openWalWriter, type WalPiece, type WalWriter, type WalWriterOptions } from './wal/writer.ts';
 export { openWriterVault, type WriterVaultOptions } from './writer.ts';

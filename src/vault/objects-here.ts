@@ -12,10 +12,10 @@ import { KnownObjects } from './known-objects.ts';
 import { mapBounded } from './mutex.ts';
 import { parseObjectKey, sha256Hex, type Room } from './names.ts';
 import { ObjectWriter } from './object-writer.ts';
-import { heedQuarantine } from './quarantine.ts';
+import { heedQuarantine } from './verify/quarantine.ts';
 import { ReuseCache } from './reuse-cache.ts';
 import { readSums } from './sums.ts';
-import { heedSweeps } from './sweeps.ts';
+import { heedSweeps } from './sweep/sweeps.ts';
 
 const SUMS_AT_ONCE = 8;
 const UNREADABLE = ['ObjectMissing', 'ObjectCorrupt', 'VaultFormat'];

@@ -1,7 +1,7 @@
 /** What a vault says of itself: its backups, and which objects with which bytes they need. Read without any key. */
 import { HoldfastError } from '../failures.ts';
 import type { Store } from '../stores/store.ts';
-import { ExpectedObjects } from './expected-objects.ts';
+import { ExpectedObjects } from './verify/expected-objects.ts';
 import { artifactsOf, judgeManifest, judgeTombstone, parseAtManifestKey } from './manifest.ts';
 import { requireAsWritten } from './as-written.ts';
 import { mapBounded } from './mutex.ts';

@@ -6,7 +6,7 @@ import type { Store } from '../stores/store.ts';
 import { parseRecord, sumsNodeSchema, type SumsNode } from './formats.ts';
 import { objectKey, sha256Hex } from './names.ts';
 import type { ArtifactRef } from './types.ts';
-import { Verdict } from './verdict.ts';
+import { Verdict } from './verify/verdict.ts';
 
 export const MAX_SUMS_BYTES = 64 * 1024 * 1024;
 

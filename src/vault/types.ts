@@ -2,7 +2,7 @@
 import type { Artifact, ArtifactReader, MediaType } from '../part.ts';
 import type { ObjectInfo } from '../stores/store.ts';
 import type { Tier } from '../system/types.ts';
-import type { AddedChunks } from './added-chunks.ts';
+import type { AddedChunks } from './verify/added-chunks.ts';
 
 /** Everything an artifact needs to be found again. Small: it travels through histories. */
 export interface ArtifactRef {

@@ -15,8 +15,8 @@ import { readAtManifestKey, tombstoneBytes, type AtManifestKey } from './manifes
 import { NamedMutex } from './mutex.ts';
 import { backupIdOf, captureKeyOf, FORMAT, manifestKeyOf, proofKeyOf, sha256Hex } from './names.ts';
 import { ObjectsHere } from './objects-here.ts';
-import { verifyPresence } from './presence.ts';
-import { refuseDuringSweep } from './sweeps.ts';
+import { verifyPresence } from './verify/presence.ts';
+import { refuseDuringSweep } from './sweep/sweeps.ts';
 import { readTrustRoots, requireAdmitted, type TrustRoots } from './trust.ts';
 import type {
   ArtifactRef,

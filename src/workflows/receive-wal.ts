@@ -106,12 +106,17 @@ class Receiving {
         const why = `the system file asks for no log of ${this.component}; a slot made for it is left on the server, see \`holdfast doctor\``;
         return { outcome: 'stopped', why };
       }
-      if (this.interrupted && patched(HEARD_WHILE_LOOKING)) continue;
+      if (this.wasInterrupted() && patched(HEARD_WHILE_LOOKING)) continue;
       const turn = facts === undefined ? undefined : await this.turn(facts);
       if (turn !== undefined) this.heed(turn, facts);
       this.turns += 1;
       await this.beginAnew();
     }
+  }
+
+  /** A signal that came while something was awaited. */
+  private wasInterrupted(): boolean {
+    return this.interrupted;
   }
 
   /** `none`: there is nothing to receive any more; undefined: it can't be told at this moment. */

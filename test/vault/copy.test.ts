@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import type { Store } from '../../src/stores/store.ts';
-import { clearSettledCopies } from '../../src/vault/copy-settled.ts';
-import { openCopy, type VaultCopy } from '../../src/vault/copy.ts';
+import { clearSettledCopies } from '../../src/vault/copy/settled.ts';
+import { openCopy, type VaultCopy } from '../../src/vault/copy/copy.ts';
 import { NAMESPACES, signerOf, signRecord } from '../../src/vault/envelope.ts';
 import { tombstoneBytes } from '../../src/vault/manifest.ts';
 import { joinVault } from '../../src/vault/join.ts';

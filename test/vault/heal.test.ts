@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/stores/index.ts';
 import { sealBytes } from '../../src/seal/index.ts';
 import { sha256Hex } from '../../src/vault/names.ts';
-import { objectOfCase } from '../../src/vault/quarantine.ts';
+import { objectOfCase } from '../../src/vault/verify/quarantine.ts';
 import { badOf, DAMAGES, look, makeRottenVault, ruin, type Damage, type RottenVault } from '../support/bit-rot.ts';
 import { artifactOf, backUp, noise, openDirectory, readAll, recipeSegment, streamSegment } from '../support/vault.ts';
 import { watched } from '../support/watched-store.ts';

@@ -3,7 +3,7 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { BasePoint } from '../../src/policy/reachable.ts';
-import { pruneWal } from '../../src/vault/prune-wal.ts';
+import { pruneWal } from '../../src/vault/sweep/prune-wal.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
 import { makeTestVault, noise } from '../support/vault.ts';
 

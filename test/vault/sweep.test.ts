@@ -7,12 +7,12 @@ import type { HoldfastError } from '../../src/failures.ts';
 import type { Store } from '../../src/stores/index.ts';
 import type { RetentionConfig } from '../../src/system/types.ts';
 import { NAMESPACES, signerOf, signRecord } from '../../src/vault/envelope.ts';
-import { readHolds, writeHold } from '../../src/vault/holds.ts';
+import { readHolds, writeHold } from '../../src/vault/sweep/holds.ts';
 import { readAtManifestKey } from '../../src/vault/manifest.ts';
 import { backupIdOf, manifestKeyOf } from '../../src/vault/names.ts';
-import { planPrune, type PrunePlan } from '../../src/vault/prune-plan.ts';
-import { readSweeps, sweepNameOf } from '../../src/vault/sweep-records.ts';
-import { condemn, sweep, tidy, type SweepContext, type Swept } from '../../src/vault/sweep.ts';
+import { planPrune, type PrunePlan } from '../../src/vault/sweep/prune-plan.ts';
+import { readSweeps, sweepNameOf } from '../../src/vault/sweep/sweep-records.ts';
+import { condemn, sweep, tidy, type SweepContext, type Swept } from '../../src/vault/sweep/sweep.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
 import {
   artifactOf,

@@ -4,8 +4,8 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openStore } from '../../src/stores/index.ts';
-import { rangeKey } from '../../src/vault/wal-names.ts';
-import { listSuperseded, supersededRanges, type WalPiece } from '../../src/vault/wal-superseded.ts';
+import { rangeKey } from '../../src/vault/wal/names.ts';
+import { listSuperseded, supersededRanges, type WalPiece } from '../../src/vault/wal/superseded.ts';
 
 const place = { component: 'db', systemIdentifier: '7' };
 const SEGMENT = 1024 * 1024;

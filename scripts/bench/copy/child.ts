@@ -1,6 +1,6 @@
 /** One copy between two S3 stores, as a program of its own: what it takes is measured from outside. */
 import { openStore } from '../../../src/stores/index.ts';
-import { openCopy } from '../../../src/vault/copy.ts';
+import { openCopy } from '../../../src/vault/copy/copy.ts';
 import { joinVault } from '../../../src/vault/join.ts';
 import { resolveS3Secret } from '../../../test/support/s3-server.ts';
 import type { CopyTask } from './main.ts';

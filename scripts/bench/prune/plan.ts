@@ -1,6 +1,6 @@
 /** The process that is measured: plans a prune of the vault and prints what it found and what it took. */
 import { open } from 'node:fs/promises';
-import { planPrune } from '../../../src/vault/prune-plan.ts';
+import { planPrune } from '../../../src/vault/sweep/prune-plan.ts';
 import { readHead } from '../../../src/vault/head.ts';
 import { objectKey } from '../../../src/vault/names.ts';
 import { readTrustRoots } from '../../../src/vault/trust.ts';

@@ -11,7 +11,7 @@ import {
   type VaultKeySet,
 } from '../../../src/vault/index.ts';
 import { signerOf } from '../../../src/vault/envelope.ts';
-import { readStoreBack } from '../../../src/vault/store-reading.ts';
+import { readStoreBack } from '../../../src/vault/verify/store-reading.ts';
 import { readTrustRoots } from '../../../src/vault/trust.ts';
 import { Random } from '../random.ts';
 

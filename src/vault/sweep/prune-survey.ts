@@ -1,0 +1,194 @@
+/** What a prune decides by, read from the store: backups with the store's own times, proofs, holds, and open captures. */
+import { HoldfastError } from '../../failures.ts';
+import { basePointIn, type BasePoint } from '../../policy/reachable.ts';
+import type { RetentionFact } from '../../policy/retention.ts';
+import { settleAgeMs, type OpenRecord } from '../../policy/sweep.ts';
+import type { ObjectInfo, Store } from '../../stores/store.ts';
+import { readCatalogue } from '../catalogue.ts';
+import { NAMESPACES, readRecord } from '../envelope.ts';
+import { captureSchema } from '../formats.ts';
+import { readHolds, type Hold } from './holds.ts';
+import { artifactsOf, parseAtManifestKey } from '../manifest.ts';
+import { mapBounded } from '../mutex.ts';
+import { backupIdOfKey, captureKeyOf } from '../names.ts';
+import { checkClaim, type TrustRoots } from '../trust.ts';
+import type { CatalogueEntry, ProofBody } from '../types.ts';
+
+const READS_AT_ONCE = 16;
+const LATE_MS = 3600 * 1000;
+
+export interface PruneSource {
+  readonly store: Store;
+  readonly vaultId: string;
+  readonly roots: TrustRoots;
+}
+
+/** One backup: what retention is decided by, and where what it names begins. */
+export interface Surveyed {
+  readonly fact: RetentionFact;
+  readonly sha256: string;
+  readonly backupId: string;
+  /** Roots of its trees of checksums. */
+  readonly sums: readonly string[];
+  /** By component: where a base backup of a database cluster begins. */
+  readonly bases: readonly { readonly component: string; readonly base: BasePoint }[];
+}
+
+export interface Survey {
+  readonly backups: readonly Surveyed[];
+  /** Why nobody knows all that the manifests name: while there is one, no object may be deleted. */
+  readonly unknown: readonly string[];
+  readonly holds: readonly Hold[];
+}
+
+/** Reads every manifest, proof and hold once. */
+export async function surveyBackups(from: PruneSource, signal: AbortSignal): Promise<Survey> {
+  const { store } = from;
+  const [entries, manifests, captures, holds] = await Promise.all([
+    readCatalogue(from, { signal }),
+    listed(store, 'backups/', signal),
+    listed(store, 'captures/', signal),
+    readHolds(store, from),
+  ]);
+  const unknown: string[] = [];
+  const backups: Surveyed[] = [];
+  for (const entry of entries) {
+    const stored = manifests.get(entry.key);
+    // Committed since the listing, or gone since: the next prune sees it; the sweep lists the manifests again.
+    if (stored === undefined) continue;
+    if (entry.body.signer === '' && (await isTombstone(store, entry.key))) continue;
+    const backupId = backupIdOfKey(entry.key) ?? entry.key;
+    const recorded = captures.get(captureKeyOf(backupId));
+    const copied = await cameAsCopy(from, entry, { stored, recorded });
+    const fact = factOf(entry, { stored, recorded, copied, holds: holds.get(backupId) ?? [] });
+    const { sums, trouble } = sumsOf(entry);
+    if (trouble !== undefined) unknown.push(trouble);
+    backups.push({ fact, sha256: entry.sha256, backupId, sums, bases: basesOf(entry) });
+  }
+  return { backups, unknown, holds: [...holds.values()].flat() };
+}
+
+/**
+ * Records of captures, copies and heals that may still commit, with their age by the store's clock at `storeNowMs`. The
+ * names of manifests are listed after the records, so that one that commits in between is open at worst.
+ */
+export async function openRecords(from: PruneSource, storeNowMs: number, signal: AbortSignal): Promise<OpenCapture[]> {
+  const records = await listed(from.store, 'captures/', signal);
+  const settled = new Set<string>();
+  for await (const { key } of from.store.list('backups/', { signal })) settled.add(backupIdOfKey(key) ?? key);
+  const open = [...records.values()].filter(({ key }) => !settled.has(idOfCapture(key)));
+  return mapBounded(open, READS_AT_ONCE, (info) => openCapture(from.store, info, storeNowMs));
+}
+
+export interface OpenCapture extends OpenRecord {
+  readonly manifestKey?: string;
+  readonly captureId?: string;
+}
+
+async function openCapture(store: Store, info: ObjectInfo, storeNowMs: number): Promise<OpenCapture> {
+  const backupId = idOfCapture(info.key);
+  const age = storeNowMs - info.modifiedAtMs;
+  try {
+    const { body } = readRecord(captureSchema, await store.get(info.key), info.key);
+    const { manifestKey, captureId, copy } = body;
+    const settleable = body.backupId === backupId && backupIdOfKey(manifestKey) === backupId;
+    return { backupId, old: age >= settleAgeMs(copy ?? false), settleable, manifestKey, captureId };
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || !['ObjectCorrupt', 'VaultFormat'].includes(error.code)) throw error;
+    return { backupId, old: age >= settleAgeMs(true), settleable: false };
+  }
+}
+
+function idOfCapture(key: string): string {
+  return key.slice('captures/'.length, -'.json'.length);
+}
+
+async function listed(store: Store, prefix: string, signal: AbortSignal): Promise<Map<string, ObjectInfo>> {
+  const found = new Map<string, ObjectInfo>();
+  for await (const info of store.list(prefix, { signal })) found.set(info.key, info);
+  return found;
+}
+
+function factOf(
+  { key, body, trust, proofs }: CatalogueEntry,
+  seen: {
+    readonly stored: ObjectInfo;
+    readonly recorded: ObjectInfo | undefined;
+    readonly copied: boolean;
+    readonly holds: readonly Hold[];
+  },
+): RetentionFact {
+  const proof = bestProof(proofs, body.signer);
+  return {
+    key,
+    plan: body.plan,
+    purpose: body.purpose,
+    ...(body.tag === undefined ? {} : { tag: body.tag }),
+    startedAtMs: Date.parse(body.startedAt),
+    finishedAtMs: Date.parse(body.finishedAt),
+    signer: body.signer,
+    sequence: body.sequence,
+    storedAtMs: seen.stored.modifiedAtMs,
+    ...(seen.recorded === undefined ? {} : { recordedAtMs: seen.recorded.modifiedAtMs }),
+    ...(seen.copied ? { copied: true } : {}),
+    ...(trust.ok ? {} : { untrusted: trust.why }),
+    ...(proof === undefined ? {} : { proof }),
+    ...(proofs.at(-1)?.ok === false ? { damaged: true } : {}),
+    holds: seen.holds.map(({ why, doubt }) => (doubt === undefined ? why : `${why} (${doubt})`)),
+  };
+}
+
+/** Asked only of one that came long after its end. The word of its own key would be a forger's word too. */
+async function cameAsCopy(
+  { store, vaultId, roots }: PruneSource,
+  { body }: CatalogueEntry,
+  { stored, recorded }: { readonly stored: ObjectInfo; readonly recorded: ObjectInfo | undefined },
+): Promise<boolean> {
+  if (recorded === undefined || stored.modifiedAtMs - Date.parse(body.finishedAt) < LATE_MS) return false;
+  try {
+    const record = readRecord(captureSchema, await store.get(recorded.key), recorded.key);
+    const at = new Date(recorded.modifiedAtMs).toISOString();
+    checkClaim(roots, record, { namespace: NAMESPACES.capture, vaultId, at });
+    return record.body.copy === true && record.body.signer !== body.signer;
+  } catch (error) {
+    if (
+      error instanceof HoldfastError &&
+      ['ObjectCorrupt', 'VaultFormat', 'ObjectMissing', 'Untrusted'].includes(error.code)
+    )
+      return false;
+    throw error;
+  }
+}
+
+/** Presence proves that objects are there, not that anything can be restored from them. */
+function bestProof(proofs: readonly ProofBody[], signer: string): RetentionFact['proof'] {
+  const good = proofs.filter(({ ok, level }) => ok && level !== 'presence');
+  if (good.some((proof) => proof.signer !== signer)) return 'other-signer';
+  return good.length > 0 ? 'own-signer' : undefined;
+}
+
+function basesOf({ body }: CatalogueEntry): Surveyed['bases'] {
+  return body.components.flatMap(({ name, facts }) => {
+    const base = basePointIn(body.id, facts);
+    return base === undefined ? [] : [{ component: name, base }];
+  });
+}
+
+function sumsOf({ key, body }: CatalogueEntry): { sums: string[]; trouble?: string } {
+  if (body.signer === '') return { sums: [], trouble: `${key} cannot be read, so nobody knows what it is made of` };
+  const refs = artifactsOf(body);
+  const without = refs.find(({ sums }) => sums === undefined);
+  const sums = refs.flatMap(({ sums: own }) => (own === undefined ? [] : [own]));
+  return without === undefined ? { sums } : { sums, trouble: `${key} has no checksums of ${without.name}` };
+}
+
+/** One that is not trusted is listed with its reason; it is still no backup, and names nothing. */
+async function isTombstone(store: Store, key: string): Promise<boolean> {
+  try {
+    return parseAtManifestKey(await store.get(key), key).kind === 'tombstone';
+  } catch (error) {
+    if (error instanceof HoldfastError && ['ObjectCorrupt', 'VaultFormat', 'ObjectMissing'].includes(error.code))
+      return false;
+    throw error;
+  }
+}

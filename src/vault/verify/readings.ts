@@ -1,0 +1,116 @@
+/** Records of what was read back of a store, and where its cursor stands: small, signed, create-only. */
+import { z } from 'zod';
+import type { Reading } from '../../policy/read-back.ts';
+import type { Store } from '../../stores/store.ts';
+import { HoldfastError } from '../../failures.ts';
+import { NAMESPACES, readRecord, signRecord, type OpenedRecord, type Signer } from '../envelope.ts';
+import { mapBounded } from '../mutex.ts';
+import { compactTime, FORMAT, sha256Hex } from '../names.ts';
+import { checkClaim, type TrustRoots } from '../trust.ts';
+
+const count = z.number().int().nonnegative();
+const part = z.number().int().min(0).max(255);
+const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'not a time');
+
+const badSchema = z.object({
+  key: z.string(),
+  code: z.string(),
+  what: z.string(),
+  /** Absent for what every reading looks at. */
+  part: part.exactOptional(),
+  /** Ids of backups that need it, at most some, and how many there are. */
+  backups: z.array(z.string()),
+  backupCount: count,
+  /** What became of it. */
+  outcome: z.enum(['found', 'healed', 'removed', 'left']),
+  /** The store that a good copy came from. */
+  from: z.string().exactOptional(),
+});
+export type BadFound = z.infer<typeof badSchema>;
+
+export const readingSchema = z.object({
+  format: z.literal(FORMAT),
+  vaultId: z.string(),
+  /** The run that it belongs to: a repeat goes on where the last attempt stopped. */
+  run: z.string(),
+  level: z.enum(['presence', 'content']),
+  /** With what content was compared: stored checksums, or also opened with an identity. */
+  opened: z.boolean(),
+  from: part,
+  to: part,
+  startedAt: time,
+  at: time,
+  ok: z.boolean(),
+  objectsChecked: count,
+  bytesChecked: count,
+  /** Objects that nothing could be compared with: no backup names them. */
+  unjudged: count,
+  /** At most 50, then `moreBad`. */
+  bad: z.array(badSchema),
+  moreBad: count,
+  signer: z.string(),
+});
+export type ReadingBody = z.infer<typeof readingSchema>;
+
+/** `verified/<level>/<time>-<from>-<to>-<digest>.json`: names sort by time, and tell a swapped one. */
+export function readingKeyOf(body: Pick<ReadingBody, 'level' | 'from' | 'to' | 'at'>, sha256: string): string {
+  const hex = (number: number): string => number.toString(16).padStart(2, '0');
+  const name = `${compactTime(Date.parse(body.at))}-${hex(body.from)}-${hex(body.to)}-${sha256.slice(0, 12)}`;
+  return `verified/${body.level}/${name}.json`;
+}
+
+/** Throws ObjectCorrupt, VaultFormat. */
+export function parseReading(bytes: Uint8Array, key: string): OpenedRecord<ReadingBody> {
+  return readRecord(readingSchema, bytes, key);
+}
+
+export async function writeReading(
+  store: Store,
+  body: Omit<ReadingBody, 'signer'>,
+  signer: Signer,
+): Promise<ReadingBody> {
+  const whole = { ...body, signer: signer.fingerprint };
+  const bytes = signRecord(whole, NAMESPACES.reading, signer);
+  await store.put(readingKeyOf(whole, sha256Hex(bytes)), bytes, { createOnly: true });
+  return whole;
+}
+
+export interface ReadingsFrom {
+  readonly store: Store;
+  readonly vaultId: string;
+  readonly roots: TrustRoots;
+}
+
+/** Those that can be trusted; the others don't count, and are told by the next look at them. */
+export async function readReadings(from: ReadingsFrom, signal?: AbortSignal): Promise<ReadingBody[]> {
+  const keys: string[] = [];
+  for await (const { key } of from.store.list('verified/', signal === undefined ? {} : { signal })) keys.push(key);
+  const read = await mapBounded(keys, 16, async (key) => {
+    try {
+      const record = parseReading(await from.store.get(key), key);
+      const { vaultId, roots } = from;
+      checkClaim(roots, record, { namespace: NAMESPACES.reading, vaultId, at: record.body.at });
+      return record.body;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.waitingHelps || error.code === 'StoreDenied') throw error;
+      return undefined;
+    }
+  });
+  return read.filter((body) => body !== undefined);
+}
+
+/** As the policy of reading back sees it. */
+export function readingOf(body: ReadingBody): Reading {
+  const { level, from, to, at, bad } = body;
+  return {
+    level,
+    from,
+    to,
+    atMs: Date.parse(at),
+    bad: bad.map(({ key, part: of, outcome }) => ({
+      key,
+      healed: outcome === 'healed',
+      ...(of === undefined ? {} : { part: of }),
+    })),
+  };
+}
