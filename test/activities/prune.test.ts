@@ -46,6 +46,10 @@ test('[G4] four backups, last 1, the worker killed in the sweep: two go, the one
   const [first, , , newest] = made.map(({ backup }) => backup ?? '');
   await site.holdfast('hold', 'add', site.system, first ?? '', '--why', 'before the move');
 
+  const committedBy = Date.now();
+  // What came in less than the minimum age ago takes no place.
+  await eventually('the newest is old enough', () => Promise.resolve(Date.now() - committedBy > 1_500 || undefined));
+
   const dry = JSON.parse(
     await site.holdfast('prune', site.system, '--dry-run', '--json', '--minimum-age', '1s'),
   ) as DryRun;
