@@ -21,7 +21,13 @@ try {
   // Commander has written its message to stderr. Help that was asked for is an answer; help for want of a command isn't.
   const asked = error.exitCode === 0;
   if (!asked && process.argv.includes('--json')) {
-    const told = { code: 'BadInput', message: error.message, hint: '`--help` shows what is accepted.' };
+    const told = {
+      code: 'BadInput',
+      message: error.message,
+      hint: '`--help` shows what is accepted.',
+      waitingHelps: false,
+      causes: [],
+    };
     process.stdout.write(`${JSON.stringify({ ok: false, error: told }, null, 2)}\n`);
   }
   process.exitCode = asked ? 0 : 2;

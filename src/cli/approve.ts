@@ -9,15 +9,15 @@ interface Options extends CommonOptions {
 
 export function defineApprove(program: Command): void {
   addCommand(program, 'approve <system> <digest>', {
-    summary: 'let a restore that waits go on, of a system or of rows',
+    summary: 'let what waits for a person go on: a restore, rows, a prune',
     description:
-      'Approves the printed plan of the restore that waits, by its digest (at least its first 12 digits). An approval of\n' +
+      'Approves the printed plan of the operation that waits, by its digest (at least its first 12 digits). An approval of\n' +
       'any other plan is refused (exit 1). Approving twice is harmless.',
     examples: ['approve m2m-connector 3f9c0d1e2b4a', 'approve m2m-connector 3f9c0d1e2b4a --by ana --watch'],
   })
     .option('--by <name>', 'who approves (default: the user of this machine)')
     .option('--operation <id>', 'this operation, when several wait')
-    .option('--watch', 'follow the restore to its end')
+    .option('--watch', 'follow the operation to its end')
     .action((system: string, digest: string, options: Options) =>
       perform(options, (shell) => approve(shell, system, digest, options)),
     );

@@ -7,7 +7,7 @@ import { readCatalogue } from '../vault/catalogue.ts';
 import { readHead } from '../vault/head.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import type { CatalogueEntry, ProofBody } from '../vault/index.ts';
-import { HoldfastError } from '../failures.ts';
+import { storeOf } from './of-system.ts';
 
 /** One backup, with the stores that hold it. */
 export interface KnownBackup {
@@ -29,11 +29,7 @@ export async function readCatalogues(
   system: System,
   options: { readonly store?: string | undefined; readonly plan?: string | undefined },
 ): Promise<Catalogues> {
-  const chosen = system.stores.filter(({ name }) => options.store === undefined || name === options.store);
-  if (chosen.length === 0) {
-    const names = system.stores.map(({ name }) => name).join(', ');
-    throw new HoldfastError('BadInput', `${system.name} has no store ${options.store ?? ''}; it has ${names}`);
-  }
+  const chosen = options.store === undefined ? system.stores : [storeOf(system, options.store)];
   const read = await Promise.allSettled(chosen.map((config) => readStore(system, config, options.plan)));
   const byId = new Map<string, KnownBackup>();
   const unread: { store: string; error: ToldError }[] = [];

@@ -31,14 +31,19 @@ export function defineCopy(program: Command): void {
 }
 
 async function copy(shell: Shell, system: string, target: string, options: Options): Promise<ExitCode> {
-  const [{ connectEngine }, { startOperation, findOperation, follow }, { workflowIds, WORKFLOWS }, { checkSystem }] =
-    await Promise.all([
-      import('../engine/connect.ts'),
-      import('./operation.ts'),
-      import('../workflows/contract.ts'),
-      import('./names.ts'),
-    ]);
+  const [
+    { connectEngine },
+    { startOperation, findOperation, follow },
+    { workflowIds, WORKFLOWS },
+    { checkSystem, checkStores },
+  ] = await Promise.all([
+    import('../engine/connect.ts'),
+    import('./operation.ts'),
+    import('../workflows/contract.ts'),
+    import('./names.ts'),
+  ]);
   await checkSystem(system);
+  await checkStores(system, target, options.from);
   const input: CopyInput = {
     system,
     target,

@@ -1,4 +1,5 @@
 /** Holds in one store: written, released, listed. */
+import { HoldfastError } from '../failures.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
 import { signerOf } from '../vault/envelope.ts';
@@ -7,36 +8,53 @@ import { backupIdOfKey } from '../vault/names.ts';
 import type { PruneSource } from '../vault/sweep/prune-survey.ts';
 import { whoAmI } from './names.ts';
 
-/** The holds that stand afterwards; `found` says whether the store has the backup. */
+export interface HoldAsked {
+  readonly action: string;
+  /** An id, or the beginning of one. */
+  readonly backup: string | undefined;
+  readonly why: string | undefined;
+}
+
+/** The holds that stand afterwards; `found` is the id of the backup where the store has it. Throws BadInput. */
 export async function holdThere(
   from: PruneSource,
   system: System,
-  asked: { readonly action: string; readonly backup: string | undefined; readonly why: string | undefined },
-): Promise<{ holds: Hold[]; found: boolean }> {
+  asked: HoldAsked,
+): Promise<{ holds: Hold[]; found?: string }> {
   const { store, vaultId } = from;
   const { action, backup, why = '' } = asked;
-  let found = false;
-  if (action !== 'list') {
-    const manifestKey = await manifestOf(from, backup ?? '');
-    if (manifestKey !== undefined) {
-      found = true;
-      const signer = signerOf(await resolveSecret(system.keys.keeper ?? system.keys.signer));
-      const by = await whoAmI();
-      const write = (releases?: string): Promise<string> =>
-        writeHold(
-          store,
-          { vaultId, signer, atMs: Date.now() },
-          { manifestKey, why, by, ...(releases === undefined ? {} : { releases }) },
-        );
-      if (action === 'add') await write();
-      else for (const one of (await readHolds(store, from)).get(backup ?? '') ?? []) await write(one.key);
-    }
+  const manifest = action === 'list' || backup === undefined ? undefined : await manifestOf(from, backup);
+  if (manifest !== undefined) {
+    const { manifestKey } = manifest;
+    const signer = signerOf(await resolveSecret(system.keys.keeper ?? system.keys.signer));
+    const by = await whoAmI();
+    const write = (releases?: string): Promise<string> =>
+      writeHold(
+        store,
+        { vaultId, signer, atMs: Date.now() },
+        { manifestKey, why, by, ...(releases === undefined ? {} : { releases }) },
+      );
+    if (action === 'add') await write();
+    else for (const one of (await readHolds(store, from)).get(manifest.id) ?? []) await write(one.key);
   }
   const holds = [...(await readHolds(store, from)).values()].flat();
-  return { holds: holds.filter(({ backupId }) => backup === undefined || backupId === backup), found };
+  return {
+    holds: holds.filter(({ backupId }) => backup === undefined || backupId.startsWith(backup)),
+    ...(manifest === undefined ? {} : { found: manifest.id }),
+  };
 }
 
-async function manifestOf({ store }: PruneSource, backupId: string): Promise<string | undefined> {
-  for await (const { key } of store.list('backups/')) if (backupIdOfKey(key) === backupId) return key;
-  return undefined;
+async function manifestOf(
+  { store }: PruneSource,
+  beginning: string,
+): Promise<{ id: string; manifestKey: string } | undefined> {
+  const matches: { id: string; manifestKey: string }[] = [];
+  for await (const { key } of store.list('backups/')) {
+    const id = backupIdOfKey(key);
+    if (id?.startsWith(beginning) === true) matches.push({ id, manifestKey: key });
+  }
+  if (matches.length > 1) {
+    throw new HoldfastError('BadInput', `${matches.length} backups begin with ${beginning}; write more of the id`);
+  }
+  return matches[0];
 }

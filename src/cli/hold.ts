@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Hold } from '../vault/sweep/holds.ts';
+import type { ToldError } from './errors.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
 interface Options extends CommonOptions {
@@ -7,6 +8,7 @@ interface Options extends CommonOptions {
 }
 
 const ACTIONS = ['add', 'list', 'release'] as const;
+const NOTHING = 'nothing is held';
 
 export function defineHold(program: Command): void {
   addCommand(program, 'hold <action> <system> [backup]', {
@@ -34,38 +36,54 @@ interface Asked {
 }
 
 async function hold(shell: Shell, asked: Asked): Promise<ExitCode> {
-  const [{ HoldfastError }, { loadSystem }, { withVault }, { holdThere }] = await Promise.all([
+  const [{ HoldfastError }, { loadSystem }, { withVault }, { holdThere }, { tell }] = await Promise.all([
     import('../failures.ts'),
     import('../system/load.ts'),
     import('./vaults.ts'),
     import('./hold-there.ts'),
+    import('./errors.ts'),
   ]);
   const { action, backup, why } = asked;
   if (!ACTIONS.includes(action as (typeof ACTIONS)[number])) {
     throw new HoldfastError('BadInput', `hold ${action} is none of ${ACTIONS.join(', ')}`);
   }
-  if (action !== 'list' && (backup === undefined || why === undefined || why.trim() === '')) {
-    throw new HoldfastError('BadInput', `hold ${action} needs a backup's id and --why`);
+  if (action !== 'list' && ((backup ?? '').trim() === '' || (why ?? '').trim() === '')) {
+    throw new HoldfastError('BadInput', `hold ${action} needs the id of a backup and --why`);
   }
   const system = await loadSystem(asked.system);
-  const stores: { store: string; holds: readonly Hold[]; found: boolean }[] = [];
+  const stores: { store: string; holds: readonly Hold[]; found?: string }[] = [];
+  const unread: { store: string; error: ToldError }[] = [];
   for (const config of system.stores) {
-    const there = await withVault(system, config, (from) => holdThere(from, system, asked));
-    stores.push({ store: config.name, ...there });
+    try {
+      const there = await withVault(system, config, (from) => holdThere(from, system, asked));
+      stores.push({ store: config.name, ...there });
+    } catch (error) {
+      if (system.stores.length === 1) throw error;
+      unread.push({ store: config.name, error: tell(error) });
+    }
   }
-  if (action !== 'list' && !stores.some(({ found }) => found)) {
+  if (action !== 'list' && unread.length === 0 && !stores.some(({ found }) => found !== undefined)) {
     throw new HoldfastError('BackupMissing', `no store of ${system.name} holds the backup ${backup ?? ''}`);
   }
-  shell.result({ system: system.name, stores }, (colours) =>
+  shell.result({ system: system.name, stores, unread }, (colours) =>
     stores
-      .flatMap(({ store, holds }) => [
+      .flatMap(({ store, holds, found }) => [
         colours.bold(store),
         ...holds.map((one) => `  ${one.backupId} ${one.at ?? ''} ${one.by ?? ''}: ${one.why}${doubt(one)}`),
-        ...(holds.length === 0 ? ['  nothing is held'] : []),
+        ...(holds.length === 0
+          ? [`  ${action === 'list' || found !== undefined ? NOTHING : 'has no such backup'}`]
+          : []),
       ])
       .join('\n'),
   );
-  return 0;
+  for (const { store, error } of unread) {
+    shell.say(
+      `the store ${store} could not be read${action === 'list' ? '' : `; nothing was written there`}: ${error.message}`,
+    );
+  }
+  if (unread.length > 0) return 2;
+  // A hold that this key may not end still stands.
+  return action === 'release' && stores.some(({ holds }) => holds.length > 0) ? 1 : 0;
 }
 
 function doubt({ doubt: why }: Hold): string {

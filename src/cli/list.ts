@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { HoldfastError } from '../failures.ts';
 import type { KnownBackup } from './catalogues.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
@@ -23,17 +24,21 @@ export function defineList(program: Command): void {
 }
 
 async function list(shell: Shell, name: string, options: Options): Promise<ExitCode> {
-  const [{ loadSystem }, { readCatalogues }, { backupFacts, backupTable }, reach] = await Promise.all([
+  const [{ loadSystem }, { readCatalogues }, { backupFacts, backupTable }, reach, { planOf }] = await Promise.all([
     import('../system/load.ts'),
     import('./catalogues.ts'),
     import('./backup-texts.ts'),
     import('./reachable.ts'),
+    import('./of-system.ts'),
   ]);
   const { readReachable, reachableFacts, reachableLines } = reach;
+  const limit = limitOf(options.limit);
   const system = await loadSystem(name);
   const { backups, unread } = await readCatalogues(system, options);
+  // A plan that left the file may still have backups.
+  if (backups.length === 0 && options.plan !== undefined && unread.length === 0) planOf(system, options.plan);
   const reachable = await readReachable(system, backups);
-  const shown: readonly KnownBackup[] = backups.slice(0, limitOf(options.limit));
+  const shown: readonly KnownBackup[] = backups.slice(0, limit);
   const facts = { system: name, backups: shown.map(backupFacts), unread, ...reachableFacts(reachable) };
   shell.result(facts, (colours) =>
     shown.length === 0
@@ -44,7 +49,10 @@ async function list(shell: Shell, name: string, options: Options): Promise<ExitC
   return unread.length > 0 ? 2 : 0;
 }
 
+/** Throws BadInput. */
 function limitOf(text: string | undefined): number | undefined {
-  const limit = Number(text ?? Number.NaN);
-  return Number.isInteger(limit) && limit > 0 ? limit : undefined;
+  if (text === undefined) return undefined;
+  const limit = Number(text);
+  if (Number.isInteger(limit) && limit > 0) return limit;
+  throw new HoldfastError('BadInput', `--limit ${text} is no whole number of at least 1`);
 }

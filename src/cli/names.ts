@@ -25,15 +25,17 @@ export async function checkSystem(name: string): Promise<void> {
 export async function checkPlan(systemName: string, plan: string): Promise<void> {
   const file = await registeredFile(systemName);
   if (file === undefined || (await readText(file)).includes(plan)) return;
-  const [{ loadSystemFile }, { nearest }] = await Promise.all([
-    import('../system/load.ts'),
-    import('../system/problems.ts'),
-  ]);
-  const names = (await loadSystemFile(file)).plans.map(({ name }) => name);
-  const guess = nearest(plan, names);
-  throw new HoldfastError('BadInput', `${systemName} has no plan ${plan}; it has ${names.join(', ')}`, {
-    hint: guess === undefined ? 'Name one of its plans.' : `Did you mean ${guess}?`,
-  });
+  const [{ loadSystemFile }, { planOf }] = await Promise.all([import('../system/load.ts'), import('./of-system.ts')]);
+  planOf(await loadSystemFile(file), plan);
+}
+
+/** Throws UnknownSystem, or BadInput for a store that the system does not have; undefined names none. */
+export async function checkStores(systemName: string, ...stores: readonly (string | undefined)[]): Promise<void> {
+  const file = await registeredFile(systemName);
+  if (file === undefined || stores.every((name) => name === undefined)) return;
+  const [{ loadSystemFile }, { storeOf }] = await Promise.all([import('../system/load.ts'), import('./of-system.ts')]);
+  const system = await loadSystemFile(file);
+  for (const name of stores) if (name !== undefined) storeOf(system, name);
 }
 
 /** Whole seconds of an option such as `--wait 10m`. Throws BadInput. */

@@ -3,7 +3,12 @@ import type { Colours } from '../observe/colours.ts';
 import { formatBytes, formatCount } from '../observe/format.ts';
 import { table } from '../observe/table.ts';
 import type { PrunePlan } from '../vault/sweep/prune-plan.ts';
+import type { PruneSummary } from '../activities/types.ts';
 import type { PruneResult } from '../workflows/contract.ts';
+import { approvalText } from './plan-text.ts';
+import type { ExitCode, Shell } from './shell.ts';
+
+const MOST_SHOWN = 20;
 
 interface PlanOfStore {
   readonly store: string;
@@ -32,6 +37,36 @@ export function planText({ store, plan }: PlanOfStore, colours: Colours): string
 export function planFacts({ store, plan }: PlanOfStore) {
   const { decisions, frees, anomalies, blocked, asks } = plan;
   return { store, decisions, frees, anomalies, blocked, asks };
+}
+
+/** What a run that waits for a person would remove. */
+export function summaryText(store: string, plan: PruneSummary, colours: Colours): string {
+  const shown = plan.removes.slice(0, MOST_SHOWN);
+  const rows = shown.map(({ plan: name, backup, startedAt, why }) => [name, backup, startedAt, why]);
+  const more = plan.removesCount - shown.length;
+  return [
+    `${colours.bold(store)}: ${plan.asks.join('; ')}`,
+    table(['plan', 'backup', 'started', 'why it goes'], rows, colours),
+    ...(more > 0 ? [`and ${formatCount(more, 'more backup')}`] : []),
+    `deletes ${formatCount(plan.removesCount, 'backup')}, and ${formatCount(plan.freesObjects, 'object')}: ${formatBytes(plan.freesBytes)}; ${plan.keeps.toLocaleString('en')} stay`,
+  ].join('\n');
+}
+
+/** Names the operation, because prunes of two stores may have the same digest. */
+export function pruneApprovalText(system: string, plan: PruneSummary, workflowId: string): string {
+  return approvalText(system, plan)
+    .split('\n')
+    .map((line) => `${line} --operation ${workflowId}`)
+    .join('\n');
+}
+
+/** A person's no, or nobody's answer, is a no. */
+export function showPruneResults(
+  shell: Shell,
+  results: readonly (PruneResult & { readonly store: string })[],
+): ExitCode {
+  shell.result({ stores: results }, (colours) => results.map((one) => pruneText(one, colours)).join('\n'));
+  return results.every(({ outcome }) => outcome !== 'rejected' && outcome !== 'expired') ? 0 : 1;
 }
 
 export function pruneText(result: PruneResult & { readonly store: string }, colours: Colours): string {

@@ -9,9 +9,9 @@ interface Options extends CommonOptions {
 
 export function defineReject(program: Command): void {
   addCommand(program, 'reject <system>', {
-    summary: 'end a waiting restore, of a system or of rows, without changing anything',
+    summary: 'end what waits for a person, without changing anything: a restore, rows, a prune',
     description:
-      'Ends the restore that waits for approval; nothing was changed by it. Where a restored system did not become\n' +
+      'Ends the operation that waits for approval; nothing was changed by it. Where a restored system did not become\n' +
       'healthy and a decision is waited for, a rejection puts the old state back.',
     examples: ["reject m2m-connector --why 'wrong backup'"],
   })

@@ -1,6 +1,7 @@
 /** What runs in the engine, and what waits for a person. Nothing here needs the engine to be there. */
 import { isEngineKnown } from '../engine/ephemeral.ts';
 import { connectEngine, type Engine } from '../engine/connect.ts';
+import { HoldfastError } from '../failures.ts';
 import { namesDigest } from '../policy/approval.ts';
 import { QUERIES, workflowIds, WORKFLOWS, type Progress } from '../workflows/contract.ts';
 import { tell } from './errors.ts';
@@ -30,7 +31,9 @@ const MOST_SHOWN = 200;
 const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.backup,
   WORKFLOWS.copy,
+  WORKFLOWS.prune,
   WORKFLOWS.verify,
+  WORKFLOWS.verifyStore,
   WORKFLOWS.restore,
   WORKFLOWS.restoreRows,
   WORKFLOWS.releaseFreeze,
@@ -79,7 +82,7 @@ async function whereItIs(engine: Engine, workflowId: string): Promise<Partial<Ru
 
 /**
  * Which operation a person's answer is for: the one that waits with this digest; else the system's restore, which then
- * says itself what is wrong; else the only one that waits.
+ * says itself what is wrong; else the only one that waits. Throws BadInput when several could be meant.
  */
 export async function waitingOperation(engine: Engine, system: string, digest?: string): Promise<string> {
   const own = (await listOperations(engine)).filter(({ workflowId }) => workflowId.startsWith(`${system}/`));
@@ -88,6 +91,12 @@ export async function waitingOperation(engine: Engine, system: string, digest?: 
     (one) => digest !== undefined && one.digest !== undefined && namesDigest(digest, one.digest),
   );
   const restore = workflowIds.restore(system);
+  // Prunes of two stores that hold the same backups have the same digest.
+  const several = meant.length > 0 ? meant : waiting;
+  if (several.length > 1 && !several.some(({ workflowId }) => workflowId === restore)) {
+    const ids = several.map(({ workflowId }) => workflowId).join(', ');
+    throw new HoldfastError('BadInput', `several operations wait: ${ids}`, { hint: 'Name one with --operation.' });
+  }
   const [only] = meant.length > 0 ? meant : waiting.length === 1 ? waiting : [];
   if (meant.length > 0 || !own.some(({ workflowId }) => workflowId === restore)) return only?.workflowId ?? restore;
   return restore;

@@ -11,6 +11,7 @@ import { planPrune } from '../vault/sweep/prune-plan.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import { OTHERS, readUsage, type Usage, type UsageRow } from '../vault/usage.ts';
 import { tell, type ToldError } from './errors.ts';
+import { storeOf } from './of-system.ts';
 
 export interface StoreUsage extends Usage {
   readonly store: string;
@@ -40,11 +41,7 @@ export interface StorageReport {
 
 /** Throws BadInput for a store the system does not have, and for a table of prices that is none. */
 export async function storageReport(system: System, only: string | undefined): Promise<StorageReport> {
-  const chosen = system.stores.filter(({ name }) => only === undefined || name === only);
-  if (chosen.length === 0) {
-    const names = system.stores.map(({ name }) => name).join(', ');
-    throw new HoldfastError('BadInput', `${system.name} has no store ${only ?? ''}; it has ${names}`);
-  }
+  const chosen = only === undefined ? system.stores : [storeOf(system, only)];
   const prices = await loadPrices(system);
   const identities = await identitiesHere(system);
   const stores: StoreUsage[] = [];

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { VerifyInput, VerifyResult, VerifyStoreInput, VerifyStoreResult } from '../workflows/contract.ts';
 import { HoldfastError } from '../failures.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
@@ -29,7 +29,7 @@ export function defineVerify(program: Command): void {
       'verify m2m-connector --whole --all --heal --store nas',
     ],
   })
-    .option('--level <level>', 'presence or content (default: content)')
+    .addOption(new Option('--level <level>', 'default: content').choices(['presence', 'content']))
     .option('--store <name>', 'the copy in this store')
     .option('--whole', 'the stores as a whole: the share that is due')
     .option('--all', 'with --whole: everything now')
@@ -52,14 +52,19 @@ async function verify(shell: Shell, system: string, backup: string | undefined, 
 }
 
 async function verifyWhole(shell: Shell, system: string, options: Options): Promise<ExitCode> {
-  const [{ connectEngine }, { startOperation, follow, findOperation }, { workflowIds, WORKFLOWS }, { checkSystem }] =
-    await Promise.all([
-      import('../engine/connect.ts'),
-      import('./operation.ts'),
-      import('../workflows/contract.ts'),
-      import('./names.ts'),
-    ]);
+  const [
+    { connectEngine },
+    { startOperation, follow, findOperation },
+    { workflowIds, WORKFLOWS },
+    { checkSystem, checkStores },
+  ] = await Promise.all([
+    import('../engine/connect.ts'),
+    import('./operation.ts'),
+    import('../workflows/contract.ts'),
+    import('./names.ts'),
+  ]);
   await checkSystem(system);
+  await checkStores(system, options.store);
   const { store, level, all, heal } = options;
   const input: VerifyStoreInput = {
     system,
@@ -81,14 +86,19 @@ async function verifyWhole(shell: Shell, system: string, options: Options): Prom
 }
 
 async function verifyBackup(shell: Shell, system: string, backup = 'latest', options: Options): Promise<ExitCode> {
-  const [{ connectEngine }, { startOperation, follow, findOperation }, { workflowIds, WORKFLOWS }, { checkSystem }] =
-    await Promise.all([
-      import('../engine/connect.ts'),
-      import('./operation.ts'),
-      import('../workflows/contract.ts'),
-      import('./names.ts'),
-    ]);
+  const [
+    { connectEngine },
+    { startOperation, follow, findOperation },
+    { workflowIds, WORKFLOWS },
+    { checkSystem, checkStores },
+  ] = await Promise.all([
+    import('../engine/connect.ts'),
+    import('./operation.ts'),
+    import('../workflows/contract.ts'),
+    import('./names.ts'),
+  ]);
   await checkSystem(system);
+  await checkStores(system, options.store);
   const input: VerifyInput = {
     system,
     backup,

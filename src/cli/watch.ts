@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import type { Engine } from '../engine/connect.ts';
 import type {
   BackupResult,
+  CopyResult,
+  PruneResult,
   RestoreResult,
   RowsResult,
   VerifyResult,
@@ -40,6 +42,13 @@ export async function watchOperation(shell: Shell, engine: Engine, workflowId: s
     case 'verifyStore': {
       const { showVerifyStoreResult } = await import('./verify-texts.ts');
       return showVerifyStoreResult(shell, followed.result as VerifyStoreResult);
+    }
+    case 'copy':
+      return texts.showCopyResult(shell, followed.result as CopyResult);
+    case 'prune': {
+      const { showPruneResults } = await import('./prune-texts.ts');
+      const store = workflowId.split('/').at(-1) ?? '';
+      return showPruneResults(shell, [{ store, ...(followed.result as PruneResult) }]);
     }
     case 'restore':
       return texts.showRestoreResult(shell, followed.result as RestoreResult);

@@ -2,10 +2,10 @@
  * Removes from one store the backups that no rule keeps, and what only they needed. Takes no lock of the system: captures
  * and copies go on beside it, by the protocol of sweeps. One runs at a time for a store, because its id is the store's.
  */
-import { sleep, workflowInfo } from '@temporalio/workflow';
+import { defineQuery, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
 import type { PruneSummary } from '../activities/types.ts';
 import { Gate } from './approval.ts';
-import type { PruneInput, PruneResult } from './contract.ts';
+import { QUERIES, type PruneInput, type PruneResult } from './contract.ts';
 import { inOneVoice } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { orchestration, pruningOn } from './proxies.ts';
@@ -25,14 +25,28 @@ const STEPS = ['decide', 'remove backups', 'grace', 'sweep', 'report'] as const;
 /** Restores that read a backup which has just been removed come to an end, and so do most open captures. */
 const GRACE_SECONDS = 3600;
 
+export const prunePlanQuery = defineQuery<PruneSummary | undefined>(QUERIES.plan);
+
 export async function prune(input: PruneInput): Promise<PruneResult> {
+  let plan: PruneSummary | undefined;
+  setHandler(prunePlanQuery, () => plan, { description: 'What the prune would remove' });
   const asked = parseInput<PruneInput>('prune', input, FIELDS);
   const story = new Story('prune', STEPS);
   const gate = new Gate(story);
-  return inOneVoice(() => reportingFailure(asked.system, 'prune', () => run(asked, story, gate)));
+  return inOneVoice(() =>
+    reportingFailure(asked.system, 'prune', () => run({ asked, story, gate, show: (made) => (plan = made) })),
+  );
 }
 
-async function run(asked: PruneInput, story: Story, gate: Gate): Promise<PruneResult> {
+/** One run: what was asked, and how it is told. */
+interface Errand {
+  readonly asked: PruneInput;
+  readonly story: Story;
+  readonly gate: Gate;
+  readonly show: (plan: PruneSummary) => void;
+}
+
+async function run({ asked, story, gate, show }: Errand): Promise<PruneResult> {
   const { system, store } = asked;
   story.about(system);
   const { host } = await orchestration.describeCopy({ system, target: store });
@@ -42,6 +56,7 @@ async function run(asked: PruneInput, story: Story, gate: Gate): Promise<PruneRe
 
   story.begin('decide');
   const plan = await steps.planPrune({ system, store, ...age });
+  show(plan);
   if (asked.dryRun === true) return end(story, system, { outcome: 'planned', plan });
 
   // Half of a plan's backups at once is what a wrong file does, or somebody who wants them gone.

@@ -1,0 +1,29 @@
+/** Plans and stores of a system by their names, as a person writes them. */
+import { HoldfastError } from '../failures.ts';
+import { nearest } from '../system/problems.ts';
+import type { Plan, StoreConfig, System } from '../system/types.ts';
+
+/** The plan of this name. Throws BadInput with those that there are. */
+export function planOf(system: System, name: string): Plan {
+  return named('plan', system.name, system.plans, name);
+}
+
+/** The store of this name. Throws BadInput with those that there are. */
+export function storeOf(system: System, name: string): StoreConfig {
+  return named('store', system.name, system.stores, name);
+}
+
+function named<T extends { readonly name: string }>(
+  what: 'plan' | 'store',
+  system: string,
+  all: readonly T[],
+  name: string,
+): T {
+  const found = all.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  const names = all.map((one) => one.name);
+  const guess = nearest(name, names);
+  throw new HoldfastError('BadInput', `${system} has no ${what} ${name}; it has ${names.join(', ')}`, {
+    hint: guess === undefined ? `Name one of its ${what}s.` : `Did you mean ${guess}?`,
+  });
+}
