@@ -282,6 +282,47 @@ describe('a prune of a real vault', () => {
     await pruner.run();
     await expectWhole(vault, keys.slice(4));
   });
+
+  it('a hold comes after the decision: the backup stays, and the others go', async () => {
+    await using vault = await makeTestVault();
+    const keys = await sixBackups(vault);
+    const pruner = new Pruner(vault, { last: 2 });
+    const context = await pruner.context();
+    const { removes } = await pruner.plan(context);
+    const given = { vaultId: vault.vaultId, signer: signerOf(vault.keys.signer.privateKey), atMs: Date.now() };
+    await writeHold(vault.store, given, { manifestKey: keys[1] ?? '', why: 'case 7', by: 'anna' });
+    const condemned = await condemn(context, { manifests: removes, minimumAgeSeconds: -DAY / 1000 });
+    expect(condemned).toMatchObject({ manifests: 3, lockedManifests: 1 });
+    expect((await sweep(context, { patienceMs: 50, pollMs: 10 })).outcome).toBe('swept');
+    await expectWhole(vault, [keys[1] ?? '', ...keys.slice(4)]);
+  });
+
+  it('a copy brings a removed backup back: no prune takes away what announces it, and sweeps give way to it', async () => {
+    await using vault = await makeTestVault();
+    const keys = await sixBackups(vault);
+    const record = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const { key } of vault.store.list('captures/')) found.push(key);
+      return found;
+    };
+    const announced = (await record()).find((key) => key.includes(backupIdOf(vault.vaultId, 'run-0'))) ?? '';
+    const bytes = await vault.store.get(announced);
+    const pruner = new Pruner(vault, { last: 3 });
+    const context = await pruner.context();
+    const { removes } = await pruner.plan(context);
+    const wanted = { manifests: removes, minimumAgeSeconds: -DAY / 1000 };
+    await condemn(context, wanted);
+    expect(await record()).not.toContain(announced);
+    await vault.store.put(announced, bytes, { createOnly: true });
+    // The removal is repeated, and a later prune tidies up.
+    await condemn(context, wanted);
+    await tidy(context);
+    expect(await record()).toContain(announced);
+    const { swept } = await pruner.run();
+    expect(swept).toMatchObject({ outcome: 'gave-way', to: [backupIdOf(vault.vaultId, 'run-0')], objects: 0 });
+    expect(await record()).toContain(announced);
+    await expectWhole(vault, keys.slice(3));
+  });
 });
 
 /** What a thief of the capturing host's key writes: copies of a manifest under other times and numbers. */

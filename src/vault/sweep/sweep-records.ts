@@ -30,6 +30,11 @@ const prunedSchema = z.object({
 });
 export type Pruned = z.infer<typeof prunedSchema>;
 
+export interface PrunedAt extends Pruned {
+  /** When its plan came into the store, by the store's clock. */
+  readonly plannedAtMs: number;
+}
+
 /** `sweeps/<name>/plan.json`: written before the first manifest is removed. */
 export const sweepPlanSchema = z.object({ ...common, manifests: z.array(prunedSchema) });
 export type SweepPlan = z.infer<typeof sweepPlanSchema>;
@@ -146,15 +151,15 @@ export async function readPruned(
   store: Store,
   trust: { readonly vaultId: string; readonly roots: TrustRoots },
   signal?: AbortSignal,
-): Promise<Pruned[]> {
-  const pruned: Pruned[] = [];
-  for await (const { key } of store.list('sweeps/', signal === undefined ? {} : { signal })) {
+): Promise<PrunedAt[]> {
+  const pruned: PrunedAt[] = [];
+  for await (const { key, modifiedAtMs } of store.list('sweeps/', signal === undefined ? {} : { signal })) {
     if (!key.endsWith('/plan.json')) continue;
     try {
       const record = readRecord(sweepPlanSchema, await store.get(key), key);
       if (record.body.key !== key) continue;
       checkClaim(trust.roots, record, { namespace: NAMESPACES.sweep, vaultId: trust.vaultId, at: record.body.at });
-      pruned.push(...record.body.manifests);
+      pruned.push(...record.body.manifests.map((one) => ({ ...one, plannedAtMs: modifiedAtMs })));
     } catch (error) {
       // One that does not hold explains nothing: the gap stays told.
       if (!(error instanceof HoldfastError) || error.waitingHelps || error.code === 'StoreDenied') throw error;

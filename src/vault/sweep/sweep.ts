@@ -13,6 +13,7 @@ import { readRecord } from '../envelope.ts';
 import { readAtManifestKey, tombstoneBytes } from '../manifest.ts';
 import { readManifestRoots } from './manifest-roots.ts';
 import { addNamed, NamedObjects } from '../named-objects.ts';
+import { readHolds } from './holds.ts';
 import { backupIdOfKey, captureKeyOf, parseObjectKey } from '../names.ts';
 import { openRecords, type OpenCapture, type PruneSource } from './prune-survey.ts';
 import { itemsUnder, nothingRemoved, removeObject, removeUnder, type Removed } from './removal.ts';
@@ -49,7 +50,7 @@ export interface SweepContext {
 
 export interface Condemned {
   readonly manifests: number;
-  /** Manifests that a lock holds: their backups stay, until a later prune. */
+  /** Manifests that a lock of the store or a hold keeps: their backups stay, until a later prune. */
   readonly lockedManifests: number;
   readonly objects: number;
   readonly bytes: number;
@@ -76,7 +77,7 @@ export async function condemn(
       hint: 'Correct the clock: ages decide what is deleted.',
     });
   }
-  const lockedManifests = await removeManifests(context, plan.manifests);
+  const lockedManifests = await removeManifests(context, plan.manifests, storeNowMs);
   const manifests = plan.manifests.length - lockedManifests;
   const there = await store.head(sweepKeys.condemned(name));
   if (there !== undefined) return { manifests, lockedManifests, ...(await readCondemned(context)).counts };
@@ -185,13 +186,19 @@ export async function tidy(context: SweepContext): Promise<void> {
   }
   const pruned = await readPruned(store, from, signal);
   const there = new Set(keys);
-  const gone = pruned.filter(({ key }) => !there.has(key)).map(({ key }) => backupIdOfKey(key) ?? '');
+  const gone = new Map<string, number>();
+  for (const { key, plannedAtMs } of pruned) {
+    const backupId = backupIdOfKey(key) ?? '';
+    if (!there.has(key)) gone.set(backupId, Math.max(plannedAtMs, gone.get(backupId) ?? 0));
+  }
   const left = new Set<string>();
   for (const prefix of ['proofs/', 'captures/']) {
     for await (const { key } of store.list(prefix, { signal }))
       left.add(key.split('/')[1]?.replace(/\.json$/, '') ?? '');
   }
-  for (const backupId of gone) if (backupId !== '' && left.has(backupId)) await removeRecordsOf(context, backupId);
+  for (const [backupId, plannedAtMs] of gone) {
+    if (left.has(backupId)) await removeRecordsOf(context, backupId, plannedAtMs);
+  }
 }
 
 /** Deletes what is condemned and named by nothing that is there now, when every capture is settled. */
@@ -223,8 +230,12 @@ async function nameAll({ from, signal, report }: SweepContext): Promise<NamedObj
   return named;
 }
 
-/** Returns how many a lock holds. */
-async function removeManifests(context: SweepContext, manifests: readonly Pruned[]): Promise<number> {
+/** Returns how many a lock or a hold keeps. */
+async function removeManifests(
+  context: SweepContext,
+  manifests: readonly Pruned[],
+  plannedAtMs: number,
+): Promise<number> {
   const { from, signal, report } = context;
   let locked = 0;
   for (const [index, { key, sha256 }] of manifests.entries()) {
@@ -232,13 +243,18 @@ async function removeManifests(context: SweepContext, manifests: readonly Pruned
     if (index % 100 === 0) report(`removes backups: ${index} of ${manifests.length}`);
     const tally = nothingRemoved();
     const backupId = backupIdOfKey(key) ?? '';
+    // Asked here: between the decision and this moment, or this repeat of it, there may be days.
+    if ((await readHolds(from.store, from, `holds/${backupId}/`)).size > 0) {
+      locked += 1;
+      continue;
+    }
     if (await isAsPlanned(from.store, key, sha256)) {
       // The capture's record first: without its manifest it would be an open one.
       await removeObject(from.store, captureKeyOf(backupId), nothingRemoved(), signal);
       await removeObject(from.store, key, tally, signal);
     }
     if (tally.locked > 0) locked += 1;
-    else await removeRecordsOf(context, backupId);
+    else await removeRecordsOf(context, backupId, plannedAtMs);
   }
   return locked;
 }
@@ -251,12 +267,18 @@ async function isAsPlanned(store: Store, key: string, sha256: string): Promise<b
   throw new HoldfastError('PlanChanged', `${key} is not what the prune decided about; nothing of it was deleted`);
 }
 
-/** Of a backup that is gone: its capture's record and what was said about it. Holds stay: they say what was promised. */
-async function removeRecordsOf({ from, signal }: SweepContext, backupId: string): Promise<void> {
+/**
+ * Of a backup that is gone: its capture's record and what was said about it. Holds stay: they say what was promised. A
+ * record that came after the plan is that of a copy which brings the backup back, and announces it to sweeps.
+ */
+async function removeRecordsOf({ from, signal }: SweepContext, backupId: string, plannedAtMs: number): Promise<void> {
   if (backupId === '') return;
   const tally = nothingRemoved();
+  const key = captureKeyOf(backupId);
+  const record = await from.store.head(key);
+  if (record !== undefined && record.modifiedAtMs >= plannedAtMs) return;
   await removeUnder(from.store, `proofs/${backupId}/`, () => true, tally, { signal });
-  await removeObject(from.store, captureKeyOf(backupId), tally, signal);
+  await removeObject(from.store, key, tally, signal);
 }
 
 async function settle({ from, author }: SweepContext, open: readonly OpenCapture[]): Promise<number> {
