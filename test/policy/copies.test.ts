@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { countCopies, judgeCopies, shortfalls, type CopyPlace } from '../../src/policy/copies.ts';
 import { copiesDue, type BackupSomewhere } from '../../src/policy/copies-due.ts';
+import { decideRetention } from '../../src/policy/retention.ts';
 import type { CopyRule, Plan } from '../../src/system/types.ts';
 
 const SITE = 'home';
@@ -126,5 +127,32 @@ describe('what a store lacks', () => {
         expect(due(plan(rules), 'archive', after)).toEqual([]);
       }),
     );
+  });
+
+  test('[T11] four runs an hour and more, or a floor of proved backups: what a prune removes there is not sent again', () => {
+    const often: Plan = { ...plan({ last: 2, proved: 3 }), schedule: { cron: '*/10 * * * *', timeZone: 'UTC' } };
+    const stored = Array.from({ length: 30 }, (_, index) => backup((index + 200) / 144));
+    // The oldest three are proved there.
+    const inArchive = new Set([0, 1, 27, 28, 29].map((index) => stored[index]?.key));
+    const facts = stored
+      .filter(({ key }) => inArchive.has(key))
+      .map((one, index) => ({
+        ...one,
+        purpose: 'backup' as const,
+        storedAtMs: one.finishedAtMs,
+        holds: [],
+        ...(index > 1 ? { proof: 'other-signer' as const } : {}),
+      }));
+    const pruned = decideRetention(facts, often.keep, NOW, {
+      capturesHere: false,
+      keepAsideSeconds: 0,
+      intervalSeconds: 600,
+    });
+    expect(pruned.decisions.every(({ keep }) => keep)).toBe(true);
+    const there = stored.map((one) => ({ ...one, there: inArchive.has(one.key) }));
+    expect(due(often, 'archive', there)).toEqual([]);
+    // A store without any gets the newest, as many as must stay.
+    const none = stored.map((one) => ({ ...one, there: false }));
+    expect(due(often, 'archive', none)).toEqual(stored.slice(0, 3).map(({ key }) => key));
   });
 });
