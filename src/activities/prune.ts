@@ -9,7 +9,7 @@ import { signerOf } from '../vault/envelope.ts';
 import { readHead } from '../vault/head.ts';
 import { planPrune as planOf, type PrunePlan } from '../vault/sweep/prune-plan.ts';
 import { surveyBackups, type PruneSource } from '../vault/sweep/prune-survey.ts';
-import { pruneWal } from '../vault/sweep/prune-wal.ts';
+import { basesToKeepLogFor, pruneWal } from '../vault/sweep/prune-wal.ts';
 import { nothingRemoved, type Removed } from '../vault/sweep/removal.ts';
 import { nameOfSweep, readSweeps, sweepKeys } from '../vault/sweep/sweep-records.ts';
 import { condemn, endLeft, sweep, tidy, type SweepContext } from '../vault/sweep/sweep.ts';
@@ -75,18 +75,14 @@ export async function sweepCondemned(
   });
 }
 
-/** By the base backups that are there now, which only those of keys that count. */
+/** By the base backups that are there now. While one can't be read, nobody knows what log it needs. */
 async function pruneLogs({ from, name, report }: SweepContext, { signal }: Run): Promise<Removed> {
-  const { backups } = await surveyBackups(from, signal);
-  const trusted = backups.filter(({ fact }) => fact.untrusted === undefined && fact.purpose === 'backup');
-  const bases = Map.groupBy(
-    trusted.flatMap((one) => one.bases),
-    ({ component }) => component,
-  );
+  const { backups, unknown } = await surveyBackups(from, signal);
   const plan = await from.store.head(sweepKeys.plan(name));
-  if (plan === undefined || bases.size === 0) return nothingRemoved();
+  const bases = basesToKeepLogFor(backups);
+  if (plan === undefined || bases.size === 0 || unknown.length > 0) return nothingRemoved();
   return pruneWal(from, {
-    bases: new Map([...bases].map(([component, own]) => [component, own.map(({ base }) => base)])),
+    bases,
     olderThanMs: plan.modifiedAtMs - MINIMUM_AGE_SECONDS * 1000,
     signal,
     report,

@@ -3,7 +3,8 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { BasePoint } from '../../src/policy/reachable.ts';
-import { pruneWal } from '../../src/vault/sweep/prune-wal.ts';
+import { basesToKeepLogFor, pruneWal } from '../../src/vault/sweep/prune-wal.ts';
+import type { Surveyed } from '../../src/vault/sweep/prune-survey.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
 import { makeTestVault, noise } from '../support/vault.ts';
 
@@ -66,6 +67,39 @@ test('[G2] pieces before the oldest kept base and those that a block covers go; 
     `${lsn(block)}-${lsn(block + 0xfff)}`,
     `${lsn(SEGMENT)}-${lsn(SEGMENT + 4 * MIB)}`,
   ]);
+});
+
+test('[G2] a base backup that is not trusted at present, or a safety backup: it keeps its own log, and lets none go', () => {
+  const backup = (systemIdentifier: string, lsn: bigint, about: Partial<Surveyed['fact']> = {}): Surveyed => ({
+    fact: {
+      key: `backups/main/${lsn}`,
+      plan: 'main',
+      purpose: 'backup',
+      startedAtMs: 0,
+      finishedAtMs: 0,
+      signer: 'SHA256:x',
+      sequence: 1,
+      storedAtMs: 0,
+      holds: [],
+      ...about,
+    },
+    sha256: '',
+    backupId: String(lsn),
+    sums: [],
+    bases: [
+      {
+        component: 'main',
+        base: { backup: String(lsn), systemIdentifier, timeline: 1, startLsn: lsn, endLsn: lsn, endedAtMs: 0 },
+      },
+    ],
+  });
+  const bases = basesToKeepLogFor([
+    backup('71', 500n),
+    backup('71', 300n, { untrusted: 'its signer is not known' }),
+    backup('71', 200n, { purpose: 'safety' }),
+    backup('72', 900n, { untrusted: 'its signer is not known' }),
+  ]);
+  expect(bases.get('main')?.map(({ startLsn }) => startLsn)).toEqual([500n, 300n, 200n]);
 });
 
 async function keysOf(

@@ -2,18 +2,31 @@
 import { HoldfastError } from '../../failures.ts';
 import type { BasePoint } from '../../policy/reachable.ts';
 import { isLogNeeded, supersedes, type LogPiece } from '../../policy/wal-kept.ts';
-import type { PruneSource } from './prune-survey.ts';
+import type { PruneSource, Surveyed } from './prune-survey.ts';
 import { nothingRemoved, removeUnder, type Removed } from './removal.ts';
 import { judgeWalObject, readWalObject } from '../wal/format.ts';
 import { parseWalKey } from '../wal/names.ts';
 
 export interface PruneWalOptions {
-  /** Of base backups in this store that can be trusted, by component. */
+  /** Of base backups in this store, by component; see `basesToKeepLogFor`. */
   readonly bases: ReadonlyMap<string, readonly BasePoint[]>;
   /** Nothing that came into the store later is removed. */
   readonly olderThanMs: number;
   readonly signal: AbortSignal;
   readonly report: (what: string) => void;
+}
+
+/**
+ * Base backups by component. Only a trusted one of a plan says that older log of its cluster may go; every one that is
+ * there, also a safety backup or one whose signer can't be judged at present, keeps what it needs itself.
+ */
+export function basesToKeepLogFor(backups: readonly Surveyed[]): Map<string, BasePoint[]> {
+  const clusterOf = ({ component, base }: Surveyed['bases'][number]): string => `${component} ${base.systemIdentifier}`;
+  const trusted = backups.filter(({ fact }) => fact.untrusted === undefined && fact.purpose === 'backup');
+  const clusters = new Set(trusted.flatMap(({ bases }) => bases.map(clusterOf)));
+  const own = backups.flatMap(({ bases }) => bases.filter((one) => clusters.has(clusterOf(one))));
+  const byComponent = Map.groupBy(own, ({ component }) => component);
+  return new Map([...byComponent].map(([component, found]) => [component, found.map(({ base }) => base)]));
 }
 
 interface Found extends LogPiece {
