@@ -23,6 +23,8 @@ export interface KnownFiles {
   readonly directory: string;
   /** Keeps the knowledge of different vaults' epochs and stores apart. */
   readonly name: string;
+  /** What tells a store from one that was made anew under its label: nothing that is known holds in another place. */
+  readonly place?: string;
 }
 
 export class KnownObjects {
@@ -47,6 +49,7 @@ export class KnownObjects {
   static async open(files: KnownFiles): Promise<{ known: KnownObjects; found: boolean }> {
     await mkdir(files.directory, { recursive: true, mode: 0o700 });
     const known = new KnownObjects(files);
+    await known.requirePlace();
     const durable = await readIfThere(known.path('known'));
     const pending = await readIfThere(known.path('pending'));
     if (durable !== undefined) known.readFrames(durable);
@@ -159,6 +162,19 @@ export class KnownObjects {
     this.sweepSeen = sweep;
     writeFileSync(this.path('sweep.new'), sweep, { mode: 0o600 });
     renameSync(this.path('sweep.new'), this.path('sweep'));
+  }
+
+  private async requirePlace(): Promise<void> {
+    const { place } = this.files;
+    if (place === undefined) return;
+    const before = (await readIfThere(this.path('place')))?.toString();
+    if (before === place) return;
+    // In this order: as long as the old place is written down, what is known of it is not believed.
+    if (before !== undefined) {
+      for (const kind of ['known', 'pending', 'sweep', 'cases']) rmSync(this.path(kind), { force: true });
+    }
+    writeFileSync(this.path('place.new'), place, { mode: 0o600 });
+    renameSync(this.path('place.new'), this.path('place'));
   }
 
   private path(kind: string): string {

@@ -10,7 +10,7 @@ import { gearTable } from './cut.ts';
 import type { Epoch } from './epoch.ts';
 import { KnownObjects } from './known-objects.ts';
 import { mapBounded } from './mutex.ts';
-import { parseObjectKey, sha256Hex, type Room } from './names.ts';
+import { HEAD_KEY, parseObjectKey, sha256Hex, type Room } from './names.ts';
 import { ObjectWriter } from './object-writer.ts';
 import { heedQuarantine } from './verify/quarantine.ts';
 import { ReuseCache } from './reuse-cache.ts';
@@ -48,7 +48,10 @@ export class ObjectsHere {
   static async open(options: ObjectsHereOptions): Promise<ObjectsHere> {
     const { store, epoch, directory } = options;
     const name = `${epoch.name}-${sha256Hex(Buffer.from(store.label)).slice(0, 8)}`;
-    const { known, found } = await KnownObjects.open({ directory, name });
+    // A store that was lost and made again holds the same vault under the same label, and none of its objects.
+    const head = await store.head(HEAD_KEY);
+    const place = head === undefined ? {} : { place: String(head.modifiedAtMs) };
+    const { known, found } = await KnownObjects.open({ directory, name, ...place });
     if (!found) await learnFromStore(store, known);
     return new ObjectsHere(options, known);
   }
