@@ -2,7 +2,15 @@
 import { HoldfastError } from '../failures.ts';
 import type { WalSource } from '../part.ts';
 import { parseSegmentName } from '../policy/lsn.ts';
-import { basePointIn, chooseBase, type HeldLog, type Reach } from '../policy/reachable.ts';
+import {
+  basePointIn,
+  chooseBase,
+  covers,
+  reachOf,
+  type BasePoint,
+  type HeldLog,
+  type Reach,
+} from '../policy/reachable.ts';
 import { parseRecoveryTarget, recoveryTargetText, type RecoveryTarget } from '../policy/recovery-target.ts';
 import type { RestoreTarget } from '../sources/kinds/component.ts';
 import type { Component, PostgresBaseComponent, System } from '../system/types.ts';
@@ -22,7 +30,8 @@ export interface RecoveryPoint extends Found {
 }
 
 /**
- * The backup to begin with, from the first store that has one that gets there. Throws BadInput for a target that is none
+ * The backup to begin with, from the first store that has one that gets there, by the log of the first store that has one
+ * which does. Throws BadInput for a target that is none
  * or belongs to no cluster, Unreachable with the nearest moments that can be had.
  */
 export async function findRecoveryPoint(
@@ -42,24 +51,52 @@ export async function findRecoveryPoint(
       },
     );
   }
-  const logs = await context.heldLogs(system, { store: component.wal.store, component: component.name }, signal);
-  const stores = asked.store === undefined ? system.stores.map(({ name }) => name) : [asked.store];
+  const { name, wal } = component;
+  const stores = asked.store === undefined ? system.stores.map((store) => store.name) : [asked.store];
+  const filter = { signal, ...(asked.plan === undefined ? {} : { plan: asked.plan }) };
+  const logsOf = remembering((store) => context.heldLogs(system, { store, component: name }, signal));
+  const entriesOf = remembering((store) => context.catalogue(system, store, filter));
+  const pairs = logStoresOf(system, component).flatMap((logStore) => stores.map((store) => ({ logStore, store })));
   let trouble: unknown;
-  for (const store of stores) {
+  for (const { logStore, store } of pairs) {
     try {
-      const filter = { signal, ...(asked.plan === undefined ? {} : { plan: asked.plan }) };
-      const entries = (await context.catalogue(system, store, filter)).filter(wantedBy(asked.backup));
-      const bases = entries.flatMap(({ key, body }) => basesIn(key, body, component.name));
+      const logs = await logsOf(logStore);
+      const entries = (await entriesOf(store)).filter(wantedBy(asked.backup));
+      const bases = entries.flatMap(({ key, body }) => basesIn(key, body, name));
       const reach = chooseBase(target, bases, logs);
       const entry = entries.find(({ key }) => key === reach.base.backup);
       if (entry === undefined) throw new HoldfastError('Internal', 'A chosen backup is not in the catalogue');
-      return { store, entry, component, recoverTo: recoveryTargetText(target), ...told(target, reach) };
+      const { warnings, ...point } = told(target, reach);
+      const copy = logStore === wal.store ? [] : [copyText(name, logStore, trouble)];
+      const recoverTo = recoveryTargetText(target);
+      return { store, entry, component, recoverTo, ...point, warnings: [...warnings, ...copy] };
     } catch (error) {
       signal.throwIfAborted();
       trouble ??= error;
     }
   }
   throw trouble instanceof Error ? trouble : new HoldfastError('BackupMissing', `${system.name} has no stores`);
+}
+
+/** Asks once for each store, and gives the same answer or the same error again. */
+function remembering<T>(ask: (store: string) => Promise<T>): (store: string) => Promise<T> {
+  const asked = new Map<string, Promise<T>>();
+  return (store) => {
+    const answer = asked.get(store) ?? ask(store);
+    asked.set(store, answer);
+    return answer;
+  };
+}
+
+/** The store that the log is sent to, which reaches furthest; then those that hold copies of it. */
+function logStoresOf(system: System, { wal }: PostgresBaseComponent): string[] {
+  const names = system.stores.map(({ name }) => name);
+  return [...names.filter((name) => name === wal?.store), ...names.filter((name) => name !== wal?.store)];
+}
+
+function copyText(component: string, store: string, trouble: unknown): string {
+  const why = trouble instanceof Error ? `: ${trouble.message}` : '';
+  return `the log of ${component} is read from ${store}${why}`;
 }
 
 /** One cluster, and nothing beside it: other components have no other moments than those of their backups. */
@@ -106,21 +143,26 @@ function told(target: RecoveryTarget, reach: Reach): Pick<RecoveryPoint, 'pointA
 
 /**
  * Runs `use` with the log of the cluster that a backup is of, when the component keeps one; without a point in time too,
- * since the histories in it say which timelines are taken.
+ * since the histories in it say which timelines are taken. From the first store whose log gets to the point in time.
  */
 export async function withLogOf<T>(
   context: HostContext,
   system: System,
-  { name, record }: { readonly name: string; readonly record: ManifestBody['components'][number] | undefined },
+  asked: {
+    readonly name: string;
+    readonly record: ManifestBody['components'][number] | undefined;
+    readonly recoverTo?: string | undefined;
+  },
   signal: AbortSignal,
   use: (wal: Pick<RestoreTarget, 'wal'>) => Promise<T>,
 ): Promise<T> {
+  const { name, record } = asked;
   const component = componentOf(system, name);
   const base = record === undefined ? undefined : basePointIn('', record.facts);
   if (!isCluster(component) || component.wal === undefined || base === undefined) return use({});
-  const where = { store: component.wal.store, component: name, systemIdentifier: base.systemIdentifier };
-  const logs = await context.heldLogs(system, where, signal);
-  const log = logs.find(({ systemIdentifier }) => systemIdentifier === base.systemIdentifier);
+  const target = asked.recoverTo === undefined ? undefined : parseRecoveryTarget(asked.recoverTo);
+  const { store, log } = await logOf(context, system, { component, base, target }, signal);
+  const where = { store, component: name, systemIdentifier: base.systemIdentifier };
   return context.withWalSource(system, where, (source) =>
     use({
       wal: (systemIdentifier) =>
@@ -129,6 +171,37 @@ export async function withLogOf<T>(
         ),
     }),
   );
+}
+
+/** Throws why a store can't be asked, when none of the others has a log that gets there. */
+async function logOf(
+  context: HostContext,
+  system: System,
+  asked: {
+    readonly component: PostgresBaseComponent;
+    readonly base: BasePoint;
+    readonly target: RecoveryTarget | undefined;
+  },
+  signal: AbortSignal,
+): Promise<{ readonly store: string; readonly log: HeldLog | undefined }> {
+  const { component, base, target } = asked;
+  let trouble: HoldfastError | undefined;
+  let without: { readonly store: string; readonly log: HeldLog | undefined } | undefined;
+  for (const store of logStoresOf(system, component)) {
+    try {
+      const logs = await context.heldLogs(system, { store, component: component.name }, signal);
+      const log = logs.find(({ systemIdentifier }) => systemIdentifier === base.systemIdentifier);
+      without ??= { store, log };
+      if (log === undefined) continue;
+      if (target === undefined || reachOf(base, log).some((reach) => covers(reach, target))) return { store, log };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof HoldfastError)) throw error;
+      trouble ??= error;
+    }
+  }
+  if (without !== undefined && (trouble === undefined || target === undefined)) return without;
+  throw trouble ?? new HoldfastError('Internal', `${system.name} has no stores`);
 }
 
 /** Where the signed records say until when the log holds everything, its files say so too. */

@@ -28,7 +28,7 @@ export async function restoreBeside(context: HostContext, input: Input<'restoreB
     };
     const kindContext = context.kindContext(system, run);
     const record = backup.entry.body.components.find((each) => each.name === name);
-    return withLogOf(context, system, { name, record }, run.signal, (log) =>
+    return withLogOf(context, system, { name, record, recoverTo }, run.signal, (log) =>
       kindOf(component.kind).restoreBeside(component, artifacts, { ...place, ...log }, restoreId, kindContext),
     );
   });

@@ -37,7 +37,7 @@ export async function bringRows(context: HostContext, input: Input<'bringRows'>,
     const artifacts = async () => (await vault.open(entry.key)).artifacts(component.name);
     const backup = { manifestKey: entry.key, artifacts, keep: input.keep === true };
     if (recoverTo === undefined) return kind.bring(component, backup, askOf(input), kindContext);
-    return withLogOf(context, system, { name: component.name, record }, run.signal, (log) =>
+    return withLogOf(context, system, { name: component.name, record, recoverTo }, run.signal, (log) =>
       kind.bring(component, { ...backup, ...log, recoverTo }, askOf(input), kindContext),
     );
   });

@@ -11,7 +11,7 @@ import { tell } from './errors.ts';
 export interface Reachable {
   readonly component: string;
   readonly reaches: readonly Reach[];
-  /** Why the log could not be read; then the backups alone are told. */
+  /** Why the log could not be read; then a copy of it is told, or the backups alone. */
   readonly trouble?: string;
 }
 
@@ -40,23 +40,33 @@ export async function readReachable(system: System, backups: readonly KnownBacku
   );
 }
 
+/** From the store that the log is sent to; when that has none or can't be asked, from the first that holds a copy. */
 async function logsOf(
   system: System,
   { name, wal }: PostgresBaseComponent,
 ): Promise<{ logs: readonly HeldLog[]; trouble?: string }> {
-  const config = system.stores.find((store) => store.name === wal?.store);
-  if (config === undefined) return { logs: [] };
-  try {
-    const store = await openStore(config, resolveSecret);
+  if (wal === undefined) return { logs: [] };
+  const configs = system.stores.toSorted((a, b) => Number(b.name === wal.store) - Number(a.name === wal.store));
+  let told: { trouble?: string } = {};
+  for (const config of configs) {
     try {
-      const { rootFingerprint } = system.keys;
-      const signal = new AbortController().signal;
-      return { logs: await readHeldLogs(store, { system: system.name, rootFingerprint, component: name, signal }) };
-    } finally {
-      await store.close();
+      const logs = await logsIn(system, config, name);
+      if (logs.length > 0) return { logs, ...told };
+    } catch (error) {
+      if (told.trouble === undefined) told = { trouble: `${config.name}: ${tell(error).message}` };
     }
-  } catch (error) {
-    return { logs: [], trouble: tell(error).message };
+  }
+  return { logs: [], ...told };
+}
+
+async function logsIn(system: System, config: System['stores'][number], component: string): Promise<HeldLog[]> {
+  const store = await openStore(config, resolveSecret);
+  try {
+    const { rootFingerprint } = system.keys;
+    const signal = new AbortController().signal;
+    return await readHeldLogs(store, { system: system.name, rootFingerprint, component, signal });
+  } finally {
+    await store.close();
   }
 }
 

@@ -70,12 +70,13 @@ class WalWork {
     const prefix = componentPrefix(this.component);
     const there = target.list(prefix, { signal })[Symbol.asyncIterator]();
     let next = await there.next();
-    let batch: string[] = [];
-    for await (const { key, parsed } of longest(this.component, source.list(prefix, { signal }))) {
-      if (!this.isNeeded(parsed)) continue;
+    let batch: Piece[] = [];
+    for await (const piece of longest(this.component, source.list(prefix, { signal }))) {
+      const { key } = piece;
+      if (!this.isNeeded(piece.parsed)) continue;
       while (next.done !== true && next.value.key < key) next = await there.next();
       if (next.done !== true && next.value.key === key) continue;
-      batch.push(key);
+      batch.push(piece);
       if (batch.length < BATCH) continue;
       await this.copyAll(batch);
       batch = [];
@@ -89,18 +90,27 @@ class WalWork {
     return has && (key.kind === 'history' || isLogNeeded(key, this.bases));
   }
 
-  private async copyAll(keys: readonly string[]): Promise<void> {
-    await mapBounded(keys, PIECES_AT_ONCE, async (key) => {
+  private async copyAll(pieces: readonly Piece[]): Promise<void> {
+    await mapBounded(pieces, PIECES_AT_ONCE, async ({ key, covered }) => {
       this.the.signal.throwIfAborted();
-      try {
-        await this.copyOne(key);
-      } catch (error) {
-        if (!(error instanceof HoldfastError) || error.waitingHelps || error.code === 'StoreDenied') throw error;
-        this.refusedCount += 1;
-        if (this.refused.length < 20) this.refused.push({ key, why: error.message });
-      }
+      if (await this.copyWhole(key)) return;
+      // Those that it grew from may be whole: they were stored by themselves.
+      for (const shorter of covered) await this.copyWhole(shorter);
     });
     this.the.onProgress(this.pieces);
+  }
+
+  /** False when no source holds it whole, which is told. */
+  private async copyWhole(key: string): Promise<boolean> {
+    try {
+      await this.copyOne(key);
+      return true;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.waitingHelps || error.code === 'StoreDenied') throw error;
+      this.refusedCount += 1;
+      if (this.refused.length < 20) this.refused.push({ key, why: error.message });
+      return false;
+    }
   }
 
   private async copyOne(key: string): Promise<void> {
@@ -125,22 +135,29 @@ class WalWork {
 interface Piece {
   readonly key: string;
   readonly parsed: WalKey;
+  /** Keys of shorter pieces of the same place. */
+  readonly covered: readonly string[];
 }
 
-/** A listing without pieces that the piece right after them covers: they grow while a block fills. */
+/** A listing without pieces that one beside them covers: they grow while a block fills. */
 async function* longest(component: string, listing: AsyncIterable<{ readonly key: string }>): AsyncGenerator<Piece> {
   let held: Piece | undefined;
   for await (const { key } of listing) {
     const parsed = parseWalKey(component, key);
     if (parsed === undefined) continue;
-    if (held !== undefined && !covers(parsed, held.parsed)) yield held;
-    held = { key, parsed };
+    if (held !== undefined && covers(held.parsed, parsed)) {
+      held = { ...held, covered: [...held.covered, key] };
+      continue;
+    }
+    const grew = held !== undefined && covers(parsed, held.parsed);
+    if (held !== undefined && !grew) yield held;
+    held = { key, parsed, covered: held !== undefined && grew ? [...held.covered, held.key] : [] };
   }
   if (held !== undefined) yield held;
 }
 
-function covers(later: WalKey, earlier: WalKey): boolean {
-  if (later.kind !== 'range' || earlier.kind !== 'range') return false;
-  const sameLog = later.systemIdentifier === earlier.systemIdentifier && later.timeline === earlier.timeline;
-  return sameLog && later.from === earlier.from && later.to >= earlier.to;
+function covers(long: WalKey, short: WalKey): boolean {
+  if (long.kind !== 'range' || short.kind !== 'range') return false;
+  const sameLog = long.systemIdentifier === short.systemIdentifier && long.timeline === short.timeline;
+  return sameLog && long.from <= short.from && long.to >= short.to;
 }
