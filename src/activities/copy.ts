@@ -53,6 +53,8 @@ class Turn {
     const surveyed = await vault.survey(wantedBy(system, input));
     const wanted = wantedIn(system, input, surveyed);
     for (const { manifestKey, why } of surveyed) if (why !== undefined) this.refuse(manifestKey, why);
+    // Before anything that takes long: a prune of the target must know of them.
+    await vault.carryHolds(new Set(surveyed.filter(({ there }) => there).map(({ backupId }) => backupId)));
     const copied: Surveyed[] = [];
     let left = wanted.length;
     // The newest first: it is what a person would restore if everything else were lost at this moment.

@@ -13,6 +13,8 @@ export interface HoldAsked {
   /** An id, or the beginning of one. */
   readonly backup: string | undefined;
   readonly why: string | undefined;
+  /** When the record says it was made. */
+  readonly atMs: number;
 }
 
 /** The holds that stand afterwards; `found` is the id of the backup where the store has it. Throws BadInput. */
@@ -22,7 +24,7 @@ export async function holdThere(
   asked: HoldAsked,
 ): Promise<{ holds: Hold[]; found?: string }> {
   const { store, vaultId } = from;
-  const { action, backup, why = '' } = asked;
+  const { action, backup, why = '', atMs } = asked;
   const manifest = action === 'list' || backup === undefined ? undefined : await manifestOf(from, backup);
   if (manifest !== undefined) {
     const { manifestKey } = manifest;
@@ -31,7 +33,7 @@ export async function holdThere(
     const write = (releases?: string): Promise<string> =>
       writeHold(
         store,
-        { vaultId, signer, atMs: Date.now() },
+        { vaultId, signer, atMs },
         { manifestKey, why, by, ...(releases === undefined ? {} : { releases }) },
       );
     if (action === 'add') await write();

@@ -15,7 +15,8 @@ export function defineHold(program: Command): void {
     summary: 'keep a backup whatever its plan says: add, list, release',
     description:
       'A hold is a signed record beside the backup, in every store that has it; `prune` keeps what is held. `release` ends\n' +
-      'every hold of the backup that this key may end, by another record: the history of holds stays. Needs no engine.',
+      "every hold of the backup that this key may end, by another record: the history of holds stays. A store that can't\n" +
+      'be reached is told, and gets it with the next copy. Needs no engine.',
     examples: [
       'hold add m2m-connector 82eed6cab96c --why "before the deployment of 2.4"',
       'hold list m2m-connector --json',
@@ -53,9 +54,11 @@ async function hold(shell: Shell, asked: Asked): Promise<ExitCode> {
   const system = await loadSystem(asked.system);
   const stores: { store: string; holds: readonly Hold[]; found?: string }[] = [];
   const unread: { store: string; error: ToldError }[] = [];
+  // Of one time, so that it is one record under one name wherever it lies, and its release ends it everywhere.
+  const atMs = Date.now();
   for (const config of system.stores) {
     try {
-      const there = await withVault(system, config, (from) => holdThere(from, system, asked));
+      const there = await withVault(system, config, (from) => holdThere(from, system, { ...asked, atMs }));
       stores.push({ store: config.name, ...there });
     } catch (error) {
       if (system.stores.length === 1) throw error;
@@ -78,7 +81,7 @@ async function hold(shell: Shell, asked: Asked): Promise<ExitCode> {
   );
   for (const { store, error } of unread) {
     shell.say(
-      `the store ${store} could not be read${action === 'list' ? '' : `; nothing was written there`}: ${error.message}`,
+      `the store ${store} could not be read${action === 'list' ? '' : `; the next copy brings it there`}: ${error.message}`,
     );
   }
   if (unread.length > 0) return 2;

@@ -1,6 +1,6 @@
 /** A prune on real workers and a real store: what it says it does, beside a capture, with the worker killed in it. */
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { failAttemptsOfDead } from '../../src/engine/recover.ts';
@@ -13,6 +13,9 @@ let site: Site;
 beforeAll(async () => {
   site = await makeSite((data) =>
     [
+      '  away:',
+      '    kind: directory',
+      `    path: ${data('../away')}`,
       'components:',
       '  files:',
       '    kind: files',
@@ -44,7 +47,14 @@ test('[G4] four backups, last 1, the worker killed in the sweep: two go, the one
     made.push(await site.run<BackupResult>('backup', { plan: 'daily' }));
   }
   const [first, , , newest] = made.map(({ backup }) => backup ?? '');
-  await site.holdfast('hold', 'add', site.system, first ?? '', '--why', 'before the move');
+  // A store that is not there is told, and keeps no hold from the others.
+  const away = site.data('../away');
+  await rename(away, `${away}.off`);
+  const held = site.holdfast('hold', 'add', site.system, first ?? '', '--why', 'before the move', '--json');
+  const { code, stdout } = (await held.catch((error: unknown) => error)) as { code?: number; stdout?: string };
+  expect(code).toBe(2);
+  expect(JSON.parse(stdout ?? '')).toMatchObject({ stores: [{ store: 'disk' }], unread: [{ store: 'away' }] });
+  await rename(`${away}.off`, away);
 
   const committedBy = Date.now();
   // What came in less than the minimum age ago takes no place.

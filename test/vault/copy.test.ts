@@ -8,6 +8,8 @@ import { openCopy, type VaultCopy } from '../../src/vault/copy/copy.ts';
 import { NAMESPACES, signerOf, signRecord } from '../../src/vault/envelope.ts';
 import { tombstoneBytes } from '../../src/vault/manifest.ts';
 import { joinVault } from '../../src/vault/join.ts';
+import { readHolds, writeHold } from '../../src/vault/sweep/holds.ts';
+import { readTrustRoots } from '../../src/vault/trust.ts';
 import { initVault, openReaderVault, parseChunkIdKey } from '../../src/vault/index.ts';
 import {
   artifactOf,
@@ -223,6 +225,7 @@ describe('a copy of a backup in another store', () => {
     await writer.abandon(made.ticket);
     await writer.close();
     const copy = await copyInto(vault, store);
+    expect((await copy.survey(ALL)).map(({ there }) => there)).toEqual([false]);
     await expect(copy.copy(made.manifestKey, quiet)).rejects.toMatchObject({ code: 'CaptureSuperseded' });
   });
 
@@ -233,6 +236,8 @@ describe('a copy of a backup in another store', () => {
     const made = [
       await backUpBytes(vault, 'run-1', noise(10, 100_000)),
       await backUpBytes(vault, 'run-2', noise(11, 100_000)),
+      // Of the third a process died between the removal of its record and that of its tombstone.
+      await backUpBytes(vault, 'run-3', noise(12, 100_000)),
     ];
     for (const [index, { ticket }] of made.entries()) {
       const { captureId, backupId, manifestKey, plan, epoch, startedAt } = ticket;
@@ -247,9 +252,11 @@ describe('a copy of a backup in another store', () => {
         startedAt,
       } as const;
       const record = { ...common, signer: signer.fingerprint, ...(index === 0 ? { copy: true } : {}) };
-      await store.put(`captures/${backupId}.json`, signRecord(record, NAMESPACES.capture, signer), {
-        createOnly: true,
-      });
+      if (index < 2) {
+        await store.put(`captures/${backupId}.json`, signRecord(record, NAMESPACES.capture, signer), {
+          createOnly: true,
+        });
+      }
       const stone = { vaultId: vault.vaultId, manifestKey, captureId, why: 'swept', atMs: Date.now() } as const;
       await store.put(manifestKey, tombstoneBytes(stone, signer), { createOnly: true });
     }
@@ -258,10 +265,30 @@ describe('a copy of a backup in another store', () => {
     const path = (key: string): string => store.localPath?.(key) ?? '';
     const old = new Date(Date.now() - 2 * 86_400_000);
     for (const { manifestKey } of made) await utimes(path(manifestKey), old, old);
-    expect(await clearSettledCopies(store, signal)).toBe(1);
+    expect(await clearSettledCopies(store, signal)).toBe(2);
     const copy = await copyInto(vault, store);
-    expect(await copy.copy(made[0]?.manifestKey ?? '', quiet)).toBe('copied');
+    for (const index of [0, 2]) expect(await copy.copy(made[index]?.manifestKey ?? '', quiet)).toBe('copied');
     await expect(copy.copy(made[1]?.manifestKey ?? '', quiet)).rejects.toMatchObject({ code: 'CaptureSuperseded' });
+  });
+
+  test('a hold and a release that came after the copy: both are carried, for backups that are there', async () => {
+    await using vault = await makeTestVault();
+    const { store } = await secondStore(vault);
+    const signer = signerOf(vault.keys.signer.privateKey);
+    const made = await backUpBytes(vault, 'run-1', noise(13, 100_000));
+    const copy = await copyAll(vault, store);
+    const late = await backUpBytes(vault, 'run-2', noise(14, 100_000));
+    const given = { vaultId: vault.vaultId, signer, atMs: Date.now() };
+    const hold = { manifestKey: made.manifestKey, why: 'case 7', by: 'anna' };
+    const key = await writeHold(vault.store, given, hold);
+    await writeHold(vault.store, given, { ...hold, manifestKey: late.manifestKey });
+    const roots = await readTrustRoots(store, vault.vaultId, vault.keys.root.fingerprint);
+    const held = async (): Promise<string[]> => [...(await readHolds(store, { ...given, roots })).keys()];
+    await copy.carryHolds(new Set([made.ticket.backupId]));
+    expect(await held()).toEqual([made.ticket.backupId]);
+    await writeHold(vault.store, given, { ...hold, why: 'closed', releases: key });
+    await copy.carryHolds(new Set([made.ticket.backupId]));
+    expect(await held()).toEqual([]);
   });
 
   test('a sweep of the target is deleting: nothing is begun', async () => {
@@ -276,6 +303,20 @@ describe('a copy of a backup in another store', () => {
 });
 
 describe('one vault in several stores', () => {
+  test('a store was lost and made again under its name: a host that knew it stores everything there anew', async () => {
+    await using vault = await makeTestVault();
+    const { store } = await secondStore(vault);
+    const data = noise(15, 3_000_000);
+    await backUpBytes(vault, 'run-1', data);
+    for (const room of ['chunks', 'lists', 'sums', 'backups', 'captures', 'holdfast.json']) {
+      await rm(join(vault.storePath, room), { recursive: true, force: true });
+    }
+    const again = await openDirectory(vault.storePath);
+    await joinVault(store, again, SYSTEM);
+    const made = await backUpBytes(vault, 'run-2', data, again);
+    expect((await restored(vault, again, made.manifestKey)).equals(Buffer.from(data))).toBe(true);
+  });
+
   test('a store that was added: the same id, signers and keys, and made again it stays as it is', async () => {
     await using vault = await makeTestVault();
     const empty = await vault.emptyStore();

@@ -9,6 +9,12 @@ import {
   parseChunkIdKey,
   type InitVaultOptions,
 } from '../../src/vault/index.ts';
+import { signerOf } from '../../src/vault/envelope.ts';
+import { sha256Hex } from '../../src/vault/names.ts';
+import { sweepNameOf } from '../../src/vault/sweep/sweep-records.ts';
+import { condemn, sweep, type SweepContext } from '../../src/vault/sweep/sweep.ts';
+import { readTrustRoots } from '../../src/vault/trust.ts';
+import { adminClient, makeBucket } from '../support/s3-admin.ts';
 import { resolveS3Secret, s3StoreConfig, startS3Server, type S3Server } from '../support/s3-server.ts';
 import { artifactOf, backUp, makeTestVault, noise, readAll, streamSegment, SYSTEM } from '../support/vault.ts';
 
@@ -57,6 +63,86 @@ describe('making a vault', () => {
     await expect(initVault({ ...options, system: 'other' })).rejects.toMatchObject({ code: 'NotAVault' });
     const otherKey = initVault({ ...options, chunkIdKey: new Uint8Array(32) });
     await expect(otherKey).rejects.toMatchObject({ code: 'BadInput' });
+  });
+});
+
+describe('a prune of a bucket that keeps versions and holds locks', () => {
+  let server: S3Server;
+  beforeAll(async () => {
+    server = await startS3Server(undefined, { versions: true });
+    const admin = adminClient(server.url);
+    await makeBucket(admin, 'locked', 'locked');
+    admin.destroy();
+  });
+  afterAll(() => server.stop());
+
+  test('[G4] a manifest and a chunk are locked: both stay and are counted, everything else goes with all its versions', async () => {
+    await using scratch = await makeTestVault();
+    const config = { ...s3StoreConfig(server, { prefix: 'm2m/' }), bucket: 'locked' };
+    const store = await openStore(config, resolveS3Secret);
+    const keeper = await openStore({ ...config, immutable: { mode: 'governance', forSeconds: 600 } }, resolveS3Secret);
+    const keys = generateKeys(SYSTEM);
+    const options = initOptions(keys);
+    const { vaultId } = await initVault({ ...options, store });
+    const signerKey = keys.signer.privateKey;
+    const writer = await openWriterVault({
+      store,
+      system: SYSTEM,
+      keys: { ...options, signerKey, rootFingerprint: keys.root.fingerprint },
+      stateDirectory: scratch.statePath,
+    });
+    const made: { manifestKey: string; own: string[] }[] = [];
+    for (const captureId of ['run-1', 'run-2', 'run-3']) {
+      const before = new Set((await objects(store)).map(({ key }) => key));
+      const artifacts = [artifactOf('data', [streamSegment(noise(80 + made.length, 6_000_000), 'fixed')])];
+      const { manifestKey } = await backUp(writer, { captureId, artifacts });
+      const own = (await objects(store)).map(({ key }) => key).filter((key) => !before.has(key));
+      made.push({ manifestKey, own: own.filter((key) => key.startsWith('chunks/')) });
+    }
+    await writer.close();
+    const [first, second, third] = made;
+    if (first === undefined || second === undefined || third === undefined) throw new Error('three were made');
+    const [lockedChunk = '', otherChunk = ''] = second.own;
+    await store.put(otherChunk, await store.get(otherChunk), { createOnly: false });
+    const untilMs = Date.now() + 3600_000;
+    for (const key of [first.manifestKey, lockedChunk]) await keeper.locks?.extend(key, untilMs);
+
+    const roots = await readTrustRoots(store, vaultId, keys.root.fingerprint);
+    const context: SweepContext = {
+      from: { store, vaultId, roots },
+      author: { vaultId, signer: signerOf(signerKey), host: 'host-a' },
+      name: sweepNameOf(Date.now(), 'locked'),
+      signal,
+      report: () => undefined,
+      lingerMs: 0,
+    };
+    const removes = await Promise.all(
+      [first, second].map(async ({ manifestKey: key }) => {
+        const sha256 = sha256Hex(await store.get(key));
+        return { key, sha256, signer: signerOf(signerKey).fingerprint, sequence: 1, why: 'no rule keeps it' };
+      }),
+    );
+    expect(await condemn(context, { manifests: removes, minimumAgeSeconds: -DAY_MS / 1000 })).toMatchObject({
+      manifests: 1,
+      lockedManifests: 1,
+    });
+    const swept = await sweep(context, { patienceMs: 1000, pollMs: 10 });
+    expect(swept).toMatchObject({ outcome: 'swept', locked: 1 });
+
+    const left: string[] = [];
+    for await (const { key } of store.versions?.list('') ?? []) left.push(key);
+    expect(left).toContain(lockedChunk);
+    expect(left.filter((key) => [second.manifestKey, ...second.own.slice(1)].includes(key))).toEqual([]);
+    const reader = await openReaderVault({
+      store,
+      keys: { identities: [keys.escrow.identity], rootFingerprint: keys.root.fingerprint },
+    });
+    for (const { manifestKey } of [first, third]) {
+      expect(await reader.verifyContent(manifestKey, { signal })).toMatchObject({ ok: true, bad: [] });
+    }
+    await reader.close();
+    await keeper.close();
+    await store.close();
   });
 });
 

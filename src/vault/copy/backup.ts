@@ -223,17 +223,39 @@ async function requireKey(target: Store, epoch: string, sources: Sources, signal
  * the place where the bytes lie stays with the store it was found in.
  */
 async function copyRecordsOf({ body, sources }: BackupToCopy, target: Store, signal: AbortSignal): Promise<void> {
-  for (const prefix of [`proofs/${body.id}/`, `holds/${body.id}/`]) {
-    const there = new Set<string>();
-    for await (const { key } of target.list(prefix, { signal })) there.add(key);
-    for (const store of sources) {
-      for await (const { key } of store.list(prefix, { signal })) {
-        if (there.has(key)) continue;
-        const bytes = await store.get(key, { signal });
-        if (prefix.startsWith('proofs/') && !speaksEverywhere(bytes, key)) continue;
-        await target.put(key, bytes, { createOnly: true, signal });
-        there.add(key);
-      }
+  const any = (): boolean => true;
+  await carryRecords({ sources, target, signal }, `proofs/${body.id}/`, any, speaksEverywhere);
+  await carryRecords({ sources, target, signal }, `holds/${body.id}/`, any, any);
+}
+
+interface Way {
+  readonly sources: readonly Store[];
+  readonly target: Store;
+  readonly signal: AbortSignal;
+}
+
+/** Holds and their releases that came after their backups were copied: of those that are in the target. */
+export async function carryHolds(way: Way, isThere: (backupId: string) => boolean): Promise<void> {
+  const ofThese = (key: string): boolean => isThere(key.split('/')[1] ?? '');
+  await carryRecords(way, 'holds/', ofThese, () => true);
+  await way.target.sync();
+}
+
+async function carryRecords(
+  { sources, target, signal }: Way,
+  prefix: string,
+  wanted: (key: string) => boolean,
+  accept: (bytes: Uint8Array, key: string) => boolean,
+): Promise<void> {
+  const there = new Set<string>();
+  for await (const { key } of target.list(prefix, { signal })) there.add(key);
+  for (const store of sources) {
+    for await (const { key } of store.list(prefix, { signal })) {
+      if (there.has(key) || !wanted(key)) continue;
+      const bytes = await store.get(key, { signal });
+      if (!accept(bytes, key)) continue;
+      await target.put(key, bytes, { createOnly: true, signal });
+      there.add(key);
     }
   }
 }

@@ -2,7 +2,7 @@
 import { HoldfastError } from '../../failures.ts';
 import type { Store } from '../../stores/store.ts';
 import type { BasePoint } from '../../policy/reachable.ts';
-import { copyBackup, sendAgain, type BackupToCopy, type Copied } from './backup.ts';
+import { carryHolds, copyBackup, sendAgain, type BackupToCopy, type Copied } from './backup.ts';
 import type { CopyTally } from './objects.ts';
 import { ObjectsThere } from './there.ts';
 import { copyWal, type WalCopied } from './wal.ts';
@@ -39,6 +39,8 @@ export interface VaultCopy {
   survey(wanted: (plan: string, backupId: string) => boolean): Promise<Surveyed[]>;
   /** See `copyBackup`. */
   copy(manifestKey: string, onProgress: (done: { objects: number; of: number }) => void): Promise<Copied>;
+  /** Holds and releases that are newer than the copies of these backups. */
+  carryHolds(backupIds: ReadonlySet<string>): Promise<void>;
   /** Log of a component that the target lacks and these base backups need. */
   copyWal(component: string, from: readonly BasePoint[], onProgress: (pieces: number) => void): Promise<WalCopied>;
   /** Presence in the target; what is missing or damaged is sent again first. The verdict is signed and stored there. */
@@ -108,6 +110,10 @@ class Copy implements VaultCopy {
     if (this.sweepsSeen !== done) this.there.forget();
     this.sweepsSeen = done;
     return copyBackup(backup, { ...this.the, tally: this.tally, there: this.there, onProgress });
+  }
+
+  carryHolds(backupIds: ReadonlySet<string>): Promise<void> {
+    return carryHolds(this.the, (backupId) => backupIds.has(backupId));
   }
 
   copyWal(component: string, from: readonly BasePoint[], onProgress: (pieces: number) => void): Promise<WalCopied> {

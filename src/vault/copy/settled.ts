@@ -10,7 +10,7 @@ import { nothingRemoved, removeObject } from '../sweep/removal.ts';
 import { readSweeps } from '../sweep/sweeps.ts';
 
 /** A tombstone is a signed record of a few names; few manifests are so short, and those are looked at and left. */
-const MAX_TOMBSTONE_BYTES = 2048;
+export const MAX_TOMBSTONE_BYTES = 2048;
 const UNREADABLE = ['ObjectCorrupt', 'ObjectMissing', 'BackupMissing', 'VaultFormat'];
 
 /**
@@ -30,18 +30,24 @@ export async function clearSettledCopies(target: Store, signal: AbortSignal): Pr
     if (!mayClearCopy({ lockHeld: true, why: 'swept', ageMs }, await readSweeps(target))) continue;
     // The record first: an old one without a tombstone would be settled again at once.
     await removeObject(target, captureKeyOf(backupIdOfKey(key) ?? ''), nothingRemoved(), signal);
-    await removeObject(target, key, nothingRemoved(), signal);
-    cleared += 1;
+    const tally = nothingRemoved();
+    await removeObject(target, key, tally, signal);
+    // A lock of the store holds it: a later turn finds it again.
+    if (tally.locked === 0) cleared += 1;
   }
   return cleared;
 }
 
-/** Only a copy's: a capture that was settled is over, and its name with it. */
+/**
+ * Only a copy's: a capture that was settled is over, and its name with it. Without its record it was cleared half, when a
+ * process died or a lock held the tombstone, or is so old that its end is being removed by a prune.
+ */
 async function isSettledCopy(target: Store, key: string): Promise<boolean> {
   try {
     const found = await readAtManifestKey(target, key);
     if (found.kind !== 'tombstone' || found.record.body.why !== 'swept') return false;
     const captureKey = captureKeyOf(backupIdOfKey(key) ?? '');
+    if ((await target.head(captureKey)) === undefined) return true;
     return readRecord(captureSchema, await target.get(captureKey), captureKey).body.copy === true;
   } catch (error) {
     if (error instanceof HoldfastError && UNREADABLE.includes(error.code)) return false;

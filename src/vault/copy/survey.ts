@@ -2,6 +2,7 @@
 import { HoldfastError } from '../../failures.ts';
 import { basePointIn, type BasePoint } from '../../policy/reachable.ts';
 import type { Store } from '../../stores/store.ts';
+import { MAX_TOMBSTONE_BYTES } from './settled.ts';
 import { getManifest, judgeManifest, parseAtManifestKey } from '../manifest.ts';
 import { mapBounded } from '../mutex.ts';
 import { backupIdOfKey } from '../names.ts';
@@ -54,20 +55,37 @@ export async function surveyStores(
   wanted: (plan: string, backupId: string) => boolean,
 ): Promise<Surveyed[]> {
   const holders = new Map<string, Store[]>();
+  const short: string[] = [];
   for (const store of [...input.sources, input.target]) {
-    for await (const { key } of store.list('backups/', { signal: input.signal })) {
+    for await (const { key, sizeBytes } of store.list('backups/', { signal: input.signal })) {
       const id = backupIdOfKey(key);
-      if (id !== undefined && wanted(planOf(key), id)) holders.set(key, [...(holders.get(key) ?? []), store]);
+      if (id === undefined || !wanted(planOf(key), id)) continue;
+      holders.set(key, [...(holders.get(key) ?? []), store]);
+      if (store === input.target && sizeBytes <= MAX_TOMBSTONE_BYTES) short.push(key);
     }
   }
+  const settled = new Set<string>();
+  await mapBounded(short, READS_AT_ONCE, async (key) => {
+    if (await isTombstone(input.target, key)) settled.add(key);
+  });
   const read = await mapBounded([...holders], READS_AT_ONCE, async ([key, stores]) => {
     input.signal.throwIfAborted();
     const found = await factOf(input, key, stores);
     if (found === 'tombstone') return undefined;
-    const there = stores.includes(input.target);
+    const there = stores.includes(input.target) && !settled.has(key);
     return { manifestKey: key, backupId: backupIdOfKey(key) ?? '', plan: planOf(key), there, ...found };
   });
   return read.filter((one) => one !== undefined).toSorted(newestFirst);
+}
+
+/** False also for what can't be read, which is told with the backup, or is gone since the listing. */
+async function isTombstone(target: Store, key: string): Promise<boolean> {
+  try {
+    return parseAtManifestKey(await getManifest(target, key), key).kind === 'tombstone';
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.waitingHelps || error.code === 'StoreDenied') throw error;
+    return false;
+  }
 }
 
 function newestFirst(a: Surveyed, b: Surveyed): number {
