@@ -33,7 +33,7 @@ export const FAILURES = {
   ToolMissing: { waitingHelps: false, hint: 'Run `npm run setup`.' },
   SystemBusy: { waitingHelps: true, hint: 'Another operation runs on this system; see `holdfast status`.' },
   HostSilent: { waitingHelps: true, hint: 'Check that the worker of this host runs (`holdfast up`).' },
-  HostBusy: { waitingHelps: true, hint: 'Another capture runs on this host; it is tried again.' },
+  HostBusy: { waitingHelps: true, hint: 'Another step of this kind runs on this host; it is tried again.' },
   ApprovalExpired: { waitingHelps: false, hint: 'Start the operation again and approve it in time.' },
   Rejected: { waitingHelps: false, hint: 'A person rejected the plan; nothing was changed.' },
   PlanChanged: {

@@ -12,9 +12,9 @@ import { holdfastHome } from '../system/home.ts';
 import type { Component, System } from '../system/types.ts';
 import type { ComponentRecord, FreezeRecord, WriterVault } from '../vault/types.ts';
 import { addCounts, NO_COUNTS, openSink } from './capture.ts';
-import { checkStored } from './check-stored.ts';
+import { checkStored, readsBack } from './check-stored.ts';
 import { componentOf, type HostContext } from './host-context.ts';
-import { clearLeftovers } from './leftovers.ts';
+import { clearLeftovers, reopenLeft } from './leftovers.ts';
 import type { Run } from './shell.ts';
 import { projectOf } from './stack.ts';
 import type { RecordingSink } from './sink.ts';
@@ -28,6 +28,7 @@ const LOCK_POLL_MS = 250;
 
 export async function captureGroup(context: HostContext, input: Input, run: Run): Promise<CaptureResult> {
   const system = await context.system(input.system);
+  for (const name of input.group.components) await reopenLeft(context, system, componentOf(system, name), run);
   const captured = await captureAlone(context, system, input, run);
   // Nothing is frozen any more, and the lock of the system keeps restores away.
   for (const name of input.group.components) await clearLeftovers(context, system, componentOf(system, name), run);
@@ -179,7 +180,7 @@ async function readOne(
 ): Promise<Read> {
   const component = componentOf(system, name);
   const capturedAt = new Date().toISOString();
-  const sink = await openSink(vault, input.ticket, name, run, `capture: ${name}`);
+  const sink = await openSink(vault, input.ticket, name, run, `capture: ${name}`, readsBack(system, component));
   try {
     const kindContext = { ...context.kindContext(system, run), raw: input.purpose === 'safety' };
     const captured = await kindOf(component.kind).capture(component, sink, kindContext);
@@ -206,6 +207,7 @@ async function recordOf(
     const { store, ticket } = input;
     const { stored } = sink;
     told.push(...(await checkStored(context, system, { store, ticket, stored, judged }, component, run)));
+    if (readsBack(system, component)) sink.wasReadBack();
   }
   return {
     name: component.name,

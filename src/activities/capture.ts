@@ -2,6 +2,7 @@
 import { HoldfastError } from '../failures.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { CaptureTicket, StoreCounts, WriterVault } from '../vault/types.ts';
+import { readsBack } from './check-stored.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { recordingSink } from './sink.ts';
 import type { Run } from './shell.ts';
@@ -24,7 +25,7 @@ export async function hotPass(context: HostContext, input: Input<'hotPass'>, run
       const component = componentOf(system, name);
       const kind = kindOf(component.kind);
       if (kind.hotPass === undefined) continue;
-      const sink = await openSink(vault, input.ticket, name, run, `hot pass: ${name}`);
+      const sink = await openSink(vault, input.ticket, name, run, `hot pass: ${name}`, readsBack(system, component));
       try {
         await kind.hotPass(component, sink, context.kindContext(system, run));
       } finally {
@@ -40,9 +41,11 @@ export async function openSink(
   component: string,
   run: Pick<Run, 'signal' | 'report'>,
   phase: string,
+  readBack: boolean,
 ): Promise<ReturnType<typeof recordingSink>> {
   const session = await vault.session(ticket, component, {
     signal: run.signal,
+    readBack,
     onProgress: ({ bytesDone, filesDone }) => run.report({ phase, bytesDone, filesDone }),
   });
   return recordingSink(session);

@@ -14,6 +14,11 @@ export interface ToCheck {
   readonly judged: boolean | undefined;
 }
 
+/** True where what is captured of it is read back on this host. */
+export function readsBack(system: System, component: Component): boolean {
+  return wantsCheck(component) && system.keys.identity !== undefined;
+}
+
 /** Throws SourceCorrupt when a check says no. Returns warnings: what could not be checked here, and why. */
 export async function checkStored(
   context: HostContext,
@@ -22,9 +27,8 @@ export async function checkStored(
   component: Component,
   run: Run,
 ): Promise<string[]> {
-  const kind = kindOf(component.kind);
-  if (kind.checkCaptured === undefined || !hasCheck(component)) return [];
-  if (system.keys.identity === undefined) {
+  if (!wantsCheck(component)) return [];
+  if (!readsBack(system, component)) {
     const what = judged === true ? 'was not read back' : 'was not checked';
     return [`${component.name} ${what} after the capture: this host holds no identity to read it back with`];
   }
@@ -40,7 +44,7 @@ export async function checkStored(
       ticket.epoch,
       stored.map(({ ref }) => ref),
     );
-    return kind.checkCaptured?.(component, artifacts, context.kindContext(system, run));
+    return kindOf(component.kind).checkCaptured?.(component, artifacts, context.kindContext(system, run));
   });
   const bad = (report?.checks ?? []).filter(({ ok }) => !ok);
   if (report?.ok !== false && bad.length === 0) return [];
@@ -49,6 +53,7 @@ export async function checkStored(
 }
 
 /** Reading everything back only pays where there is something to judge it by. */
-function hasCheck(component: Component): boolean {
+function wantsCheck(component: Component): boolean {
+  if (kindOf(component.kind).checkCaptured === undefined) return false;
   return component.kind !== 'volume' || component.check !== undefined;
 }

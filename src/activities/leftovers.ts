@@ -1,18 +1,22 @@
 /**
  * What runs that were terminated or given up have left on this host, and what restores have kept aside for long enough: it
- * goes with the next run on the same component. Nothing is removed of which it is not written down whose it is, and the
- * engine asked whether that run is over.
+ * goes with the next run on the same component, and what they have left shut is opened before it. Nothing is touched of
+ * which it is not written down whose it is, whose run the engine does not know as over, or that a step still works on.
  */
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { listFiles, readJson, removeDurably, writeDurably } from '../docker/durable-file.ts';
+import { hostLock, type HostLock } from '../docker/host-lock.ts';
+import { HoldfastError } from '../failures.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { Beside } from '../sources/kinds/component.ts';
 import { restoresLeft } from '../sources/restores-left.ts';
 import { leftOfRows, rowsOf } from '../sources/rows/index.ts';
 import type { Component, System } from '../system/types.ts';
 import type { HostContext } from './host-context.ts';
-import type { Execution, Run } from './shell.ts';
+import type { Run } from './shell.ts';
 
 /** On disk: which run of which workflow makes something. */
 const note = z.object({
@@ -21,7 +25,14 @@ const note = z.object({
   component: z.string(),
   workflowId: z.string(),
   runId: z.string(),
+  /** Of the engine that the run is in; notes of earlier versions have none. */
+  engine: z.string().optional(),
 });
+
+type Note = z.infer<typeof note>;
+
+const LOCK_PATIENCE_MS = 60_000;
+const LOCK_POLL_MS = 250;
 
 /** Who makes what is named after `id`, and of which component it is. */
 export interface Making {
@@ -31,10 +42,50 @@ export interface Making {
 }
 
 /** To be called before anything is made. Repeatable. */
-export async function noteRun(context: HostContext, making: Making, { asker }: Run): Promise<void> {
+export async function noteRun(context: HostContext, making: Making, { asker, log }: Run): Promise<void> {
   if (asker === undefined) return;
   const { id, component } = making;
-  await writeDurably(noteOf(context, making), { format: 1, id, component, ...asker.execution });
+  const engine = await asker.engineId().catch((error: unknown) => {
+    log.warn({ err: error }, 'the engine does not tell which one it is');
+    return undefined;
+  });
+  await writeDurably(noteOf(context, making), { format: 1, id, component, ...asker.execution, engine });
+}
+
+/**
+ * Runs one step of what is made alone on this host: an earlier attempt may still be at work after the engine gave it up,
+ * and a copy must not be removed while its name is exchanged with the live one's. Throws HostBusy when that takes long.
+ */
+export async function alone<T>(
+  context: HostContext,
+  making: Making,
+  { signal }: Pick<Run, 'signal'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const lock = await lockWithPatience(lockOf(context, making), signal);
+  try {
+    return await work();
+  } finally {
+    await lock.release();
+  }
+}
+
+async function lockWithPatience(name: string, signal: AbortSignal): Promise<HostLock> {
+  const end = performance.now() + LOCK_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await hostLock(name, signal);
+    } catch (error) {
+      const busy = error instanceof HoldfastError && error.code === 'HostBusy';
+      if (!busy || performance.now() > end) throw error;
+    }
+    await sleep(LOCK_POLL_MS, undefined, { signal });
+  }
+}
+
+/** The kernel frees it when the process dies that works on it. */
+function lockOf(context: HostContext, { system, component, id }: Making): string {
+  return `what ${id} makes of ${component} in ${context.stateDirectory(system)}`;
 }
 
 /** What was made is gone, or is somebody's to keep. */
@@ -58,16 +109,66 @@ export async function clearLeftovers(
   }
 }
 
+/**
+ * To be called before a component is captured: what a restore that is over has left shut, stopped or without its name is
+ * as it was before that restore. What can't be done now is told in the log.
+ */
+export async function reopenLeft(context: HostContext, system: System, component: Component, run: Run): Promise<void> {
+  try {
+    for (const path of await notesOf(context, system)) {
+      const found = await readNote(path, component);
+      if (found === undefined || (await endOf(found, run)) === 'open') continue;
+      const making = { system: system.name, component: component.name, id: found.id };
+      await attempt(component, `nothing is left shut by the run ${found.id}`, run, () =>
+        lockedAtOnce(context, making, run, () => reopen(context, system, component, found.id, run)),
+      );
+    }
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.log.warn({ err: error, component: component.name }, 'what earlier runs left shut could not be looked at');
+  }
+}
+
+async function reopen(context: HostContext, system: System, component: Component, id: string, run: Run): Promise<void> {
+  const kindContext = context.kindContext(system, run);
+  const restores = await restoresLeft(kindContext.stateDirectory, component.name);
+  if (!restores.some(({ restoreId, state }) => restoreId === id && state === 'unfinished')) return;
+  await kindOf(component.kind).reopen?.(component, besideOf(component, id), kindContext);
+}
+
 async function clearAbandoned(context: HostContext, system: System, component: Component, run: Run): Promise<void> {
-  for (const path of await listFiles(directoryOf(context, system.name), '.json')) {
-    const found = note.safeParse(await readJson(path));
-    if (!found.success || found.data.component !== component.name) continue;
-    const { id } = found.data;
-    if (!(await isOver(found.data, run))) continue;
-    await attempt(component, `the run ${id}`, run, async () => {
-      await removeMade(context, system, component, id, run);
-      await removeDurably(path);
-    });
+  for (const path of await notesOf(context, system)) {
+    const found = await readNote(path, component);
+    if (found === undefined) continue;
+    const end = await endOf(found, run);
+    if (end === 'open') continue;
+    // Somebody may look for what an engine made that is not this one.
+    const youngMs = Date.now() - system.keepAsideSeconds * 1000;
+    if (end === 'unknown' && (await stat(path)).mtimeMs > youngMs) continue;
+    const { id } = found;
+    const making = { system: system.name, component: component.name, id };
+    await attempt(component, `removed: the run ${id}`, run, () =>
+      lockedAtOnce(context, making, run, async () => {
+        await reopen(context, system, component, id, run);
+        await removeMade(context, system, component, id, run);
+        await removeDurably(path);
+      }),
+    );
+  }
+}
+
+/** Nothing is touched that a step still works on. */
+async function lockedAtOnce(
+  context: HostContext,
+  making: Making,
+  { signal }: Run,
+  work: () => Promise<void>,
+): Promise<void> {
+  const lock = await hostLock(lockOf(context, making), signal);
+  try {
+    await work();
+  } finally {
+    await lock.release();
   }
 }
 
@@ -95,26 +196,42 @@ async function clearAsides(context: HostContext, system: System, component: Comp
   const dueMs = Date.now() - system.keepAsideSeconds * 1000;
   for (const { restoreId, state, sinceMs } of await restoresLeft(kindContext.stateDirectory, component.name)) {
     if (state !== 'aside' || sinceMs > dueMs) continue;
-    await attempt(component, `what the restore ${restoreId} kept aside`, run, async () => {
-      await kindOf(component.kind).commit(component, besideOf(component, restoreId), { keep: false }, kindContext);
-    });
+    const making = { system: system.name, component: component.name, id: restoreId };
+    await attempt(component, `removed: what the restore ${restoreId} kept aside`, run, () =>
+      lockedAtOnce(context, making, run, async () => {
+        await kindOf(component.kind).commit(component, besideOf(component, restoreId), { keep: false }, kindContext);
+      }),
+    );
   }
 }
 
 async function attempt(component: Component, what: string, run: Run, work: () => Promise<void>): Promise<void> {
   try {
     await work();
-    run.log.info({ component: component.name }, `removed: ${what}`);
+    run.log.info({ component: component.name }, what);
   } catch (error) {
     run.signal.throwIfAborted();
-    run.log.warn({ err: error, component: component.name }, `not removed: ${what}`);
+    run.log.warn({ err: error, component: component.name }, `not done: ${what}`);
   }
 }
 
-/** False when it runs, is this one, or nobody can be asked. */
-async function isOver({ workflowId, runId }: Execution, { asker }: Run): Promise<boolean> {
-  if (asker === undefined || asker.execution.runId === runId) return false;
-  return !(await asker.stillRuns({ workflowId, runId }));
+/**
+ * `open`: it runs, is this one, or nobody can be asked. `unknown`: it was in another engine, or in one whose database is
+ * gone, so that no engine that can be asked knows how it ended.
+ */
+async function endOf({ workflowId, runId, engine }: Note, { asker }: Run): Promise<'open' | 'over' | 'unknown'> {
+  if (asker === undefined || asker.execution.runId === runId) return 'open';
+  if (await asker.stillRuns({ workflowId, runId })) return 'open';
+  return engine === undefined || engine === (await asker.engineId()) ? 'over' : 'unknown';
+}
+
+async function readNote(path: string, component: Component): Promise<Note | undefined> {
+  const found = note.safeParse(await readJson(path));
+  return found.success && found.data.component === component.name ? found.data : undefined;
+}
+
+function notesOf(context: HostContext, system: System): Promise<string[]> {
+  return listFiles(directoryOf(context, system.name), '.json');
 }
 
 /** Its records say all the rest. */

@@ -4,7 +4,7 @@ import type { Beside, CheckReport, ComponentKind, KindContext } from '../sources
 import type { Component } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { withLogOf } from './recovery-point.ts';
-import { clearLeftovers, forgetRun, noteRun, type Making } from './leftovers.ts';
+import { alone, clearLeftovers, forgetRun, noteRun, type Making } from './leftovers.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities } from './types.ts';
 
@@ -15,23 +15,26 @@ export async function restoreBeside(context: HostContext, input: Input<'restoreB
   const system = await context.system(input.system);
   const component = componentOf(system, name);
   await clearLeftovers(context, system, component, run);
-  await noteRun(context, { system: system.name, component: name, id: restoreId }, run);
+  const making = { system: system.name, component: name, id: restoreId };
+  await noteRun(context, making, run);
   run.report({ phase: `restore: ${name}` });
-  return context.withReader(system, store, async (vault) => {
-    const backup = await vault.open(manifestKey);
-    const artifacts = await backup.artifacts(name);
-    const place = {
-      paths,
-      ...(target === undefined ? {} : { elsewhere: target }),
-      ...(verify === undefined ? {} : { verify }),
-      ...(recoverTo === undefined ? {} : { recoverTo }),
-    };
-    const kindContext = context.kindContext(system, run);
-    const record = backup.entry.body.components.find((each) => each.name === name);
-    return withLogOf(context, system, { name, record, recoverTo }, run.signal, (log) =>
-      kindOf(component.kind).restoreBeside(component, artifacts, { ...place, ...log }, restoreId, kindContext),
-    );
-  });
+  const restore = () =>
+    context.withReader(system, store, async (vault) => {
+      const backup = await vault.open(manifestKey);
+      const artifacts = await backup.artifacts(name);
+      const place = {
+        paths,
+        ...(target === undefined ? {} : { elsewhere: target }),
+        ...(verify === undefined ? {} : { verify }),
+        ...(recoverTo === undefined ? {} : { recoverTo }),
+      };
+      const kindContext = context.kindContext(system, run);
+      const record = backup.entry.body.components.find((each) => each.name === name);
+      return withLogOf(context, system, { name, record, recoverTo }, run.signal, (log) =>
+        kindOf(component.kind).restoreBeside(component, artifacts, { ...place, ...log }, restoreId, kindContext),
+      );
+    });
+  return alone(context, making, run, restore);
 }
 
 interface Step {
@@ -54,17 +57,17 @@ async function stepOf(
 
 export async function checkBeside(context: HostContext, input: Input<'checkBeside'>, run: Run): Promise<CheckReport> {
   const step = await stepOf(context, input, run, 'check');
-  return step.kind.checkBeside(step.component, input.beside, step.context);
+  return alone(context, makingOf(input), run, () => step.kind.checkBeside(step.component, input.beside, step.context));
 }
 
 export async function swapIn(context: HostContext, input: Input<'swapIn'>, run: Run): Promise<void> {
   const step = await stepOf(context, input, run, 'swap in');
-  await step.kind.swapIn(step.component, input.beside, step.context);
+  await alone(context, makingOf(input), run, () => step.kind.swapIn(step.component, input.beside, step.context));
 }
 
 export async function swapBack(context: HostContext, input: Input<'swapBack'>, run: Run): Promise<void> {
   const step = await stepOf(context, input, run, 'put back');
-  await step.kind.swapBack(step.component, input.beside, step.context);
+  await alone(context, makingOf(input), run, () => step.kind.swapBack(step.component, input.beside, step.context));
 }
 
 export async function commitRestore(
@@ -73,14 +76,16 @@ export async function commitRestore(
   run: Run,
 ): Promise<{ aside?: string }> {
   const step = await stepOf(context, input, run, 'commit');
-  const kept = await step.kind.commit(step.component, input.beside, { keep: input.keep }, step.context);
+  const kept = await alone(context, makingOf(input), run, () =>
+    step.kind.commit(step.component, input.beside, { keep: input.keep }, step.context),
+  );
   await forgetRun(context, makingOf(input));
   return kept;
 }
 
 export async function discardBeside(context: HostContext, input: Input<'discardBeside'>, run: Run): Promise<void> {
   const step = await stepOf(context, input, run, 'remove');
-  await step.kind.discard(step.component, input.beside, step.context);
+  await alone(context, makingOf(input), run, () => step.kind.discard(step.component, input.beside, step.context));
   await forgetRun(context, makingOf(input));
 }
 

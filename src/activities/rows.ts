@@ -6,7 +6,7 @@ import type { RowsApplied, RowsAsk } from '../sources/rows/rows-kind.ts';
 import type { RowsPlan } from '../workflows/contract.ts';
 import type { System } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
-import { clearLeftovers, forgetRun, noteRun } from './leftovers.ts';
+import { alone, clearLeftovers, forgetRun, noteRun, type Making } from './leftovers.ts';
 import { findRecoveryPoint, withLogOf, type RecoveryPoint } from './recovery-point.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities, RowsBrought, RowsRequest } from './types.ts';
@@ -30,17 +30,19 @@ export async function bringRows(context: HostContext, input: Input<'bringRows'>,
     });
   }
   await clearLeftovers(context, system, component, run);
-  await noteRun(context, { system: system.name, component: component.name, id: input.rowsId }, run);
+  await noteRun(context, makingOf(input), run);
   run.report({ phase: `restore ${component.name} for inspection` });
   const kindContext = context.kindContext(system, run);
-  const copy = await context.withReader(system, store, async (vault) => {
-    const artifacts = async () => (await vault.open(entry.key)).artifacts(component.name);
-    const backup = { manifestKey: entry.key, artifacts, keep: input.keep === true };
-    if (recoverTo === undefined) return kind.bring(component, backup, askOf(input), kindContext);
-    return withLogOf(context, system, { name: component.name, record, recoverTo }, run.signal, (log) =>
-      kind.bring(component, { ...backup, ...log, recoverTo }, askOf(input), kindContext),
-    );
-  });
+  const bring = () =>
+    context.withReader(system, store, async (vault) => {
+      const artifacts = async () => (await vault.open(entry.key)).artifacts(component.name);
+      const backup = { manifestKey: entry.key, artifacts, keep: input.keep === true };
+      if (recoverTo === undefined) return kind.bring(component, backup, askOf(input), kindContext);
+      return withLogOf(context, system, { name: component.name, record, recoverTo }, run.signal, (log) =>
+        kind.bring(component, { ...backup, ...log, recoverTo }, askOf(input), kindContext),
+      );
+    });
+  const copy = await alone(context, makingOf(input), run, bring);
   return {
     store,
     backup: body.id,
@@ -79,7 +81,9 @@ export async function previewRows(context: HostContext, input: Input<'previewRow
   const system = await context.system(input.system);
   const component = componentOf(system, input.component);
   const { brought } = input;
-  const found = await rowsOf(component).preview(component, askOf(input), context.kindContext(system, run));
+  const found = await alone(context, makingOf(input), run, () =>
+    rowsOf(component).preview(component, askOf(input), context.kindContext(system, run)),
+  );
   const plan: Omit<RowsPlan, 'digest'> = {
     affectedSha256: found.affectedSha256,
     backup: brought.backup,
@@ -106,14 +110,22 @@ export async function applyRows(context: HostContext, input: Input<'applyRows'>,
   const system = await context.system(input.system);
   const component = componentOf(system, input.component);
   const ask = { ...askOf(input), affectedSha256: input.affectedSha256 };
-  return rowsOf(component).apply(component, ask, context.kindContext(system, run));
+  return alone(context, makingOf(input), run, () =>
+    rowsOf(component).apply(component, ask, context.kindContext(system, run)),
+  );
 }
 
 export async function discardRows(context: HostContext, input: Input<'discardRows'>, run: Run): Promise<void> {
   const system = await context.system(input.system);
   const component = componentOf(system, input.component);
-  await rowsOf(component).discard(component, askOf(input), input.keepFiles, context.kindContext(system, run));
-  await forgetRun(context, { system: system.name, component: component.name, id: input.rowsId });
+  await alone(context, makingOf(input), run, () =>
+    rowsOf(component).discard(component, askOf(input), input.keepFiles, context.kindContext(system, run)),
+  );
+  await forgetRun(context, makingOf(input));
+}
+
+function makingOf({ system, component, rowsId }: RowsRequest): Making {
+  return { system, component, id: rowsId };
 }
 
 function askOf({ rowsId, table, where, onChanged, database }: RowsRequest): RowsAsk {

@@ -25,6 +25,8 @@ export interface Asker {
   readonly execution: Execution;
   /** False when the engine knows it as ended, or does not know it any more. */
   stillRuns(execution: Execution): Promise<boolean>;
+  /** Another one for another engine, and for one whose database was made anew. */
+  engineId(): Promise<string>;
 }
 
 /** One run of a workflow. */
@@ -58,9 +60,7 @@ export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOpt
         report: beats.report,
         attempt: context.info.attempt,
         log: logger,
-        ...(execution === undefined
-          ? {}
-          : { asker: { execution, stillRuns: (asked) => stillRuns(context.client, asked) } }),
+        ...(execution === undefined ? {} : { asker: askerOf(execution, context.client) }),
       });
     } catch (error) {
       throw outcomeOf(error, context, logger, options.insistent ?? false);
@@ -68,6 +68,16 @@ export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOpt
       beats.stop();
     }
   };
+}
+
+function askerOf(execution: Execution, client: Client): Asker {
+  return { execution, stillRuns: (asked) => stillRuns(client, asked), engineId: () => engineId(client) };
+}
+
+/** A namespace gets its id when it is made. */
+async function engineId({ workflowService, options: { namespace } }: Client): Promise<string> {
+  const { namespaceInfo } = await workflowService.describeNamespace({ namespace });
+  return namespaceInfo?.id ?? '';
 }
 
 async function stillRuns(client: Client, { workflowId, runId }: Execution): Promise<boolean> {

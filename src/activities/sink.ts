@@ -8,6 +8,8 @@ export interface RecordingSink extends CaptureSink {
   readonly counts: readonly StoreCounts[];
   /** What was stored is durable when this resolves. */
   finish(): Promise<void>;
+  /** All of it was read back. */
+  wasReadBack(): void;
   /** Always to be called. */
   close(): Promise<void>;
 }
@@ -27,6 +29,7 @@ export function recordingSink(session: CaptureSession): RecordingSink {
       counts.push(rest.counts);
     },
     finish: () => session.finish(),
+    wasReadBack: () => session.wasReadBack(),
     close: () => session.close(),
   };
 }

@@ -2,6 +2,7 @@
 import { formatBytes } from '../observe/format.ts';
 import type { PostgresBaseComponent, PostgresComponent } from '../system/types.ts';
 import type { DatabaseLook, ServerLook } from './look.ts';
+import { WITHOUT_TABLESPACES } from './tablespaces.ts';
 
 export interface Judgement {
   readonly state: 'warn' | 'fail';
@@ -90,6 +91,10 @@ function judgeBase(component: PostgresBaseComponent, look: ServerLook): Judgemen
         set('max_wal_senders', String(Math.max(wanted, 10)), true),
       ),
     );
+  }
+  if (look.tablespacesOutside.length > 0) {
+    const named = look.tablespacesOutside.join(', ');
+    found.push(fail(`tablespaces outside the data directory can't be in a base backup: ${named}`, WITHOUT_TABLESPACES));
   }
   if (look.leftSlot !== undefined) found.push(judgeLeftSlot(look.leftSlot));
   if (component.wal?.mode === 'stream') found.push(...judgeSlot(component.wal, look));

@@ -4,6 +4,7 @@ import type { PostgresComponent } from '../system/types.ts';
 import { usualSlot } from '../system/postgres-build.ts';
 import { listDatabases } from './catalogue.ts';
 import { findLeftSlot, type LeftSlot } from './replication.ts';
+import { tablespacesOutside } from './tablespaces.ts';
 import type { PostgresAccess, ServerFacts } from './types.ts';
 
 const SETTINGS = [
@@ -43,6 +44,8 @@ export interface ServerLook {
   };
   /** Of a log that the system file asked for once and no more, or under another name. */
   readonly leftSlot?: LeftSlot;
+  /** As `name in /place`. */
+  readonly tablespacesOutside: readonly string[];
   readonly archiver: { readonly failing: boolean; readonly lastArchivedAt?: string; readonly lastFailedWal?: string };
   readonly databases: readonly DatabaseLook[];
   readonly missingDatabases: readonly string[];
@@ -99,6 +102,7 @@ async function lookInside(client: Client, slotName: string | undefined, leftName
     sendersUsed: counts[0]?.senders ?? 0,
     ...(slot === undefined ? {} : { slot }),
     ...(leftSlot === undefined ? {} : { leftSlot }),
+    tablespacesOutside: await tablespacesOutside(client),
     archiver: await lookAtArchiver(client),
     there: await listDatabases(client),
   };

@@ -149,6 +149,13 @@ export class Replacement {
     await (await this.swap())?.undo();
   }
 
+  /** Between two renames of a swap that nobody goes on with nothing has the live name: the old state gets it back. */
+  async fillAbsence(): Promise<void> {
+    const record = await this.record();
+    if (record === undefined || record.elsewhere !== null || (await exists(record.live))) return;
+    await this.swapBack();
+  }
+
   /** Where the old state is kept after a commit. */
   asideOf({ work }: ReplacementRecord): string {
     return asideOf(work, this.id);

@@ -3,6 +3,7 @@ import type { Artifact, ChunkedSegment, ChunkRecipe, RecipeSegment, StreamSegmen
 import { SlabStream, type SealPool, type Taken } from '../seal/index.ts';
 import { AddedChunks } from './verify/added-chunks.ts';
 import { Cutter } from './cut.ts';
+import { IdSet } from './id-set.ts';
 import { ListTreeBuilder, type TreeRoot } from './list-tree.ts';
 import type { ObjectWriter, StoredChunk, WriteTally } from './object-writer.ts';
 import type { ChunkRef, ReuseCache } from './reuse-cache.ts';
@@ -22,6 +23,8 @@ export interface SessionDependencies {
   readonly gear: Int32Array;
   readonly reuse: ReuseCache;
   readonly signal: AbortSignal;
+  /** What is stored counts as unread until `wasReadBack`. */
+  readonly readBack: boolean;
   readonly onProgress: ((progress: CaptureProgress) => void) | undefined;
   /** Makes what was put durable and remembers it. */
   readonly settle: () => Promise<void>;
@@ -46,6 +49,8 @@ interface Progress {
 export class Session implements CaptureSession {
   private readonly the: SessionDependencies;
   private readonly before: Progress = { bytesDone: 0, filesDone: 0, chunksNew: 0, storedBytes: 0 };
+  /** Chunks of it that nobody had read back. */
+  private readonly unread = new IdSet();
   private complete = true;
   private finished = false;
   private closed = false;
@@ -55,7 +60,7 @@ export class Session implements CaptureSession {
   }
 
   async store(artifact: Artifact): Promise<{ ref: ArtifactRef; counts: StoreCounts; added: AddedChunks }> {
-    const run = new ArtifactRun(this.the, this.before);
+    const run = new ArtifactRun(this.the, this.before, this.unread);
     this.complete = false;
     const { lengthBytes, ...tree } = await run.store(artifact);
     this.complete = true;
@@ -73,6 +78,10 @@ export class Session implements CaptureSession {
     await this.the.settle();
     await this.the.reuse.save(this.complete);
     this.finished = true;
+  }
+
+  wasReadBack(): void {
+    this.the.writer.unread.remove(this.unread);
   }
 
   async close(): Promise<void> {
@@ -113,14 +122,16 @@ class ArtifactRun {
   readonly added = new AddedChunks();
   private readonly the: SessionDependencies;
   private readonly before: Progress;
+  private readonly unread: IdSet;
   private readonly tree: ListTreeBuilder;
   private readonly steps: Step[] = [];
   private chunksUnderWay = 0;
   private bytesUnderWay = 0;
 
-  constructor(dependencies: SessionDependencies, before: Progress) {
+  constructor(dependencies: SessionDependencies, before: Progress, unread: IdSet) {
     this.the = dependencies;
     this.before = before;
+    this.unread = unread;
     const { writer, signal } = dependencies;
     this.tree = new ListTreeBuilder({
       list: (bytes) => writer.list(bytes, this.tally, signal),
@@ -189,7 +200,8 @@ class ArtifactRun {
 
   private async submit(recipe: ChunkRecipe, reading: Reading): Promise<void> {
     this.the.signal.throwIfAborted();
-    const chunk = this.the.writer.chunk(this.the.pool, recipe, this.tally, this.the.signal);
+    const { writer, pool, readBack } = this.the;
+    const chunk = writer.chunk(pool, recipe, this.tally, this.the.signal, readBack);
     // Its failure is heard when its turn comes.
     chunk.catch(() => undefined);
     this.chunksUnderWay += 1;
@@ -223,20 +235,24 @@ class ArtifactRun {
         step.reading.changed += chunk.changed.length;
         const ref = { id: chunk.id, lengthBytes: chunk.lengthBytes };
         step.reading.refs.push(ref);
-        this.added.note(ref.id, chunk.added);
-        await this.tree.add(ref);
+        await this.list(ref, chunk.added);
         return;
       }
       case 'reused':
-        for (const ref of step.refs) {
-          this.added.note(ref.id, false);
-          await this.tree.add(ref);
-        }
+        for (const ref of step.refs) await this.list(ref, false);
         return;
       case 'end':
         // A file that changed while it was read was not what its fingerprint says.
         if (step.reading.changed === 0) this.the.reuse.remember(step.fingerprint, step.reading.refs);
     }
+  }
+
+  private async list(ref: ChunkRef, isNew: boolean): Promise<void> {
+    const { writer, readBack } = this.the;
+    const isUnread = readBack && writer.unread.has(ref.id);
+    // Once is enough, however often it is in what is captured.
+    this.added.note(ref.id, isUnread ? this.unread.addHex(ref.id) : isNew);
+    await this.tree.add(ref);
   }
 
   private noteRead(chunk: StoredChunk): void {

@@ -11,6 +11,7 @@ import type { Stored } from './id-table.ts';
 import type { KnownObjects } from './known-objects.ts';
 import { Gate } from './mutex.ts';
 import { objectKey, sha256Hex, type Room } from './names.ts';
+import type { UnreadChunks } from './unread-chunks.ts';
 
 /** Puts under way at once; with chunks of at most 4 MiB this bounds the memory they hold. */
 const PUTS_AT_ONCE = 8;
@@ -27,6 +28,7 @@ export interface ObjectWriterOptions {
   readonly epoch: Epoch;
   readonly recipients: readonly string[];
   readonly known: KnownObjects;
+  readonly unread: UnreadChunks;
 }
 
 /** A chunk that is in the store. */
@@ -34,7 +36,7 @@ export interface StoredChunk {
   readonly id: string;
   readonly lengthBytes: number;
   readonly changed: readonly string[];
-  /** It was not known to be there before, so that nobody has read it back yet. */
+  /** It was not known to be there before. */
   readonly added: boolean;
 }
 
@@ -61,8 +63,21 @@ export class ObjectWriter {
     return this.options.known;
   }
 
-  /** Resolves when the chunk is in the store. Reads, names and seals on the pool's threads, unless it is tiny. */
-  chunk(pool: () => SealPool, recipe: ChunkRecipe, tally: WriteTally, signal: AbortSignal): Promise<StoredChunk> {
+  get unread(): UnreadChunks {
+    return this.options.unread;
+  }
+
+  /**
+   * Resolves when the chunk is in the store. Reads, names and seals on the pool's threads, unless it is tiny. With
+   * `readBack` it counts as unread from then on.
+   */
+  chunk(
+    pool: () => SealPool,
+    recipe: ChunkRecipe,
+    tally: WriteTally,
+    signal: AbortSignal,
+    readBack: boolean,
+  ): Promise<StoredChunk> {
     const claim: Claim = { id: undefined, place: undefined, sealed: false, ...Promise.withResolvers<undefined>() };
     // Nobody may be waiting for it: the error reaches the caller by itself.
     claim.promise.catch(() => undefined);
@@ -74,7 +89,7 @@ export class ObjectWriter {
     const { done } = recipe;
     if (done !== undefined) sealing.then(done, done);
     // Apart, so that nothing holds the recipe's bytes while the chunk is on its way.
-    return this.finishChunk(sealing, claim, tally, signal);
+    return this.finishChunk(sealing, claim, tally, signal, readBack);
   }
 
   private claims(claim: Claim, id: string): boolean {
@@ -102,10 +117,13 @@ export class ObjectWriter {
     claim: Claim,
     tally: WriteTally,
     signal: AbortSignal,
+    readBack: boolean,
   ): Promise<StoredChunk> {
     try {
       // Before it is noted as stored: a sync that begins then must find something to do.
       const chunk = await sealing.finally(() => this.giveBack(claim));
+      // Noted first: a crash in between has one read back too many, never one too few.
+      if (readBack && claim.id !== undefined) this.unread.add(claim.id);
       if (claim.id === undefined) await this.reuse(chunk.id, tally);
       else if (chunk.placedBytes !== undefined) await this.notePlaced(chunk, chunk.placedBytes, tally);
       else await this.putChunk(chunk, tally, signal);

@@ -16,6 +16,7 @@ import { heedQuarantine } from './verify/quarantine.ts';
 import { ReuseCache } from './reuse-cache.ts';
 import { readSums } from './sums.ts';
 import { heedSweeps } from './sweep/sweeps.ts';
+import { UnreadChunks } from './unread-chunks.ts';
 
 const SUMS_AT_ONCE = 8;
 const UNREADABLE = ['ObjectMissing', 'ObjectCorrupt', 'VaultFormat'];
@@ -36,12 +37,14 @@ export class ObjectsHere {
   readonly gear: Int32Array;
   private readonly options: ObjectsHereOptions;
   private readonly known: KnownObjects;
+  private readonly unread: UnreadChunks;
   private readonly pools = new Map<string, SealPool>();
 
-  private constructor(options: ObjectsHereOptions, known: KnownObjects) {
+  private constructor(options: ObjectsHereOptions, known: KnownObjects, unread: UnreadChunks) {
     this.options = options;
     this.known = known;
-    this.writer = new ObjectWriter({ ...options, known });
+    this.unread = unread;
+    this.writer = new ObjectWriter({ ...options, known, unread });
     this.gear = gearTable(options.epoch.idKey);
   }
 
@@ -52,8 +55,9 @@ export class ObjectsHere {
     const head = await store.head(HEAD_KEY);
     const place = head === undefined ? {} : { place: String(head.modifiedAtMs) };
     const { known, found } = await KnownObjects.open({ directory, name, ...place });
-    if (!found) await learnFromStore(store, known);
-    return new ObjectsHere(options, known);
+    const unread = new UnreadChunks(join(directory, `${name}.unread`));
+    if (!found) await learnFromStore(store, known, unread);
+    return new ObjectsHere(options, known, unread);
   }
 
   /** Takes account of sweeps and of what was put aside since the last look. */
@@ -108,7 +112,10 @@ export class ObjectsHere {
 
   /** Everything put so far is durable when this resolves. Nothing is done when nothing was put. */
   settle(): Promise<void> {
-    return this.known.settle(() => this.options.store.sync());
+    return this.known.settle(async () => {
+      await this.options.store.sync();
+      this.unread.sync();
+    });
   }
 
   async close(): Promise<void> {
@@ -116,17 +123,23 @@ export class ObjectsHere {
     this.pools.clear();
     await Promise.all(pools.map((pool) => pool.close()));
     await this.known.close();
+    this.unread.close();
   }
 }
 
-/** A lost cache must not store everything again: the listing says what is there, the stored checksums with what sums. */
-async function learnFromStore(store: Store, known: KnownObjects): Promise<void> {
+/**
+ * A lost cache must not store everything again: the listing says what is there, the stored checksums with what sums. Where
+ * only the newest of it was lost, by a power cut, nobody has read back what is new in the listing.
+ */
+async function learnFromStore(store: Store, known: KnownObjects, unread: UnreadChunks): Promise<void> {
+  const newestLost = known.size > 0;
   const sumIds: string[] = [];
   for (const room of ['chunks', 'lists', 'sums'] as const satisfies readonly Room[]) {
     for await (const { key, sizeBytes, doubtful } of store.list(`${room}/`)) {
       const object = parseObjectKey(key);
       // What a power cut may have emptied is stored again by whoever wants it.
       if (object === undefined || sizeBytes === 0 || doubtful === true) continue;
+      if (newestLost && object.room === 'chunks' && !known.has('chunks', object.id)) unread.add(object.id);
       known.learn(object.room, object.id, { sizeBytes, sha256: undefined });
       if (room === 'sums') sumIds.push(object.id);
     }

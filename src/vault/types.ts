@@ -159,6 +159,8 @@ export interface CaptureSession {
   store(artifact: Artifact): Promise<{ ref: ArtifactRef; counts: StoreCounts; added: AddedChunks }>;
   /** Everything stored so far is durable when this resolves; the cache of known chunks is kept for next time. */
   finish(): Promise<void>;
+  /** Everything that was stored with `readBack` was read back, and is as it should be. */
+  wasReadBack(): void;
   /** Stops threads, keeps what is stored; always call it. */
   close(): Promise<void>;
 }
@@ -185,7 +187,8 @@ export interface WriterVault {
   session(
     ticket: CaptureTicket,
     component: string,
-    options: { signal: AbortSignal; onProgress?: (progress: CaptureProgress) => void },
+    /** With `readBack`, what is stored counts as unread until the session is told that it was read back. */
+    options: { signal: AbortSignal; readBack?: boolean; onProgress?: (progress: CaptureProgress) => void },
   ): Promise<CaptureSession>;
   /**
    * Seals the system file, syncs the store, then writes the signed manifest create-only. A repeat finds its own

@@ -100,7 +100,7 @@ class Writer implements WriterVault {
   async session(
     ticket: CaptureTicket,
     component: string,
-    options: { signal: AbortSignal; onProgress?: (progress: CaptureProgress) => void },
+    options: { signal: AbortSignal; readBack?: boolean; onProgress?: (progress: CaptureProgress) => void },
   ): Promise<CaptureSession> {
     this.requireEpoch(ticket.epoch);
     options.signal.throwIfAborted();
@@ -113,6 +113,7 @@ class Writer implements WriterVault {
       gear: objects.gear,
       reuse: await objects.reuseCache(component),
       signal: options.signal,
+      readBack: options.readBack === true,
       onProgress: options.onProgress,
       settle: () => objects.settle(),
       onClose: () => undefined,

@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { BackupResult, RestorePlan, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
+import { alone } from '../../src/activities/leftovers.ts';
+import type { HostContext } from '../../src/activities/host-context.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres.ts';
 import { waitingFor } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
@@ -51,6 +53,9 @@ async function databases(): Promise<string[]> {
   return rows.map(({ datname }) => String(datname));
 }
 
+const allowsConnections = (): Promise<unknown> =>
+  server.value(`SELECT datallowconn FROM pg_database WHERE datname = 'shop'`);
+
 const count = (): Promise<unknown> => server.value('SELECT count(*)::int FROM orders', SHOP);
 
 test('rows: the copy of a terminated run goes with the next backup, one that waits and one that was to be kept stay', async () => {
@@ -84,20 +89,34 @@ test('a restore: what it kept aside goes when its time is over; of one that was 
   // What is prepared and not committed keeps a database from being renamed.
   await server.sql(`BEGIN; INSERT INTO orders VALUES (100); PREPARE TRANSACTION 'held'`, SHOP);
   const handle = await begin();
-  await eventually('the swap is tried', async () => {
-    const { raw } = await handle.describe();
-    return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'swapIn') === true || undefined;
-  });
+  // It is shut to be renamed, which is tried for a minute.
+  await eventually('the swap has begun', async () => ((await allowsConnections()) === false ? true : undefined));
   await handle.terminate('given up');
   // Its last step may still be at work.
   const [, host] = site.workers();
   if (host !== undefined) await site.kill(host);
-  await server.sql('ALTER DATABASE shop WITH ALLOW_CONNECTIONS true');
-  await server.sql(`ROLLBACK PREPARED 'held'`, SHOP);
+  expect(await allowsConnections()).toBe(false);
   await site.startWorker('host');
   expect(await databases()).toHaveLength(1);
-  const before = await count();
   await backup();
+  expect(await allowsConnections()).toBe(true);
   expect(await databases()).toEqual([]);
-  expect(await count()).toBe(before);
+  expect(await count()).toBe(19);
+  await server.sql(`ROLLBACK PREPARED 'held'`, SHOP);
+});
+
+test('a step of a run whose engine gave it up still works: the next step of it waits, and what it made is not removed', async () => {
+  const context = { stateDirectory: () => `state of ${site.system}` } as unknown as HostContext;
+  const making = { system: site.system, component: 'shop', id: 'a-run' };
+  const run = { signal: new AbortController().signal };
+  const [late, order] = [Promise.withResolvers<undefined>(), [] as string[]];
+  const first = alone(context, making, run, async () => {
+    await late.promise;
+    order.push('first');
+  });
+  const second = alone(context, making, run, () => Promise.resolve(order.push('second')));
+  await alone(context, { ...making, id: 'another-run' }, run, () => Promise.resolve(order.push('another')));
+  late.resolve(undefined);
+  await Promise.all([first, second]);
+  expect(order).toEqual(['another', 'first', 'second']);
 });

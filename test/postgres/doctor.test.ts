@@ -1,4 +1,6 @@
 /** What `doctor` says of real servers: fit ones, and ones whose settings or rights would fail later. */
+import { chown, mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDocker } from '../../src/docker/connect.ts';
 import { examinePostgres } from '../../src/cli/examine-postgres.ts';
@@ -67,6 +69,18 @@ describe('servers that are examined', () => {
     (await server.value('SHOW data_checksums')) === 'off'
       ? ['warn: data checksums are off: a damaged page is read as if it were good']
       : [];
+
+  it('a tablespace outside the data directory: a base backup is said to be impossible, with what to do', async () => {
+    const place = join(server.base, 'fast');
+    await mkdir(place);
+    const { uid, gid } = await stat(server.data);
+    await chown(place, uid, gid);
+    await server.sql(`CREATE TABLESPACE fast LOCATION '${place}'`);
+    const said = (await examine(baseComponent(server, 'postgres'))).find(({ detail }) => detail.includes('tablespace'));
+    expect(said).toMatchObject({ state: 'fail', detail: expect.stringContaining(`fast in ${place}`) as string });
+    expect(said?.doThis).toContain('method: dump');
+    await server.sql('DROP TABLESPACE fast');
+  });
 
   it('a superuser sees a server that can be dumped', async () => {
     const findings = await dumped('postgres');

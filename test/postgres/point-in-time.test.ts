@@ -12,6 +12,8 @@ import { parseLsn, segmentName } from '../../src/policy/lsn.ts';
 import { parseRecoveryEnd } from '../../src/sources/cluster/recovery.ts';
 import type { Beside, CheckReport, RestoreTarget } from '../../src/sources/kinds/component.ts';
 import { postgresBaseKind } from '../../src/sources/kinds/postgres-base.ts';
+import { postmasterOf } from '../../src/postgres/pid-file.ts';
+import { ServerOfDirectory } from '../../src/sources/cluster/service.ts';
 import { withPrivateServer } from '../../src/postgres/private-server.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';
@@ -29,12 +31,17 @@ let coveredMs = 0;
 const noted: { rows: number; time: string; lsn: string }[] = [];
 
 beforeAll(async () => {
-  server = await startPostgres({ walSegmentMiB: 1, settings: { archive_mode: 'on', max_wal_senders: 3 } });
+  server = await startPostgres({
+    walSegmentMiB: 1,
+    settings: { archive_mode: 'on', max_wal_senders: 3, max_prepared_transactions: 2 },
+  });
   archive = join(server.base, 'archive');
   await server.configure({ archive_command: `mkdir -p ${archive} && cp %p ${archive}/%f` });
   await server.sql('SELECT pg_reload_conf()');
   await server.sql('CREATE TABLE commits (id int PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())');
   await commit(1);
+  // Its place in a server that recovers has to be there, or recovery fails.
+  await server.sql("CREATE TABLE held (a int); BEGIN; INSERT INTO held VALUES (1); PREPARE TRANSACTION 'held'");
   backup = await capture(server);
   for (const id of [2, 3, 4]) {
     await commit(id);
@@ -97,7 +104,7 @@ async function bring(recoverTo: string | undefined, from: MemorySink = backup): 
 
 async function rowsIn(place: string): Promise<number[]> {
   return withPrivateServer(
-    { dataDirectory: place, toolsDirectory: server.bin, signal },
+    { dataDirectory: place, toolsDirectory: server.bin, settings: { max_prepared_transactions: 2 }, signal },
     async ({ socketDirectory, port }) => {
       const client = new pg.Client({ host: socketDirectory, port, user: 'postgres', database: 'postgres' });
       await client.connect();
@@ -125,7 +132,9 @@ describe('a cluster brought back', () => {
       const tried = await bring(recoverTo);
       expect(tried.report.checks.filter(({ ok }) => !ok)).toEqual([]);
       expect(detailOf(tried, 'recovery')).toMatch(/now timeline 2/);
+      expect(detailOf(tried, 'postgres: prepared transactions')).toMatch(/^1, whose locks .*: held/);
       expect(await rowsIn(tried.place)).toEqual(rows);
+      expect(await readdir(join(tried.place, 'pg_twophase'))).toHaveLength(1);
       // It never writes into the archive of its original, and keeps nothing of ours.
       expect(await readFile(join(tried.place, 'postgresql.auto.conf'), 'utf8')).toContain("archive_mode = 'off'");
       expect(await readdir(tried.place)).not.toContain('holdfast_wal');
@@ -206,7 +215,15 @@ describe('a cluster brought back', () => {
     expect(await readdir(log)).toContain(started);
     const count = () => server.value('SELECT count(*)::int FROM commits');
     expect(await count()).toBe(4);
+    // As a run leaves it that is terminated before the exchange: nobody would start it again.
+    await new ServerOfDirectory(server.data, context.stateDirectory, 'in-place-ledger-db').stop(signal);
+    expect(await postmasterOf(server.data)).toBeUndefined();
+    await postgresBaseKind.reopen?.(component, beside, context);
+    expect(await count()).toBe(4);
     await postgresBaseKind.swapIn(component, beside, context);
+    expect(await count()).toBe(2);
+    // What is live by now may have been written to.
+    await postgresBaseKind.reopen?.(component, beside, context);
     expect(await count()).toBe(2);
     await postgresBaseKind.swapIn(component, beside, context);
     expect(await postgresBaseKind.inspect(component, context)).toMatchObject({ exists: true, problems: [] });

@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Artifact } from '../../src/part.ts';
@@ -16,13 +16,14 @@ beforeEach(async () => {
 });
 afterEach(() => vault[Symbol.asyncDispose]());
 
-async function capture(captureId: string, artifacts: readonly Artifact[]) {
+async function capture(captureId: string, artifacts: readonly Artifact[], tracked?: 'proved' | 'left') {
   const writer = await vault.writer();
   const ticket = await writer.begin({ captureId, plan: 'daily', startedAtMs: Date.now() });
-  const session: CaptureSession = await writer.session(ticket, 'ledger', { signal });
+  const session: CaptureSession = await writer.session(ticket, 'ledger', { signal, readBack: tracked !== undefined });
   const stored: StoredArtifact[] = [];
   for (const artifact of artifacts) stored.push(await session.store(artifact));
   await session.finish();
+  if (tracked === 'proved') session.wasReadBack();
   await session.close();
   await writer.close();
   return { epoch: ticket.epoch, stored };
@@ -58,6 +59,21 @@ test('a second capture: what it added is read back, what was there before is not
   const second = await capture('run-2', [versions(1, 4, 3, 5)]);
   expect(await check(second)).toEqual({ chunks: 2, bytes: 2 * CHUNK });
   expect(await check(await capture('run-3', [versions(1, 4, 3, 5)]))).toEqual({ chunks: 0, bytes: 0 });
+});
+
+test('what a capture left that nobody read back: the next one that meets it reads it back, and then no other', async () => {
+  const unread = async (): Promise<string[]> =>
+    (await readdir(vault.statePath, { recursive: true })).filter((name) => name.endsWith('.unread'));
+  await capture('run-1', [versions(1, 2, 2, 3), artifactOf('b', [streamSegment(noise(9, 400_000))])], 'left');
+  expect(await unread()).toHaveLength(1);
+  const second = await capture('run-2', [versions(2, 3, 4, 2)], 'left');
+  expect(await check(second)).toEqual({ chunks: 3, bytes: 3 * CHUNK });
+  const third = await capture('run-3', [versions(2, 3, 4, 2), versions(4, 3)], 'proved');
+  expect(await check(third)).toEqual({ chunks: 3, bytes: 3 * CHUNK });
+  expect(await check(await capture('run-4', [versions(2, 3, 4, 1)], 'proved'))).toEqual({ chunks: 1, bytes: CHUNK });
+  expect(await unread()).toHaveLength(1);
+  await capture('run-5', [artifactOf('b', [streamSegment(noise(9, 400_000))])], 'proved');
+  expect(await unread()).toEqual([]);
 });
 
 test('an added chunk that is damaged or gone: the check names it', async () => {

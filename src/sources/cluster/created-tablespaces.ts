@@ -77,7 +77,7 @@ function none(error: unknown): string[] {
   throw error;
 }
 
-/** Reads until the log ends, which the tool calls a failure. */
+/** Reads until the log ends, which the tool calls a failure; throws Unhealthy when it is killed before. */
 async function creationsIn({ programs, signal }: LogToReplay, directory: string, run: Run): Promise<Created[]> {
   const args = ['--rmgr=Tablespace', `--path=${directory}`, run.first, run.last];
   const child = spawn(join(programs, 'pg_waldump'), args, {
@@ -86,9 +86,9 @@ async function creationsIn({ programs, signal }: LogToReplay, directory: string,
     signal,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const ended = new Promise<void>((resolve, reject) => {
+  const ended = new Promise<string | null>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', () => resolve());
+    child.once('close', (_code, killedBy) => resolve(killedBy));
   });
   ended.catch(() => undefined);
   const created: Created[] = [];
@@ -96,14 +96,18 @@ async function creationsIn({ programs, signal }: LogToReplay, directory: string,
     const [, lsn, place] = CREATION.exec(line) ?? [];
     if (lsn !== undefined && place !== undefined) created.push({ lsn, place });
   }
+  let killedBy: string | null;
   try {
-    await ended;
+    killedBy = await ended;
   } catch (error) {
     signal.throwIfAborted();
     throw new HoldfastError('ToolMissing', `pg_waldump in ${programs} can't be run`, {
       cause: error,
       hint: 'Install the whole server package of PostgreSQL, such as postgresql-15.',
     });
+  }
+  if (killedBy !== null) {
+    throw new HoldfastError('Unhealthy', `pg_waldump was ended by ${killedBy} before it had read all of the log`);
   }
   return created;
 }

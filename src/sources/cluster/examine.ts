@@ -32,8 +32,14 @@ export async function examineCluster(
       await slots(client),
     ]);
     if (facts.versionNumber >= 150_000) checks.push(await access.withClient({ signal }, collations));
+    const prepared = await access.withClient({ signal }, preparedIn);
     for (const database of databases) {
       context.report({ phase: `check database ${database}` });
+      const held = prepared.get(database);
+      if (held !== undefined) {
+        checks.push({ name: `${database}: prepared transactions`, ok: true, detail: heldWords(held) });
+        continue;
+      }
       const pages = await amcheck(access, { database, signal });
       checks.push({ ...pages, name: `${database}: ${pages.name}` });
     }
@@ -60,6 +66,19 @@ async function identity(client: Client, facts: ClusterFacts): Promise<Check> {
     ok,
     detail: `cluster ${row?.identifier ?? '?'}${row?.recovering === true ? ', still recovering' : ', open for writes'}`,
   };
+}
+
+/** The names of transactions that wait for COMMIT PREPARED, by database. */
+async function preparedIn(client: Client): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { rows } = await client.query<{ database: string; gids: string[] }>(
+    'SELECT database::text AS database, array_agg(gid ORDER BY gid) AS gids FROM pg_prepared_xacts GROUP BY 1',
+  );
+  return new Map(rows.map(({ database, gids }) => [database, gids]));
+}
+
+function heldWords(gids: readonly string[]): string {
+  const some = gids.slice(0, 5).join(', ');
+  return `${gids.length}, whose locks pg_amcheck would wait for, so it did not look: ${some}; end them with COMMIT PREPARED or ROLLBACK PREPARED`;
 }
 
 /** From the history that the new timeline began with; the time from the log of this start, when it was the one. */

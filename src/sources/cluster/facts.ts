@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { HoldfastError } from '../../failures.ts';
 import type { ArtifactReader } from '../../part.ts';
 import { readJsonArtifact } from '../kinds/json-artifact.ts';
+import { tablespacesOutside, WITHOUT_TABLESPACES } from '../../postgres/tablespaces.ts';
 
 export const BASE = 'base.tar';
 export const FACTS = 'cluster.json';
@@ -55,17 +56,13 @@ export async function askServer(
   /** Of the databases that may be asked, for the progress; other files are little beside them. */
   readonly sizeBytes: number;
 }> {
-  const { rows: tablespaces } = await client.query<{ spcname: string; place: string }>(
-    "SELECT spcname, pg_tablespace_location(oid) AS place FROM pg_tablespace WHERE pg_tablespace_location(oid) LIKE '/%'",
-  );
+  const tablespaces = await tablespacesOutside(client);
   if (tablespaces.length > 0) {
-    const named = tablespaces.map(({ spcname, place }) => `${spcname} in ${place}`).join(', ');
+    const named = tablespaces.join(', ');
     throw new HoldfastError(
       'BadInput',
-      `the cluster has tablespaces of its own, which one stream can't hold: ${named}`,
-      {
-        hint: 'Use `method: dump`, or move what lies there into pg_default: ALTER TABLE ALL IN TABLESPACE … SET TABLESPACE pg_default.',
-      },
+      `the cluster has tablespaces outside its data directory, which one stream can't hold: ${named}`,
+      { hint: WITHOUT_TABLESPACES },
     );
   }
   const { rows } = await client.query<{

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../failures.ts';
 import { parseRecoveryTarget, type RecoveryTarget } from '../../policy/recovery-target.ts';
 import { withPrivateServer, type PrivateServer } from '../../postgres/private-server.ts';
 import type { KindContext } from '../kinds/component.ts';
+import { roomForTransactions } from './control-data.ts';
 import type { ClusterFacts } from './facts.ts';
 import { endedTooEarly, orderRecovery } from './recovery.ts';
 import { keepOwner } from './unpack.ts';
@@ -68,17 +69,18 @@ function isQuiet(
   return target?.kind === 'time' && heldUntilMs !== null && target.atMs <= heldUntilMs;
 }
 
-function recover<T>(
+async function recover<T>(
   { directory, programs, settings }: Recovering,
   context: KindContext,
   use: (server: PrivateServer) => Promise<T>,
 ): Promise<T> {
   context.report({ phase: 'recover' });
+  const room = await roomForTransactions(programs, directory, context.signal);
   return withPrivateServer(
     {
       dataDirectory: directory,
       toolsDirectory: programs,
-      settings: { ...SETTINGS, ...settings },
+      settings: { ...SETTINGS, ...room, ...settings },
       signal: context.signal,
       onStarting: (line) => context.report({ phase: `recover: ${line.slice(0, 120)}` }),
     },

@@ -4,6 +4,7 @@ import { HoldfastError } from '../../failures.ts';
 import { postmasterOf } from '../../postgres/pid-file.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Beside, KindContext } from '../kinds/component.ts';
+import { exists } from '../replacement.ts';
 import { COPY, replacementOf } from './restore.ts';
 import { ServerInContainer, ServerOfDirectory, type ClusterServer } from './service.ts';
 
@@ -45,6 +46,20 @@ export async function swapClusterBack(
     await swap.undo();
   }
   await server.startAgain(context.signal);
+}
+
+/** For a run that is over. Its new state, once it is live, is left alone, whether its server runs or not. */
+export async function reopenCluster(
+  component: PostgresBaseComponent,
+  beside: Beside,
+  context: KindContext,
+): Promise<void> {
+  const replacement = replacementOf(component, beside.restoreId, context);
+  const record = await replacement.record();
+  if (record === undefined || record.elsewhere !== null) return;
+  const swap = await replacement.swap();
+  if (swap !== undefined && !(await swap.isOld(record.live)) && (await exists(record.live))) return;
+  await swapClusterBack(component, beside, context);
 }
 
 export async function commitCluster(

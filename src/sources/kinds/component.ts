@@ -100,6 +100,11 @@ export interface ComponentKind<C extends Component = Component> {
   swapIn(component: C, beside: Beside, context: KindContext): Promise<void>;
   /** Undoes swapIn, also a half-done one; without one it does nothing. */
   swapBack(component: C, beside: Beside, context: KindContext): Promise<void>;
+  /**
+   * For a run that is over and will never undo its swap: what it left shut, stopped or absent under the live name is as it
+   * was. A swap that is complete is left alone: what is live by then may have been written to.
+   */
+  reopen?(component: C, beside: Beside, context: KindContext): Promise<void>;
   /** The restore is committed: the old state is kept aside (its place is returned) or, with keep false, removed. */
   commit(component: C, beside: Beside, options: { keep: boolean }, context: KindContext): Promise<{ aside?: string }>;
   /** Removes the copy beside when the restore ends without a swap. */

@@ -101,6 +101,10 @@ export const filesKind: ComponentKind<FilesComponent> = {
     await replacementOf(component.name, beside.restoreId, context).swapBack();
   },
 
+  async reopen(component, beside, context) {
+    await replacementOf(component.name, beside.restoreId, context).fillAbsence();
+  },
+
   async commit(component, beside, { keep }, context) {
     return replacementOf(component.name, beside.restoreId, context).commit(keep);
   },

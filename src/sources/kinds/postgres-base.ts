@@ -4,7 +4,7 @@ import { captureCluster, checkCluster } from '../cluster/backup.ts';
 import { inspectCluster } from '../cluster/inspect.ts';
 import { proveCluster } from '../cluster/prove.ts';
 import { restoreCluster } from '../cluster/restore.ts';
-import { commitCluster, discardCluster, swapClusterBack, swapClusterIn } from '../cluster/swap.ts';
+import { commitCluster, discardCluster, reopenCluster, swapClusterBack, swapClusterIn } from '../cluster/swap.ts';
 import type { ComponentKind } from './component.ts';
 
 export const postgresBaseKind: ComponentKind<PostgresBaseComponent> = {
@@ -16,6 +16,7 @@ export const postgresBaseKind: ComponentKind<PostgresBaseComponent> = {
   checkBeside: proveCluster,
   swapIn: swapClusterIn,
   swapBack: swapClusterBack,
+  reopen: reopenCluster,
   commit: commitCluster,
   discard: discardCluster,
 };

@@ -11,6 +11,7 @@ import { checkRestored } from '../postgres/check-restored.ts';
 import {
   isSwapped,
   isUntouched,
+  reopenDatabases,
   renameRestored,
   swapDatabases,
   swapDatabasesBack,
@@ -27,7 +28,7 @@ import type { Beside, ComponentKind, KindContext, RestoreTarget } from './compon
 
 type Restoring = Pick<
   ComponentKind<PostgresDumpComponent>,
-  'restoreBeside' | 'checkBeside' | 'swapIn' | 'swapBack' | 'commit' | 'discard'
+  'restoreBeside' | 'checkBeside' | 'swapIn' | 'swapBack' | 'reopen' | 'commit' | 'discard'
 >;
 
 export const dumpRestoring: Restoring = {
@@ -80,6 +81,14 @@ export const dumpRestoring: Restoring = {
     if (record?.swapping !== true || record.committed) return;
     await onSameServer(component, record, context, (access) =>
       swapDatabasesBack(access, record.databases, context.signal),
+    );
+  },
+
+  async reopen(component, beside, context) {
+    const record = await notesOf(component, beside.restoreId, context).record();
+    if (record?.swapping !== true || record.committed) return;
+    await onSameServer(component, record, context, (access) =>
+      reopenDatabases(access, record.databases, context.signal),
     );
   },
 

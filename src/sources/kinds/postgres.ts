@@ -58,6 +58,12 @@ export const postgresKind: ComponentKind<PostgresComponent> = {
       (kind, one) => kind.swapBack(one, ...rest),
       (kind, one) => kind.swapBack(one, ...rest),
     ),
+  reopen: (component, ...rest) =>
+    by(
+      component,
+      async (kind, one) => kind.reopen?.(one, ...rest),
+      async (kind, one) => kind.reopen?.(one, ...rest),
+    ),
   commit: (component, ...rest) =>
     by(
       component,

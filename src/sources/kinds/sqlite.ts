@@ -133,6 +133,10 @@ export const sqliteKind: ComponentKind<SqliteComponent> = {
     await swap.undo();
   },
 
+  async reopen(component, beside, context) {
+    await replacementOf(component, beside.restoreId, context).fillAbsence();
+  },
+
   async commit(component, beside, { keep }, context) {
     return replacementOf(component, beside.restoreId, context).commit(keep);
   },

@@ -110,6 +110,24 @@ export async function swapDatabasesBack(
   });
 }
 
+/**
+ * For a swap that nobody goes on with: what was shut to be renamed and still has its old name takes connections again. Where
+ * the restored ones are live and were shut to be put back, that is brought to its end; else they are left alone.
+ */
+export async function reopenDatabases(
+  access: PostgresAccess,
+  databases: readonly RestoredDatabase[],
+  signal: AbortSignal,
+): Promise<void> {
+  const seen = await access.withClient(
+    { database: adminDatabase(access.server, databases.flatMap(namesIn)), signal },
+    databasesOn,
+  );
+  const open = databases.some(({ live }) => seen.get(live)?.allowsConnections === true);
+  if (isSwapped(databases, seen) && open) return;
+  await swapDatabasesBack(access, databases, signal);
+}
+
 /** Gives a restored database the name that it was made for, as soon as nobody has it. Throws TargetNotEmpty. */
 export async function renameRestored(
   access: PostgresAccess,
