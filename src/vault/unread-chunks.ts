@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 
-import { IdSet } from './id-set.ts';
+import type { IdSet } from './id-set.ts';
 import { IdTable } from './id-table.ts';
 
 const ID_BYTES = 32;
