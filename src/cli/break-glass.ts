@@ -6,11 +6,14 @@ import path from 'node:path';
 import { isMap, parseDocument } from 'yaml';
 import { ephemeralEngine } from '../engine/index.ts';
 import { HoldfastError } from '../failures.ts';
-import { openStore } from '../stores/index.ts';
+import { THAWED_DAYS, USUAL_SPEED } from '../policy/thaw.ts';
+import { openStore, type Store } from '../stores/index.ts';
 import { keysDirectory, stateDirectory } from '../system/home.ts';
 import { loadSystemFile, registerSystem } from '../system/load.ts';
+import type { SystemFile } from '../system/schema.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { StoreAddress, System } from '../system/types.ts';
+import { thawAll } from '../vault/cold.ts';
 import { openReaderVault, type CatalogueEntry, type ReaderVault } from '../vault/index.ts';
 import { writeNew } from './key-files.ts';
 import { readKit } from './kit-file.ts';
@@ -44,7 +47,7 @@ export async function breakGlass(
     const keys = { identities: [kit.identity], rootFingerprint: kit.rootFingerprint };
     const vault = await openReaderVault({ store, system: kit.system, keys });
     try {
-      found = await findSystemFile(vault, backup, options);
+      found = await findSystemFile({ vault, store }, backup, options);
     } finally {
       await vault.close();
     }
@@ -61,7 +64,7 @@ export async function breakGlass(
 
 /** The backup that is wanted, and its system file. Backups that can't be trusted are passed over, and said to be. */
 async function findSystemFile(
-  vault: ReaderVault,
+  { vault, store }: { vault: ReaderVault; store: Store },
   backup: string | undefined,
   options: RestoreOptions,
 ): Promise<{ id: string; text: string }> {
@@ -77,23 +80,63 @@ async function findSystemFile(
     throw new HoldfastError('BackupMissing', what);
   }
   const reader = await vault.open(entry.key);
-  return { id: entry.body.id, text: await reader.systemFileText() };
+  try {
+    return { id: entry.body.id, text: await reader.systemFileText() };
+  } catch (error) {
+    throw await askForFrozen(error, store, entry);
+  }
 }
 
-/** The file as it was backed up, with this store and this identity in place of what the lost machine had. */
+/** In an archive class even the system file has to be thawed first. The rest is for the restore itself to wait for. */
+async function askForFrozen(error: unknown, store: Store, { body }: CatalogueEntry): Promise<unknown> {
+  if (!(error instanceof HoldfastError) || error.code !== 'ObjectFrozen' || store.cold === undefined) return error;
+  const { signal } = new AbortController();
+  await thawAll(store, [body.systemFile], { days: THAWED_DAYS, speed: USUAL_SPEED }, { signal });
+  const what = `The backup ${body.id} lies in an archive class. Its system file was asked for, which takes hours.`;
+  const hint = 'Run the same command again then, or name another store now with --from-store.';
+  return new HoldfastError('ObjectFrozen', what, { cause: error, hint });
+}
+
 async function recoverSystem(name: string, text: string, config: StoreAddress, identityFile: string): Promise<System> {
+  const file = path.join(stateDirectory(name), 'recovered.yaml');
+  const { writeFile } = await import('node:fs/promises');
+  await writeFile(file, recoveredText(text, config, identityFile), { mode: 0o600 });
+  await loadSystemFile(file);
+  return registerSystem(file);
+}
+
+/**
+ * The file as it was backed up, with this store and this identity in place of what the lost machine had. What is said of
+ * the other stores goes with them: the rule of copies, which one store rarely meets, and what is kept in each.
+ */
+export function recoveredText(text: string, config: StoreAddress, identityFile: string): string {
   const document = parseDocument(text);
   const store = Object.fromEntries(Object.entries(config).filter(([key]) => key !== 'name'));
-  document.setIn(['stores'], document.createNode({ [STORE_NAME]: store }));
+  const storageClass = classOf(document.toJS() as Partial<SystemFile>, config);
+  document.setIn(['stores'], document.createNode({ [STORE_NAME]: { ...store, ...storageClass } }));
   document.setIn(['keys', 'identity'], document.createNode({ file: identityFile }));
   const plans = document.get('plans');
   if (isMap(plans)) {
-    for (const { key } of plans.items)
+    for (const { key } of plans.items) {
       document.setIn(['plans', String(key), 'stores'], document.createNode([STORE_NAME]));
+      document.deleteIn(['plans', String(key), 'keepIn']);
+    }
   }
-  const file = path.join(stateDirectory(name), 'recovered.yaml');
-  const { writeFile } = await import('node:fs/promises');
-  await writeFile(file, document.toString(), { mode: 0o600 });
-  await loadSystemFile(file);
-  return registerSystem(file);
+  document.delete('rule');
+  return document.toString();
+}
+
+/** Which class the store had, that no kit names: only so is it known that the rest has to be thawed. */
+function classOf({ system, stores = {} }: Partial<SystemFile>, config: StoreAddress): { storageClass?: string } {
+  for (const own of Object.values(stores)) {
+    if (own.kind === 'directory' || own.kind === 'sftp' || own.kind === 'gcs' || own.kind !== config.kind) continue;
+    const { storageClass, prefix = system ?? '' } = own;
+    const same = own.kind === 's3' ? 'bucket' in config && own.bucket === config.bucket : isContainer(own, config);
+    if (same && storageClass !== undefined && prefix.replace(/\/+$/, '') === config.prefix) return { storageClass };
+  }
+  return {};
+}
+
+function isContainer(own: { account: string; container: string }, config: StoreAddress): boolean {
+  return config.kind === 'azure' && own.account === config.account && own.container === config.container;
 }

@@ -41,7 +41,11 @@ beforeAll(async () => {
       'components:',
       `  config: { kind: files, path: ${at('data')} }`,
       'plans:',
-      ...KINDS.map((kind) => `  to-${kind}: { components: [config], stores: [${kind}], rpo: 1d }`),
+      ...KINDS.map(
+        (kind) =>
+          `  to-${kind}: { components: [config], stores: [${kind}], rpo: 1d, keepIn: { ${kind}: { last: 9 } } }`,
+      ),
+      'rule: { copies: 2, media: 2, offsite: 0, immutable: 0 }',
       '',
     ].join('\n'),
   );
