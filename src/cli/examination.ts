@@ -102,6 +102,7 @@ async function examineSecrets(system: System): Promise<Finding[]> {
     ['keys.chunkIdKey', chunkIdKey],
     ['keys.signer', signer],
     ['keys.identity', identity],
+    ...maintainerSecrets(system),
     ...system.stores.flatMap(storeSecrets),
     ...serverSecrets(system),
   ];
@@ -114,7 +115,6 @@ async function examineSecrets(system: System): Promise<Finding[]> {
   return findings;
 }
 
-/** The maintainer's are on the host that maintains the store, and nowhere else. */
 function storeSecrets(store: StoreConfig): [string, SecretRef | undefined][] {
   const own = (fields: Readonly<Record<string, SecretRef | undefined>>): [string, SecretRef | undefined][] =>
     Object.entries(fields).map(([field, ref]) => [`stores.${store.name}.${field}`, ref]);
@@ -132,15 +132,32 @@ function storeSecrets(store: StoreConfig): [string, SecretRef | undefined][] {
   }
 }
 
+/** What copies, prunes and heals on this machine, where it maintains a store: found missing in the night otherwise. */
+function maintainerSecrets(system: System): [string, SecretRef | undefined][] {
+  const here = hostHere(system);
+  const maintained = system.stores.filter(({ maintainedBy }) => maintainedBy === here);
+  if (maintained.length === 0) return [];
+  const logins = maintained.flatMap((store): [string, SecretRef | undefined][] => {
+    const login = 'maintainer' in store ? store.maintainer : {};
+    const fields = Object.entries(login) as [string, SecretRef | undefined][];
+    return fields.map(([field, ref]) => [`stores.${store.name}.maintainer.${field}`, ref]);
+  });
+  return [['keys.keeper', system.keys.keeper], ...logins];
+}
+
+/** Undefined when it cannot be told, which is a finding about the host. */
+function hostHere(system: System): string | undefined {
+  try {
+    return localHost(system);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Of the servers that this machine captures; those of other hosts are examined there. */
 function serverSecrets(system: System): [string, SecretRef | undefined][] {
-  let here: string;
-  try {
-    here = localHost(system);
-  } catch {
-    // Told already, as a finding about the host.
-    return [];
-  }
+  const here = hostHere(system);
+  if (here === undefined) return [];
   return system.components.flatMap((component): [string, SecretRef | undefined][] => {
     if (component.kind !== 'postgres' || component.host !== here) return [];
     const { backup, restore } = component.server;
@@ -168,6 +185,7 @@ async function examineSecret(where: string, ref: SecretRef): Promise<Finding> {
 /** Reads the secret as its user will. Throws BadInput, whose messages never repeat it. */
 async function checkForm(where: string, value: string): Promise<void> {
   if (where === 'keys.chunkIdKey') (await import('../vault/index.ts')).parseChunkIdKey(value);
-  else if (where === 'keys.signer') (await import('../seal/index.ts')).sshPublicKeyOf(`${value}\n`);
+  else if (where === 'keys.signer' || where === 'keys.keeper')
+    (await import('../seal/index.ts')).sshPublicKeyOf(`${value}\n`);
   else if (where === 'keys.identity') (await import('../seal/index.ts')).parseIdentities([value]);
 }

@@ -4,6 +4,7 @@ import { checkPostgres } from './postgres-checks.ts';
 import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
 import { checkRule } from './rule-checks.ts';
 import { DEFAULTS, NAME_PATTERN, type SystemFile } from './schema.ts';
+import { STORE_DEFAULTS } from './store-schema.ts';
 
 type Report = (path: ProblemPath, message: string, atKey?: boolean) => void;
 
@@ -172,7 +173,7 @@ function isTimeZone(zone: string): boolean {
 }
 
 function checkStores(file: SystemFile, report: Report): void {
-  const paths = new Map<string, string>();
+  const places = new Map<string, string>();
   for (const [name, store] of Object.entries(file.stores)) {
     if (store.kind === 's3' && (store.accessKeyId === undefined) !== (store.secretAccessKey === undefined)) {
       report(['stores', name], '`accessKeyId` and `secretAccessKey` belong together: add the missing one');
@@ -184,11 +185,32 @@ function checkStores(file: SystemFile, report: Report): void {
     if (store.maintainedBy !== undefined && !hosts.includes(store.maintainedBy)) {
       report(['stores', name, 'maintainedBy'], unknown('host', store.maintainedBy, hosts));
     }
-    if (store.kind !== 'directory') continue;
-    const other = paths.get(store.path.replace(/\/+$/, ''));
-    if (other !== undefined)
-      report(['stores', name, 'path'], `\`${other}\` lies there already: give each store its own`);
-    paths.set(store.path.replace(/\/+$/, ''), name);
+    const place = whereItLies(store, file.system);
+    const other = places.get(place);
+    if (other !== undefined) {
+      const what = 'path' in store ? 'path' : 'prefix';
+      const at = what in store ? [what] : [];
+      report(['stores', name, ...at], `\`${other}\` lies there already: give each store a ${what} of its own`);
+    }
+    places.set(place, name);
+  }
+}
+
+/** Two stores in one place would count as two copies, and what one prunes the other has lost. */
+function whereItLies(store: SystemFile['stores'][string], system: string): string {
+  const prefix = 'prefix' in store && store.prefix !== undefined ? store.prefix : system;
+  const endpoint = 'endpoint' in store ? (store.endpoint ?? '').replace(/\/+$/, '') : '';
+  const within = prefix.replace(/\/+$/, '');
+  switch (store.kind) {
+    case 'directory':
+      return `${store.kind} ${store.path.replace(/\/+$/, '')}`;
+    case 'sftp':
+      return `${store.kind} ${store.host}:${store.port ?? STORE_DEFAULTS.sftpPort} ${store.path.replace(/\/+$/, '')}`;
+    case 's3':
+    case 'gcs':
+      return `${store.kind} ${endpoint} ${store.bucket}/${within}`;
+    case 'azure':
+      return `${store.kind} ${endpoint} ${store.account}/${store.container}/${within}`;
   }
 }
 

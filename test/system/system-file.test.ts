@@ -203,6 +203,25 @@ describe('mistakes in a system file', () => {
     expect(problemsOf(whole)).toEqual([]);
   });
 
+  const SFTP = `kind: sftp, host: h, hostKey: 'SHA256:${'A'.repeat(43)}'`;
+  it.each<readonly [string, string, string, string]>([
+    ['path', 'kind: directory, path: /a', 'kind: directory, path: /a/', 'kind: directory, path: /a/b'],
+    ['path', `${SFTP}, user: one, path: /a`, `${SFTP}, user: two, port: 22, path: /a/`, `${SFTP}, user: one, path: /b`],
+    ...['kind: s3, bucket: b', 'kind: gcs, bucket: b', 'kind: azure, account: a, container: b'].map(
+      (bucket) => ['prefix', bucket, `${bucket}, storageClass: C, prefix: small/`, `${bucket}, prefix: cold`] as const,
+    ),
+  ])(
+    'two stores in one place need another %s: what the one prunes the other has lost (%s)',
+    (what, one, same, apart) => {
+      const stores = (more: string): string =>
+        SMALL.replace('  nas: { kind: directory, path: /mnt/nas }', `  nas: { ${one} }\n  more: { ${more} }`);
+      expect(problemsOf(stores(same))).toEqual([
+        expect.stringContaining(`\`nas\` lies there already: give each store a ${what} of its own`),
+      ]);
+      expect(problemsOf(stores(apart))).toEqual([]);
+    },
+  );
+
   it('a host where none is declared: refused', () => {
     expect(problemsOf(SMALL.replace('volume: data }', 'volume: data, host: other }')).join()).toContain(
       'no host `other`',
