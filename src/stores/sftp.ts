@@ -75,9 +75,11 @@ class SftpStore implements Store {
         await writeDurably(channel, temporary, bytes, attempt);
         attempt.signal.throwIfAborted();
         const outcome = await this.#publish(channel, temporary, target, options.createOnly);
-        if (outcome === 'written') await this.#directories.makeDurable(channel, posix.dirname(target));
-        else if (attempt.number > 1 && (await holds(channel, target, bytes, attempt))) return 'written';
-        return outcome;
+        // Also what is there already: whoever gave it its name, we in an attempt whose answer was lost or somebody else, may
+        // not have come as far.
+        await this.#directories.makeDurable(channel, posix.dirname(target));
+        if (outcome === 'written' || attempt.number === 1) return outcome;
+        return (await holds(channel, target, bytes, attempt)) ? 'written' : 'exists';
       } catch (cause) {
         if (!isMissingFile(cause)) throw cause;
         this.#directories.forget();

@@ -232,6 +232,8 @@ class Writer implements WriterVault {
     if (record.body.captureId !== captureId || record.signedBy !== this.the.signer.fingerprint) {
       throw new HoldfastError('Untrusted', `${manifestKey} is taken by another manifest, of ${record.body.captureId}`);
     }
+    // Whoever wrote it may have ended before it was durable.
+    await this.the.store.sync();
     return { manifestKey, sha256, body: record.body };
   }
 

@@ -199,15 +199,19 @@ describe('[M10] interrupted captures', () => {
     expect(await contentOf(made.manifestKey)).toBe(digest(data));
   });
 
-  test('begin and commit repeated, also by another process: the same ticket and the same manifest', async () => {
+  test('begin and commit repeated, also by another process: the same ticket and manifest, durable when answered', async () => {
     const writer = await vault.writer();
     const made = await backUp(writer, { captureId: 'run-1', artifacts: artifacts(), startedAtMs: 1e12 });
     await writer.close();
-    const other = await vault.writer();
+    const store = watched(vault.store);
+    const other = await vault.writer({ store });
     const ticket = await other.begin({ captureId: 'run-1', plan: 'daily', startedAtMs: 2e12 });
     expect(ticket).toEqual(made.ticket);
+    store.reset();
     const again = await commitOf(other, ticket, made.refs, made.counts);
     expect(again).toMatchObject({ manifestKey: made.manifestKey, sha256: made.sha256 });
+    // The first may have ended between its write and its sync.
+    expect(store).toMatchObject({ written: [], syncs: 1 });
     await other.close();
   });
 });
