@@ -2,6 +2,7 @@
 import { HoldfastError } from '../failures.ts';
 import type { AzureCalls } from './azure-calls.ts';
 import { azureFault, isMissingBlob, plainCause, refusalOf } from './azure-errors.ts';
+import { BrokenAnswerError } from './broken-answer.ts';
 import type { Attempt } from './retry.ts';
 import type { ObjectVersion, StoreVersions } from './store.ts';
 
@@ -56,12 +57,24 @@ export class AzureVersions implements StoreVersions {
 
   /** The current version can't be deleted by its id: it becomes an older one first. */
   async #delete(key: string, versionId: string, { signal: abortSignal }: Attempt): Promise<void> {
+    const version = this.#version(key, versionId);
     try {
-      await this.#version(key, versionId).delete({ abortSignal });
+      await version.delete({ abortSignal });
     } catch (cause) {
       if (azureFault(cause).code !== 'OperationNotAllowedOnRootBlob') throw cause;
-      await this.#calls.blob(key).delete({ abortSignal });
-      await this.#version(key, versionId).delete({ abortSignal });
+      const { etag } = await version.getProperties({ abortSignal });
+      if (etag === undefined) throw new BrokenAnswerError('an answer without an ETag, which is not from Azure');
+      await this.#retire(key, etag, abortSignal);
+      await version.delete({ abortSignal });
+    }
+  }
+
+  /** Only while it is the current one: what somebody else has written meanwhile must not be hidden. */
+  async #retire(key: string, ifMatch: string, abortSignal: AbortSignal): Promise<void> {
+    try {
+      await this.#calls.blob(key).delete({ abortSignal, conditions: { ifMatch } });
+    } catch (cause) {
+      if (azureFault(cause).status !== 412 && !isMissingBlob(cause)) throw cause;
     }
   }
 

@@ -138,9 +138,11 @@ class AzureStore implements Store {
 }
 
 /** What is locked or archived is there, too; and who may create only has no right to a name that is taken. */
+const NO_RIGHT_TO_REPLACE = new Set(['AuthorizationPermissionMismatch', 'UnauthorizedBlobOverwrite']);
+
 function mayBeTaken(cause: unknown): boolean {
   const { status, code } = azureFault(cause);
-  if (status === 412 || code === 'AuthorizationPermissionMismatch') return true;
+  if (status === 412 || NO_RIGHT_TO_REPLACE.has(code)) return true;
   return status === 409 && ['BlobAlreadyExists', 'BlobImmutableDueToPolicy', 'BlobArchived'].includes(code);
 }
 

@@ -26,6 +26,8 @@ export function refusedByLock(label: string, key: string, cause: unknown): Holdf
   const { status, reason } = gcsFault(cause);
   if (status !== 403) return undefined;
   const text = cause instanceof Error ? cause.message : '';
+  // Who may not set a retention is told so by the name of the right.
+  if (text.includes('storage.objects.setRetention')) return undefined;
   const speaksOfIt =
     reason === 'retentionPolicyNotMet' || reason === 'objectUnderActiveHold' || /retention/i.test(text);
   return speaksOfIt ? lockedFailure(label, key, undefined, plainCause(cause)) : undefined;

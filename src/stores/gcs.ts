@@ -61,10 +61,14 @@ class GcsStore implements Store {
       try {
         await unlessAborted(attempt.signal, saved);
       } catch (cause) {
-        if (options.createOnly && gcsFault(cause).status === 412) {
+        const { status } = gcsFault(cause);
+        if (options.createOnly && (status === 412 || status === 403)) {
+          const repeated = attempt.number > 1;
+          const found = repeated || status === 403 ? await this.#calls.describe(key, attempt) : undefined;
           // The answer to an earlier attempt may have been lost on its way: then what lies there is ours.
-          const found = attempt.number > 1 ? await this.#calls.describe(key, attempt) : undefined;
-          return found?.sizeBytes === bytes.length && found.md5 === md5 ? 'written' : 'exists';
+          if (repeated && found?.sizeBytes === bytes.length && found.md5 === md5) return 'written';
+          // Who may create only has no right to a name that is taken.
+          if (status === 412 || found !== undefined) return 'exists';
         }
         throw refusedByLock(this.label, key, cause) ?? cause;
       }

@@ -168,17 +168,35 @@ describe('what is sent to Azure', () => {
 
     server.requests.length = 0;
     let refused = 0;
-    server.answer(({ url }) => {
-      const first = url.includes('versionid') && refused === 0;
+    server.answer(({ method }) => {
+      const first = refused === 0;
       refused += 1;
-      return first ? refusal(403, 'OperationNotAllowedOnRootBlob') : made(202);
+      if (first) return refusal(403, 'OperationNotAllowedOnRootBlob');
+      return made(method === 'HEAD' ? 200 : 202);
     });
     await store.versions?.delete('a', now);
     expect(server.requests.map(({ method, url }) => [method, url.includes('versionid')])).toEqual([
       ['DELETE', true],
+      ['HEAD', true],
       ['DELETE', false],
       ['DELETE', true],
     ]);
+    expect(server.requests[2]?.headers['if-match']).toBe('"0x1"');
+  });
+
+  it('a current version that is to go while another is written: the other one is not hidden', async () => {
+    server.answer(({ method, url }) => {
+      if (method === 'HEAD') return made(200);
+      if (!url.includes('versionid')) return refusal(412, 'ConditionNotMet');
+      return server.requests.length === 1 ? refusal(403, 'OperationNotAllowedOnRootBlob') : made(202);
+    });
+    await store.versions?.delete('a', '2026-11-21T10:00:00.0000000Z');
+    expect(server.requests.map(({ method }) => method)).toEqual(['DELETE', 'HEAD', 'DELETE', 'DELETE']);
+  });
+
+  it('a signature that creates only: a name that is taken is told as such, not as a missing right', async () => {
+    server.answer(({ method }) => (method === 'HEAD' ? made(200) : refusal(403, 'UnauthorizedBlobOverwrite')));
+    expect(await store.put('backups/p/a', Buffer.from('x'), { createOnly: true })).toBe('exists');
   });
 
   it('an archived blob: frozen when read; thawed by moving it to Cool with a priority, once', async () => {

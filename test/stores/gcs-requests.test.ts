@@ -160,6 +160,18 @@ describe('what is sent to Google', () => {
     expect(server.requests[2]?.url).toContain('generation=17');
   });
 
+  it('no right to lock, or to replace what is there: denied, or taken; neither is told as a lock', async () => {
+    const right = 'storage.objects.setRetention';
+    const said = `holdfast does not have ${right} access to the object. Permission '${right}' denied on resource.`;
+    const denied = refusal(403, 'forbidden', said);
+    server.answer(({ method }) => (method === 'POST' ? denied : refusal(404, 'notFound', 'No such object')));
+    const put = () => store.put('backups/p/a', Buffer.from('y'), { createOnly: true });
+    await expect(put()).rejects.toMatchObject({ code: 'StoreDenied' });
+    const taken = refusal(403, 'forbidden', 'holdfast does not have storage.objects.delete access to the object.');
+    server.answer(({ method }) => (method === 'POST' ? taken : json(object())));
+    expect(await put()).toBe('exists');
+  });
+
   it('an overload that says how long to wait: is waited out', async () => {
     let asked = 0;
     server.answer(() => {
