@@ -14,6 +14,11 @@ export class BrokenAnswerError extends Error {
   override readonly name = 'BrokenAnswerError';
 }
 
+/** Taken for the whole, what is left out would seem not to be there. */
+export function cutListing(): BrokenAnswerError {
+  return new BrokenAnswerError('a listing that says it goes on and not where');
+}
+
 const TRANSIENT_NAMES = new Set([
   'ConditionalRequestConflict',
   'RequestTimeout',

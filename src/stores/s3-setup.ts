@@ -8,7 +8,7 @@ import {
   GetObjectLockConfigurationCommand,
   GetPublicAccessBlockCommand,
 } from '@aws-sdk/client-s3';
-import type { ObjectLockConfiguration, S3Client } from '@aws-sdk/client-s3';
+import type { CreateBucketCommandInput, ObjectLockConfiguration, S3Client } from '@aws-sdk/client-s3';
 import { planSetup } from '../policy/bucket-setup.ts';
 import type { BucketChange, BucketState, BucketWishes, SetupPlan, SetupStep } from '../policy/bucket-setup.ts';
 import type { SecretRef } from '../system/types.ts';
@@ -54,7 +54,7 @@ export async function openBucketSettings(
     make: async (change) => {
       const send: (abortSignal: AbortSignal) => Promise<unknown> =
         change.kind === 'create'
-          ? (abortSignal) => client.send(new CreateBucketCommand(createBucketInput(config, change)), { abortSignal })
+          ? (abortSignal) => create(client, createBucketInput(config, change), abortSignal)
           : (abortSignal) => sendChange(client, changeCommand(Bucket, change), abortSignal);
       await calls.run(`set up ${change.kind}`, {}, ({ signal }) => send(signal));
     },
@@ -78,6 +78,15 @@ export async function applySetup(
   if (first?.change.kind === 'create') await make(first);
   for (const step of planSetup(await settings.read(), wishes).steps) await make(step);
   return { made, left: planSetup(await settings.read(), wishes) };
+}
+
+/** Made before, by a request whose answer was lost, it is what was asked for; what it lacks is seen when it is read. */
+async function create(client: S3Client, input: CreateBucketCommandInput, abortSignal: AbortSignal): Promise<void> {
+  try {
+    await client.send(new CreateBucketCommand(input), { abortSignal });
+  } catch (cause) {
+    if (faultOf(cause).name !== 'BucketAlreadyOwnedByYou') throw cause;
+  }
 }
 
 /** The client's types know one command at a time; that it is one of them is all that is needed here. */

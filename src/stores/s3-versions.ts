@@ -12,7 +12,7 @@ import { lockedFailure } from './refusals.ts';
 import { genuine } from './s3-calls.ts';
 import type { S3Calls, Target } from './s3-calls.ts';
 import { readBody } from './s3-body.ts';
-import { BrokenAnswerError, faultOf, isNotFound, speaksOfLock } from './s3-errors.ts';
+import { BrokenAnswerError, cutListing, faultOf, isNotFound, speaksOfLock } from './s3-errors.ts';
 import type { ObjectVersion, StoreVersions } from './store.ts';
 
 export class S3Versions implements StoreVersions {
@@ -38,6 +38,7 @@ export class S3Versions implements StoreVersions {
           abortSignal: attempt.signal,
         });
         if (answer.IsTruncated === undefined) throw new BrokenAnswerError('an answer that is no listing');
+        if (answer.IsTruncated && answer.NextKeyMarker === undefined) throw cutListing();
         return answer;
       });
       for (const version of this.#inOrder(page)) {

@@ -20,7 +20,7 @@ import type { Target } from './s3-calls.ts';
 import { createS3Client } from './s3-client.ts';
 import type { S3Config } from './s3-client.ts';
 import { S3Cold } from './s3-cold.ts';
-import { BrokenAnswerError, faultOf, isFrozen, isNotFound, isPreconditionFailed } from './s3-errors.ts';
+import { BrokenAnswerError, cutListing, faultOf, isFrozen, isNotFound, isPreconditionFailed } from './s3-errors.ts';
 import { lockOfPut, S3Locks } from './s3-locks.ts';
 import { S3Versions } from './s3-versions.ts';
 import type { ObjectInfo, PutOptions, PutOutcome, Store, StoreCold, StoreLocks, StoreVersions } from './store.ts';
@@ -134,16 +134,18 @@ class S3Store implements Store {
       const command = new ListObjectsV2Command({ ...input, ...from });
       const page = await this.#calls.run(`list ${prefix}`, { signal: options.signal }, async (attempt) => {
         const answer = await client.send(command, { abortSignal: attempt.signal });
+        const { IsTruncated: goesOn, NextContinuationToken: next, Contents: objects = [] } = answer;
         // Anything in XML or HTML can be read as an empty listing; a real one always says whether it goes on.
-        if (answer.IsTruncated === undefined) throw new BrokenAnswerError('an answer that is no listing');
-        return answer;
+        if (goesOn === undefined) throw new BrokenAnswerError('an answer that is no listing');
+        if (goesOn && next === undefined) throw cutListing();
+        return { objects, next: goesOn ? next : undefined };
       });
-      for (const { Key, Size = 0, LastModified, StorageClass } of page.Contents ?? []) {
+      for (const { Key, Size = 0, LastModified, StorageClass } of page.objects) {
         const info = { key: this.#calls.keyOf(Key), sizeBytes: Size, modifiedAtMs: LastModified?.getTime() ?? 0 };
         yield StorageClass === undefined ? info : { ...info, storageClass: StorageClass };
       }
-      if (page.IsTruncated !== true || page.NextContinuationToken === undefined) return;
-      from = { ContinuationToken: page.NextContinuationToken };
+      if (page.next === undefined) return;
+      from = { ContinuationToken: page.next };
     }
   }
 

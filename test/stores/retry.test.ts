@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { unlessAborted } from '../../src/stores/abandon.ts';
 import { withRetries } from '../../src/stores/retry.ts';
 import { askedPauseMs } from '../../src/stores/s3-errors.ts';
 import { Slots } from '../../src/stores/slots.ts';
@@ -34,6 +35,13 @@ describe('a server that asks for a pause', () => {
       expect(askedPauseMs(cause)).toBeUndefined();
     },
   );
+});
+
+describe('a client that cannot abort', () => {
+  it("aborted before it is waited for: left at once, and its failure is nobody's", async () => {
+    const failing = Promise.reject(new Error('too late'));
+    await expect(unlessAborted(AbortSignal.abort(new Error('given up')), failing)).rejects.toThrow('given up');
+  });
 });
 
 describe('requests at once', () => {
