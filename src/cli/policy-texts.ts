@@ -51,6 +51,11 @@ export function policyNotes(store: BucketStore, { role }: Asked): string[] {
   if (store.kind === 'gcs') {
     notes.push('Make the roles, then bind each to the service account on the bucket (uniform bucket-level access).');
   }
+  if (store.kind === 'azure' && role === 'restore' && store.storageClass?.toUpperCase() === 'ARCHIVE') {
+    notes.push(
+      'Azure asks of whoever thaws the right to write: it covers chunks/ and lists/. Take it away afterwards.',
+    );
+  }
   if (store.kind === 'azure') notes.push('Fill in <subscription> and <group>; assign the role with the condition.');
   return notes;
 }

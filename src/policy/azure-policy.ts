@@ -28,6 +28,9 @@ const DELETE_VERSION = `${BLOBS}/deleteBlobVersion/action`;
 const PATH = `@Resource[${BLOBS}:path]`;
 const LIST_PREFIX = `@Request[${BLOBS}:prefix]`;
 
+/** What may lie in the archive tier. */
+const ARCHIVED = ['chunks/', 'lists/'];
+
 export interface AzurePolicyInput {
   readonly role: string;
   readonly account: string;
@@ -40,13 +43,14 @@ export function azurePolicy(rights: StoreRights, input: AzurePolicyInput): Azure
   const replaces = rights.replace.length > 0;
   // Locks of blobs and access tiers are properties: setting them takes the right to write.
   const writes = replaces || rights.extendLocks || rights.thaw;
+  const writable = rights.extendLocks ? [''] : [...rights.replace, ...(rights.thaw ? ARCHIVED : [])];
   const deletes = rights.delete.length > 0;
   const named = (keys: readonly string[]): readonly string[] => keys.map((key) => base + key);
   const conditions = [
     limit(`ActionMatches{'${READ}'} AND NOT SubOperationMatches{'Blob.List'}`, paths(named(rights.read))),
     limit(`ActionMatches{'${READ}'} AND SubOperationMatches{'Blob.List'}`, listed(base)),
     limit(`ActionMatches{'${CREATE}'}`, paths(named(rights.create))),
-    ...(writes ? [limit(`ActionMatches{'${WRITE}'}`, paths(named(rights.extendLocks ? [''] : rights.replace)))] : []),
+    ...(writes ? [limit(`ActionMatches{'${WRITE}'}`, paths(named(writable)))] : []),
     ...(deletes ? [limit(`ActionMatches{'${DELETE}'}`, paths(named(rights.delete)))] : []),
     ...(deletes ? [limit(`ActionMatches{'${DELETE_VERSION}'}`, paths(named(rights.delete)))] : []),
   ].filter((one) => one !== undefined);

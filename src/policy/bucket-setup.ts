@@ -78,7 +78,7 @@ export function planSetup(found: BucketState, wishes: BucketWishes): SetupPlan {
     encryption(state, wishes.kmsKey, notes),
     publicAccess(state, notes),
     lifecycle(state, wishes, notes),
-    planReplication(state.replication, wishes, notes),
+    planReplication(state.replication, { ...wishes, kmsKey: wishes.kmsKey ?? kmsKeyOf(state) }, notes),
   ].filter((step) => step !== undefined);
   const dangers = state.lifecycle === 'untold' ? [] : dangersOf(state.lifecycle, wishes.prefix);
   return { steps, dangers, notes };
@@ -133,6 +133,12 @@ function encryption(
   if (now === 'none') return { change, now: 'no encryption by default', then };
   if (kmsKey === undefined || (now.algorithm === 'aws:kms' && now.kmsKey === kmsKey)) return undefined;
   return { change, now: `encrypted with ${now.algorithm} ${now.kmsKey ?? ''}`.trim(), then };
+}
+
+/** The key of a bucket that encrypts by KMS already, whether somebody asks for it or not. */
+function kmsKeyOf({ encryption: now }: BucketState): string | undefined {
+  if (typeof now === 'string' || !now.algorithm.startsWith('aws:kms')) return undefined;
+  return now.kmsKey ?? 'aws/s3';
 }
 
 function publicAccess({ publicAccess: now }: BucketState, notes: string[]): SetupStep | undefined {

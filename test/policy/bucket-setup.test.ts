@@ -174,4 +174,13 @@ describe('setting up a bucket', () => {
     expect(other.steps.some(({ change }) => change.kind === 'replication')).toBe(false);
     expect(other.notes.join()).toContain('another');
   });
+
+  it('replication of a bucket that KMS encrypts already: is not promised, because nothing would be replicated', () => {
+    const replicate = { to: 'arn:aws:s3:::far', role: ROLE };
+    for (const encryption of [{ algorithm: 'aws:kms' }, { algorithm: 'aws:kms:dsse', kmsKey: 'k' }]) {
+      const { steps, notes } = planSetup({ ...bare, encryption }, { ...wishes, replicate });
+      expect(steps.map(({ change }) => change.kind)).not.toContain('replication');
+      expect(notes.join()).toContain('need a key at their place');
+    }
+  });
 });

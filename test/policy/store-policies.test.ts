@@ -114,6 +114,24 @@ describe('in the languages of Google and Azure', () => {
     expect(azure.condition).not.toContain("chunks/*' AND");
   });
 
+  it('a restoring host of an archive in Azure: writes what it thaws, nothing else, and no condition is empty', () => {
+    const rights = storeRights({ ...plain, role: 'restore', archive: true });
+    const azure = azurePolicy(rights, { role: 'restore', account: 'a', container: 'c', prefix: 'shop' });
+    const writes = azure.condition?.split('\nAND\n').find((one) => one.includes("/blobs/write'}"));
+    expect(writes?.match(/StringLike '[^']*'/g)).toEqual(["StringLike 'shop/chunks/*'", "StringLike 'shop/lists/*'"]);
+    fc.assert(
+      fc.property(roles, facts, fc.constantFrom('', 'shop'), (role, about, prefix) => {
+        const { condition = '' } = azurePolicy(storeRights({ role, ...about }), {
+          role,
+          account: 'a',
+          container: 'c',
+          prefix,
+        });
+        expect(condition).not.toMatch(/\(\s*\)/);
+      }),
+    );
+  });
+
   it('the one that keeps the store: deletes under the rooms of backups only', () => {
     const rights = storeRights({ ...plain, role: 'prune' });
     const google = gcsPolicy(rights, { role: 'prune', bucket: 'b', prefix: 'shop' });
