@@ -5,7 +5,7 @@
  * stored twice. `npm run crash -- --points 500 --seed 7`; one point again: `--seed N --points 1`.
  */
 import { parseArgs } from 'node:util';
-import { LANES, runCrashSuite } from './crash/run.ts';
+import { InterruptedError, LANES, runCrashSuite } from './crash/run.ts';
 import { prepare, runMain, UsageError } from './setup.ts';
 
 const USAGE = `npm run crash -- [options]
@@ -71,4 +71,19 @@ async function main(args: readonly string[]): Promise<number> {
   return report.broken.length === 0 && report.points.length === points ? 0 : 1;
 }
 
-await runMain(() => main(process.argv.slice(2)), USAGE);
+/** As a shell has it: 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
+
+async function untilInterrupted(args: readonly string[]): Promise<number> {
+  try {
+    return await main(args);
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) throw error;
+    process.stderr.write('Interrupted; what was started is gone.\n');
+    return INTERRUPTED;
+  }
+}
+
+await runMain(() => untilInterrupted(process.argv.slice(2)), USAGE);
+// What was under way still waits for servers that are gone.
+if (process.exitCode === INTERRUPTED) process.exit();

@@ -38,6 +38,14 @@ export interface CrashOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The run was given up because somebody asked for it; what it had started is gone. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
+  constructor() {
+    super('the run was interrupted');
+  }
+}
+
 export interface CrashReport {
   readonly points: readonly StruckPoint[];
   /** One line for each cycle that broke a promise. */
@@ -110,6 +118,8 @@ async function runLane(
       const struck = seeds.map((seed) => pointOf(seed, { ...targets, round }));
       points.push(...(await runCycle(stage, round, struck, randomFrom(seeds[0] ?? 0)())));
     } catch (error) {
+      // What was under way when the run was given up breaks nothing.
+      if (options.signal?.aborted === true) break;
       broken.push(error instanceof Error ? error.message : String(error));
       options.say(`  BROKEN ${broken.at(-1) ?? ''}`);
       // What a broken cycle left would only break the next ones in other ways.
@@ -172,7 +182,7 @@ async function strikeAll(
 
 /**
  * Runs the points of the seeds from `seed` on, the lanes beside each other. Everything it starts is its own: engine,
- * workers, stores, container, volumes, state; all of it is gone at the end.
+ * workers, stores, container, volumes, state; all of it is gone at the end. Throws InterruptedError when the signal says so.
  */
 export async function runCrashSuite(options: CrashOptions): Promise<CrashReport> {
   const base = mkdtempSync(path.join(tmpdir(), 'holdfast-crash-'));
@@ -192,18 +202,30 @@ export async function runCrashSuite(options: CrashOptions): Promise<CrashReport>
       });
     }
     const lanes = await makeLanes(options.lanes ?? LANES, base, closers);
-    for (const lane of lanes) await register(lane, base);
+    for (const lane of lanes) {
+      requireGoing(options.signal);
+      await register(lane, base);
+    }
+    requireGoing(options.signal);
     const hosts = lanes.map(({ name }) => name);
     const engine = await startUp({ hosts, port: 0, uiPort: false, onEvent: (event) => tellDeaths(event, options.say) });
     closers.push(() => engine.stop());
     const client = await connectEngine(engine.target);
-    closers.push(() => client.close());
+    // What is under way when the run is given up is asked again and again: on a closed channel that throws out of a timer.
+    closers.push(() => (options.signal?.aborted === true ? Promise.resolve() : client.close()));
     options.say(`seeds ${options.seed} to ${options.seed + options.points - 1}`);
     return await Promise.race([strikeAll(lanes, engine, client, docker, options), aborted(options.signal)]);
   } finally {
-    for (const close of closers.reverse()) await close();
+    await closeAll(closers);
     rmSync(base, { recursive: true, force: true });
   }
+}
+
+/** The last first, and all of them: what one cannot remove must not keep the others. Throws the first failure. */
+async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closers.toReversed()) await close().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
 }
 
 /** For this process and its children; returns how to undo it. */
@@ -218,10 +240,14 @@ function setEnvironment(name: string, value: string): () => void {
 
 function aborted(signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_, reject) => {
-    signal?.addEventListener('abort', () => {
-      reject(new Error('the run was interrupted'));
-    });
+    const leave = (): void => reject(new InterruptedError());
+    if (signal?.aborted === true) leave();
+    else signal?.addEventListener('abort', leave, { once: true });
   });
+}
+
+function requireGoing(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new InterruptedError();
 }
 
 function tellDeaths(event: { readonly kind: string }, say: (line: string) => void): void {
