@@ -203,6 +203,7 @@ export const SCENES: readonly Scene[] = [
   openIn('copy-open', 'copy', 'copyTurn', { target: 'nas' }),
   finished('prune-planned', 'prune', () => ({ store: 'nas', dryRun: true })),
   finished('prune-done', 'prune', () => ({ store: 'nas', graceSeconds: 0.01 })),
+  finished('prune-kept-locks', 'prune', () => ({ store: 'nas', graceSeconds: 0.01 })),
   finished('prune-failed', 'prune', () => ({ store: 'nas' }), {
     script: { condemnPruned: () => failWith('Untrusted') },
   }),

@@ -7,7 +7,7 @@ import { abandonCapture, beginCapture, commitCapture, hotPass } from './capture.
 import { captureGroup } from './capture-group.ts';
 import { chooseStore } from './choose-store.ts';
 import { copyTurn } from './copy.ts';
-import { condemnPruned, planPrune, sweepCondemned } from './prune.ts';
+import { condemnPruned, keepLocks, planPrune, sweepCondemned } from './prune.ts';
 import { thawBackup } from './cold.ts';
 import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
@@ -76,6 +76,7 @@ export function createCopyActivities(context: HostContext): CopyActivities & Pru
     planPrune: activity('planPrune', (input, run) => planPrune(context, input, run)),
     condemnPruned: activity('condemnPruned', (input, run) => condemnPruned(context, input, run)),
     sweepCondemned: activity('sweepCondemned', (input, run) => sweepCondemned(context, input, run)),
+    keepLocks: activity('keepLocks', (input, run) => keepLocks(context, input, run)),
   };
 }
 

@@ -7,6 +7,7 @@ import { openStore } from '../stores/index.ts';
 import { resolveSecret, type System } from '../system/index.ts';
 import { signerOf } from '../vault/envelope.ts';
 import { readHead } from '../vault/head.ts';
+import { keepLocks as locksOf } from '../vault/sweep/keep-locks.ts';
 import { planPrune as planOf, type PrunePlan } from '../vault/sweep/prune-plan.ts';
 import { surveyBackups, type PruneSource } from '../vault/sweep/prune-survey.ts';
 import { basesToKeepLogFor, pruneWal } from '../vault/sweep/prune-wal.ts';
@@ -72,6 +73,23 @@ export async function sweepCondemned(
     await tidy(own);
     const wal = await pruneLogs(own, run);
     return { ...swept, walObjects: wal.objects, walBytes: wal.bytes, to: swept.to.slice(0, SHOWN) };
+  });
+}
+
+export async function keepLocks(
+  context: HostContext,
+  input: Input<'keepLocks'>,
+  run: Run,
+): Promise<Output<'keepLocks'>> {
+  const system = await context.system(input.system);
+  const config = system.stores.find(({ name }) => name === input.store);
+  if (config === undefined || !('immutable' in config)) return undefined;
+  const { forSeconds } = config.immutable;
+  return withSource(system, input.store, async (from) => {
+    const report = (phase: string): void => run.report({ phase });
+    const kept = await locksOf(from, { forSeconds, nowMs: Date.now(), signal: run.signal, report });
+    if (kept === undefined) return undefined;
+    return { kept: kept.kept, extended: kept.extended, until: new Date(kept.untilMs).toISOString() };
   });
 }
 

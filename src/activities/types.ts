@@ -209,6 +209,16 @@ export interface PruneActivities {
     walObjects?: number;
     walBytes?: number;
   }>;
+  /** Makes the locks longer of what trusted backups need; undefined for a store that locks nothing. */
+  keepLocks(input: { system: string; store: string }): Promise<PrunedLocks | undefined>;
+}
+
+export interface PrunedLocks {
+  /** Objects that are to stay. */
+  readonly kept: number;
+  readonly extended: number;
+  /** RFC 3339. */
+  readonly until: string;
 }
 
 /** Run on the orchestration queue. */

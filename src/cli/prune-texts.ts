@@ -84,9 +84,15 @@ export function pruneText(result: PruneResult & { readonly store: string }, colo
   const locked = (result.lockedBackups ?? 0) + (result.lockedObjects ?? 0);
   if (locked > 0) lines.push(`  locked    ${locked}: tried again by a later prune`);
   if ((result.settled ?? 0) > 0) lines.push(`  settled   ${result.settled ?? 0} captures that had died`);
+  if (result.locks !== undefined) lines.push(`  locks     ${locksText(result.locks)}`);
   for (const what of plan.anomalies) lines.push(`  ${colours.yellow('look at')}   ${what}`);
   for (const what of plan.blocked) lines.push(`  ${colours.red('blocked')}   ${what}`);
   return lines.join('\n');
+}
+
+function locksText({ kept, extended, until }: NonNullable<PruneResult['locks']>): string {
+  const all = formatCount(kept, 'object');
+  return extended === 0 ? `of ${all} last long enough` : `${extended} of ${all} made longer, until ${until}`;
 }
 
 const WORDS: Record<PruneResult['outcome'], string> = {

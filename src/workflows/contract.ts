@@ -3,7 +3,7 @@
  * workflow takes one small flat JSON object. Nothing here can do I/O.
  */
 
-import type { PruneSummary } from '../activities/types.ts';
+import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
 
 export type * from './rows-contract.ts';
 export type * from './verify-contract.ts';
@@ -81,6 +81,8 @@ export interface PruneResult {
   readonly walBytes?: number;
   /** Captures dead for long that were settled by a tombstone. */
   readonly settled?: number;
+  /** In a store that locks: what stays, and how much of it was locked for longer, until when. */
+  readonly locks?: PrunedLocks;
 }
 
 export interface CopyInput {

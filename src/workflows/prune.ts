@@ -2,7 +2,7 @@
  * Removes from one store the backups that no rule keeps, and what only they needed. Takes no lock of the system: captures
  * and copies go on beside it, by the protocol of sweeps. One runs at a time for a store, because its id is the store's.
  */
-import { defineQuery, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
+import { defineQuery, patched, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
 import type { PruneSummary } from '../activities/types.ts';
 import { Gate } from './approval.ts';
 import { QUERIES, type PruneInput, type PruneResult } from './contract.ts';
@@ -21,7 +21,8 @@ const FIELDS: Fields<PruneInput> = {
   graceSeconds: { type: 'number' },
 };
 
-const STEPS = ['decide', 'remove backups', 'grace', 'sweep', 'report'] as const;
+const STEPS = ['decide', 'remove backups', 'grace', 'sweep', 'keep locks', 'report'] as const;
+const KEEPS_LOCKS = 'keeps-locks';
 /** Restores that read a backup which has just been removed come to an end, and so do most open captures. */
 const GRACE_SECONDS = 3600;
 
@@ -71,7 +72,9 @@ async function run({ asked, story, gate, show }: Errand): Promise<PruneResult> {
   const { runId, startTime } = workflowInfo();
   const begun = { system, store, runId, startedAtMs: startTime.getTime() };
   const removed = await steps.condemnPruned({ ...begun, ...age, digest: plan.digest });
-  if (removed.sweep === undefined) return end(story, system, { outcome: 'nothing', plan });
+  if (removed.sweep === undefined) {
+    return end(story, system, { outcome: 'nothing', plan, ...(await locksOf(asked, steps, story)) });
+  }
 
   story.begin('grace');
   await sleep((asked.graceSeconds ?? GRACE_SECONDS) * 1000);
@@ -89,7 +92,20 @@ async function run({ asked, story, gate, show }: Errand): Promise<PruneResult> {
     settled: swept.settled,
     ...(swept.walObjects === undefined ? {} : { walObjects: swept.walObjects, walBytes: swept.walBytes ?? 0 }),
     ...(swept.to.length === 0 ? {} : { why: `captures were open: ${swept.to.join(', ')}` }),
+    ...(await locksOf(asked, steps, story)),
   });
+}
+
+/** What stays is locked for longer here, by the keeper's credentials: no capturing host has the right to. */
+async function locksOf(
+  { system, store }: PruneInput,
+  steps: ReturnType<typeof pruningOn>,
+  story: Story,
+): Promise<Pick<PruneResult, 'locks'>> {
+  if (!patched(KEEPS_LOCKS)) return {};
+  story.begin('keep locks');
+  const locks = await steps.keepLocks({ system, store });
+  return locks === undefined ? {} : { locks };
 }
 
 async function end(story: Story, system: string, result: PruneResult): Promise<PruneResult> {

@@ -20,5 +20,6 @@ export function prunes(asks: readonly string[] = []): PruneActivities {
     planPrune: () => Promise.resolve({ ...PRUNE_PLAN, asks }),
     condemnPruned: () => Promise.resolve({ sweep: '20261121T000000Z-000000000000', backups: 1, lockedBackups: 0 }),
     sweepCondemned: () => Promise.resolve({ outcome: 'swept', to: [], objects: 3, bytes: 30, locked: 0, settled: 0 }),
+    keepLocks: () => Promise.resolve({ kept: 7, extended: 2, until: '2026-12-21T00:00:00.000Z' }),
   };
 }
