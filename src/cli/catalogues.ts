@@ -24,11 +24,23 @@ export interface Catalogues {
   readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
 }
 
+interface Chosen {
+  readonly store?: string | undefined;
+  readonly plan?: string | undefined;
+}
+
 /** Throws BadInput for a store the system does not have, and when no store could be read. */
-export async function readCatalogues(
+export async function readCatalogues(system: System, options: Chosen): Promise<Catalogues> {
+  const { failure, ...known } = await lookAtCatalogues(system, options);
+  if (failure !== undefined) throw failure;
+  return known;
+}
+
+/** As `readCatalogues`, but not being able to read any store is told like one that can't be; `failure` is then the first. */
+export async function lookAtCatalogues(
   system: System,
-  options: { readonly store?: string | undefined; readonly plan?: string | undefined },
-): Promise<Catalogues> {
+  options: Chosen,
+): Promise<Catalogues & { readonly failure?: Error }> {
   const chosen = options.store === undefined ? system.stores : [storeOf(system, options.store)];
   const read = await Promise.allSettled(chosen.map((config) => readStore(system, config, options.plan)));
   const byId = new Map<string, KnownBackup>();
@@ -57,12 +69,13 @@ export async function readCatalogues(
       );
     }
   }
-  const [failed] = read.filter((outcome) => outcome.status === 'rejected');
-  if (failed !== undefined && unread.length === chosen.length) throw failed.reason;
   const backups = [...byId.values()].toSorted(
     (a, b) => Date.parse(b.entry.body.startedAt) - Date.parse(a.entry.body.startedAt),
   );
-  return { backups, unread };
+  const [failed] = read.filter((outcome) => outcome.status === 'rejected');
+  if (failed === undefined || unread.length < chosen.length) return { backups, unread };
+  const failure: unknown = failed.reason;
+  return { backups, unread, failure: failure instanceof Error ? failure : new Error(String(failure)) };
 }
 
 /** A store that was given a part of the backups notes gaps in the chain that another one fills. */

@@ -45,7 +45,7 @@ export function storesBehind(
     if (plans.length === 0) return [];
     const running = operations.find(({ workflowId }) => workflowId === workflowIds.copy(system.name, name));
     const copy = running === undefined ? {} : { copy: copyFacts(running) };
-    const unread = known.unread.find(({ store }) => store === name || store === 'all');
+    const unread = known.unread.find(({ store }) => store === name);
     if (unread !== undefined) return [{ store: name, late: false, why: unread.error.message, ...copy }];
     const due = plans.flatMap((plan) => {
       const own = copiesDue(plan, name, somewhere(known.backups, name), {
@@ -130,16 +130,14 @@ function errorsIn(
   );
 }
 
+/** Why a store can't be read, and what keeps its copy, is told once, by the lines about stores and operations. */
 export function behindText(one: StoreBehind, colours: Colours, nowMs: number): string {
-  const { store, backups, since, bytes = 0, late, copy, why } = one;
+  const { store, backups, since, bytes = 0, late, copy } = one;
   const what =
     backups === undefined || since === undefined
-      ? `can't be read: ${why ?? ''}`
+      ? "can't be read"
       : `${formatCount(backups, 'backup')} missing, the oldest finished ${formatAge(Date.parse(since), nowMs)}, about ${formatBytes(bytes)}`;
-  const doing =
-    copy === undefined
-      ? 'no copy runs'
-      : `its copy runs since ${copy.since}${copy.trouble === undefined ? '' : `, ${copy.trouble}`}`;
+  const doing = copy === undefined ? 'no copy runs' : `its copy runs since ${copy.since}`;
   return `${late ? colours.red('behind') : colours.yellow('behind')} store ${store}: ${what}; ${doing}`;
 }
 
@@ -153,7 +151,7 @@ export function copiesText(one: PlanCopies, colours: Colours): string {
     errors === undefined ? 'not all verified' : formatCount(errors, 'error'),
   ];
   const verdict =
-    ok === undefined ? '' : ok ? ` ${colours.green('as the rule asks')}` : ` ${colours.red('short of the rule')}`;
-  const lines = [`copies ${plan}: ${parts.join('; ')}${verdict}`];
+    ok === undefined ? '' : `${ok ? colours.green('as the rule asks') : colours.red('short of the rule')}: `;
+  const lines = [`copies ${plan}: ${verdict}${parts.join('; ')}`];
   return [...lines, ...short.map((what) => `       ${colours.yellow(what)}`)].join('\n');
 }

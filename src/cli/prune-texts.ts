@@ -28,10 +28,24 @@ export function planText({ store, plan }: PlanOfStore, colours: Colours): string
     colours.bold(store),
     rows.length === 0 ? 'no backups' : table(['plan', 'backup', 'started', '', 'why'], rows, colours),
     `would delete ${formatCount(removes.length, 'backup')} of ${decisions.length}, and ${formatCount(frees.objects, 'object')}: ${formatBytes(frees.bytes)}`,
-    ...anomalies.map((what) => `${colours.yellow('look at')} ${what}`),
+    ...grouped(anomalies).map((what) => `${colours.yellow('look at')} ${what}`),
     ...blocked.map((what) => `${colours.red('no object can be deleted')} ${what}`),
     ...asks.map((what) => `${colours.yellow('would ask first')} ${what}`),
   ].join('\n');
+}
+
+/** Each reason once, with the manifests it is of: `<key>: <why>` in, so that a crowd does not fill the screen. */
+function grouped(anomalies: readonly string[]): string[] {
+  const split = (text: string): readonly [string, string] => {
+    const at = text.indexOf(': ');
+    return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 2)];
+  };
+  const byWhy = Map.groupBy(anomalies.map(split), ([, why]) => why);
+  return [...byWhy].map(([why, entries]) => {
+    const keys = entries.map(([key]) => key);
+    const more = keys.length > 2 ? ` and ${keys.length - 2} more` : '';
+    return `${keys.slice(0, 2).join(', ')}${more}${why === '' ? '' : `: ${why}`}`;
+  });
 }
 
 export function planFacts({ store, plan }: PlanOfStore) {
@@ -48,7 +62,7 @@ export function summaryText(store: string, plan: PruneSummary, colours: Colours)
     `${colours.bold(store)}: ${plan.asks.join('; ')}`,
     table(['plan', 'backup', 'started', 'why it goes'], rows, colours),
     ...(more > 0 ? [`and ${formatCount(more, 'more backup')}`] : []),
-    `deletes ${formatCount(plan.removesCount, 'backup')}, and ${formatCount(plan.freesObjects, 'object')}: ${formatBytes(plan.freesBytes)}; ${plan.keeps.toLocaleString('en')} stay`,
+    `deletes ${formatCount(plan.removesCount, 'backup')}, and ${formatCount(plan.freesObjects, 'object')}: ${formatBytes(plan.freesBytes)}; keeps ${plan.keeps.toLocaleString('en')}`,
   ].join('\n');
 }
 
@@ -85,7 +99,7 @@ export function pruneText(result: PruneResult & { readonly store: string }, colo
   if (locked > 0) lines.push(`  locked    ${locked}: tried again by a later prune`);
   if ((result.settled ?? 0) > 0) lines.push(`  settled   ${result.settled ?? 0} captures that had died`);
   if (result.locks !== undefined) lines.push(`  locks     ${locksText(result.locks)}`);
-  for (const what of plan.anomalies) lines.push(`  ${colours.yellow('look at')}   ${what}`);
+  for (const what of grouped(plan.anomalies)) lines.push(`  ${colours.yellow('look at')}   ${what}`);
   for (const what of plan.blocked) lines.push(`  ${colours.red('blocked')}   ${what}`);
   return lines.join('\n');
 }

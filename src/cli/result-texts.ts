@@ -32,7 +32,9 @@ export function showCopyResult(shell: Shell, result: CopyResult): ExitCode {
   shell.result(result, (colours) => {
     const lines = [
       `${refusedCount + bad.length === 0 ? colours.green('done') : colours.red('not all')} copies to ${colours.bold(target)}`,
-      `  backups   ${formatCount(backups, 'backup')}: ${formatCount(objects, 'object')}, ${formatBytes(bytes)}`,
+      backups === 0
+        ? '  backups   none was missing'
+        : `  backups   ${formatCount(backups, 'backup')}: ${formatCount(objects, 'object')}, ${formatBytes(bytes)}`,
     ];
     if (walPieces > 0) lines.push(`  log       ${formatCount(walPieces, 'piece')}, ${formatBytes(walBytes)}`);
     if (replaced > 0) lines.push(`  healed    ${formatCount(replaced, 'object')} that had been damaged there`);

@@ -37,6 +37,7 @@ function storeText(usage: StoreUsage, currency: string | undefined, colours: Col
 }
 
 function pruneLine({ backups, objects, bytes }: NonNullable<StoreUsage['nextPrune']>): string {
+  if (backups === 0 && objects === 0) return '  the next prune has nothing to remove';
   const freed = `${formatCount(objects, 'object')}, ${formatBytes(bytes)}`;
   return `  the next prune removes ${formatCount(backups, 'backup')} and frees ${freed}`;
 }
@@ -47,8 +48,8 @@ function ratioLines({ ratio, dedupRatio, compressionRatio, storedBytes, uniquePl
   const parts =
     dedupRatio === undefined || compressionRatio === undefined
       ? ''
-      : `: ${times(dedupRatio)} by storing what is equal once (${formatBytes(uniquePlainBytes ?? 0)}), ${times(compressionRatio)} by compression`;
-  return [`  backups to what is stored for them (${formatBytes(storedBytes)}): ${times(ratio)}${parts}`];
+      : ` (${times(dedupRatio)} by storing what is equal once, ${formatBytes(uniquePlainBytes ?? 0)}; ${times(compressionRatio)} by compression)`;
+  return [`  backups to what is stored for them, ${formatBytes(storedBytes)}: ${times(ratio)}${parts}`];
 }
 
 function growthLines({ growth }: StoreUsage, colours: Colours): string[] {

@@ -5,9 +5,9 @@ import { table } from '../observe/table.ts';
 import { shortDigest } from '../policy/approval.ts';
 import { freshness, type BackupFact, type Freshness } from '../policy/freshness.ts';
 import type { System } from '../system/types.ts';
-import { bestVerdict, readCatalogues, type KnownBackup } from './catalogues.ts';
+import { bestVerdict, lookAtCatalogues, type KnownBackup } from './catalogues.ts';
 import { behindText, copiesText, planCopies, storesBehind, type PlanCopies, type StoreBehind } from './copy-status.ts';
-import { tell, type ToldError } from './errors.ts';
+import type { ToldError } from './errors.ts';
 import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
 import { readBackText, storeReadBacks, type StoreReadBack } from './read-back-status.ts';
@@ -46,10 +46,7 @@ function factOf(known: KnownBackup): BackupFact {
 
 export async function systemStatus(system: System, engine: EngineState, nowMs: number): Promise<SystemStatus> {
   const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
-  const known = await readCatalogues(system, {}).catch((error: unknown) => ({
-    backups: [],
-    unread: [{ store: 'all', error: tell(error) }],
-  }));
+  const known = await lookAtCatalogues(system, {});
   const plans = system.plans.map((plan) => {
     const own = known.backups.filter(({ entry }) => entry.body.plan === plan.name);
     return { plan: plan.name, backups: own.length, ...freshness(own.map(factOf), plan, nowMs) };
@@ -91,11 +88,11 @@ export function systemText(status: SystemStatus, colours: Colours): string {
   const nowMs = Date.now();
   const rows = status.plans.map(({ plan, state, why, newest, limitSeconds, backups }) => [
     plan,
-    limitSeconds === undefined && state === 'missing' ? colours.dim('none yet') : colours[STATE_COLOUR[state]](state),
+    stateText({ state, limitSeconds }, status, colours),
     newest === undefined ? '' : `${newest.id}, ${formatAge(newest.pointAtMs, nowMs)}`,
     limitSeconds === undefined ? '' : formatSeconds(limitSeconds),
     String(backups),
-    state === 'stale' || (state === 'missing' && limitSeconds !== undefined) ? why : '',
+    state === 'stale' || (state === 'missing' && limitSeconds !== undefined && status.unread.length === 0) ? why : '',
   ]);
   const lines = [
     colours.bold(status.system),
@@ -109,6 +106,17 @@ export function systemText(status: SystemStatus, colours: Colours): string {
     ...status.unread.map(({ store, error }) => `${colours.red('unread')} store ${store}: ${error.message}`),
   ];
   return lines.join('\n');
+}
+
+/** Where no store that could be read has one, another may: that is no news of a missing backup. */
+function stateText(
+  { state, limitSeconds }: { readonly state: Freshness['state']; readonly limitSeconds: number | undefined },
+  { unread }: SystemStatus,
+  colours: Colours,
+): string {
+  if (state === 'missing' && unread.length > 0) return colours.yellow('not known');
+  if (state === 'missing' && limitSeconds === undefined) return colours.dim('none yet');
+  return colours[STATE_COLOUR[state]](state);
 }
 
 function operationText(system: string, operation: RunningOperation, colours: Colours, nowMs: number): string {

@@ -53,7 +53,7 @@ export function countCopies(
 export function judgeCopies(rule: CopyRule, counts: CopyCounts): CopyVerdict {
   const { errors } = counts;
   const unverified = errors === undefined ? ['not every copy was verified'] : [];
-  const wrong = errors !== undefined && errors > rule.errors ? [`${errors} errors found, at most ${rule.errors}`] : [];
+  const wrong = errors !== undefined && errors > rule.errors ? [`errors found: ${errors}, at most ${rule.errors}`] : [];
   const short = [...shortfalls(rule, counts), ...unverified, ...wrong];
   return { ...counts, ok: short.length === 0, short };
 }

@@ -43,7 +43,7 @@ describe('3-2-1-1-0', () => {
       '0 of 1 immutable copies',
     ]);
     expect(judgeCopies(RULE, countCopies(SITE, [nas, away], verified([nas, away], 2))).short).toEqual([
-      '2 errors found, at most 0',
+      'errors found: 2, at most 0',
     ]);
     expect(judgeCopies(RULE, countCopies(SITE, [nas, away], verified([nas]))).short).toEqual([
       'not every copy was verified',
@@ -112,6 +112,13 @@ describe('what a store lacks', () => {
     ]);
     expect(due(plan({ daily: 30 }), 'elsewhere', backups)).toEqual([]);
     expect(due(plan({ daily: 30 }), 'archive', [backup(1, false, 'weekly')])).toEqual([]);
+  });
+
+  test('a plan that runs every minute: what a prune removed is not sent again as more than its schedule explains', () => {
+    const often = { ...plan({ last: 1 }), schedule: { cron: '* * * * *', timeZone: 'UTC' } };
+    const minutes = Array.from({ length: 6 }, (_, index) => backup(index / (24 * 60), index === 0));
+    expect(due(often, 'disk', minutes)).toEqual([]);
+    expect(due(plan({ last: 1 }), 'disk', minutes)).toHaveLength(5);
   });
 
   test('whatever is kept: what is there already is never due, and copying what is due leaves nothing due', () => {
