@@ -137,7 +137,9 @@ export function s3Failure(label: string, doing: string, cause: unknown): Holdfas
     return new HoldfastError('StoreDenied', text(what), { cause, hint });
   }
   if (status === NOT_IMPLEMENTED) return new HoldfastError('StoreUnfit', text(what), { cause });
-  if (isTransient(cause)) return new HoldfastError('StoreUnreachable', text(what), { cause });
+  if (isTransient(cause)) {
+    return new HoldfastError('StoreUnreachable', `The ${label} could not be asked to ${doing}: ${what}.`, { cause });
+  }
   const denied = name === 'CredentialsProviderError' || (status !== undefined && status >= 300);
   return new HoldfastError(denied ? 'StoreDenied' : 'StoreUnreachable', text(what), { cause });
 }
