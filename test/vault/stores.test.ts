@@ -78,7 +78,8 @@ describe('a prune of a bucket that keeps versions and holds locks', () => {
 
   test('[G4] a manifest and a chunk are locked: both stay and are counted, everything else goes with all its versions', async () => {
     await using scratch = await makeTestVault();
-    const config = { ...s3StoreConfig(server, { prefix: 'm2m/' }), bucket: 'locked' };
+    const prefix = `m2m-${Date.now()}/`;
+    const config = { ...s3StoreConfig(server, { prefix }), bucket: 'locked' };
     const store = await openStore(config, resolveS3Secret);
     const keeper = await openStore({ ...config, immutable: { mode: 'governance', forSeconds: 600 } }, resolveS3Secret);
     const keys = generateKeys(SYSTEM);

@@ -42,10 +42,14 @@ export async function removeUnder(
   const { signal } = options;
   let batch: Item[] = [];
   const flush = async (): Promise<void> => {
-    await mapBounded(batch, DELETES_AT_ONCE, async (item) => {
-      // Asked before each: an attempt that has lost its time must not go on deleting beside the next one.
-      signal.throwIfAborted();
-      await removeItem(store, item, tally);
+    // One after another for one key: some servers, asked for two of its versions at once, answer both and keep one.
+    const byKey = [...Map.groupBy(batch, ({ key }) => key).values()];
+    await mapBounded(byKey, DELETES_AT_ONCE, async (items) => {
+      for (const item of items) {
+        // Asked before each: an attempt that has lost its time must not go on deleting beside the next one.
+        signal.throwIfAborted();
+        await removeItem(store, item, tally);
+      }
     });
     batch = [];
     options.onProgress?.(tally);
