@@ -113,22 +113,26 @@ async function refuseExisting(file: string): Promise<void> {
 /** The file has its keys. With the kit: key files and vaults that are missing are made, such as after a machine was lost. */
 async function initAgain(shell: Shell, file: string, options: InitOptions): Promise<ExitCode> {
   const system = await registerSystem(file);
-  const { vaults, recovered } =
+  const { vaults, recovered, notes } =
     options.kit === undefined
-      ? { vaults: await lookAtVaults(system), recovered: [] }
+      ? { vaults: await lookAtVaults(system), recovered: [], notes: [] }
       : await completeWithKit(system, options.kit);
-  shell.result({ ok: true, system: system.name, file, vaults, recovered }, (colours) =>
+  shell.result({ ok: true, system: system.name, file, vaults, recovered, notes }, (colours) =>
     [
       `${colours.green('ready')} ${colours.bold(system.name)}; it has its keys`,
       ...recovered.map((what) => `  made   ${what}`),
       ...vaults.map(vaultLine),
+      ...notes.map((what) => `  ${what}`),
       `next: holdfast doctor ${system.name}`,
     ].join('\n'),
   );
   return 0;
 }
 
-async function completeWithKit(system: System, file: string): Promise<{ vaults: MadeVault[]; recovered: string[] }> {
+async function completeWithKit(
+  system: System,
+  file: string,
+): Promise<{ vaults: MadeVault[]; recovered: string[]; notes: string[] }> {
   const { kit, rootKey } = await readKit(file);
   if (rootKey === undefined) {
     throw new HoldfastError('BadInput', `${file} holds no root key, which makes vaults and admits signers`, {
@@ -136,7 +140,10 @@ async function completeWithKit(system: System, file: string): Promise<{ vaults: 
     });
   }
   const recovered = await recoverKeyFiles(system, kit);
-  return { vaults: await makeVaults(system, rootKey, new Date()), recovered };
+  const vaults = await makeVaults(system, rootKey, new Date());
+  const { admitKeeper } = await import('./admit-keeper.ts');
+  const notes = await withStores(system, (stores) => admitKeeper(system, rootKey, stores));
+  return { vaults, recovered, notes };
 }
 
 /** A store that was added to the file since gets the vault that the others hold. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
+import { generateSshKeyPair } from '../../src/seal/index.ts';
 import { kitStore, parseStore, storeAddress } from '../../src/cli/store-address.ts';
 import { quoted } from '../../src/cli/operation.ts';
 import { holdfast, holdfastJson } from './holdfast.ts';
@@ -246,6 +247,26 @@ describe('init, doctor, list, status without an engine', () => {
     expect(new Set(made.vaults.map(({ vaultId }) => vaultId)).size).toBe(1);
     const again = await holdfastJson<Made>(home, ['init', file, '--kit', at('kit.txt')]);
     expect(again.vaults.map(({ created }) => created)).toEqual([false, false]);
+  });
+
+  it('a keeper of its own: admitted by init with the kit, once; the signer as its own keeper: refused', async () => {
+    const file = at('first.yaml');
+    const text = await readFile(file, 'utf8');
+    await writeFile(at('keeper'), generateSshKeyPair('keeper').privateKey, { mode: 0o600 });
+    const withKeeper = (key: string): string => text.replace('keys:', `keys:\n  keeper: { file: ${key} }`);
+    interface Notes {
+      readonly notes: readonly string[];
+    }
+    const init = () => holdfastJson<Notes>(home, ['init', file, '--kit', at('kit.txt')]);
+    await writeFile(file, withKeeper(at('keeper')));
+    expect((await init()).notes).toEqual([expect.stringMatching(/^keeper SHA256:\S+ admitted in more, vault$/)]);
+    expect((await init()).notes).toEqual([]);
+    await writeFile(file, withKeeper(at('nowhere')));
+    expect((await init()).notes).toEqual([expect.stringContaining('not on this host')]);
+    await writeFile(file, withKeeper(path.join(home, 'keys', 'first', 'signer')));
+    const same = await holdfast(home, ['init', file, '--kit', at('kit.txt')]);
+    expect(same).toMatchObject({ code: 2, stderr: expect.stringContaining('one key has one role') as string });
+    await writeFile(file, text);
   });
 
   it('doctor: all is well but the engine; a key is gone and the data too: both are told, with exit 1', async () => {
