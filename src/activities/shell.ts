@@ -60,7 +60,7 @@ export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOpt
         report: beats.report,
         attempt: context.info.attempt,
         log: logger,
-        ...(execution === undefined ? {} : { asker: askerOf(execution, context.client) }),
+        ...(execution === undefined ? {} : { asker: askerOf(execution, () => context.client) }),
       });
     } catch (error) {
       throw outcomeOf(error, context, logger, options.insistent ?? false);
@@ -70,8 +70,9 @@ export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOpt
   };
 }
 
-function askerOf(execution: Execution, client: Client): Asker {
-  return { execution, stillRuns: (asked) => stillRuns(client, asked), engineId: () => engineId(client) };
+/** The client is asked for only when it is needed: an activity that runs without an engine has none. */
+function askerOf(execution: Execution, client: () => Client): Asker {
+  return { execution, stillRuns: (asked) => stillRuns(client(), asked), engineId: () => engineId(client()) };
 }
 
 /** A namespace gets its id when it is made. */
