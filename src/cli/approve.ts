@@ -27,7 +27,7 @@ async function approve(shell: Shell, system: string, digest: string, options: Op
   const [{ connectEngine }, { sendApproval }, { waitingOperation }, { checkSystem, whoAmI }] = await Promise.all([
     import('../engine/connect.ts'),
     import('./answer.ts'),
-    import('./running.ts'),
+    import('../status/running.ts'),
     import('./names.ts'),
   ]);
   await checkSystem(system);

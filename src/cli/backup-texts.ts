@@ -2,7 +2,7 @@
 import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatBytes, formatMilliseconds } from '../observe/format.ts';
 import { table } from '../observe/table.ts';
-import { newestProof, type KnownBackup } from './catalogues.ts';
+import { newestProof, type KnownBackup } from '../status/catalogues.ts';
 
 function sizeOf({ entry }: KnownBackup): number {
   return entry.body.components

@@ -6,7 +6,7 @@ import { localHost } from '../system/home.ts';
 import { listSystems, loadSystem, loadSystemFile } from '../system/load.ts';
 import { describeSecret, resolveSecret } from '../system/secrets.ts';
 import type { SecretRef, StoreConfig, System } from '../system/types.ts';
-import { tell } from './errors.ts';
+import { tell } from '../observe/told.ts';
 import { examineComponents } from './examine-components.ts';
 import { examineStores } from './examine-stores.ts';
 import { examineMachine } from './examine-machine.ts';

@@ -6,7 +6,7 @@ import { findTemporal } from '../engine/tools.ts';
 import { holdfastHome, localHost } from '../system/home.ts';
 import type { System } from '../system/types.ts';
 import { failed, ok, warn, type Finding } from './examination.ts';
-import { runningOperations } from './running.ts';
+import { runningOperations } from '../status/running.ts';
 
 export async function examineMachine(systems: readonly System[]): Promise<Finding[]> {
   const findings = [examineHome(), await examineSystemCalls(), await examineTemporal(), await examineEngine()];

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Hold } from '../vault/sweep/holds.ts';
-import type { ToldError } from './errors.ts';
+import type { ToldError } from '../observe/told.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
 interface Options extends CommonOptions {
@@ -42,7 +42,7 @@ async function hold(shell: Shell, asked: Asked): Promise<ExitCode> {
     import('../system/load.ts'),
     import('./vaults.ts'),
     import('./hold-there.ts'),
-    import('./errors.ts'),
+    import('../observe/told.ts'),
   ]);
   const { action, backup, why } = asked;
   if (!ACTIONS.includes(action as (typeof ACTIONS)[number])) {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { HoldfastError } from '../failures.ts';
-import type { KnownBackup } from './catalogues.ts';
+import type { KnownBackup } from '../status/catalogues.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
 interface Options extends CommonOptions {
@@ -26,10 +26,10 @@ export function defineList(program: Command): void {
 async function list(shell: Shell, name: string, options: Options): Promise<ExitCode> {
   const [{ loadSystem }, { readCatalogues }, { backupFacts, backupTable }, reach, { planOf }] = await Promise.all([
     import('../system/load.ts'),
-    import('./catalogues.ts'),
+    import('../status/catalogues.ts'),
     import('./backup-texts.ts'),
     import('./reachable.ts'),
-    import('./of-system.ts'),
+    import('../status/of-system.ts'),
   ]);
   const { readReachable, reachableFacts, reachableLines } = reach;
   const limit = limitOf(options.limit);

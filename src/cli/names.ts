@@ -25,7 +25,10 @@ export async function checkSystem(name: string): Promise<void> {
 export async function checkPlan(systemName: string, plan: string): Promise<void> {
   const file = await registeredFile(systemName);
   if (file === undefined || (await readText(file)).includes(plan)) return;
-  const [{ loadSystemFile }, { planOf }] = await Promise.all([import('../system/load.ts'), import('./of-system.ts')]);
+  const [{ loadSystemFile }, { planOf }] = await Promise.all([
+    import('../system/load.ts'),
+    import('../status/of-system.ts'),
+  ]);
   planOf(await loadSystemFile(file), plan);
 }
 
@@ -33,7 +36,10 @@ export async function checkPlan(systemName: string, plan: string): Promise<void>
 export async function checkStores(systemName: string, ...stores: readonly (string | undefined)[]): Promise<void> {
   const file = await registeredFile(systemName);
   if (file === undefined || stores.every((name) => name === undefined)) return;
-  const [{ loadSystemFile }, { storeOf }] = await Promise.all([import('../system/load.ts'), import('./of-system.ts')]);
+  const [{ loadSystemFile }, { storeOf }] = await Promise.all([
+    import('../system/load.ts'),
+    import('../status/of-system.ts'),
+  ]);
   const system = await loadSystemFile(file);
   for (const name of stores) if (name !== undefined) storeOf(system, name);
 }

@@ -6,7 +6,7 @@ import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
 import { QUERIES, type Progress } from '../workflows/contract.ts';
 import { createProgress, type ProgressFacts } from '../observe/progress.ts';
 import type { Shell } from './shell.ts';
-import { stepTrouble } from './step-trouble.ts';
+import { stepTrouble } from '../status/step-trouble.ts';
 
 export interface OperationStart {
   readonly type: string;

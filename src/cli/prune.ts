@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { System } from '../system/types.ts';
-import type { ToldError } from './errors.ts';
+import type { ToldError } from '../observe/told.ts';
 import { durationOption } from './names.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
@@ -42,7 +42,10 @@ async function prune(
   storeName: string | undefined,
   options: PruneOptions,
 ): Promise<ExitCode> {
-  const [{ loadSystem }, { storeOf }] = await Promise.all([import('../system/load.ts'), import('./of-system.ts')]);
+  const [{ loadSystem }, { storeOf }] = await Promise.all([
+    import('../system/load.ts'),
+    import('../status/of-system.ts'),
+  ]);
   const system = await loadSystem(name);
   const stores = storeName === undefined ? system.stores : [storeOf(system, storeName)];
   const minimumAgeSeconds = durationOption('--minimum-age', options.minimumAge);
@@ -67,7 +70,7 @@ async function dryRun(
     import('./vaults.ts'),
     import('../vault/sweep/prune-plan.ts'),
     import('./prune-texts.ts'),
-    import('./errors.ts'),
+    import('../observe/told.ts'),
   ]);
   const { signal } = new AbortController();
   const plans: { store: string; plan: Awaited<ReturnType<typeof planPrune>> }[] = [];

@@ -5,8 +5,8 @@ import { openStore } from '../stores/index.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { PostgresBaseComponent, System } from '../system/types.ts';
 import { readHeldLogs } from '../vault/index.ts';
-import type { KnownBackup } from './catalogues.ts';
-import { tell } from './errors.ts';
+import type { KnownBackup } from '../status/catalogues.ts';
+import { tell } from '../observe/told.ts';
 
 export interface Reachable {
   readonly component: string;

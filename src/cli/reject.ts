@@ -25,7 +25,7 @@ async function reject(shell: Shell, system: string, options: Options): Promise<E
   const [{ connectEngine }, { sendRejection }, { waitingOperation }, { checkSystem, whoAmI }] = await Promise.all([
     import('../engine/connect.ts'),
     import('./answer.ts'),
-    import('./running.ts'),
+    import('../status/running.ts'),
     import('./names.ts'),
   ]);
   await checkSystem(system);

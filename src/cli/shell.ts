@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { coloursFor, type Colours } from '../observe/colours.ts';
-import { exitCodeOf, tell, type ExitCode, type ToldError } from './errors.ts';
+import { exitCodeOf, tell, type ExitCode, type ToldError } from '../observe/told.ts';
 
-export type { ExitCode } from './errors.ts';
+export type { ExitCode } from '../observe/told.ts';
 
 export interface CommonOptions {
   readonly json?: boolean;

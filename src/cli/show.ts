@@ -22,7 +22,7 @@ export function defineShow(program: Command): void {
 async function show(shell: Shell, name: string, backup: string, options: Options): Promise<ExitCode> {
   const [{ loadSystem }, { readCatalogues }, { backupText }, { HoldfastError }, reach] = await Promise.all([
     import('../system/load.ts'),
-    import('./catalogues.ts'),
+    import('../status/catalogues.ts'),
     import('./backup-texts.ts'),
     import('../failures.ts'),
     import('./reachable.ts'),

@@ -17,8 +17,8 @@ export function defineStatus(program: Command): void {
 async function status(shell: Shell, name: string | undefined): Promise<ExitCode> {
   const [{ listSystems, loadSystem }, { systemStatus, systemText, exitOf }, { runningOperations }] = await Promise.all([
     import('../system/load.ts'),
-    import('./system-status.ts'),
-    import('./running.ts'),
+    import('../status/system-status.ts'),
+    import('../status/running.ts'),
   ]);
   const names = name === undefined ? (await listSystems()).map((system) => system.name) : [name];
   if (names.length === 0) {

@@ -10,8 +10,8 @@ import { readHead } from '../vault/head.ts';
 import { planPrune } from '../vault/sweep/prune-plan.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import { OTHERS, readUsage, type Usage, type UsageRow } from '../vault/usage.ts';
-import { tell, type ToldError } from './errors.ts';
-import { storeOf } from './of-system.ts';
+import { tell, type ToldError } from '../observe/told.ts';
+import { storeOf } from '../status/of-system.ts';
 
 export interface StoreUsage extends Usage {
   readonly store: string;

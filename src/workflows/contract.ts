@@ -5,6 +5,7 @@
 
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
 
+export type * from './monitor-contract.ts';
 export type * from './rows-contract.ts';
 export type * from './verify-contract.ts';
 
@@ -249,7 +250,17 @@ export interface WalProgress {
 
 /** Query `progress`. */
 export interface Progress {
-  readonly operation: 'backup' | 'copy' | 'prune' | 'verify' | 'verifyStore' | 'restore' | 'restoreRows' | 'receiveWal';
+  readonly operation:
+    | 'backup'
+    | 'copy'
+    | 'prune'
+    | 'verify'
+    | 'verifyStore'
+    | 'restore'
+    | 'restoreRows'
+    | 'receiveWal'
+    | 'monitor'
+    | 'incident';
   readonly phase: string;
   readonly since: string;
   /** The approval that is waited for, if any. */
@@ -277,9 +288,11 @@ export const WORKFLOWS = {
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
   receiveWal: 'receiveWal',
+  monitor: 'monitor',
+  incident: 'incident',
 } as const;
 
-export const UPDATES = { approve: 'approve', reject: 'reject' } as const;
+export const UPDATES = { approve: 'approve', reject: 'reject', acknowledge: 'acknowledge' } as const;
 /** A worker need not be there for a signal: the same shapes under these names. */
 export const SIGNALS = {
   approve: 'approveSignal',
@@ -291,8 +304,11 @@ export const SIGNALS = {
   /** The answer to `pauseWal`, sent to the workflow that asked. */
   walPaused: 'walPaused',
   lookAgain: 'lookAgain',
+  acknowledge: 'acknowledgeSignal',
+  found: 'found',
+  healed: 'healed',
 } as const;
-export const QUERIES = { progress: 'progress', plan: 'plan' } as const;
+export const QUERIES = { progress: 'progress', plan: 'plan', incident: 'incident' } as const;
 
 export const workflowIds = {
   backup: (system: string, plan: string) => `${system}/backup/${plan}`,
@@ -304,6 +320,8 @@ export const workflowIds = {
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
   receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
+  monitor: (system: string) => `${system}/monitor`,
+  incident: (system: string, check: string, subject: string) => `${system}/incident/${check}/${subject}`,
   release: (system: string, freezeId: string) => `${system}/release/${freezeId}`,
 };
 

@@ -1,7 +1,7 @@
 /** A prune that waits for a person: what it would remove is shown, and the person's word finds its way to it. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { waitingOperation } from '../../src/cli/running.ts';
+import { waitingOperation } from '../../src/status/running.ts';
 import { connectEngine } from '../../src/engine/connect.ts';
 import { workflowIds, type PruneResult } from '../../src/workflows/contract.ts';
 import { Play, waitingFor } from './play.ts';

@@ -9,7 +9,7 @@ import type { StoreConfig, System } from '../system/types.ts';
 import { readHead } from '../vault/head.ts';
 import { readingOf, readReadings } from '../vault/verify/readings.ts';
 import { readTrustRoots } from '../vault/trust.ts';
-import { tell, type ToldError } from './errors.ts';
+import { tell, type ToldError } from '../observe/told.ts';
 
 export interface StoreReadBack {
   readonly store: string;

@@ -10,7 +10,7 @@ import { readHead } from '../vault/head.ts';
 import { explainGaps, rangeText, readWalEnd, readWalInventory } from '../vault/index.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import { QUERIES, workflowIds, type ActivityProgress, type Progress, type WalProgress } from '../workflows/contract.ts';
-import { tell, type ToldError } from './errors.ts';
+import { tell, type ToldError } from '../observe/told.ts';
 import type { EngineState } from './running.ts';
 
 export interface LogStatus {

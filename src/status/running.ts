@@ -4,7 +4,7 @@ import { connectEngine, type Engine } from '../engine/connect.ts';
 import { HoldfastError } from '../failures.ts';
 import { namesDigest } from '../policy/approval.ts';
 import { QUERIES, workflowIds, WORKFLOWS, type Progress } from '../workflows/contract.ts';
-import { tell } from './errors.ts';
+import { tell } from '../observe/told.ts';
 import { stepTrouble } from './step-trouble.ts';
 
 export interface RunningOperation {

@@ -1,5 +1,5 @@
 /** Backups of a system as its stores tell of them: no engine and no identity are needed. */
-import { tell, type ToldError } from './errors.ts';
+import { tell, type ToldError } from '../observe/told.ts';
 import { openStore } from '../stores/index.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';

@@ -7,12 +7,12 @@ import { freshness, type BackupFact, type Freshness } from '../policy/freshness.
 import type { System } from '../system/types.ts';
 import { bestVerdict, lookAtCatalogues, type KnownBackup } from './catalogues.ts';
 import { behindText, copiesText, planCopies, storesBehind, type PlanCopies, type StoreBehind } from './copy-status.ts';
-import type { ToldError } from './errors.ts';
+import type { ToldError } from '../observe/told.ts';
 import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
 import { readBackText, storeReadBacks, type StoreReadBack } from './read-back-status.ts';
 import type { EngineState, RunningOperation } from './running.ts';
-import type { ExitCode } from './shell.ts';
+import type { ExitCode } from '../observe/told.ts';
 
 export interface SystemStatus {
   readonly system: string;

@@ -1,0 +1,59 @@
+/** Monitoring and incidents as people and programs meet them from outside. */
+import type { Check, Finding, Severity } from '../policy/findings.ts';
+
+export interface MonitorInput {
+  readonly system: string;
+}
+
+export interface MonitorResult {
+  /** What is wrong now, critical first; at most 50, then only the count. */
+  readonly findings: readonly Finding[];
+  readonly findingsCount: number;
+  /** Ids of findings (`check/subject`) whose incident this run opened. */
+  readonly opened: readonly string[];
+  /** Ids of findings that are gone: their incidents were told so. */
+  readonly healed: readonly string[];
+  /** What could not be looked at; its incidents stay as they are. */
+  readonly unknown: readonly { readonly what: string; readonly why: string }[];
+}
+
+/** One trouble, from when it is found until it is gone. The fields are those of a finding. */
+export interface IncidentInput {
+  readonly system: string;
+  readonly check: Check;
+  readonly subject: string;
+  readonly severity: Severity;
+  readonly what: string;
+  readonly hint: string;
+  readonly since?: string;
+  /** What the run before this one knew; people leave it out. */
+  readonly carried?: string;
+}
+
+/** Query `incident`, and the result. */
+export interface IncidentState {
+  readonly finding: Finding;
+  readonly state: 'open' | 'acknowledged' | 'healed';
+  readonly openedAt: string;
+  /** The level that was told last, from 1; 0 before anybody was. */
+  readonly level: number;
+  readonly levelName?: string;
+  /** When the next level, or a repetition, is due. */
+  readonly nextAt?: string;
+  readonly acknowledgedBy?: string;
+  readonly healedAt?: string;
+  /** Oldest first; at most 200, then the oldest but the first go. */
+  readonly timeline: readonly { readonly at: string; readonly what: string; readonly by?: string }[];
+}
+
+/** Update `acknowledge` and signal `acknowledgeSignal`: somebody is on it, nobody else is told. */
+export interface Acknowledgement {
+  readonly by: string;
+  readonly note?: string;
+}
+
+/** Signal `found`: the trouble as it is now. Signal `healed`: it is gone. */
+export type FoundAgain = Finding;
+export interface Healed {
+  readonly at: string;
+}
