@@ -57,6 +57,17 @@ export function findingId({ check, subject }: Pick<Finding, 'check' | 'subject'>
   return `${check}/${subject}`;
 }
 
+/** What could not be looked at: a finding's id, the check alone for all of its subjects, or the beginning of ids up to a slash. */
+export interface Unknown {
+  readonly what: string;
+  readonly why: string;
+}
+
+/** Nothing is known of this trouble now: that it is not found is no news of its end. */
+export function isUnknown(id: string, unknown: readonly Pick<Unknown, 'what'>[]): boolean {
+  return unknown.some(({ what }) => id === what || id.startsWith(`${what}/`));
+}
+
 const RANK: Readonly<Record<Severity, number>> = { critical: 0, warning: 1 };
 
 /** Critical first, then by id: the order in which people are told. */
