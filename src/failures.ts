@@ -31,6 +31,10 @@ export const FAILURES = {
   EngineRunning: { waitingHelps: false, hint: 'Use the engine that runs, or set HOLDFAST_HOME to another directory.' },
   PortTaken: { waitingHelps: true, hint: 'Stop what listens there, or choose another port.' },
   ToolMissing: { waitingHelps: false, hint: 'Run `npm run setup`.' },
+  PingFailed: {
+    waitingHelps: true,
+    hint: 'Check that this machine may reach the address that monitor.ping.url names; it is told again after the next look.',
+  },
   SystemBusy: { waitingHelps: true, hint: 'Another operation runs on this system; see `holdfast status`.' },
   HostSilent: { waitingHelps: true, hint: 'Check that the worker of this host runs (`holdfast up`).' },
   HostBusy: { waitingHelps: true, hint: 'Another step of this kind runs on this host; it is tried again.' },

@@ -211,6 +211,14 @@ export const SCENES: readonly Scene[] = [
   pruneAnswered('prune-approved', 'approve'),
   pruneAnswered('prune-rejected', 'reject'),
   pruneAnswered('prune-open-approval', 'open'),
+  finished('monitor-done', 'monitor', () => ({})),
+  finished('monitor-host-failed', 'monitor', () => ({}), {
+    script: { lookAround: () => failWith('PermissionDenied') },
+  }),
+  finished('monitor-no-sign-of-life', 'monitor', () => ({}), {
+    script: { signOfLife: () => failWith('SecretMissing') },
+  }),
+  openIn('monitor-open', 'monitor', 'judgeSystem', {}),
   finished('verify-done', 'verify', () => ({})),
   openIn('verify-open', 'verify', 'verifyBackup', { level: 'presence' }),
   finished('verifyStore-done', 'verifyStore', () => ({ heal: true })),

@@ -9,6 +9,7 @@ import { reportsDirectory } from '../system/home.ts';
 import { loadSystem, type Component, type Plan, type System } from '../system/index.ts';
 import type { PostgresWal } from '../system/postgres-types.ts';
 import { lockHolderOf } from './lock-holder.ts';
+import { describeMonitoring, judgeSystem, signOfLife } from './monitor.ts';
 import { startCopies } from './start-copies.ts';
 import { activity } from './shell.ts';
 import type { BackupFacts, CopyFacts, OrchestrationActivities, SystemFacts, WalFacts } from './types.ts';
@@ -28,6 +29,9 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     describeWal: activity('describeWal', ({ system, component }) => describeWal(system, component)),
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),
     lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),
+    describeMonitoring: activity('describeMonitoring', ({ system }) => describeMonitoring(system)),
+    judgeSystem: activity('judgeSystem', judgeSystem),
+    signOfLife: activity('signOfLife', signOfLife),
     writeReport: activity('writeReport', writeReport),
   };
 }

@@ -13,6 +13,7 @@ import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
 import { lookAtLive, planRestore } from './restore-plan.ts';
 import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
+import { lookAround } from './monitor.ts';
 import { activity, type Run } from './shell.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
 import type {
@@ -96,6 +97,7 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
     releaseFreeze: activity('releaseFreeze', (input, run) => releaseOne(context, input, run), { insistent: true }),
     stopForRestore: activity('stopForRestore', (input, run) => stopForRestore(context, input, run)),
     startAfterRestore: activity('startAfterRestore', (input, run) => startAfterRestore(context, input, run)),
+    lookAround: activity('lookAround', (input, run) => lookAround(context, input, run)),
     ping: activity('ping', () => Promise.resolve({ host: context.host, version: HOLDFAST_VERSION })),
   };
 }

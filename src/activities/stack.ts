@@ -1,7 +1,7 @@
 /** Which containers a restore stops and starts: those that use the data, and the stack that the system says it is. */
+import { hasFallen } from '../docker/fallen.ts';
 import { containersNamed } from '../docker/named.ts';
 import { stopLevels } from '../docker/order.ts';
-import type { ContainerInspectInfo } from 'dockerode';
 import { stopSeconds } from '../docker/freeze-plan.ts';
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
@@ -93,21 +93,11 @@ export async function surveyStack(docker: DockerHost, stack: readonly ContainerF
     level: levels.get(container.id) ?? 0,
     stopSeconds: stopSeconds(details[index]),
     ran: isUp(container),
-    starts: isUp(container) || isBroken(container, details[index]),
+    // A restore is there to bring up what fell over or never came up, too.
+    starts: isUp(container) || hasFallen(container, details[index]),
   }));
 }
 
 export function isUp({ state }: ContainerFacts): boolean {
   return state === 'running' || state === 'paused' || state === 'restarting';
-}
-
-/**
- * A restore is there to bring up what fell over or never came up. A task that ran to its end, and whatever ended
- * cleanly with no restart policy, was meant to be down.
- */
-function isBroken({ state }: ContainerFacts, details: ContainerInspectInfo | undefined): boolean {
-  if (state === 'created' || state === 'dead') return true;
-  if (state !== 'exited' || details === undefined) return false;
-  const policy = details.HostConfig.RestartPolicy?.Name ?? '';
-  return details.State.ExitCode !== 0 || !['', 'no', 'on-failure'].includes(policy);
 }

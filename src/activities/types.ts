@@ -3,11 +3,14 @@
  * secrets. Every activity may run twice, or beside itself; each heartbeats ActivityProgress and honours cancellation.
  */
 import type { Beside, CheckReport } from '../sources/kinds/component.ts';
+import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { WalAlarm } from '../policy/wal-alarm.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
 import type { RowsApplied } from '../sources/rows/rows-kind.ts';
 import type { StoreVerdict } from '../workflows/contract.ts';
 import type { RestoreInput, RestorePlan, RowsPlan } from '../workflows/contract.ts';
+
+export type * from './monitor-types.ts';
 
 /** The facts of a system that a workflow decides by. */
 export interface SystemFacts {
@@ -222,7 +225,7 @@ export interface PrunedLocks {
 }
 
 /** Run on the orchestration queue. */
-export interface OrchestrationActivities {
+export interface OrchestrationActivities extends MonitorActivities {
   describeCopy(input: { system: string; target: string }): Promise<CopyFacts>;
   /** Starts the copies to these stores, or tells those that run that there is more. */
   startCopies(input: { system: string; targets: readonly string[] }): Promise<void>;
@@ -360,7 +363,7 @@ export interface HostActivities {
 }
 
 /** Run on the host's urgent queue: never behind a long capture. */
-export interface UrgentActivities {
+export interface UrgentActivities extends LookActivities {
   /** Releases a freeze, or every freeze of the system with no id. Nothing held: nothing done. */
   releaseFreeze(input: { system: string; freezeId?: string }): Promise<{ released: readonly string[] }>;
   /** Stops the containers that use these components or belong to the stack, and remembers which ran. */

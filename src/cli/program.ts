@@ -8,6 +8,7 @@ import { defineGrants } from './grants.ts';
 import { defineHold } from './hold.ts';
 import { defineInit } from './init.ts';
 import { defineList } from './list.ts';
+import { defineMonitor } from './monitor.ts';
 import { definePolicy } from './policy.ts';
 import { definePrune } from './prune.ts';
 import { defineReject } from './reject.ts';
@@ -68,6 +69,7 @@ export function createProgram(): Command {
     defineApprove,
     defineReject,
     defineStatus,
+    defineMonitor,
     defineWatch,
   ]) {
     define(program);

@@ -3,12 +3,24 @@ import { Cron } from 'croner';
 
 const RUNS = 64;
 
+interface Schedule {
+  readonly cron: string;
+  readonly timeZone: string;
+}
+
 /** The shortest time between two of the next runs; undefined when there are fewer than two. Throws on a bad expression. */
-export function scheduleIntervalSeconds(
-  schedule: { readonly cron: string; readonly timeZone: string },
-  nowMs: number,
-): number | undefined {
-  const runs = new Cron(schedule.cron, { timezone: schedule.timeZone, paused: true }).nextRuns(RUNS, new Date(nowMs));
-  const gaps = runs.slice(1).map((run, index) => (run.getTime() - (runs[index]?.getTime() ?? 0)) / 1000);
+export function scheduleIntervalSeconds(schedule: Schedule, nowMs: number): number | undefined {
+  const gaps = gapsSeconds(schedule, nowMs);
   return gaps.length === 0 ? undefined : Math.min(...gaps);
+}
+
+/** The longest, as from Friday to Monday. */
+export function longestIntervalSeconds(schedule: Schedule, nowMs: number): number | undefined {
+  const gaps = gapsSeconds(schedule, nowMs);
+  return gaps.length === 0 ? undefined : Math.max(...gaps);
+}
+
+function gapsSeconds({ cron, timeZone }: Schedule, nowMs: number): number[] {
+  const runs = new Cron(cron, { timezone: timeZone, paused: true }).nextRuns(RUNS, new Date(nowMs));
+  return runs.slice(1).map((run, index) => (run.getTime() - (runs[index]?.getTime() ?? 0)) / 1000);
 }

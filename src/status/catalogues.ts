@@ -8,13 +8,19 @@ import { readHead } from '../vault/head.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import type { CatalogueEntry, ProofBody } from '../vault/index.ts';
 import { storeOf } from './of-system.ts';
+import { provedAt } from './seen.ts';
 
 /** One backup, with the stores that hold it. */
 export interface KnownBackup {
   readonly entry: CatalogueEntry;
   readonly stores: readonly string[];
   /** The newest verdict in each of them that has one; a verdict is about the place where the bytes lie. */
-  readonly verdicts: readonly { readonly store: string; readonly proof: ProofBody }[];
+  readonly verdicts: readonly {
+    readonly store: string;
+    readonly proof: ProofBody;
+    /** When it was last read back in full, or restored, and found good there. */
+    readonly provedAt?: string;
+  }[];
 }
 
 export interface Catalogues {
@@ -55,7 +61,9 @@ export async function lookAtCatalogues(
       // The same id with other bytes is another thing, and must be seen.
       const name = `${entry.key} ${entry.sha256}`;
       const proof = newestProof(entry);
-      const verdicts = proof === undefined ? [] : [{ store, proof }];
+      const proved = provedAt(entry.proofs);
+      const verdicts =
+        proof === undefined ? [] : [{ store, proof, ...(proved === undefined ? {} : { provedAt: proved }) }];
       const known = byId.get(name);
       byId.set(
         name,

@@ -3,6 +3,8 @@ import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatBytes, formatCount } from '../observe/format.ts';
 import { copiesDue, type BackupSomewhere } from '../policy/copies-due.ts';
 import { countCopies, judgeCopies, type CopyCounts } from '../policy/copies.ts';
+import type { CopyLag } from '../policy/judge-stores.ts';
+import { limitsOf } from '../policy/limits.ts';
 import type { System } from '../system/types.ts';
 import { workflowIds } from '../workflows/contract.ts';
 import type { Catalogues, KnownBackup } from './catalogues.ts';
@@ -17,8 +19,10 @@ export interface StoreBehind {
   readonly since?: string;
   /** What capturing them stored elsewhere: about what is to be sent. */
   readonly bytes?: number;
-  /** Longer than the plan's objective for its newest data: somebody should look. */
+  /** Longer than the plan's limit: somebody should look. */
   readonly late: boolean;
+  /** The plan that is the furthest over its limit, or the nearest to it. */
+  readonly worst?: CopyLag;
   /** The copy that is under way, since when and what keeps it. */
   readonly copy?: { readonly workflowId: string; readonly since: string; readonly trouble?: string };
   readonly why?: string;
@@ -52,14 +56,27 @@ export function storesBehind(
         nowMs,
         keepAsideSeconds: system.keepAsideSeconds,
       });
-      const limitMs = (plan.rpoSeconds ?? Infinity) * 1000;
-      return own.map((one) => ({ ...one, late: nowMs - one.finishedAtMs > limitMs }));
+      const limitSeconds = limitsOf(plan, nowMs).copySeconds(name) ?? Infinity;
+      return own.map((one) => ({ ...one, limitSeconds, lagSeconds: Math.floor((nowMs - one.finishedAtMs) / 1000) }));
     });
     if (due.length === 0) return [];
     const since = new Date(Math.min(...due.map(({ finishedAtMs }) => finishedAtMs))).toISOString();
     const bytes = due.reduce((sum, one) => sum + one.storedBytes, 0);
-    return [{ store: name, backups: due.length, since, bytes, late: due.some(({ late }) => late), ...copy }];
+    const [first] = due.toSorted((a, b) => b.lagSeconds - b.limitSeconds - (a.lagSeconds - a.limitSeconds));
+    const worst = first === undefined ? {} : { worst: lagOf(name, due.length, first, running) };
+    const late = due.some(({ lagSeconds, limitSeconds }) => lagSeconds > limitSeconds);
+    return [{ store: name, backups: due.length, since, bytes, late, ...worst, ...copy }];
   });
+}
+
+function lagOf(
+  store: string,
+  backups: number,
+  { plan, lagSeconds, limitSeconds }: Pick<CopyLag, 'plan' | 'lagSeconds' | 'limitSeconds'>,
+  running: RunningOperation | undefined,
+): CopyLag {
+  const trouble = running?.trouble === undefined ? {} : { trouble: running.trouble };
+  return { store, backups, plan, lagSeconds, limitSeconds, ...trouble };
 }
 
 function copyFacts({ workflowId, startedAt, trouble }: RunningOperation): NonNullable<StoreBehind['copy']> {

@@ -2,6 +2,7 @@
 import { connectEngine, type Engine } from '../engine/connect.ts';
 import type { Colours } from '../observe/colours.ts';
 import { formatBytes, formatSeconds } from '../observe/format.ts';
+import { isLogBehind, logLimitSeconds } from '../policy/judge-log.ts';
 import { formatLsn } from '../policy/lsn.ts';
 import { openStore } from '../stores/index.ts';
 import { resolveSecret } from '../system/secrets.ts';
@@ -31,23 +32,14 @@ export interface LogStatus {
   readonly unread?: ToldError;
 }
 
-/** A recovery point older than this many rounds is behind. */
-const ROUNDS_BEHIND = 12;
-const LEAST_BEHIND_SECONDS = 60;
-
 export async function logStatuses(system: System, engine: EngineState, nowMs: number): Promise<LogStatus[]> {
   const logged = system.components.filter(isLogged);
   return Promise.all(logged.map((component) => logStatus(system, component, engine, nowMs)));
 }
 
 /** True when somebody should look: it is not received, it is behind, or it waits for a person. */
-export function isBehind(status: LogStatus, system: System): boolean {
-  const component = system.components.filter(isLogged).find(({ name }) => name === status.component);
-  // An idle server fills no segment, so that the age of an archive says nothing.
-  const rounds = component?.wal.mode === 'archive' ? Infinity : component?.wal.everySeconds;
-  const limit = Math.max(LEAST_BEHIND_SECONDS, (rounds ?? 0) * ROUNDS_BEHIND);
-  const age = status.recoveryPointAgeSeconds ?? Infinity;
-  return status.received === false || (status.waitingFor?.startsWith('operator') ?? false) || age > limit;
+export function isBehind(status: LogStatus, system: System, nowMs: number): boolean {
+  return isLogBehind(status, logLimitSeconds(system, status.component, nowMs));
 }
 
 export function logText(status: LogStatus, colours: Colours): string {

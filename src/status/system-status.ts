@@ -51,7 +51,10 @@ export async function systemStatus(system: System, engine: EngineState, nowMs: n
     const own = known.backups.filter(({ entry }) => entry.body.plan === plan.name);
     return { plan: plan.name, backups: own.length, ...freshness(own.map(factOf), plan, nowMs) };
   });
-  const logs = (await logStatuses(system, engine, nowMs)).map((log) => ({ ...log, behind: isBehind(log, system) }));
+  const logs = (await logStatuses(system, engine, nowMs)).map((log) => ({
+    ...log,
+    behind: isBehind(log, system, nowMs),
+  }));
   const slots = await leftSlots(system);
   const stores = await storeReadBacks(system, nowMs);
   const behind = storesBehind(system, known, operations, nowMs);

@@ -1,6 +1,7 @@
 /** From the file as written to the system as used: defaults filled in, durations in seconds. Pure. */
 import { buildDatabaseChecks } from './database-checks.ts';
 import { durationSeconds } from './durations.ts';
+import { buildLimits, buildMonitor } from './monitor-build.ts';
 import { buildPostgres } from './postgres-build.ts';
 import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
@@ -34,6 +35,7 @@ export function buildSystem(
     approval: { limitSeconds: durationSeconds(file.approval?.limit ?? DEFAULTS.approvalLimit) },
     keepAsideSeconds: durationSeconds(file.keepAside ?? DEFAULTS.keepAside),
     ...(file.rule === undefined ? {} : { rule: buildRule(file.rule) }),
+    ...(file.monitor === undefined ? {} : { monitor: buildMonitor(file.monitor, hosts) }),
     ...(file.prices === undefined ? {} : { prices: file.prices }),
     ...(compose === undefined ? {} : { compose }),
     sourceText: source.text,
@@ -129,5 +131,6 @@ function buildPlan(name: string, plan: FileOf<'plans'>): Plan {
     ...(plan.quiesce === undefined ? {} : { quiesce: buildQuiesce(plan.quiesce) }),
     ...(timed === undefined ? {} : { schedule: { timeZone: DEFAULTS.timeZone, ...present(timed) } }),
     ...(plan.rpo === undefined ? {} : { rpoSeconds: durationSeconds(plan.rpo) }),
+    ...(plan.limits === undefined ? {} : { limits: buildLimits(plan.limits) }),
   };
 }

@@ -1,5 +1,6 @@
 /** What a schema can't say: names that must exist, orders without cycles, times that must make sense. Pure. */
 import { Cron } from 'croner';
+import { checkMonitor } from './monitor-checks.ts';
 import { checkPostgres } from './postgres-checks.ts';
 import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
 import { checkRule } from './rule-checks.ts';
@@ -37,6 +38,7 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkPlans(file, names, report);
   checkStores(file, report);
   checkRule(file, report);
+  checkMonitor(file, unknown, report);
   return problems;
 }
 

@@ -33,6 +33,7 @@ const SECRET_KEYS: ReadonlySet<string | number> = new Set([
   'accountKey',
   'sasToken',
   'privateKey',
+  'url',
 ]);
 
 /** Problems of zod's issues, each with the nearest known word where a word is wrong. `root` is the parsed file. */
@@ -190,6 +191,7 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
   if (path.length === 0) return KEYS['file'] ?? [];
   if (inner === 'maintainer') return KEYS[`maintainer.${kind(valueAt(root, path.slice(0, 2)))}`] ?? [];
   if (path.at(-2) === 'keepIn') return KEYS['keep'] ?? [];
+  if (path.at(-2) === 'disks') return KEYS['disk'] ?? [];
   if (inner === 'check') return KEYS[`check.${kind(own)}`] ?? [];
   if (typeof path.at(-1) === 'string' && KEYS[String(path.at(-1))] !== undefined)
     return KEYS[String(path.at(-1))] ?? [];
@@ -219,6 +221,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
     'compose',
     'approval',
     'rule',
+    'monitor',
     'prices',
     'keepAside',
   ],
@@ -268,7 +271,11 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   'maintainer.gcs': GCS_LOGIN,
   'maintainer.azure': AZURE_LOGIN,
   immutable: ['mode', 'for'],
-  plan: ['components', 'stores', 'schedule', 'onChange', 'quiesce', 'keep', 'keepIn', 'verify', 'rpo'],
+  plan: ['components', 'stores', 'schedule', 'onChange', 'quiesce', 'keep', 'keepIn', 'verify', 'rpo', 'limits'],
+  limits: ['newest', 'proved', 'copy', 'walGap', 'sizeChange'],
+  monitor: ['disks', 'totalSize', 'clock', 'ping'],
+  disk: ['path', 'host', 'used', 'free'],
+  ping: ['url', 'every', 'tellFailure'],
   keep: ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly', 'within', 'tags', 'proved'],
   rule: ['copies', 'media', 'offsite', 'immutable', 'errors'],
   quiesce: ['mode', 'budget'],

@@ -1,6 +1,7 @@
 /** The shape of a system file. Descriptions and defaults are what editors show; `build.ts` fills the defaults in. */
 import { z } from 'zod';
 import { databaseChecks } from './database-checks.ts';
+import { limitsSchema, monitorSchema } from './monitor-schema.ts';
 import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
 import { keepSchema, ruleSchema, storeSchema } from './store-schema.ts';
@@ -122,6 +123,7 @@ const plan = z.strictObject({
     .describe('How the fresh backup is read back before the run ends. Default presence; content needs `keys.identity`.')
     .optional(),
   rpo: duration('The most data, in time, that may be lost; `status` warns when the newest backup is older.').optional(),
+  limits: limitsSchema.optional(),
 });
 
 const keys = z
@@ -160,6 +162,7 @@ export const systemFileSchema = z
       .describe('Before anything is overwritten a person approves the printed plan.')
       .optional(),
     rule: ruleSchema.optional(),
+    monitor: monitorSchema.optional(),
     prices: absolutePath('A table of prices, for `storage` and `restore` to tell costs by.').optional(),
     keepAside: duration(
       `How long the replaced state is kept after a restore. Default ${DEFAULTS.keepAside}.`,

@@ -1,7 +1,9 @@
 /** A system as its file describes it, after loading: every default filled in, every secret still a reference. */
+import type { MonitorConfig, PlanLimits } from './monitor-types.ts';
 import type { CopyRule, RetentionConfig, StoreConfig } from './store-types.ts';
 import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
 
+export type * from './monitor-types.ts';
 export type * from './postgres-types.ts';
 export type * from './store-types.ts';
 
@@ -93,6 +95,8 @@ export interface Plan {
   /** How the fresh backup is read back before the run ends. */
   readonly verify: 'presence' | 'content';
   readonly rpoSeconds?: number;
+  /** Absent: what follows from the rest of the plan. */
+  readonly limits?: PlanLimits;
 }
 
 export interface KeysConfig {
@@ -122,6 +126,8 @@ export interface System {
   readonly stores: readonly StoreConfig[];
   /** What the copies of every plan must come to; absent: nothing is promised. */
   readonly rule?: CopyRule;
+  /** Absent: what is always looked at. */
+  readonly monitor?: MonitorConfig;
   /** A file with a table of prices. */
   readonly prices?: string;
   readonly keys: KeysConfig;

@@ -1,6 +1,7 @@
 /** Every workflow type a worker of the orchestration queue knows, under the names people type. */
 export { backup } from './backup.ts';
 export { copy } from './copy.ts';
+export { monitor } from './monitor.ts';
 export { prune } from './prune.ts';
 export { receiveWal } from './receive-wal.ts';
 export { releaseFreeze } from './release-freeze.ts';

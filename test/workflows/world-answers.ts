@@ -1,5 +1,6 @@
 /** What the scripted world answers when a test says nothing else. */
-import type { CopyTurn } from '../../src/activities/types.ts';
+import type { CopyTurn, SystemJudged } from '../../src/activities/types.ts';
+import type { HostLook, HostSeen } from '../../src/policy/host-look.ts';
 
 export const HOST = 'alpha';
 
@@ -52,4 +53,21 @@ export function proof(manifestKey: string, level: 'presence' | 'content') {
 export function storeVerdict(store: string, level: 'presence' | 'content') {
   const counts = { parts: 9, objectsChecked: 3, bytesChecked: 30, unjudged: 0, moreBad: 0 };
   return { store, level, ok: true, opened: true, bad: [], fraction: 0.5, ...counts };
+}
+
+/** A host where all is well, by its own clock. */
+export function hostLook(host: string): HostLook {
+  const nothing = { disks: [], disksUnseen: [], components: [], componentsUnseen: [], tools: [], rights: [] };
+  return { host, nowMs: Date.now(), ...nothing };
+}
+
+/** One finding that stands, and one for each silent host. */
+export function judgedWith(system: string, hosts: readonly HostSeen[]): SystemJudged {
+  const finding = { system, severity: 'critical', what: 'it is late', hint: 'Run it.' } as const;
+  const silent = hosts.filter(({ look }) => look === undefined);
+  const findings = [
+    { ...finding, check: 'freshness', subject: 'daily' } as const,
+    ...silent.map(({ host, silent: why = '' }) => ({ ...finding, check: 'engine' as const, subject: host, what: why })),
+  ];
+  return { findings, findingsCount: findings.length, unknown: [] };
 }

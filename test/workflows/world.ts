@@ -23,7 +23,7 @@ import type {
 } from '../../src/activities/types.ts';
 import type { FrozenFacts, RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
 import { startCopies } from '../../src/activities/start-copies.ts';
-import { componentRecord, HOST, NOTHING_COPIED, proof, storeVerdict } from './world-answers.ts';
+import { componentRecord, HOST, hostLook, judgedWith, NOTHING_COPIED, proof, storeVerdict } from './world-answers.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 import { prunes } from './world-prune.ts';
 
@@ -117,6 +117,12 @@ export class World {
       startCopies: ({ system, targets }) => startCopies(client, system, targets),
       stillRuns: ({ workflowId }) => isRunning(client, workflowId),
       lockHolder: ({ lockId }) => lockHolderOf(client, lockId),
+      describeMonitoring: () => {
+        const { configHost = HOST } = this.options;
+        return Promise.resolve({ site: 'home', hosts: [...new Set([HOST, configHost])], ping: true });
+      },
+      judgeSystem: ({ system, hosts }) => Promise.resolve(judgedWith(system, hosts)),
+      signOfLife: () => Promise.resolve(),
       writeReport: () => Promise.resolve(),
     });
   }
@@ -215,6 +221,7 @@ export class World {
         return Promise.resolve({ started: ['ledger'] });
       },
       ping: () => Promise.resolve({ host: HOST, version: '0' }),
+      lookAround: () => Promise.resolve(hostLook(HOST)),
     });
   }
 

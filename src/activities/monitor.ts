@@ -1,0 +1,68 @@
+/** What `monitor` asks of hosts and of the orchestration side. */
+import { redactText } from '../observe/redact.ts';
+import type { Finding } from '../policy/findings.ts';
+import type { HostLook } from '../policy/host-look.ts';
+import { findingsOf } from '../status/findings.ts';
+import { lookAtHost } from '../status/host-look.ts';
+import { tellAlive } from '../status/ping.ts';
+import { runningOperations } from '../status/running.ts';
+import { loadSystem } from '../system/index.ts';
+import type { HostContext } from './host-context.ts';
+import type { Run } from './shell.ts';
+import type { MonitoringFacts, OrchestrationActivities, SystemJudged } from './types.ts';
+
+/** More would fill histories, and no person reads them. */
+const MOST = 200;
+const TEXT_LIMIT = 600;
+
+export async function lookAround(
+  context: HostContext,
+  { system: name, heldBy }: { system: string; heldBy?: string },
+  run: Run,
+): Promise<HostLook> {
+  const system = await context.system(name);
+  const look = await lookAtHost(system, context.host, {
+    signal: run.signal,
+    docker: () => context.docker(),
+    ...(heldBy === undefined ? {} : { heldBy }),
+  });
+  const troubles = (found: HostLook['tools']): HostLook['tools'] =>
+    found.slice(0, MOST).map(({ subject, what, hint }) => ({ subject, what: short(what), hint: short(hint) }));
+  const { components, tools, rights } = look;
+  return { ...look, components: troubles(components), tools: troubles(tools), rights: troubles(rights) };
+}
+
+export async function describeMonitoring(name: string): Promise<MonitoringFacts> {
+  const { site, hosts, monitor } = await loadSystem(name);
+  return { site, hosts, ping: monitor?.ping !== undefined };
+}
+
+export async function judgeSystem(
+  { system: name, hosts, nowMs }: Parameters<OrchestrationActivities['judgeSystem']>[0],
+  run: Run,
+): Promise<SystemJudged> {
+  const system = await loadSystem(name);
+  const engine = await runningOperations();
+  const { findings, unknown } = await findingsOf(system, engine, nowMs, { hosts, signal: run.signal });
+  return {
+    findings: findings.slice(0, MOST).map(shortened),
+    findingsCount: findings.length,
+    unknown: unknown.slice(0, MOST).map(({ what, why }) => ({ what, why: short(why) })),
+  };
+}
+
+export async function signOfLife(
+  { system, broken, nowMs }: Parameters<OrchestrationActivities['signOfLife']>[0],
+  run: Run,
+): Promise<void> {
+  await tellAlive(await loadSystem(system), { broken, nowMs, signal: run.signal });
+}
+
+function shortened(finding: Finding): Finding {
+  return { ...finding, what: short(finding.what), hint: short(finding.hint) };
+}
+
+/** What servers say goes into a history here. */
+function short(text: string): string {
+  return redactText(text).slice(0, TEXT_LIMIT);
+}

@@ -1,0 +1,56 @@
+/** A backup as judgments see it, wherever it lies. */
+
+export interface BackupSeen {
+  readonly id: string;
+  readonly key: string;
+  readonly plan: string;
+  readonly tag?: string;
+  readonly purpose: 'backup' | 'safety';
+  readonly trusted: boolean;
+  /** Why it is not trusted. */
+  readonly why?: string;
+  readonly startedAtMs: number;
+  readonly pointAtMs: number;
+  readonly finishedAtMs: number;
+  readonly downtimeMs: number;
+  readonly components: readonly {
+    readonly name: string;
+    readonly kind: string;
+    /** Plain bytes of all of it. */
+    readonly sizeBytes: number;
+    /** What capturing it has stored. */
+    readonly storedBytes: number;
+  }[];
+  readonly stores: readonly string[];
+  /** The newest verdict in each store that has one. */
+  readonly verdicts: readonly VerdictSeen[];
+}
+
+export interface VerdictSeen {
+  readonly store: string;
+  readonly level: 'presence' | 'content' | 'restored';
+  readonly ok: boolean;
+  readonly atMs: number;
+  /** Bad objects. */
+  readonly errors: number;
+  /** When it was last read back in full, or restored, and found good there. */
+  readonly provedAtMs?: number;
+}
+
+export function sizeOf({ components }: Pick<BackupSeen, 'components'>): number {
+  return components.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
+export function storedBy({ components }: Pick<BackupSeen, 'components'>): number {
+  return components.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+}
+
+/** One good copy is enough to restore: bad only where no store has a good one. */
+export function isGood({ verdicts }: Pick<BackupSeen, 'verdicts'>): boolean {
+  return verdicts.length === 0 || verdicts.some(({ ok }) => ok);
+}
+
+/** Read back in full, or restored, somewhere where nothing bad was found since. */
+export function isProved({ verdicts }: Pick<BackupSeen, 'verdicts'>): boolean {
+  return verdicts.some(({ ok, provedAtMs }) => ok && provedAtMs !== undefined);
+}

@@ -1,0 +1,152 @@
+/** Whether what the plans promise is there: the newest backup, the newest proved one. Pure. */
+import { formatSeconds } from '../observe/format.ts';
+import type { Plan, System } from '../system/types.ts';
+import { isGood, isProved, type BackupSeen } from './backup-seen.ts';
+import type { Finding, Unknown } from './findings.ts';
+import { CLOCK_TOLERANCE_MS, freshness, type Freshness } from './freshness.ts';
+import { limitsOf, severityOf, tierOf } from './limits.ts';
+
+export interface Judged {
+  readonly findings: readonly Finding[];
+  readonly unknown: readonly Unknown[];
+}
+
+export interface PlanState {
+  readonly plan: string;
+  readonly backups: number;
+  readonly newest?: BackupSeen;
+  readonly newestProved?: BackupSeen;
+}
+
+export interface StoresRead {
+  /** Stores that could not be read. */
+  readonly unread: readonly { readonly store: string }[];
+}
+
+const WHICH = { stale: 'stale', missing: 'missing' } as const;
+
+/** Backups that count as something to restore from, newest recovery point first. */
+export function usable(backups: readonly BackupSeen[], plan: string, nowMs: number): BackupSeen[] {
+  return backups
+    .filter((one) => one.plan === plan && one.purpose === 'backup' && one.trusted && isGood(one))
+    .filter(({ pointAtMs }) => pointAtMs <= nowMs + CLOCK_TOLERANCE_MS)
+    .toSorted((a, b) => b.pointAtMs - a.pointAtMs);
+}
+
+export function planState(backups: readonly BackupSeen[], plan: string, nowMs: number): PlanState {
+  const own = usable(backups, plan, nowMs);
+  const [newest] = own;
+  const newestProved = own.find(isProved);
+  return {
+    plan,
+    backups: backups.filter((one) => one.plan === plan).length,
+    ...(newest === undefined ? {} : { newest }),
+    ...(newestProved === undefined ? {} : { newestProved }),
+  };
+}
+
+/**
+ * A plan that promises something and whose newest usable backup is older, or that has none. Where a store of the plan
+ * could not be read a newer one may lie there: then bad news is unknown, and good news is good.
+ */
+export function judgeFreshness(
+  system: System,
+  plan: Plan,
+  backups: readonly BackupSeen[],
+  { unread }: StoresRead,
+  nowMs: number,
+): Judged {
+  const { newestSeconds, newestFrom = '' } = limitsOf(plan, nowMs);
+  const own = backups.filter((one) => one.plan === plan.name).map(factOf);
+  const found = freshness(own, { rpoSeconds: newestSeconds }, nowMs);
+  const promised = newestSeconds !== undefined || plan.rpoSeconds !== undefined;
+  if (!promised || found.state === 'fresh' || found.state === 'unbounded') return NOTHING;
+  const missed = unread.filter(({ store }) => plan.stores.includes(store)).map(({ store }) => store);
+  if (missed.length > 0) {
+    const why = `${missed.join(', ')} could not be read, and may hold a newer backup`;
+    return { findings: [], unknown: [{ what: `freshness/${plan.name}`, why }] };
+  }
+  const { ageSeconds = 0, newest } = found;
+  const limit = newestSeconds ?? 0;
+  const grave = found.state === WHICH.missing || ageSeconds > 2 * limit;
+  const finding: Finding = {
+    system: system.name,
+    check: 'freshness',
+    subject: plan.name,
+    severity: severityOf(tierOf(system, plan), grave),
+    what: whatOf(plan.name, found, limit, newestFrom),
+    hint: hintOf(system.name, plan.name, found),
+    ...(newest === undefined ? {} : { since: new Date(newest.pointAtMs + limit * 1000).toISOString() }),
+  };
+  return { findings: [finding], unknown: [] };
+}
+
+function whatOf(plan: string, found: Freshness, limitSeconds: number, from: string): string {
+  if (found.state === WHICH.missing) return `plan ${plan}: ${found.why}`;
+  const { newest, ageSeconds = 0 } = found;
+  const limit = `${formatSeconds(limitSeconds)} (${from})`;
+  return `plan ${plan}: the newest backup ${newest?.id ?? ''} is ${formatSeconds(ageSeconds)} old, its limit is ${limit}`;
+}
+
+function hintOf(system: string, plan: string, { state, why }: Freshness): string {
+  if (state === WHICH.missing && why.includes('clocks')) return 'Set the clocks right (NTP), then look again.';
+  if (state === WHICH.missing && /trusted|verification/.test(why)) {
+    return `See why: holdfast list ${system} --plan ${plan}; then make a new one: holdfast backup ${system} ${plan}`;
+  }
+  return `Run it now, and see why it did not run: holdfast backup ${system} ${plan}; holdfast status ${system}`;
+}
+
+/** Judged only where the file says how old the newest proved backup may be. */
+export function judgeProof(
+  system: System,
+  plan: Plan,
+  backups: readonly BackupSeen[],
+  { unread }: StoresRead,
+  nowMs: number,
+): Judged {
+  const { provedSeconds } = limitsOf(plan, nowMs);
+  if (provedSeconds === undefined) return NOTHING;
+  const { newestProved } = planState(backups, plan.name, nowMs);
+  const ageSeconds = newestProved === undefined ? Infinity : ageOf(newestProved, nowMs);
+  if (ageSeconds <= provedSeconds) return NOTHING;
+  const missed = unread.filter(({ store }) => plan.stores.includes(store)).map(({ store }) => store);
+  if (missed.length > 0) {
+    const why = `${missed.join(', ')} could not be read, and may hold a newer proof`;
+    return { findings: [], unknown: [{ what: `proof/${plan.name}`, why }] };
+  }
+  const limit = formatSeconds(provedSeconds);
+  const what =
+    newestProved === undefined
+      ? `plan ${plan.name}: no backup was ever read back or restored; one of the last ${limit} should be`
+      : `plan ${plan.name}: the newest proved backup ${newestProved.id} is ${formatSeconds(ageSeconds)} old, its limit is ${limit}`;
+  const finding: Finding = {
+    system: system.name,
+    check: 'proof',
+    subject: plan.name,
+    severity: severityOf(tierOf(system, plan), false),
+    what,
+    hint: `Read the newest back on a host with the identity: holdfast verify ${system.name} --plan ${plan.name}`,
+    ...(newestProved === undefined
+      ? {}
+      : { since: new Date(newestProved.pointAtMs + provedSeconds * 1000).toISOString() }),
+  };
+  return { findings: [finding], unknown: [] };
+}
+
+export const NOTHING: Judged = { findings: [], unknown: [] };
+
+export function ageOf({ pointAtMs }: Pick<BackupSeen, 'pointAtMs'>, nowMs: number): number {
+  return Math.max(0, Math.floor((nowMs - pointAtMs) / 1000));
+}
+
+export function factOf(one: BackupSeen) {
+  const { id, pointAtMs, purpose, trusted, verdicts } = one;
+  const [verdict] = verdicts;
+  return {
+    id,
+    pointAtMs,
+    purpose,
+    trusted,
+    ...(verdict === undefined ? {} : { verified: { level: verdict.level, ok: isGood(one) } }),
+  };
+}

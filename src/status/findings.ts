@@ -1,0 +1,185 @@
+/**
+ * What is wrong with a system now, and the numbers behind it: read from its stores, which need no engine, and from the
+ * engine and the hosts as far as they answer. Judged by src/policy.
+ */
+import { connectEngine } from '../engine/connect.ts';
+import { inOrder, isUnknown, findingId, type Finding, type Unknown } from '../policy/findings.ts';
+import type { HostSeen } from '../policy/host-look.ts';
+import { judgeEngine, type RunSeen } from '../policy/judge-engine.ts';
+import { judgeHosts } from '../policy/judge-hosts.ts';
+import { judgeLogs } from '../policy/judge-log.ts';
+import { judgeFreshness, judgeProof, planState, type Judged } from '../policy/judge-plans.ts';
+import { judgeCopyLags, judgeRule, judgeStores, type StoreSeen } from '../policy/judge-stores.ts';
+import { judgeSizes } from '../policy/size-anomaly.ts';
+import { localHost } from '../system/home.ts';
+import type { System } from '../system/types.ts';
+import { lookAtCatalogues } from './catalogues.ts';
+import { planCopies, storesBehind } from './copy-status.ts';
+import { lookAtHost } from './host-look.ts';
+import { lastRuns } from './last-runs.ts';
+import { logStatuses } from './log-status.ts';
+import { numbersOf, type Gathered, type SystemNumbers } from './numbers.ts';
+import { storeReadBacks, type StoreReadBack } from './read-back-status.ts';
+import type { EngineState } from './running.ts';
+import { seenOf } from './seen.ts';
+import { totalSizes } from './total-size.ts';
+
+export interface SystemFindings {
+  readonly system: string;
+  /** RFC 3339. */
+  readonly at: string;
+  /** Critical first. */
+  readonly findings: readonly Finding[];
+  readonly facts: SystemNumbers;
+  /** What could not be looked at: that nothing was found there says nothing. */
+  readonly unknown: readonly Unknown[];
+}
+
+export interface FindingsOptions {
+  /** What each host said when it was asked. Absent: this machine looks at itself, and the others are unknown. */
+  readonly hosts?: readonly HostSeen[];
+  readonly signal?: AbortSignal;
+}
+
+const LOOK_LIMIT_MS = 60_000;
+
+/** Never throws for what is down: that is what it is there to find. Throws on a system file that can't be judged. */
+export async function findingsOf(
+  system: System,
+  engine: EngineState,
+  nowMs: number,
+  options: FindingsOptions = {},
+): Promise<SystemFindings> {
+  const signal = options.signal ?? AbortSignal.timeout(LOOK_LIMIT_MS);
+  const [known, logs, readBacks, runs, hosts, totals] = await Promise.all([
+    lookAtCatalogues(system, {}),
+    logStatuses(system, engine, nowMs),
+    storeReadBacks(system, nowMs),
+    engine.running ? runsOf(system.name) : undefined,
+    options.hosts ?? lookHere(system, signal),
+    totalSizes(system, nowMs, signal),
+  ]);
+  const backups = known.backups.map(seenOf);
+  const stores = system.stores.map(({ name }) => storeSeen(name, known.unread, readBacks, totals));
+  const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
+  const behind = storesBehind(system, known, operations, nowMs);
+  const copies = planCopies(system, known, readBacks, (plan) => planState(backups, plan, nowMs).newest?.id);
+  const onItsWay = behind.some(({ copy }) => copy !== undefined && copy.trouble === undefined);
+  const readable = known.unread.length === 0;
+
+  const judged: readonly Judged[] = [
+    ...system.plans.map((plan) => judgeFreshness(system, plan, backups, known, nowMs)),
+    ...system.plans.map((plan) => judgeProof(system, plan, backups, known, nowMs)),
+    judgeLogs(system, logs, nowMs),
+    judgeEngine(system, { ...engine, ...(runs === undefined ? {} : { runs }) }),
+    judgeHosts(system, hosts),
+    found([
+      ...system.plans.flatMap((plan) => judgeSizes(system, plan, backups, nowMs)),
+      ...judgeStores(system, stores, backups),
+      ...judgeCopyLags(
+        system,
+        behind.flatMap(({ worst }) => worst ?? []),
+      ),
+      ...(onItsWay || !readable ? [] : judgeRule(system, copies)),
+    ]),
+    unknownOf(system, known.unread, hosts, onItsWay),
+  ];
+  const gathered: Gathered = {
+    system,
+    backups,
+    stores,
+    logs,
+    hosts,
+    runs: runs ?? [],
+    engineRunning: engine.running,
+    nowMs,
+  };
+  const findings = inOrder(judged.flatMap((one) => one.findings));
+  const unknown = judged.flatMap((one) => one.unknown);
+  return {
+    system: system.name,
+    at: new Date(nowMs).toISOString(),
+    findings,
+    facts: numbersOf(gathered),
+    // What was found is known, whatever else could not be seen of it.
+    unknown: unknown.filter(({ what }) => !findings.some((one) => findingId(one) === what)),
+  };
+}
+
+/** True when nothing is wrong that could be seen, and all that decides could be seen. */
+export function isKept({ findings, unknown }: Pick<SystemFindings, 'findings' | 'unknown'>): boolean {
+  return findings.length === 0 && !unknown.some(({ what }) => isUnknown(what, DECISIVE));
+}
+
+const DECISIVE = [{ what: 'freshness' }, { what: 'proof' }, { what: 'copy' }, { what: 'wal' }];
+
+function found(findings: readonly Finding[]): Judged {
+  return { findings, unknown: [] };
+}
+
+/** Of an unread store nothing is known; of hosts that were not asked neither. */
+function unknownOf(
+  system: System,
+  unread: readonly { readonly store: string; readonly error: { readonly message: string } }[],
+  hosts: readonly HostSeen[],
+  onItsWay: boolean,
+): Judged {
+  const ofStores = unread.flatMap(({ store, error }) =>
+    ['corruption', 'total-size', 'copy'].map((check) => ({ what: `${check}/${store}`, why: error.message })),
+  );
+  const rules =
+    unread.length > 0 || onItsWay
+      ? [{ what: 'copy/rule', why: unread.length > 0 ? 'a store could not be read' : 'copies are on their way' }]
+      : [];
+  const sizes = unread.length > 0 ? [{ what: 'size', why: 'a store could not be read' }] : [];
+  const unasked = system.hosts.filter((host) => !hosts.some((seen) => seen.host === host));
+  const ofHosts = unasked.flatMap((host) => {
+    const why = `host ${host} is looked at by the monitor workflow`;
+    const own = system.components.filter((component) => component.host === host).map(({ name }) => `component/${name}`);
+    return [...own, `disk/${host}`, `clock/${host}`, `tools/${host}`, `rights/${host}`, `engine/${host}`].map(
+      (what) => ({ what, why }),
+    );
+  });
+  return { findings: [], unknown: [...ofStores, ...rules, ...sizes, ...ofHosts] };
+}
+
+async function runsOf(system: string): Promise<RunSeen[] | undefined> {
+  try {
+    await using engine = await connectEngine();
+    return await lastRuns(engine, system);
+  } catch {
+    // Told as unknown by the judgment.
+    return undefined;
+  }
+}
+
+/** This machine, when it is a host of the system. */
+async function lookHere(system: System, signal: AbortSignal): Promise<HostSeen[]> {
+  let host: string;
+  try {
+    host = localHost(system);
+  } catch {
+    // Another machine, such as one that only watches.
+    return [];
+  }
+  return [{ host, look: await lookAtHost(system, host, { signal }) }];
+}
+
+function storeSeen(
+  store: string,
+  unread: readonly { readonly store: string; readonly error: { readonly message: string; readonly hint: string } }[],
+  readBacks: readonly StoreReadBack[],
+  totals: ReadonlyMap<string, { readonly bytes: number; readonly atMs: number }>,
+): StoreSeen {
+  const missed = unread.find((one) => one.store === store);
+  const read = readBacks.find((one) => one.store === store);
+  const total = totals.get(store);
+  const error = missed?.error ?? read?.unread;
+  return {
+    store,
+    ...(error === undefined ? {} : { unread: { message: error.message, hint: error.hint } }),
+    errors: read?.errors ?? 0,
+    bad: read?.bad ?? [],
+    ...(total === undefined ? {} : { totalBytes: total.bytes, totalAtMs: total.atMs }),
+  };
+}

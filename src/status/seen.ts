@@ -1,0 +1,45 @@
+/** Backups as the judgments of src/policy see them. */
+import type { BackupSeen, VerdictSeen } from '../policy/backup-seen.ts';
+import type { ProofBody } from '../vault/types.ts';
+import type { KnownBackup } from './catalogues.ts';
+
+export function seenOf({ entry, stores, verdicts }: KnownBackup): BackupSeen {
+  const { body, trust } = entry;
+  return {
+    id: body.id,
+    key: entry.key,
+    plan: body.plan,
+    ...(body.tag === undefined ? {} : { tag: body.tag }),
+    purpose: body.purpose,
+    trusted: trust.ok,
+    ...(trust.ok ? {} : { why: trust.why }),
+    startedAtMs: Date.parse(body.startedAt),
+    pointAtMs: Date.parse(body.pointAt),
+    finishedAtMs: Date.parse(body.finishedAt),
+    downtimeMs: body.freezes.reduce((sum, { downtimeMs }) => sum + downtimeMs, 0),
+    components: body.components.map(({ name, kind, artifacts, counts }) => ({
+      name,
+      kind,
+      sizeBytes: artifacts.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0),
+      storedBytes: counts.storedBytes,
+    })),
+    stores,
+    verdicts: verdicts.map(verdictOf),
+  };
+}
+
+function verdictOf({ store, proof, provedAt }: KnownBackup['verdicts'][number]): VerdictSeen {
+  return {
+    store,
+    level: proof.level,
+    ok: proof.ok,
+    atMs: Date.parse(proof.at),
+    errors: proof.bad.length + proof.moreBad,
+    ...(provedAt === undefined ? {} : { provedAtMs: Date.parse(provedAt) }),
+  };
+}
+
+/** When it was last read back in full or restored, and found good; undefined when it never was. */
+export function provedAt(proofs: readonly ProofBody[]): string | undefined {
+  return proofs.findLast(({ ok, level }) => ok && level !== 'presence')?.at;
+}

@@ -1,0 +1,79 @@
+/** What a system takes in each store: counted by listing all of it, seldom, and remembered in the state directory. */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { openStore } from '../stores/index.ts';
+import { stateDirectory } from '../system/home.ts';
+import { resolveSecret } from '../system/secrets.ts';
+import type { StoreConfig, System } from '../system/types.ts';
+
+export interface TotalSize {
+  readonly bytes: number;
+  readonly objects: number;
+  readonly atMs: number;
+  /** How long counting took. */
+  readonly tookMs: number;
+}
+
+const totalSchema = z.object({ bytes: z.number(), objects: z.number(), atMs: z.number(), tookMs: z.number() });
+/** A count that failed is remembered too, so that a store that is too large for the time isn't listed all the time. */
+const rememberedSchema = z.object({ total: totalSchema.exactOptional(), triedAtMs: z.number(), tookMs: z.number() });
+type Remembered = z.infer<typeof rememberedSchema>;
+
+const LEAST_AGE_MS = 3_600_000;
+/** Listing takes at most about a hundredth of the time. */
+const REST = 100;
+
+/** By store; those that can't be listed now have what was counted before, if anything was. */
+export async function totalSizes(system: System, nowMs: number, signal: AbortSignal): Promise<Map<string, TotalSize>> {
+  const counted = await Promise.all(
+    system.stores.map(async (config) => [config.name, await totalOf(system, config, nowMs, signal)] as const),
+  );
+  return new Map(counted.flatMap(([name, total]) => (total === undefined ? [] : [[name, total] as const])));
+}
+
+async function totalOf(
+  system: System,
+  config: StoreConfig,
+  nowMs: number,
+  signal: AbortSignal,
+): Promise<TotalSize | undefined> {
+  const file = path.join(stateDirectory(system.name), `total-${config.name}.json`);
+  const known = await remembered(file);
+  const restMs = Math.max(LEAST_AGE_MS, (known?.tookMs ?? 0) * REST);
+  if (known !== undefined && known.triedAtMs <= nowMs && nowMs - known.triedAtMs < restMs) return known.total;
+  const beganMs = performance.now();
+  const total = await count(config, nowMs, signal).catch(() => undefined);
+  // A store that can't be read is told by those who need to read it; a number that is old is still a number.
+  const newest = total ?? known?.total;
+  const tookMs = Math.round(performance.now() - beganMs);
+  const kept: Remembered = { triedAtMs: nowMs, tookMs, ...(newest === undefined ? {} : { total: newest }) };
+  await writeFile(`${file}.${process.pid}.new`, JSON.stringify(kept), { mode: 0o600 });
+  await rename(`${file}.${process.pid}.new`, file);
+  return newest;
+}
+
+async function remembered(file: string): Promise<Remembered | undefined> {
+  try {
+    return rememberedSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    // Not there, or torn: it is counted again.
+    return undefined;
+  }
+}
+
+async function count(config: StoreConfig, nowMs: number, signal: AbortSignal): Promise<TotalSize> {
+  const beganMs = performance.now();
+  const store = await openStore(config, resolveSecret);
+  try {
+    let bytes = 0;
+    let objects = 0;
+    for await (const { sizeBytes } of store.list('', { signal })) {
+      bytes += sizeBytes;
+      objects += 1;
+    }
+    return { bytes, objects, atMs: nowMs, tookMs: Math.round(performance.now() - beganMs) };
+  } finally {
+    await store.close();
+  }
+}
