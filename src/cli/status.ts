@@ -29,10 +29,12 @@ async function status(shell: Shell, name: string | undefined): Promise<ExitCode>
   const engine = await runningOperations();
   const nowMs = Date.now();
   const statuses = await Promise.all(systems.map((system) => systemStatus(system, engine, nowMs)));
-  const { running, why, address, uiUrl } = engine;
-  shell.result({ engine: { running, why, address, uiUrl }, systems: statuses }, (colours) => {
+  const { running, why, address, uiUrl, pageUrl } = engine;
+  shell.result({ engine: { running, why, address, uiUrl, pageUrl }, systems: statuses }, (colours) => {
+    const places = [`at ${address ?? ''}`, ...(uiUrl === undefined ? [] : [`UI ${uiUrl}`])];
+    if (pageUrl !== undefined) places.push(`page ${pageUrl}`);
     const first = engine.running
-      ? `engine  ${colours.green('runs')} at ${engine.address ?? ''}${engine.uiUrl === undefined ? '' : `, UI ${engine.uiUrl}`}`
+      ? `engine  ${colours.green('runs')} ${places.join(', ')}`
       : `engine  ${colours.yellow('not running')}: ${engine.why ?? ''}`;
     return [first, ...statuses.map((one) => systemText(one, colours))].join('\n\n');
   });

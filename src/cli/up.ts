@@ -1,5 +1,6 @@
+import path from 'node:path';
 import type { Command } from 'commander';
-import type { UpEvent } from '../engine/index.ts';
+import type { PageOptions, UpEvent } from '../engine/index.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
 interface Options extends CommonOptions {
@@ -7,6 +8,15 @@ interface Options extends CommonOptions {
   readonly port?: string;
   readonly uiPort?: string;
   readonly ui: boolean;
+  readonly page: boolean;
+  readonly pagePort?: string;
+  readonly pageAddress?: string;
+  readonly pageTokenFile?: string;
+  readonly pageTokenEnv?: string;
+  readonly pageName?: readonly string[];
+  readonly pageProxyHeader?: string;
+  readonly pageProxyFrom?: readonly string[];
+  readonly pageUiUrl?: string;
 }
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
@@ -17,13 +27,32 @@ export function defineUp(program: Command): void {
     description:
       'Runs in the foreground until Ctrl-C or SIGTERM: the embedded Temporal server with its database under\n' +
       'HOLDFAST_HOME (none when TEMPORAL_ADDRESS names a server), one worker process for the workflows and one for each\n' +
-      'host that this machine is. What dies is started again. Operations that were under way go on.',
-    examples: ['up', 'up --host connector-1', 'up --port 7233 --no-ui'],
+      'host that this machine is. What dies is started again. Operations that were under way go on. A page to look at is\n' +
+      'served on loopback; on another address only with a token, or behind a proxy that asks who it is (docs/page.md).',
+    examples: [
+      'up',
+      'up --host connector-1',
+      'up --port 7233 --no-ui',
+      'up --page-address 0.0.0.0 --page-name backups.example.net --page-token-file /etc/holdfast/page.token',
+    ],
   })
     .option('--host <name>', 'a host that this machine is (may be repeated; default: from the system files)', collect)
     .option('--port <number>', 'exactly this port of the embedded server (default: 7233, or a free one)')
     .option('--ui-port <number>', 'exactly this port of the Temporal UI (default: 8233, or a free one)')
     .option('--no-ui', 'no Temporal UI')
+    .option('--page-port <number>', 'exactly this port of the page to look at (default: 8234, or a free one)')
+    .option('--page-address <address>', 'where the page is served (default: 127.0.0.1)')
+    .option('--page-token-file <file>', 'ask whoever looks for the token in this file')
+    .option('--page-token-env <name>', 'ask for the token in this environment variable')
+    .option('--page-name <name>', 'a name that the page answers to, beside localhost (may be repeated)', collect)
+    .option('--page-proxy-header <name>', 'who it is stands in this header, which a proxy sets')
+    .option(
+      '--page-proxy-from <address>',
+      'from where that header is believed: 10.0.0.5, 10.0.0.0/8 (repeatable)',
+      collect,
+    )
+    .option('--page-ui-url <url>', 'where the page finds the Temporal UI, when it is not the embedded one')
+    .option('--no-page', 'no page')
     .action((options: Options) => perform(options, (shell) => up(shell, options)));
 }
 
@@ -35,13 +64,38 @@ async function up(shell: Shell, options: Options): Promise<ExitCode> {
   const hosts = options.host ?? (await hostsOfThisMachine());
   const port = portOption('--port', options.port);
   const uiPort = options.ui ? portOption('--ui-port', options.uiPort) : false;
+  const page = options.page ? await pageOptions(options, portOption('--page-port', options.pagePort)) : undefined;
   await runUp({
     hosts,
     ...(port === undefined ? {} : { port }),
     ...(uiPort === undefined ? {} : { uiPort }),
+    ...(page === undefined ? {} : { page }),
     onEvent: (event) => tell(shell, event),
   });
   return 0;
+}
+
+/** What would keep the page from being served is told now, and not by a child that dies again and again. */
+async function pageOptions(options: Options, port: number | undefined): Promise<PageOptions> {
+  const [{ accessRules }, { resolveSecret }] = await Promise.all([
+    import('../page/options.ts'),
+    import('../system/secrets.ts'),
+  ]);
+  const { pageAddress: address = '127.0.0.1', pageTokenFile, pageTokenEnv, pageProxyHeader, pageUiUrl } = options;
+  const { pageName: names = [], pageProxyFrom: from = [] } = options;
+  const rules = {
+    'token-file': pageTokenFile === undefined ? undefined : path.resolve(pageTokenFile),
+    'token-env': pageTokenEnv,
+    'proxy-header': pageProxyHeader,
+    'ui-url': pageUiUrl,
+    host: names,
+    'proxy-from': from,
+  };
+  await accessRules({ address, ...rules }, resolveSecret);
+  const told = Object.entries(rules).flatMap(([name, value]) =>
+    [value ?? []].flat().flatMap((one) => [`--${name}`, one]),
+  );
+  return { address, rules: told, ...(port === undefined ? {} : { port }) };
 }
 
 /** With --json every event is one JSON line, since `up` has no end to wait for. */
@@ -61,6 +115,8 @@ function eventText(event: UpEvent): string | undefined {
         `engine   ${event.address} (${event.from})`,
         ...(event.uiUrl === undefined ? [] : [`UI       ${event.uiUrl}`]),
       ].join('\n');
+    case 'page':
+      return `page     ${event.url}`;
     case 'registered':
       return `added    search attributes ${event.searchAttributes.join(', ')}`;
     case 'orphans':

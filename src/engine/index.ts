@@ -7,5 +7,6 @@ export type { Engine } from './connect.ts';
 export { ephemeralEngine, isEngineKnown } from './ephemeral.ts';
 export { engineTarget, isServerNamed } from './target.ts';
 export type { EngineTarget } from './target.ts';
+export type { PageOptions } from './page-place.ts';
 export { runUp, startUp } from './up.ts';
 export type { RunningEngine, UpEvent, UpOptions } from './up.ts';

@@ -15,6 +15,8 @@ export interface EngineRecord {
   readonly address: string;
   /** Address of the web interface, when there is one. */
   readonly uiUrl?: string;
+  /** Address of the page to look at, when there is one. */
+  readonly pageUrl?: string;
   /** The process of `up`, as of identityOf. */
   readonly owner: string;
   /** Everything it has started and that must not outlive it. */

@@ -17,6 +17,7 @@ export interface EngineTarget {
   /** Where the address comes from. */
   readonly from: 'TEMPORAL_*' | 'this machine' | 'configuration file';
   readonly uiUrl?: string;
+  readonly pageUrl?: string;
 }
 
 const NAMING_VARIABLES = ['TEMPORAL_ADDRESS', 'TEMPORAL_PROFILE', 'TEMPORAL_CONFIG_FILE'];
@@ -57,6 +58,7 @@ export function engineTarget(): EngineTarget {
       address: record.address,
       from: 'this machine',
       ...(record.uiUrl === undefined ? {} : { uiUrl: record.uiUrl }),
+      ...(record.pageUrl === undefined ? {} : { pageUrl: record.pageUrl }),
     };
   }
   if (hasConfigurationFile()) return configured('configuration file');

@@ -8,6 +8,7 @@ import { HoldfastError } from '../failures.ts';
 import { engineDirectory } from '../system/home.ts';
 import { connectEngine } from './connect.ts';
 import type { Engine } from './connect.ts';
+import { pageSpec, pageUrl, type PageOptions } from './page-place.ts';
 import { freePort, preferPort, requirePort } from './ports.ts';
 import { identityOf, pidOf } from './process.ts';
 import { failAttemptsOfDead } from './recover.ts';
@@ -32,6 +33,7 @@ import { waitUntilPolling, workerPlaces } from './workers.ts';
 
 const USUAL_PORT = 7233;
 const USUAL_UI_PORT = 8233;
+const USUAL_PAGE_PORT = 8234;
 const MOURNING_MS = [0, 2_000];
 
 export interface UpOptions {
@@ -43,6 +45,8 @@ export interface UpOptions {
   readonly uiPort?: number | false;
   /** False: the server only. Default true. */
   readonly workers?: boolean;
+  /** The page to look at; absent: none. */
+  readonly page?: PageOptions;
   readonly onEvent?: (event: UpEvent) => void;
   /** Aborting gives up starting; what was started is stopped. */
   readonly signal?: AbortSignal;
@@ -51,6 +55,7 @@ export interface UpOptions {
 export type UpEvent =
   | ({ readonly kind: 'child' } & ChildEvent)
   | { readonly kind: 'serving'; readonly address: string; readonly uiUrl?: string; readonly from: EngineTarget['from'] }
+  | { readonly kind: 'page'; readonly url: string }
   | { readonly kind: 'registered'; readonly searchAttributes: readonly string[] }
   | { readonly kind: 'orphans'; readonly ended: number }
   | { readonly kind: 'given-back'; readonly attempts: readonly FailedAttempt[]; readonly error?: string }
@@ -70,7 +75,7 @@ class Household {
   private readonly children: Supervised[] = [];
   private readonly options: UpOptions;
   private lock: InstanceLock | undefined;
-  private place: { address: string; uiUrl?: string } | undefined;
+  private place: { address: string; uiUrl?: string; pageUrl?: string } | undefined;
   private stopping: Promise<void> | undefined;
   private receivers: Receivers | undefined;
 
@@ -85,7 +90,8 @@ class Household {
   start(spec: ChildSpec): Supervised {
     const child = supervise(spec, (event) => {
       this.tell({ kind: 'child', ...event });
-      if (event.what === 'died' && event.pid !== undefined && spec.name !== 'server') this.mourn(event.pid);
+      const works = spec.name !== 'server' && spec.name !== 'page';
+      if (event.what === 'died' && event.pid !== undefined && works) this.mourn(event.pid);
       // The child isn't known here before its first start has been told of.
       queueMicrotask(() => this.writeRecord());
     });
@@ -134,6 +140,15 @@ class Household {
 
   serveAt(place: { address: string; uiUrl?: string }): void {
     this.place = place;
+  }
+
+  /** Its deaths are told like those of the others, and nothing waits for it. */
+  async startPage(options: PageOptions): Promise<void> {
+    const port = await choosePort(options.port, USUAL_PAGE_PORT);
+    const url = pageUrl(port, options.address);
+    if (this.place !== undefined) this.place = { ...this.place, pageUrl: url };
+    this.start(pageSpec(port, options));
+    this.tell({ kind: 'page', url });
   }
 
   /** Only the owner of the embedded server keeps a record; workers of a named server are nobody else's business. */
@@ -227,6 +242,7 @@ export async function startUp(options: UpOptions): Promise<RunningEngine> {
     const { address, uiUrl, from } = target;
     household.tell({ kind: 'serving', address, from, ...(uiUrl === undefined ? {} : { uiUrl }) });
     for (const pid of orphans) household.mourn(pid);
+    if (options.page !== undefined) await household.startPage(options.page);
     if (options.workers !== false) await startWorkers(household, engine, options);
     return { target, stop: () => household.stop(), processes: () => household.processes() };
   } catch (error) {

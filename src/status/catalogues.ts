@@ -4,6 +4,7 @@ import { openStore } from '../stores/index.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
 import { readCatalogue } from '../vault/catalogue.ts';
+import { CatalogueMemory } from '../vault/catalogue-memory.ts';
 import { readHead } from '../vault/head.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import type { CatalogueEntry, ProofBody } from '../vault/index.ts';
@@ -30,9 +31,14 @@ export interface Catalogues {
   readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
 }
 
+/** What was read before, by store. */
+export type CatalogueMemories = Map<string, CatalogueMemory>;
+
 interface Chosen {
   readonly store?: string | undefined;
   readonly plan?: string | undefined;
+  /** For who looks again and again. */
+  readonly memories?: CatalogueMemories | undefined;
 }
 
 /** Throws BadInput for a store the system does not have, and when no store could be read. */
@@ -48,7 +54,7 @@ export async function lookAtCatalogues(
   options: Chosen,
 ): Promise<Catalogues & { readonly failure?: Error }> {
   const chosen = options.store === undefined ? system.stores : [storeOf(system, options.store)];
-  const read = await Promise.allSettled(chosen.map((config) => readStore(system, config, options.plan)));
+  const read = await Promise.allSettled(chosen.map((config) => readStore(system, config, options)));
   const byId = new Map<string, KnownBackup>();
   const unread: { store: string; error: ToldError }[] = [];
   for (const [index, outcome] of read.entries()) {
@@ -103,16 +109,22 @@ function merged(a: CatalogueEntry, b: CatalogueEntry): CatalogueEntry {
 async function readStore(
   system: System,
   config: System['stores'][number],
-  plan: string | undefined,
+  { plan, memories }: Chosen,
 ): Promise<CatalogueEntry[]> {
   const store = await openStore(config, resolveSecret);
   try {
     const { vaultId } = await readHead(store, system.name);
     const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
-    return await readCatalogue({ store, vaultId, roots }, { plan });
+    return await readCatalogue({ store, vaultId, roots }, { plan, memory: memoryOf(memories, config.name) });
   } finally {
     await store.close();
   }
+}
+
+function memoryOf(memories: CatalogueMemories | undefined, store: string): CatalogueMemory | undefined {
+  const memory = memories?.get(store) ?? new CatalogueMemory();
+  memories?.set(store, memory);
+  return memories === undefined ? undefined : memory;
 }
 
 /** The newest verdict there is; of those in several stores a good one, because one good copy is enough to restore. */

@@ -24,6 +24,7 @@ export interface EngineState {
   readonly why?: string;
   readonly address?: string;
   readonly uiUrl?: string;
+  readonly pageUrl?: string;
   readonly operations: readonly RunningOperation[];
 }
 
@@ -43,9 +44,9 @@ export async function runningOperations(): Promise<EngineState> {
   if (!isEngineKnown()) return { running: false, why: 'start it with `holdfast up`', operations: [] };
   try {
     await using engine = await connectEngine();
-    const { address, uiUrl } = engine.target;
-    const operations = await listOperations(engine);
-    return { running: true, address, ...(uiUrl === undefined ? {} : { uiUrl }), operations };
+    const { address, uiUrl, pageUrl } = engine.target;
+    const places = { ...(uiUrl === undefined ? {} : { uiUrl }), ...(pageUrl === undefined ? {} : { pageUrl }) };
+    return { running: true, address, ...places, operations: await listOperations(engine) };
   } catch (error) {
     return { running: false, why: tell(error).message, operations: [] };
   }
@@ -55,11 +56,16 @@ async function listOperations(engine: Engine): Promise<RunningOperation[]> {
   const found: RunningOperation[] = [];
   const query = `ExecutionStatus = 'Running'`;
   for await (const { workflowId, type, startTime } of engine.client.workflow.list({ query, pageSize: MOST_SHOWN })) {
-    if (!SHOWN_TYPES.includes(type)) continue;
+    if (!isShown(type)) continue;
     found.push({ workflowId, type, startedAt: startTime.toISOString(), ...(await whereItIs(engine, workflowId)) });
     if (found.length >= MOST_SHOWN) break;
   }
   return found;
+}
+
+/** Whether people want to hear of a run of this type: its own ways of telling have those that run for ever. */
+export function isShown(type: string): boolean {
+  return SHOWN_TYPES.includes(type);
 }
 
 /** Empty when no worker can answer, or the operation has just ended. */

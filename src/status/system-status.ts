@@ -5,7 +5,7 @@ import { table } from '../observe/table.ts';
 import { shortDigest } from '../policy/approval.ts';
 import { freshness, type BackupFact, type Freshness } from '../policy/freshness.ts';
 import type { System } from '../system/types.ts';
-import { bestVerdict, lookAtCatalogues, type KnownBackup } from './catalogues.ts';
+import { bestVerdict, lookAtCatalogues, type Catalogues, type KnownBackup } from './catalogues.ts';
 import { behindText, copiesText, planCopies, storesBehind, type PlanCopies, type StoreBehind } from './copy-status.ts';
 import type { ToldError } from '../observe/told.ts';
 import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
@@ -45,8 +45,17 @@ function factOf(known: KnownBackup): BackupFact {
 }
 
 export async function systemStatus(system: System, engine: EngineState, nowMs: number): Promise<SystemStatus> {
+  return statusOf(system, engine, await lookAtCatalogues(system, {}), nowMs);
+}
+
+/** The same of catalogues that were read already. */
+export async function statusOf(
+  system: System,
+  engine: EngineState,
+  known: Catalogues,
+  nowMs: number,
+): Promise<SystemStatus> {
   const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
-  const known = await lookAtCatalogues(system, {});
   const plans = system.plans.map((plan) => {
     const own = known.backups.filter(({ entry }) => entry.body.plan === plan.name);
     return { plan: plan.name, backups: own.length, ...freshness(own.map(factOf), plan, nowMs) };

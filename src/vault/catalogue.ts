@@ -1,6 +1,7 @@
 /** What backups a vault holds, from the store alone, with how far each can be trusted. */
 import { HoldfastError } from '../failures.ts';
-import type { Store } from '../stores/store.ts';
+import type { ObjectInfo, Store } from '../stores/store.ts';
+import { CatalogueMemory, type FoundProof } from './catalogue-memory.ts';
 import { NAMESPACES, readRecord } from './envelope.ts';
 import { proofSchema } from './formats.ts';
 import { getManifest, judgeManifest, judgeTombstone, parseAtManifestKey } from './manifest.ts';
@@ -18,23 +19,20 @@ export interface CatalogueSource {
   readonly roots: TrustRoots;
 }
 
-interface FoundProof {
-  readonly backupId: string;
-  readonly proof?: ProofBody;
-  readonly note?: string;
-}
-
 /** Newest first. What cannot be read or trusted is listed with the reason; tombstones of settled captures are not. */
 export async function readCatalogue(
   from: CatalogueSource,
-  options: { plan?: string | undefined; signal?: AbortSignal | undefined },
+  options: { plan?: string | undefined; signal?: AbortSignal | undefined; memory?: CatalogueMemory | undefined },
 ): Promise<CatalogueEntry[]> {
-  const keys = await keysUnder(from.store, 'backups/', options.signal);
-  const entries = await mapBounded(keys, READS_AT_ONCE, (key) => {
-    options.signal?.throwIfAborted();
-    return readEntry(from, key);
+  const { memory = new CatalogueMemory(), signal } = options;
+  memory.begin(from.vaultId, from.roots);
+  const manifests = await objectsUnder(from.store, 'backups/', signal);
+  const entries = await mapBounded(manifests, READS_AT_ONCE, (info) => {
+    signal?.throwIfAborted();
+    return memory.entries.recall(info, () => readEntry(from, info.key));
   });
-  const proofs = Map.groupBy(await readProofs(from, 'proofs/', options.signal), ({ backupId }) => backupId);
+  const proofs = Map.groupBy(await readProofs(from, 'proofs/', signal, memory), ({ backupId }) => backupId);
+  memory.end();
   const present = entries.filter((entry) => entry !== undefined);
   const noted = addChainNotes(present, await readPruned(from.store, from, options.signal)).map((entry) =>
     withProofs(entry, proofs.get(backupIdOfKey(entry.key) ?? '') ?? []),
@@ -80,20 +78,27 @@ function judgeEntry(from: CatalogueSource, key: string, bytes: Uint8Array): Cata
   }
 }
 
-async function readProofs(from: CatalogueSource, prefix: string, signal?: AbortSignal): Promise<FoundProof[]> {
-  const keys = await keysUnder(from.store, prefix, signal);
-  return mapBounded(keys, READS_AT_ONCE, async (key) => {
-    const backupId = key.split('/')[1] ?? '';
-    try {
-      const record = readRecord(proofSchema, await from.store.get(key), key);
-      const { vaultId } = from;
-      checkClaim(from.roots, record, { namespace: NAMESPACES.proof, vaultId, at: record.body.at });
-      return { backupId, proof: record.body };
-    } catch (error) {
-      if (!(error instanceof HoldfastError) || error.waitingHelps || error.code === 'StoreDenied') throw error;
-      return { backupId, note: `the proof ${key} does not count: ${error.message}` };
-    }
-  });
+async function readProofs(
+  from: CatalogueSource,
+  prefix: string,
+  signal?: AbortSignal,
+  memory = new CatalogueMemory(),
+): Promise<FoundProof[]> {
+  const proofs = await objectsUnder(from.store, prefix, signal);
+  return mapBounded(proofs, READS_AT_ONCE, (info) => memory.proofs.recall(info, () => readProof(from, info.key)));
+}
+
+async function readProof(from: CatalogueSource, key: string): Promise<FoundProof> {
+  const backupId = key.split('/')[1] ?? '';
+  try {
+    const record = readRecord(proofSchema, await from.store.get(key), key);
+    const { vaultId } = from;
+    checkClaim(from.roots, record, { namespace: NAMESPACES.proof, vaultId, at: record.body.at });
+    return { backupId, proof: record.body };
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.waitingHelps || error.code === 'StoreDenied') throw error;
+    return { backupId, note: `the proof ${key} does not count: ${error.message}` };
+  }
 }
 
 function withProofs(entry: CatalogueEntry, mine: readonly FoundProof[]): CatalogueEntry {
@@ -158,10 +163,10 @@ function withNotes(notes: readonly string[]): { notes?: readonly string[] } {
   return notes.length === 0 ? {} : { notes };
 }
 
-async function keysUnder(store: Store, prefix: string, signal: AbortSignal | undefined): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix, signal === undefined ? {} : { signal })) keys.push(key);
-  return keys;
+async function objectsUnder(store: Store, prefix: string, signal: AbortSignal | undefined): Promise<ObjectInfo[]> {
+  const objects: ObjectInfo[] = [];
+  for await (const info of store.list(prefix, signal === undefined ? {} : { signal })) objects.push(info);
+  return objects;
 }
 
 function compare(a: string, b: string): number {

@@ -50,7 +50,7 @@ export class PostgresSite {
       await writeFile(file, stringify({ system, stores, components: named, plans }));
       const init = await site.holdfast.run('init', file);
       if (init.code !== 0) throw new Error(`holdfast init: ${init.stderr}`);
-      site.running = await site.holdfast.up('--no-ui', '--port', '0');
+      site.running = await site.holdfast.up('--no-ui', '--no-page', '--port', '0');
       return site;
     } catch (error) {
       await site.close();

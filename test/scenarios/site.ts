@@ -65,7 +65,7 @@ export class Site {
   }
 
   async up(): Promise<Up> {
-    this.running = await this.holdfast.up('--no-ui', '--port', '0');
+    this.running = await this.holdfast.up('--no-ui', '--no-page', '--port', '0');
     return this.running;
   }
 

@@ -58,7 +58,7 @@ beforeAll(async () => {
   );
   const init = await holdfast.run('init', file);
   if (init.code !== 0) throw new Error(init.stderr);
-  up = await holdfast.up('--no-ui', '--port', '0');
+  up = await holdfast.up('--no-ui', '--no-page', '--port', '0');
 }, 2 * LIMIT_MS);
 
 afterAll(async () => {

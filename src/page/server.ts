@@ -1,0 +1,235 @@
+/** The page over HTTP: who may look, security headers, and what is rendered from memory. It changes nothing. */
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { log } from '../observe/log.ts';
+import { judgeAccess, plainAddress, isSame, type Access, type AccessRules } from './access.ts';
+import { readAssets, type Assets } from './assets.ts';
+import { WrongAttempts } from './attempts.ts';
+import { isEngineStale, type Knowledge } from './facts.ts';
+import type { Html } from './html.ts';
+import { ROUTES } from './links.ts';
+import { renderPage } from './pages.ts';
+import { cookieValue, isSession, sessionValue, setCookie } from './session.ts';
+import { layout } from './views/layout.ts';
+import { loginForm, refused } from './views/plain.ts';
+
+export interface PageServerOptions {
+  readonly rules: AccessRules;
+  /** What is known now, for somebody who looks. */
+  readonly look: (nowMs: number) => Knowledge;
+  /** The same for programs that watch this one. */
+  readonly glance: () => Knowledge;
+}
+
+const FORM_LIMIT_BYTES = 4096;
+const HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Permissions-Policy': 'camera=(), geolocation=(), microphone=()',
+} as const;
+
+const logger = log('page');
+
+export function createPageServer(options: PageServerOptions): Server {
+  const pages = new PageServer(options);
+  const server = createServer({ requestTimeout: 15_000, headersTimeout: 10_000 }, (request, response) => {
+    pages.answer(request, response).catch((error: unknown) => {
+      logger.error({ err: error }, 'a request could not be answered');
+      if (!response.headersSent) response.writeHead(500, HEADERS);
+      response.end();
+    });
+  });
+  server.maxConnections = 200;
+  return server;
+}
+
+class PageServer {
+  private readonly options: PageServerOptions;
+  private readonly assets: Assets = readAssets();
+  private readonly attempts = new WrongAttempts();
+
+  constructor(options: PageServerOptions) {
+    this.options = options;
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '', url = '/' } = request;
+    const [path = '/'] = url.split('?', 1);
+    const access = this.judge(request);
+    if (access.may === 'nothing') {
+      this.sendPlain(response, access.status, 'Not here', refused('Not here', access.why));
+      return;
+    }
+    const posts = path === ROUTES.login || path === ROUTES.logout;
+    const allowed = posts && this.options.rules.token !== undefined ? 'GET, HEAD, POST' : 'GET, HEAD';
+    if (!allowed.split(', ').includes(method)) {
+      response.setHeader('Allow', allowed);
+      this.sendPlain(response, 405, 'Only reading', refused('Only reading', 'This page only reads: GET and HEAD.'));
+      return;
+    }
+    if (method === 'POST') await this.post(path, request, response);
+    else this.get(path, access, request, response);
+  }
+
+  private get(path: string, access: Access, request: IncomingMessage, response: ServerResponse): void {
+    const asset = Object.values(this.assets).find((one) => one.url === path);
+    if (asset !== undefined) {
+      const headers = { 'Content-Type': asset.type, 'Cache-Control': 'public, max-age=31536000, immutable' };
+      this.send(request, response, 200, headers, asset.bytes);
+    } else if (path === ROUTES.health) this.health(request, response);
+    else if (access.may === 'log in') this.askToken(response, request);
+    else if (path === ROUTES.login) redirect(response, ROUTES.overview);
+    else this.page(path, access, request, response);
+  }
+
+  /** Programs learn whether this one is at work, and nothing else: it is told without a token. */
+  private health(request: IncomingMessage, response: ServerResponse): void {
+    const { engine } = this.options.glance();
+    const ok = !isEngineStale(engine, Date.now());
+    const body = Buffer.from(`${JSON.stringify({ status: ok ? 'ok' : 'stuck' })}\n`);
+    this.send(request, response, ok ? 200 : 503, { 'Content-Type': 'application/json', ...FRESH }, body);
+  }
+
+  private page(path: string, access: Access, request: IncomingMessage, response: ServerResponse): void {
+    const nowMs = Date.now();
+    const refresh = Number(new URLSearchParams(request.url?.split('?')[1]).get('refresh') ?? '');
+    const { status, page } = renderPage(segmentsOf(path), path, this.options.look(nowMs), {
+      assets: this.urls(),
+      nowMs,
+      user: access.may === 'look' ? access.as : undefined,
+      session: this.hasSession(request),
+      refreshSeconds: Number.isInteger(refresh) && refresh >= 2 && refresh <= 3600 ? refresh : undefined,
+    });
+    this.sendHtml(request, response, status, page);
+  }
+
+  private async post(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { token } = this.options.rules;
+    const origin = request.headers['sec-fetch-site'] ?? 'same-origin';
+    if (token === undefined || (origin !== 'same-origin' && origin !== 'none')) {
+      this.sendPlain(response, 403, 'Not from there', refused('Not from there', 'Log in on the page itself.'));
+      return;
+    }
+    if (path === ROUTES.logout) {
+      response.setHeader('Set-Cookie', setCookie('', isSecure(request)));
+      redirect(response, ROUTES.login);
+      return;
+    }
+    const nowMs = Date.now();
+    const from = plainAddress(request.socket.remoteAddress);
+    const waitMs = this.attempts.waitMs(from, nowMs);
+    if (waitMs > 0) {
+      response.setHeader('Retry-After', String(Math.ceil(waitMs / 1000)));
+      this.sendPlain(response, 429, 'Log in', loginForm('Too many wrong tokens. Wait a minute.'));
+      return;
+    }
+    const given = (await formOf(request)).get('token') ?? '';
+    if (!isSame(given.trim(), token)) {
+      this.attempts.add(from, nowMs);
+      logger.warn({ from }, 'a wrong token');
+      this.sendPlain(response, 401, 'Log in', loginForm('That is not the token.'));
+      return;
+    }
+    response.setHeader('Set-Cookie', setCookie(sessionValue(token, nowMs), isSecure(request)));
+    redirect(response, ROUTES.overview);
+  }
+
+  private askToken(response: ServerResponse, request: IncomingMessage): void {
+    response.setHeader('WWW-Authenticate', 'Bearer');
+    const wrong = request.headers.authorization !== undefined;
+    this.sendPlain(response, 401, 'Log in', loginForm(wrong ? 'That is not the token.' : undefined));
+  }
+
+  private judge(request: IncomingMessage): Access {
+    const { headers, socket } = request;
+    const { rules } = this.options;
+    const user = rules.proxy === undefined ? undefined : headers[rules.proxy.header.toLowerCase()];
+    return judgeAccess(rules, {
+      host: headers.host,
+      localAddress: socket.localAddress,
+      remoteAddress: socket.remoteAddress,
+      authorization: headers.authorization,
+      session: this.hasSession(request),
+      user: Array.isArray(user) ? user[0] : user,
+    });
+  }
+
+  private hasSession(request: IncomingMessage): boolean {
+    const { token } = this.options.rules;
+    return token !== undefined && isSession(token, cookieValue(request.headers.cookie), Date.now());
+  }
+
+  private urls() {
+    const { css, js, icon } = this.assets;
+    return { css: css.url, js: js.url, icon: icon.url };
+  }
+
+  private sendPlain(response: ServerResponse, status: number, title: string, main: Html): void {
+    const page = layout({ title: `${title} · Holdfast`, path: '', assets: this.urls(), nowMs: Date.now() }, main);
+    const headers = { 'Content-Type': 'text/html; charset=utf-8', ...FRESH, Connection: 'close' };
+    this.send({ method: 'GET' }, response, status, headers, Buffer.from(page.text));
+  }
+
+  private sendHtml(request: IncomingMessage, response: ServerResponse, status: number, page: Html): void {
+    const body = Buffer.from(page.text);
+    const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
+    const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-cache, private', ETag: etag };
+    if (status === 200 && request.headers['if-none-match'] === etag) {
+      response.writeHead(304, { ...HEADERS, ...headers });
+      response.end();
+    } else this.send(request, response, status, headers, body);
+  }
+
+  private send(
+    { method }: Pick<IncomingMessage, 'method'>,
+    response: ServerResponse,
+    status: number,
+    headers: Readonly<Record<string, string>>,
+    body: Buffer,
+  ): void {
+    response.writeHead(status, { ...HEADERS, ...headers, 'Content-Length': body.length });
+    response.end(method === 'HEAD' ? undefined : body);
+  }
+}
+
+const FRESH = { 'Cache-Control': 'no-store' } as const;
+
+function redirect(response: ServerResponse, to: string): void {
+  response.writeHead(303, { ...HEADERS, ...FRESH, Location: to });
+  response.end();
+}
+
+/** By the word of a proxy; it only ever makes the cookie stricter. */
+function isSecure(request: IncomingMessage): boolean {
+  return request.headers['x-forwarded-proto'] === 'https';
+}
+
+/** Empty ones, and what can't be decoded, lead to a page that is not there. */
+function segmentsOf(path: string): string[] {
+  return path
+    .split('/')
+    .slice(1, path === '/' ? 1 : undefined)
+    .map((segment) => {
+      try {
+        return decodeURIComponent(segment);
+      } catch {
+        return '';
+      }
+    });
+}
+
+async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > FORM_LIMIT_BYTES) return new URLSearchParams();
+    pieces.push(piece);
+  }
+  return new URLSearchParams(Buffer.concat(pieces).toString('utf8'));
+}

@@ -1,0 +1,77 @@
+/** What runs at this moment, and what has ended. */
+import { amountText } from '../../observe/progress.ts';
+import type { ActivityProgress } from '../../workflows/contract.ts';
+import type { EndedRun, EngineFacts, OperationFacts } from '../facts.ts';
+import { doneBar } from '../draw/bar.ts';
+import { html, type Html } from '../html.ts';
+import { formatMilliseconds } from '../../observe/format.ts';
+import { isForPeople } from '../waiting.ts';
+import type { Level } from '../verdict.ts';
+import { icon } from './icons.ts';
+import { age, mark, runLink, table } from './parts.ts';
+
+export function operationView(operation: OperationFacts, engine: EngineFacts, nowMs: number): Html {
+  const { type, phase, startedAt, waitingFor, trouble, steps, amounts } = operation;
+  const person = isForPeople(waitingFor);
+  return html`<article class="operation">
+    <h3>
+      ${icon(waitingFor === undefined ? 'runs' : 'waits')}${type}
+      <span class="quiet">${runLink(engine.ui, operation)}</span>
+    </h3>
+    <p>
+      <strong>${phase ?? 'no worker answers'}</strong
+      >${waitingFor === undefined ? undefined : html`, waits for ${waitingFor}${person ? ' (see above)' : ''}`}, started
+      ${age(startedAt, nowMs)}
+    </p>
+    ${amounts.map(amountView)} ${trouble === undefined ? undefined : html`<p class="warning">${trouble}</p>`}
+    ${
+      steps.length === 0
+        ? undefined
+        : html`<ol class="steps">
+            ${steps.map(({ name, state }) => html`<li class="${state}">${name}<span class="hidden">: ${state}</span></li>`)}
+          </ol>`
+    }
+  </article>`;
+}
+
+function amountView(amount: ActivityProgress): Html {
+  const { phase, bytesDone, bytesTotal } = amount;
+  const text = amountText(amount);
+  const words = text === '' ? phase : `${phase}: ${text}`;
+  const share =
+    bytesDone === undefined || bytesTotal === undefined || bytesTotal === 0 ? undefined : bytesDone / bytesTotal;
+  return html`<div class="amount">
+    ${words}${share === undefined ? undefined : html` (${Math.floor(Math.min(1, share) * 100)} %)${doneBar(words, share)}`}
+  </div>`;
+}
+
+const LEVELS: Readonly<Record<EndedRun['outcome'], Level>> = {
+  completed: 'safe',
+  failed: 'danger',
+  'timed out': 'danger',
+  terminated: 'attention',
+  cancelled: 'none',
+};
+
+export function endedView(ended: readonly EndedRun[], engine: EngineFacts, nowMs: number, most: number): Html {
+  const rows = ended
+    .slice(0, most)
+    .map((run) => [
+      runLink(engine.ui, run),
+      run.type,
+      html`${mark(LEVELS[run.outcome], run.outcome)}${run.why === undefined || run.why === '' ? undefined : html`<br /><span class="quiet">${run.why}</span>`}`,
+      age(run.endedAt, nowMs),
+      formatMilliseconds(Date.parse(run.endedAt) - Date.parse(run.startedAt)),
+    ]);
+  return table(
+    'Operations that have ended, newest first',
+    [
+      { title: 'run' },
+      { title: 'operation' },
+      { title: 'outcome' },
+      { title: 'ended' },
+      { title: 'took', kind: 'number' },
+    ],
+    rows,
+  );
+}

@@ -1,0 +1,128 @@
+/** What all pages are made of. */
+import { formatSeconds } from '../../observe/format.ts';
+import { html, type Html, type Shown } from '../html.ts';
+import { runUrl, type TemporalUi } from '../links.ts';
+import type { Level, Verdict } from '../verdict.ts';
+import { icon } from './icons.ts';
+
+/** Words with a colour and a shape. */
+export function mark(level: Level, words: string): Html {
+  return html`<span class="mark ${level}">${icon(level)}${words}</span>`;
+}
+
+export function verdictBanner({ level, title, why }: Verdict, heading: Shown, id: string): Html {
+  return html`<section class="verdict ${level}" id="${id}" data-live aria-labelledby="${id}-title">
+    ${icon(level)}
+    <div>
+      <h1 id="${id}-title">${heading}<span class="hidden">: </span><strong>${title}</strong></h1>
+      <p>${why}</p>
+    </div>
+  </section>`;
+}
+
+/** In the two largest units, and no finer than a minute, so that a page that lies open does not flicker. */
+export function ageText(sinceMs: number, nowMs: number): string {
+  const seconds = (nowMs - sinceMs) / 1000;
+  if (Math.abs(seconds) < 60) return seconds < 0 ? 'in a moment' : 'less than a minute ago';
+  const text = coarse(Math.abs(seconds));
+  return seconds > 0 ? `${text} ago` : `in ${text}`;
+}
+
+export function coarse(seconds: number): string {
+  return seconds < 60 ? 'less than a minute' : formatSeconds(Math.floor(seconds / 60) * 60);
+}
+
+/** `2026-11-21 14:05 UTC` */
+export function momentText(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** A moment, told as an age; the moment itself on hovering and for programs. */
+export function age(time: string | number, nowMs: number): Html {
+  const ms = typeof time === 'number' ? time : Date.parse(time);
+  if (Number.isNaN(ms)) return html`<span>${time}</span>`;
+  return html`<time datetime="${new Date(ms).toISOString()}" title="${momentText(ms)}">${ageText(ms, nowMs)}</time>`;
+}
+
+export function moment(time: string | number): Html {
+  const ms = typeof time === 'number' ? time : Date.parse(time);
+  if (Number.isNaN(ms)) return html`<span>${time}</span>`;
+  return html`<time datetime="${new Date(ms).toISOString()}">${momentText(ms)}</time>`;
+}
+
+/** To be typed; the script adds a button that copies it. */
+export function command(text: string): Html {
+  return html`<code class="command" tabindex="0" role="region" aria-label="command">${text}</code>`;
+}
+
+export function runLink(
+  ui: TemporalUi | undefined,
+  run: { readonly workflowId: string; readonly runId: string },
+): Html {
+  if (ui === undefined) return html`<span class="id">${run.workflowId}</span>`;
+  const url = runUrl(ui, run.workflowId, run.runId);
+  return html`<a class="id" href="${url}" rel="noreferrer"
+    >${run.workflowId}${icon('out')}<span class="hidden"> in the Temporal UI</span></a
+  >`;
+}
+
+/** A part of a page that is replaced when it changes. Nothing without a body. */
+export function part(id: string, title: Shown, body: Shown, more?: Shown): Html {
+  return html`<section class="part" id="${id}" data-live aria-labelledby="${id}-title">
+    <header>
+      <h2 id="${id}-title">${title}</h2>
+      ${more}
+    </header>
+    ${body}
+  </section>`;
+}
+
+export interface Column {
+  readonly title: string;
+  readonly kind?: 'number';
+}
+
+/** Scrolls by itself where it is too wide, also by keyboard. The roles are said because small screens lay it out as cards. */
+export function table(caption: string, columns: readonly Column[], rows: readonly (readonly Shown[])[]): Html {
+  const cell = (value: Shown, index: number): Html => {
+    const { kind, title } = columns[index] ?? { title: '' };
+    const of = kind === undefined ? '' : ` ${kind}`;
+    return index === 0
+      ? html`<th scope="row" role="rowheader" data-title="${title}">${value}</th>`
+      : html`<td role="cell" class="cell${of}" data-title="${title}">${value}</td>`;
+  };
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
+    <table role="table">
+      <caption class="hidden">
+        ${caption}
+      </caption>
+      <thead role="rowgroup">
+        <tr role="row">
+          ${columns.map(({ title, kind = '' }) => html`<th scope="col" role="columnheader" class="${kind}">${title}</th>`)}
+        </tr>
+      </thead>
+      <tbody role="rowgroup">
+        ${rows.map(
+          (row) =>
+            html`<tr role="row">
+              ${row.map(cell)}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** Facts as term and description; those without one are left out. */
+export function facts(of: readonly (readonly [string, Shown])[]): Html {
+  const known = of.filter(([, value]) => value !== undefined && value !== '');
+  return html`<dl class="facts">
+    ${known.map(
+      ([term, value]) =>
+        html`<div>
+          <dt>${term}</dt>
+          <dd>${value}</dd>
+        </div>`,
+    )}
+  </dl>`;
+}

@@ -1,0 +1,100 @@
+/** What a person should do next: plans that wait for a word, incidents, findings with their hints. */
+import { findingId, type Finding } from '../../policy/findings.ts';
+import { belongsTo, type EngineFacts, type IncidentFacts, type SystemFacts } from '../facts.ts';
+import { html, type Html, type Shown } from '../html.ts';
+import { waitingFor, type Waiting } from '../waiting.ts';
+import { icon } from './icons.ts';
+import { age, command, mark, moment, part, runLink } from './parts.ts';
+import { planView } from './plans-waiting.ts';
+
+/** Of these systems. Nothing when there is nothing to do. */
+export function toDo(systems: readonly SystemFacts[], engine: EngineFacts, nowMs: number): Shown {
+  const items = systems.flatMap((facts) => itemsOf(facts, engine, nowMs));
+  if (items.length === 0) return html`<div id="to-do" data-live></div>`;
+  return part(
+    'to-do',
+    'What to do',
+    html`<ul class="to-do">
+      ${items.map((item) => html`<li>${item}</li>`)}
+    </ul>`,
+  );
+}
+
+function itemsOf({ name, findings }: SystemFacts, engine: EngineFacts, nowMs: number): Html[] {
+  const incidents = engine.incidents.filter((one) => belongsTo(name, one) && one.state.state !== 'healed');
+  const known = new Set(incidents.map(({ state }) => findingId(state.finding)));
+  return [
+    ...waitingFor(engine, name).map((waiting) => waitingItem(name, waiting, engine, nowMs)),
+    ...incidents.map((incident) => incidentItem(name, incident, engine, nowMs)),
+    // An incident tells its finding.
+    ...findings.filter((finding) => !known.has(findingId(finding))).map((finding) => findingItem(finding, nowMs)),
+  ];
+}
+
+function waitingItem(
+  system: string,
+  { operation, what, approve, reject, plan }: Waiting,
+  engine: EngineFacts,
+  nowMs: number,
+) {
+  const { workflowId, startedAt } = operation;
+  return html`<article class="item attention" id="waits-${operation.runId}">
+    <h3>${icon('waits')}${system}: ${operation.type} waits for ${what}</h3>
+    <p>Started ${age(startedAt, nowMs)}. ${runLink(engine.ui, operation)}</p>
+    ${
+      plan === undefined
+        ? undefined
+        : html`<details id="plan-${operation.runId}">
+            <summary>The plan</summary>
+            ${planView(plan, nowMs)}
+          </details>`
+    }
+    <p>To approve exactly this plan:</p>
+    ${approve === undefined ? html`<p>Its plan can't be asked for now: no worker answers. See ${command(`holdfast watch ${workflowId}`)}</p>` : command(approve)}
+    <p>To refuse it:</p>
+    ${command(reject)}
+  </article>`;
+}
+
+function findingItem({ system, check, subject, severity, what, hint, since }: Finding, nowMs: number): Html {
+  const level = severity === 'critical' ? 'danger' : 'attention';
+  return html`<article class="item ${level}">
+    <h3>${icon(level)}${system}: ${check} of ${subject}</h3>
+    <p>${what}${since === undefined ? undefined : html`, since ${age(since, nowMs)}`}.</p>
+    ${hinted(hint)}
+  </article>`;
+}
+
+/** A hint may be a command, or a sentence. */
+function hinted(hint: string): Html {
+  return /^(holdfast|temporal|npm) [^.]*$/.test(hint) ? command(hint) : html`<p class="hint">${hint}</p>`;
+}
+
+function incidentItem(system: string, incident: IncidentFacts, engine: EngineFacts, nowMs: number): Html {
+  const { finding, state, openedAt, level, levelName, nextAt, acknowledgedBy, timeline } = incident.state;
+  const tone = state === 'acknowledged' ? 'none' : finding.severity === 'critical' ? 'danger' : 'attention';
+  const told =
+    level === 0 ? 'nobody was told yet' : `told level ${level}${levelName === undefined ? '' : ` (${levelName})`}`;
+  return html`<article class="item ${tone}" id="incident-${incident.runId}">
+    <h3>${icon(tone)}${system}: ${finding.check} of ${finding.subject}</h3>
+    <p>${finding.what}.</p>
+    ${hinted(finding.hint)}
+    <p>
+      ${state === 'acknowledged' ? mark('none', `acknowledged by ${acknowledgedBy ?? 'somebody'}`) : mark(tone, 'open')}
+      opened ${age(openedAt, nowMs)}, ${told}${nextAt === undefined ? undefined : html`, next ${age(nextAt, nowMs)}`}.
+      ${runLink(engine.ui, incident)}
+    </p>
+    ${
+      state === 'acknowledged'
+        ? undefined
+        : html`<p>To say that somebody is on it, so that nobody else is told:</p>
+            ${command(`holdfast ack ${system} ${findingId(finding)}`)}`
+    }
+    <details id="timeline-${incident.runId}">
+      <summary>What happened</summary>
+      <ol class="timeline">
+        ${timeline.map(({ at, what, by }) => html`<li>${moment(at)} ${what}${by === undefined ? undefined : ` (${by})`}</li>`)}
+      </ol>
+    </details>
+  </article>`;
+}

@@ -1,0 +1,59 @@
+/** Runs that have ended in the last days, with why the newest failures failed. */
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import type { Engine } from '../../engine/connect.ts';
+import { tell } from '../../observe/told.ts';
+import { isShown } from '../../status/running.ts';
+import type { EndedRun } from '../facts.ts';
+
+export const ENDED_DAYS = 30;
+const DAY_MS = 86_400_000;
+const MOST = 500;
+/** Asked for one by one, once. */
+const MOST_WHYS = 20;
+const WHY_LIMIT = 500;
+
+const OUTCOMES: Readonly<Record<string, EndedRun['outcome']>> = {
+  COMPLETED: 'completed',
+  FAILED: 'failed',
+  CANCELLED: 'cancelled',
+  TERMINATED: 'terminated',
+  TIMED_OUT: 'timed out',
+};
+
+/** Newest first. `whys` remembers by run what was looked up; what is not shown any more is taken out of it. */
+export async function endedRuns(engine: Engine, whys: Map<string, string>, nowMs: number): Promise<EndedRun[]> {
+  const since = new Date(nowMs - ENDED_DAYS * DAY_MS).toISOString();
+  const query = `CloseTime > '${since}'`;
+  const found: EndedRun[] = [];
+  for await (const run of engine.client.workflow.list({ query, pageSize: MOST })) {
+    const ended = endedRun(run);
+    if (ended !== undefined) found.push(ended);
+    if (found.length >= MOST) break;
+  }
+  const runs = found.toSorted((a, b) => b.endedAt.localeCompare(a.endedAt));
+  const failed = runs.filter(({ outcome }) => outcome === 'failed').slice(0, MOST_WHYS);
+  for (const { workflowId, runId } of failed) {
+    if (!whys.has(runId)) whys.set(runId, await whyOf(engine, workflowId, runId));
+  }
+  for (const known of whys.keys()) if (!failed.some(({ runId }) => runId === known)) whys.delete(known);
+  return runs.map((run) => {
+    const why = whys.get(run.runId);
+    return why === undefined ? run : { ...run, why };
+  });
+}
+
+function endedRun({ workflowId, runId, type, status, startTime, closeTime }: WorkflowExecutionInfo) {
+  const outcome = OUTCOMES[status.name];
+  if (!isShown(type) || outcome === undefined || closeTime === undefined) return undefined;
+  return { workflowId, runId, type, outcome, startedAt: startTime.toISOString(), endedAt: closeTime.toISOString() };
+}
+
+async function whyOf(engine: Engine, workflowId: string, runId: string): Promise<string> {
+  try {
+    await engine.client.workflow.getHandle(workflowId, runId).result();
+    return '';
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    return tell(cause).message.slice(0, WHY_LIMIT);
+  }
+}

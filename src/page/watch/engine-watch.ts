@@ -1,0 +1,157 @@
+/** What the engine tells: what runs and how far it is, what waits for a person, incidents, and what has ended. */
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { connectEngine, type Engine } from '../../engine/connect.ts';
+import { isEngineKnown } from '../../engine/ephemeral.ts';
+import { tell } from '../../observe/told.ts';
+import { isShown } from '../../status/running.ts';
+import { stepTrouble } from '../../status/step-trouble.ts';
+import {
+  QUERIES,
+  WORKFLOWS,
+  type ActivityProgress,
+  type IncidentState,
+  type Progress,
+} from '../../workflows/contract.ts';
+import type { EndedRun, EngineFacts, IncidentFacts, OperationFacts } from '../facts.ts';
+import { webAddress } from '../links.ts';
+import { endedRuns } from './ended-runs.ts';
+
+/** A question costs the workers a task each time. */
+const MOST_OPERATIONS = 50;
+const MOST_INCIDENTS = 100;
+const ASKED_AT_ONCE = 8;
+const ANSWER_LIMIT_MS = 3_000;
+/** What has ended changes when something ends, and is asked for anew this often besides. */
+const ENDED_EVERY_MS = 60_000;
+
+const { incident } = WORKFLOWS;
+
+export class EngineWatch {
+  private engine: Engine | undefined;
+  private last: EngineFacts = { operations: [], incidents: [], ended: [] };
+  private endedAtMs = 0;
+  private runningBefore = '';
+  private readonly whys = new Map<string, string>();
+  private readonly uiUrl: string | undefined;
+
+  /** `uiUrl`: where people find the Temporal UI, when the engine does not say so itself. */
+  constructor(uiUrl: string | undefined) {
+    this.uiUrl = uiUrl;
+  }
+
+  /** Never throws: an engine that does not answer is a fact, beside what it said when it last did. */
+  async look(): Promise<EngineFacts> {
+    const lookedAtMs = Date.now();
+    if (this.engine === undefined && !isEngineKnown()) {
+      this.last = { ...this.last, running: false, why: 'no engine runs here', lookedAtMs };
+      return this.last;
+    }
+    try {
+      this.engine ??= await connectEngine();
+      this.last = { ...(await this.ask(this.engine)), lookedAtMs, answeredAtMs: lookedAtMs };
+    } catch (error) {
+      await this.close();
+      this.last = { ...this.last, running: false, why: tell(error).message, lookedAtMs };
+    }
+    return this.last;
+  }
+
+  async close(): Promise<void> {
+    const { engine } = this;
+    this.engine = undefined;
+    await engine?.close();
+  }
+
+  private async ask(engine: Engine): Promise<EngineFacts> {
+    const { address, namespace, uiUrl } = engine.target;
+    const runs = await runningRuns(engine);
+    const shown = runs.filter(({ type }) => isShown(type)).slice(0, MOST_OPERATIONS);
+    const operations = await mapped(shown, (run) => operationOf(engine, run));
+    const open = runs.filter(({ type }) => type === incident).slice(0, MOST_INCIDENTS);
+    const incidents = await mapped(open, (run) => incidentOf(engine, run));
+    const ended = await this.endedSince(engine, shown.map(({ runId }) => runId).join(' '));
+    const url = webAddress(this.uiUrl ?? uiUrl ?? '');
+    return {
+      running: true,
+      address,
+      ...(url === undefined ? {} : { ui: { url, namespace } }),
+      operations,
+      incidents: incidents.filter((one) => one !== undefined),
+      ended,
+    };
+  }
+
+  private async endedSince(engine: Engine, running: string): Promise<readonly EndedRun[]> {
+    const nowMs = Date.now();
+    if (running === this.runningBefore && nowMs - this.endedAtMs < ENDED_EVERY_MS) return this.last.ended;
+    const ended = await endedRuns(engine, this.whys, nowMs);
+    // The list lags behind what ended a moment ago, so that the next look asks again.
+    if (running === this.runningBefore) this.endedAtMs = nowMs;
+    this.runningBefore = running;
+    return ended;
+  }
+}
+
+async function runningRuns(engine: Engine): Promise<WorkflowExecutionInfo[]> {
+  const found: WorkflowExecutionInfo[] = [];
+  const query = `ExecutionStatus = 'Running'`;
+  for await (const run of engine.client.workflow.list({ query, pageSize: 500 })) {
+    if (isShown(run.type) || run.type === incident) found.push(run);
+    if (found.length >= MOST_OPERATIONS + MOST_INCIDENTS) break;
+  }
+  return found;
+}
+
+async function operationOf(engine: Engine, run: WorkflowExecutionInfo): Promise<OperationFacts> {
+  const { workflowId, runId, type, startTime } = run;
+  const known = { workflowId, runId, type, startedAt: startTime.toISOString(), steps: [], amounts: [] };
+  const handle = engine.client.workflow.getHandle(workflowId, runId);
+  try {
+    return await engine.client.withDeadline(Date.now() + ANSWER_LIMIT_MS, async (): Promise<OperationFacts> => {
+      const { pendingActivities } = (await handle.describe()).raw;
+      const trouble = stepTrouble(pendingActivities);
+      const amounts = (pendingActivities ?? []).flatMap(({ heartbeatDetails }) => amountIn(heartbeatDetails?.payloads));
+      const { phase, waitingFor, steps } = await handle.query<Progress>(QUERIES.progress);
+      const told = { ...known, amounts, phase, steps, ...(trouble === undefined ? {} : { trouble }) };
+      if (waitingFor === undefined) return told;
+      const plan = await handle.query<{ readonly digest: string } | undefined>(QUERIES.plan).catch(() => undefined);
+      return { ...told, waitingFor, ...(plan === undefined ? {} : { plan, digest: plan.digest }) };
+    });
+  } catch {
+    // No worker answers, or it has just ended; that it runs is known all the same.
+    return known;
+  }
+}
+
+function amountIn(payloads: readonly object[] | null | undefined): ActivityProgress[] {
+  const [first] = payloads ?? [];
+  if (first === undefined) return [];
+  const value: unknown = defaultPayloadConverter.fromPayload(first);
+  return isAmount(value) ? [value] : [];
+}
+
+function isAmount(value: unknown): value is ActivityProgress {
+  return typeof value === 'object' && value !== null && 'phase' in value && typeof value.phase === 'string';
+}
+
+async function incidentOf(engine: Engine, run: WorkflowExecutionInfo): Promise<IncidentFacts | undefined> {
+  const { workflowId, runId } = run;
+  try {
+    return await engine.client.withDeadline(Date.now() + ANSWER_LIMIT_MS, async () => {
+      const state = await engine.client.workflow.getHandle(workflowId, runId).query<IncidentState>(QUERIES.incident);
+      return { workflowId, runId, state };
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** In order, a few at a time. */
+async function mapped<T, R>(values: readonly T[], each: (value: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < values.length; at += ASKED_AT_ONCE) {
+    results.push(...(await Promise.all(values.slice(at, at + ASKED_AT_ONCE).map(each))));
+  }
+  return results;
+}

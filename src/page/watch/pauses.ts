@@ -1,0 +1,20 @@
+/** How long to wait between two looks, so that looking costs little. Pure. */
+
+/** After this nobody is looking any more: an open page asks every few seconds. */
+const NOBODY_AFTER_MS = 60_000;
+
+/** A look at the engine costs its server some requests and its workers a task for each operation. */
+export function enginePauseMs({ idleMs, busy }: { readonly idleMs: number; readonly busy: boolean }): number {
+  if (idleMs > NOBODY_AFTER_MS) return 30_000;
+  return busy ? 1_500 : 4_000;
+}
+
+/**
+ * A look at the stores costs as much as they hold. It takes at most a twentieth of the time, however long it takes, and
+ * comes before `most` only when there is a reason, and never before `least`.
+ */
+export function storesPauseMs({ idleMs, tookMs }: { readonly idleMs: number; readonly tookMs: number }) {
+  const least = Math.max(1_000, 20 * tookMs);
+  const usual = idleMs > NOBODY_AFTER_MS ? 5 * 60_000 : 20_000;
+  return { least, most: Math.max(least, usual) };
+}

@@ -1,0 +1,101 @@
+/**
+ * The page's knowledge, kept up to date in the background: often while somebody looks and something runs, rarely when
+ * nobody does. A request is answered from memory whatever the engine and the stores are doing.
+ */
+import { log } from '../../observe/log.ts';
+import { tell } from '../../observe/told.ts';
+import { NOTHING_KNOWN, type EngineFacts, type Knowledge } from '../facts.ts';
+import { Bell } from './bell.ts';
+import { EngineWatch } from './engine-watch.ts';
+import { enginePauseMs, storesPauseMs } from './pauses.ts';
+import { StoresWatch } from './stores-watch.ts';
+
+/** Who was away for this long comes back. */
+const RETURN_MS = 20_000;
+
+const logger = log('page');
+
+export class Watch {
+  private knowledge = NOTHING_KNOWN;
+  private readonly engine: EngineWatch;
+  private readonly stores = new StoresWatch();
+  private readonly engineBell = new Bell();
+  private readonly storesBell = new Bell();
+  private readonly stopBell = new Bell();
+  private stopped = false;
+  private lookedAtByPeopleMs = -Infinity;
+  private loops: Promise<unknown> = Promise.resolve();
+
+  constructor(options: { readonly uiUrl?: string | undefined } = {}) {
+    this.engine = new EngineWatch(options.uiUrl);
+  }
+
+  start(): void {
+    this.loops = Promise.all([this.watchEngine(), this.watchStores()]);
+  }
+
+  /** What is known now, for somebody who looks. */
+  look(nowMs: number): Knowledge {
+    const idleMs = nowMs - this.lookedAtByPeopleMs;
+    this.lookedAtByPeopleMs = nowMs;
+    // Whoever comes back sees what was known, and soon what is.
+    if (idleMs > RETURN_MS) {
+      this.engineBell.ring();
+      this.storesBell.ring();
+    }
+    return this.knowledge;
+  }
+
+  /** For programs that ask whether this one is well: no reason to look more often. */
+  glance(): Knowledge {
+    return this.knowledge;
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    for (const bell of [this.engineBell, this.storesBell, this.stopBell]) bell.ring();
+    await this.loops;
+    await this.engine.close();
+  }
+
+  private idleMs(): number {
+    return Date.now() - this.lookedAtByPeopleMs;
+  }
+
+  private async watchEngine(): Promise<void> {
+    while (!this.stopped) {
+      this.engineBell.begin();
+      const before = runsIn(this.knowledge.engine);
+      const engine = await this.engine.look();
+      this.knowledge = { ...this.knowledge, engine };
+      // What has ended has changed the stores.
+      if (before !== runsIn(engine)) this.storesBell.ring();
+      await this.engineBell.wait(enginePauseMs({ idleMs: this.idleMs(), busy: engine.operations.length > 0 }));
+    }
+  }
+
+  private async watchStores(): Promise<void> {
+    while (!this.stopped) {
+      this.storesBell.begin();
+      const startedMs = Date.now();
+      await this.lookAtStores();
+      const { least, most } = storesPauseMs({ idleMs: this.idleMs(), tookMs: Date.now() - startedMs });
+      await this.stopBell.wait(least);
+      await this.storesBell.wait(most - least);
+    }
+  }
+
+  private async lookAtStores(): Promise<void> {
+    try {
+      const systems = await this.stores.look(this.knowledge.engine, this.knowledge.systems);
+      this.knowledge = { engine: this.knowledge.engine, systems, lookedAtMs: Date.now() };
+    } catch (error) {
+      logger.warn({ why: tell(error).message }, 'the systems could not be looked at');
+      this.knowledge = { ...this.knowledge, failure: tell(error) };
+    }
+  }
+}
+
+function runsIn({ operations }: EngineFacts): string {
+  return operations.map(({ runId }) => runId).join(' ');
+}
