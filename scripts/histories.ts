@@ -14,7 +14,8 @@ import { parseArgs } from 'node:util';
 import { historyToPlain } from '../test/histories/history-json.ts';
 import { Play } from '../test/workflows/play.ts';
 import { devServer } from '../test/workflows/stage.ts';
-import { SCENES, type Scene } from './histories/scenes.ts';
+import type { Scene } from './histories/scene.ts';
+import { SCENES } from './histories/scenes.ts';
 import { runMain } from './setup.ts';
 
 const DIRECTORY = path.resolve(import.meta.dirname, '../test/histories');

@@ -156,6 +156,15 @@ export const FAILURES = {
   TargetNotEmpty: { waitingHelps: false, hint: 'Choose an empty target, or approve replacing what is there.' },
   UnsafePath: { waitingHelps: false, hint: 'The archive names a path outside its target; it was refused.' },
   ArchiveBroken: { waitingHelps: false, hint: 'The archive does not follow its format; try another backup.' },
+  // Messages
+  ChannelUnreachable: {
+    waitingHelps: true,
+    hint: 'Check the network and the receiver of this channel; it is tried again. Try it with `holdfast notify test`.',
+  },
+  ChannelRefused: {
+    waitingHelps: false,
+    hint: 'Check the address, the account and the rights of this channel, then try it with `holdfast notify test`.',
+  },
   // Anything that nobody foresaw
   Internal: { waitingHelps: true, hint: 'This is a defect in Holdfast; the log has the details.' },
 } as const satisfies Record<string, FailureKind>;

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { createIncidentActivities } from './activities/incidents.ts';
 import { createOrchestrationActivities } from './activities/describe.ts';
 import {
   createCopyActivities,
@@ -56,7 +57,7 @@ async function orchestration(common: Common, target: EngineTarget): Promise<Crew
     ...common,
     taskQueue: ORCHESTRATION_QUEUE,
     workflowBundle: await workflowBundle(),
-    activities: createOrchestrationActivities({ client }),
+    activities: { ...createOrchestrationActivities({ client }), ...createIncidentActivities({ client }) },
     maxCachedWorkflows: CACHED_WORKFLOWS,
     // On one machine the next worker has to take over a dead one's stories soon.
     stickyQueueScheduleToStartTimeout: '5 seconds',

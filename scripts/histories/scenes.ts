@@ -1,58 +1,14 @@
 /** What happens in each recorded history. The first word of a name is the workflow's type. */
-import type { History } from '../../test/histories/history-json.ts';
-import type { WorkflowHandle } from '@temporalio/client';
 import type { WalTurn } from '../../src/activities/types.ts';
 import { workflowIds } from '../../src/workflows/contract.ts';
-import { waitingFor, type Play } from '../../test/workflows/play.ts';
-import { eventually, uniqueName, type Crew } from '../../test/workflows/stage.ts';
-import {
-  failWith,
-  untilCancelled,
-  type ActivityName,
-  type World,
-  type WorldOptions,
-} from '../../test/workflows/world.ts';
+import { waitingFor } from '../../test/workflows/play.ts';
+import { eventually, uniqueName } from '../../test/workflows/stage.ts';
+import { failWith, untilCancelled, type WorldOptions } from '../../test/workflows/world.ts';
 import { PRUNE_DIGEST } from '../../test/workflows/world-prune.ts';
-
-export interface Scene {
-  readonly name: string;
-  readonly world: WorldOptions;
-  act(play: Play, world: World, workers: Crew): Promise<History>;
-}
+import { INCIDENT_SCENES } from './incident-scenes.ts';
+import { ended, finished, openIn, type Scene } from './scene.ts';
 
 const DIGEST = 'a'.repeat(64);
-
-function finished(name: string, type: string, input: () => object, world: WorldOptions = {}): Scene {
-  return {
-    name,
-    world,
-    act: async (play) => {
-      const handle = await play.start(type, { system: uniqueName('sys'), ...input() });
-      await handle.result().catch(() => undefined);
-      return handle.fetchHistory();
-    },
-  };
-}
-
-/** Taken while the activity runs; then the run is cancelled and waited for, so that it leaves nothing behind. */
-function openIn(name: string, type: string, activity: ActivityName, input: object, world: WorldOptions = {}): Scene {
-  return {
-    name,
-    world: { ...world, script: { ...world.script, [activity]: untilCancelled } },
-    act: async (play, seen) => {
-      const handle = await play.start(type, { system: uniqueName('sys'), ...input });
-      await eventually(`${activity} runs`, () => seen.count(activity) > 0 || undefined);
-      const history = await handle.fetchHistory();
-      await ended(handle);
-      return history;
-    },
-  };
-}
-
-async function ended(handle: WorkflowHandle): Promise<void> {
-  await handle.cancel();
-  await handle.result().catch(() => undefined);
-}
 
 function restoreAnswered(name: string, answer: 'approve' | 'reject' | 'open', world: WorldOptions = {}): Scene {
   return {
@@ -277,6 +233,7 @@ export const SCENES: readonly Scene[] = [
   rowsAnswered('restoreRows-failed', 'approve', { script: { applyRows: () => failWith('PlanChanged') } }),
   rowsAnswered('restoreRows-open-approval', 'open'),
   openIn('restoreRows-open-apply', 'restoreRows', 'applyRows', { ...ROWS, approve: ROWS_DIGEST, approvedBy: 'ann' }),
+  ...INCIDENT_SCENES,
   lock('systemLock-done', 'finished'),
   lock('systemLock-open', 'open'),
   finished('releaseFreeze-done', 'releaseFreeze', () => ({ host: 'alpha', freezeId: 'f-0' })),

@@ -10,6 +10,7 @@ import { loadSystem, type Component, type Plan, type System } from '../system/in
 import type { PostgresWal } from '../system/postgres-types.ts';
 import { lockHolderOf } from './lock-holder.ts';
 import { describeMonitoring, judgeSystem, signOfLife } from './monitor.ts';
+import { announce } from './announce.ts';
 import { startCopies } from './start-copies.ts';
 import { activity } from './shell.ts';
 import type { BackupFacts, CopyFacts, OrchestrationActivities, SystemFacts, WalFacts } from './types.ts';
@@ -32,7 +33,10 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     describeMonitoring: activity('describeMonitoring', ({ system }) => describeMonitoring(system)),
     judgeSystem: activity('judgeSystem', judgeSystem),
     signOfLife: activity('signOfLife', signOfLife),
-    writeReport: activity('writeReport', writeReport),
+    writeReport: activity('writeReport', async (input, { asker }) => {
+      await writeReport(input);
+      await announce(context.client, { ...input, ...(asker === undefined ? {} : { execution: asker.execution }) });
+    }),
   };
 }
 

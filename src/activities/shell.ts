@@ -112,10 +112,13 @@ function outcomeOf(error: unknown, context: Context, logger: Logger, insistent: 
   const failed = known ?? new HoldfastError('Internal', error instanceof Error ? error.message : String(error));
   logger.warn({ err: error, code }, 'failed');
   const spent = code === 'Internal' && context.info.attempt >= INTERNAL_ATTEMPTS;
+  const { retryAfterSeconds } = failed.details;
   const failure = ApplicationFailure.create({
     type: code,
     message: redactText(failed.message).slice(0, MESSAGE_LIMIT),
     nonRetryable: !insistent && (!failed.waitingHelps || spent),
+    // Who was asked wants to be left alone for so long.
+    ...(typeof retryAfterSeconds === 'number' ? { nextRetryDelay: retryAfterSeconds * 1000 } : {}),
     details: [{ hint: failed.hint, ...(redact(failed.details) as Record<string, unknown>) }],
   });
   // The host's log has it; a history needs no paths of this machine.

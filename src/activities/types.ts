@@ -242,7 +242,10 @@ export interface OrchestrationActivities extends MonitorActivities {
   stillRuns(input: { workflowId: string }): Promise<boolean>;
   /** Who holds the system's lock, or undefined when nobody does any more. */
   lockHolder(input: { lockId: string }): Promise<{ operation: string; plan?: string; workflowId: string } | undefined>;
-  /** Writes what happened beside the system's state for people and programs. */
+  /**
+   * Writes what happened beside the system's state for people and programs, and has the channels told that ask for it. A
+   * repeat does neither twice.
+   */
   writeReport(input: { system: string; kind: string; id: string; report: Record<string, unknown> }): Promise<void>;
 }
 

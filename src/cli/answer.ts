@@ -1,7 +1,8 @@
-/** A person's answer to a waiting restore: the update, and where no worker takes it the signal of the same shape. */
+/** A person's word to a running operation: the update, and where no worker takes it the signal of the same shape. */
+import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
-import { SIGNALS, UPDATES, type Approval, type Rejection } from '../workflows/contract.ts';
+import { SIGNALS, UPDATES, type Acknowledgement, type Approval, type Rejection } from '../workflows/contract.ts';
 import type { Shell } from './shell.ts';
 
 const ANSWER_LIMIT_MS = 15_000;
@@ -18,10 +19,19 @@ export function sendRejection(handle: WorkflowHandle, rejection: Rejection, shel
   return send(handle, 'reject', rejection, `reject-${rejection.by}`, shell);
 }
 
+/** Each is taken, also a second one: it holds from then on. */
+export function sendAcknowledgement(
+  handle: WorkflowHandle,
+  acknowledgement: Acknowledgement,
+  shell: Shell,
+): Promise<AnswerState> {
+  return send(handle, 'acknowledge', acknowledgement, `acknowledge-${randomUUID()}`, shell);
+}
+
 async function send(
   handle: WorkflowHandle,
-  kind: 'approve' | 'reject',
-  message: Approval | Rejection,
+  kind: 'approve' | 'reject' | 'acknowledge',
+  message: Approval | Rejection | Acknowledgement,
   updateId: string,
   shell: Shell,
 ): Promise<AnswerState> {

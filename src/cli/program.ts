@@ -1,14 +1,17 @@
 /** All commands. What a command needs beyond this file is imported when it runs, so that each starts quickly. */
 import { Command } from 'commander';
+import { defineAck } from './ack.ts';
 import { defineApprove } from './approve.ts';
 import { defineBackup } from './backup.ts';
 import { defineCopy } from './copy.ts';
 import { defineDoctor } from './doctor.ts';
 import { defineGrants } from './grants.ts';
 import { defineHold } from './hold.ts';
+import { defineIncidents } from './incidents.ts';
 import { defineInit } from './init.ts';
 import { defineList } from './list.ts';
 import { defineMonitor } from './monitor.ts';
+import { defineNotify } from './notify.ts';
 import { definePolicy } from './policy.ts';
 import { definePrune } from './prune.ts';
 import { defineReject } from './reject.ts';
@@ -70,6 +73,9 @@ export function createProgram(): Command {
     defineReject,
     defineStatus,
     defineMonitor,
+    defineIncidents,
+    defineAck,
+    defineNotify,
     defineWatch,
   ]) {
     define(program);

@@ -33,6 +33,8 @@ const NO: ReadonlySet<ToldError['code']> = new Set([
   'ArchiveBroken',
   'Unhealthy',
   'StoreUnfit',
+  'ChannelUnreachable',
+  'ChannelRefused',
   'Cancelled',
   'Terminated',
 ]);

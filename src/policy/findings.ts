@@ -32,6 +32,8 @@ export const CHECKS = [
   /** The engine, its workers and schedules. */
   'engine',
   'schedule',
+  /** A channel that messages do not get through to. */
+  'notify',
 ] as const;
 export type Check = (typeof CHECKS)[number];
 

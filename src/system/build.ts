@@ -2,6 +2,7 @@
 import { buildDatabaseChecks } from './database-checks.ts';
 import { durationSeconds } from './durations.ts';
 import { buildLimits, buildMonitor } from './monitor-build.ts';
+import { buildChannels, buildEscalation } from './notify-build.ts';
 import { buildPostgres } from './postgres-build.ts';
 import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
@@ -21,6 +22,7 @@ export function buildSystem(
   const compose = file.compose ?? onlyCompose(file);
   const stack = compose === undefined ? undefined : file.components[compose];
   const project = stack?.kind === 'compose' ? stack.project : undefined;
+  const notify = buildChannels(file.notify);
   const components = Object.entries(file.components).map(([name, component]) =>
     buildComponent(name, component, hosts, project),
   );
@@ -32,6 +34,8 @@ export function buildSystem(
     plans: Object.entries(file.plans).map(([name, plan]) => buildPlan(name, plan)),
     stores: Object.entries(file.stores).map(([name, store]) => buildStore(name, store, around)),
     keys: present(file.keys),
+    notify,
+    escalation: buildEscalation(file.escalation, notify),
     approval: { limitSeconds: durationSeconds(file.approval?.limit ?? DEFAULTS.approvalLimit) },
     keepAsideSeconds: durationSeconds(file.keepAside ?? DEFAULTS.keepAside),
     ...(file.rule === undefined ? {} : { rule: buildRule(file.rule) }),

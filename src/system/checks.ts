@@ -1,6 +1,7 @@
 /** What a schema can't say: names that must exist, orders without cycles, times that must make sense. Pure. */
 import { Cron } from 'croner';
 import { checkMonitor } from './monitor-checks.ts';
+import { checkNotify } from './notify-checks.ts';
 import { checkPostgres } from './postgres-checks.ts';
 import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
 import { checkRule } from './rule-checks.ts';
@@ -14,6 +15,9 @@ export interface DeclaredNames {
   readonly components: readonly string[];
   readonly plans: readonly string[];
   readonly stores: readonly string[];
+  readonly channels: readonly string[];
+  /** There is a section `escalation`, whatever its shape. */
+  readonly escalates: boolean;
 }
 
 export function declaredNames(root: unknown): DeclaredNames {
@@ -21,7 +25,13 @@ export function declaredNames(root: unknown): DeclaredNames {
     const value = valueAt(root, [section]);
     return typeof value === 'object' && value !== null ? Object.keys(value) : [];
   };
-  return { components: names('components'), plans: names('plans'), stores: names('stores') };
+  return {
+    components: names('components'),
+    plans: names('plans'),
+    stores: names('stores'),
+    channels: names('notify'),
+    escalates: valueAt(root, ['escalation']) !== undefined,
+  };
 }
 
 /** Every problem of entries whose shape is right. `keysOptional` is for files that `init` has yet to complete. */
@@ -39,6 +49,7 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkStores(file, report);
   checkRule(file, report);
   checkMonitor(file, unknown, report);
+  checkNotify(file, names, report);
   return problems;
 }
 

@@ -34,6 +34,7 @@ const SECRET_KEYS: ReadonlySet<string | number> = new Set([
   'sasToken',
   'privateKey',
   'url',
+  'signingKey',
 ]);
 
 /** Problems of zod's issues, each with the nearest known word where a word is wrong. `root` is the parsed file. */
@@ -192,6 +193,9 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
   if (inner === 'maintainer') return KEYS[`maintainer.${kind(valueAt(root, path.slice(0, 2)))}`] ?? [];
   if (path.at(-2) === 'keepIn') return KEYS['keep'] ?? [];
   if (path.at(-2) === 'disks') return KEYS['disk'] ?? [];
+  if (section === 'notify' && path.length === 2) return KEYS[`channel.${kind(own)}`] ?? [];
+  if (section === 'escalation' && path.at(-2) === 'classes') return KEYS['escalation.class'] ?? [];
+  if (section === 'escalation' && path.at(-2) === 'levels') return KEYS['level'] ?? [];
   if (inner === 'check') return KEYS[`check.${kind(own)}`] ?? [];
   if (typeof path.at(-1) === 'string' && KEYS[String(path.at(-1))] !== undefined)
     return KEYS[String(path.at(-1))] ?? [];
@@ -205,6 +209,8 @@ const COMPONENT = ['kind', 'tier', 'host', 'after'];
 
 const STORE = ['kind', 'place', 'medium', 'parallelism', 'bandwidth', 'verifyEvery', 'maintainedBy'];
 const BUCKET = [...STORE, 'prefix', 'endpoint', 'storageClass', 'immutable', 'maintainer'];
+const CHANNEL = ['kind', 'on', 'template'];
+const POLICY = ['levels', 'countFrom', 'repeat', 'settle', 'acknowledgedFor'];
 const S3_LOGIN = ['accessKeyId', 'secretAccessKey'];
 const GCS_LOGIN = ['credentials'];
 const AZURE_LOGIN = ['accountKey', 'sasToken'];
@@ -220,6 +226,8 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
     'plans',
     'compose',
     'approval',
+    'notify',
+    'escalation',
     'rule',
     'monitor',
     'prices',
@@ -277,6 +285,13 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   disk: ['path', 'host', 'used', 'free'],
   ping: ['url', 'every', 'tellFailure'],
   keep: ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly', 'within', 'tags', 'proved'],
+  'channel.slack': [...CHANNEL, 'url'],
+  'channel.webhook': [...CHANNEL, 'url', 'signingKey'],
+  'channel.email': [...CHANNEL, 'server', 'port', 'tls', 'caFile', 'user', 'password', 'from', 'to', 'subject'],
+  'channel.command': [...CHANNEL, 'command', 'timeout'],
+  escalation: [...POLICY, 'classes'],
+  'escalation.class': POLICY,
+  level: ['name', 'after', 'notify'],
   rule: ['copies', 'media', 'offsite', 'immutable', 'errors'],
   quiesce: ['mode', 'budget'],
   schedule: ['cron', 'timeZone'],

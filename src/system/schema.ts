@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { databaseChecks } from './database-checks.ts';
 import { limitsSchema, monitorSchema } from './monitor-schema.ts';
+import { channelSchema, escalationSchema } from './notify-schema.ts';
 import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
 import { keepSchema, ruleSchema, storeSchema } from './store-schema.ts';
@@ -161,6 +162,8 @@ export const systemFileSchema = z
       .strictObject({ limit: duration(`How long a plan waits for approval. Default ${DEFAULTS.approvalLimit}.`) })
       .describe('Before anything is overwritten a person approves the printed plan.')
       .optional(),
+    notify: z.record(z.string(), channelSchema).describe('Where messages go, by name.').optional(),
+    escalation: escalationSchema.optional(),
     rule: ruleSchema.optional(),
     monitor: monitorSchema.optional(),
     prices: absolutePath('A table of prices, for `storage` and `restore` to tell costs by.').optional(),

@@ -1,9 +1,12 @@
 /** A system as its file describes it, after loading: every default filled in, every secret still a reference. */
 import type { MonitorConfig, PlanLimits } from './monitor-types.ts';
+import type { EscalationConfig } from '../policy/escalation.ts';
+import type { ChannelConfig } from './notify-types.ts';
 import type { CopyRule, RetentionConfig, StoreConfig } from './store-types.ts';
 import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
 
 export type * from './monitor-types.ts';
+export type * from './notify-types.ts';
 export type * from './postgres-types.ts';
 export type * from './store-types.ts';
 
@@ -132,6 +135,10 @@ export interface System {
   readonly prices?: string;
   readonly keys: KeysConfig;
   readonly approval: ApprovalConfig;
+  /** Where messages go. */
+  readonly notify: readonly ChannelConfig[];
+  /** Who is told of trouble, and when. */
+  readonly escalation: EscalationConfig;
   /** How long the replaced state is kept after a restore. */
   readonly keepAsideSeconds: number;
   /** The compose component that holds the services, when there is one: stopped and started around a restore. */

@@ -260,7 +260,8 @@ export interface Progress {
     | 'restoreRows'
     | 'receiveWal'
     | 'monitor'
-    | 'incident';
+    | 'incident'
+    | 'notify';
   readonly phase: string;
   readonly since: string;
   /** The approval that is waited for, if any. */
@@ -290,6 +291,7 @@ export const WORKFLOWS = {
   receiveWal: 'receiveWal',
   monitor: 'monitor',
   incident: 'incident',
+  notify: 'notify',
 } as const;
 
 export const UPDATES = { approve: 'approve', reject: 'reject', acknowledge: 'acknowledge' } as const;
@@ -322,6 +324,7 @@ export const workflowIds = {
   receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
   monitor: (system: string) => `${system}/monitor`,
   incident: (system: string, check: string, subject: string) => `${system}/incident/${check}/${subject}`,
+  notify: (system: string, id: string, channel: string) => `${system}/notify/${id}/${channel}`,
   release: (system: string, freezeId: string) => `${system}/release/${freezeId}`,
 };
 

@@ -52,6 +52,28 @@ export interface Acknowledgement {
   readonly note?: string;
 }
 
+/** One message to one channel. What operations and incidents have to say; people leave it to them. */
+export interface NotifyInput {
+  readonly system: string;
+  readonly channel: string;
+  /** The same for every attempt. */
+  readonly id: string;
+  /** `backup.failed`, `restore.done` … */
+  readonly type: string;
+  readonly at: string;
+  readonly severity: Severity | 'info';
+  readonly title: string;
+  readonly text?: string;
+  /** A JSON object. */
+  readonly facts?: string;
+}
+
+export interface NotifyResult {
+  readonly outcome: 'delivered';
+  readonly channel: string;
+  readonly id: string;
+}
+
 /** Signal `found`: the trouble as it is now. Signal `healed`: it is gone. */
 export type FoundAgain = Finding;
 export interface Healed {

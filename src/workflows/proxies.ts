@@ -2,8 +2,9 @@
  * The ways in which workflows ask for work. All the patience of the operations is here: which failures are tried again,
  * how often, and how long a silent host is waited for.
  */
-import type { RetryPolicy } from '@temporalio/common';
+import type { Duration, RetryPolicy } from '@temporalio/common';
 import { isCancellation, proxyActivities, proxyLocalActivities, type ActivityOptions } from '@temporalio/workflow';
+import type { IncidentActivities } from '../activities/incident-types.ts';
 import type {
   CopyActivities,
   HostActivities,
@@ -13,7 +14,7 @@ import type {
   WalActivities,
 } from '../activities/types.ts';
 import { FINAL_CODES } from '../failures.ts';
-import { copyQueue, hostQueue, urgentHostQueue, walQueue } from '../task-queues.ts';
+import { copyQueue, hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue, walQueue } from '../task-queues.ts';
 import { failure, neverStarted } from './failure.ts';
 
 /** Whatever touches data is waited for when it is cancelled: the next step must not run beside it. */
@@ -74,6 +75,54 @@ export const reporting = proxyLocalActivities<Pick<OrchestrationActivities, 'wri
   scheduleToCloseTimeout: '1 minute',
   retry: { initialInterval: '200 milliseconds', maximumInterval: '2 seconds', maximumAttempts: 5 },
 });
+
+/** Who is told: read anew whenever somebody is to be. */
+export const escalating = proxyLocalActivities<Pick<IncidentActivities, 'describeEscalation'>>({
+  startToCloseTimeout: '20 seconds',
+  retry: {
+    initialInterval: '200 milliseconds',
+    maximumInterval: '10 seconds',
+    nonRetryableErrorTypes: [...FINAL_CODES],
+  },
+});
+
+/** The alarm log is nice to have: nobody waits for it before others are told. */
+export const recording = proxyLocalActivities<Pick<IncidentActivities, 'recordAlarms'>>({
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '1 minute',
+  retry: { initialInterval: '200 milliseconds', maximumInterval: '2 seconds', maximumAttempts: 5 },
+});
+
+/** What monitoring has found, told to its incidents. */
+export const reconciling = proxyActivities<Pick<IncidentActivities, 'reconcileIncidents'>>({
+  taskQueue: ORCHESTRATION_QUEUE,
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '30 seconds',
+  retry: { ...PATIENT, maximumInterval: '30 seconds' },
+  summary: 'open and heal incidents',
+});
+
+/** How long one message is tried: an incident has newer news by then, an operation that ended has not. */
+const DELIVERY_LIMITS: Readonly<Record<'incident' | 'announcement', Duration>> = {
+  incident: '1 hour',
+  announcement: '6 hours',
+};
+
+export function delivering(summary: string, what: keyof typeof DELIVERY_LIMITS) {
+  return proxyActivities<Pick<IncidentActivities, 'notify'>>({
+    taskQueue: ORCHESTRATION_QUEUE,
+    startToCloseTimeout: '15 minutes',
+    heartbeatTimeout: '30 seconds',
+    scheduleToCloseTimeout: DELIVERY_LIMITS[what],
+    retry: {
+      initialInterval: '5 seconds',
+      backoffCoefficient: 2,
+      maximumInterval: '5 minutes',
+      nonRetryableErrorTypes: [...FINAL_CODES],
+    },
+    summary,
+  });
+}
 
 export type Patience = 'patient' | 'sparing' | 'brief';
 

@@ -5,6 +5,7 @@
 import { cancelled, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { IncidentActivities } from '../../src/activities/incident-types.ts';
 import type {
   BackupFacts,
   CopyActivities,
@@ -25,12 +26,14 @@ import type { FrozenFacts, RestorePlan, RowsPlan } from '../../src/workflows/con
 import { startCopies } from '../../src/activities/start-copies.ts';
 import { componentRecord, HOST, hostLook, judgedWith, NOTHING_COPIED, proof, storeVerdict } from './world-answers.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
+import { WorldIncidents } from './world-incidents.ts';
 import { prunes } from './world-prune.ts';
 
 export { HOST };
 
 export type ActivityName =
   | keyof OrchestrationActivities
+  | keyof IncidentActivities
   | keyof HostActivities
   | keyof UrgentActivities
   | keyof WalActivities
@@ -92,6 +95,7 @@ export class World {
   stillFrozen = 0;
   /** Undefined: the system file asks for no log. */
   walFacts: WalFacts | undefined = { host: HOST, mode: 'stream', everySeconds: 5, basePlan: 'daily' };
+  readonly incidents = new WorldIncidents();
   private readonly options: WorldOptions;
 
   constructor(options: WorldOptions = {}) {
@@ -106,8 +110,9 @@ export class World {
     return this.calls.filter((call) => call.name === name).length;
   }
 
-  orchestration(client: Client): OrchestrationActivities {
-    return this.scripted<OrchestrationActivities>({
+  orchestration(client: Client): OrchestrationActivities & IncidentActivities {
+    return this.scripted<OrchestrationActivities & IncidentActivities>({
+      ...this.incidents.activities(client),
       describeBackup: ({ system, plan }) => Promise.resolve(this.backupFacts(system, plan)),
       describeSystem: ({ system }) => Promise.resolve(this.facts(system)),
       describeStores: ({ store }) =>

@@ -1,0 +1,66 @@
+import type { Command } from 'commander';
+import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
+
+export function defineNotify(program: Command): void {
+  const notify = program.command('notify').summary('channels of messages').description('Channels of messages.');
+  addCommand(notify, 'test <system> [channel]', {
+    summary: 'send a real test message',
+    description:
+      'Sends a test message to one channel of the system file, or to each of them, from this machine and without the\n' +
+      'engine, and says what became of it. Exit 1 when one of them did not take it.',
+    examples: ['notify test m2m-connector', 'notify test m2m-connector team-lead'],
+  }).action((system: string, channel: string | undefined, options: CommonOptions) =>
+    perform(options, (shell) => test(shell, system, channel)),
+  );
+}
+
+async function test(shell: Shell, name: string, wanted: string | undefined): Promise<ExitCode> {
+  const [
+    { loadSystem },
+    { channelOf, deliver },
+    { testNotice },
+    { whoAmI },
+    { tell },
+    { randomUUID },
+    { HoldfastError },
+  ] = await Promise.all([
+    import('../system/load.ts'),
+    import('../notify/deliver.ts'),
+    import('../policy/notices.ts'),
+    import('./names.ts'),
+    import('../observe/told.ts'),
+    import('node:crypto'),
+    import('../failures.ts'),
+  ]);
+  const system = await loadSystem(name);
+  const channels = wanted === undefined ? system.notify : [channelOf(system, wanted)];
+  if (channels.length === 0) {
+    throw new HoldfastError('BadInput', `${name} has no channel to try`, {
+      hint: 'Describe one in the section `notify` of the system file.',
+    });
+  }
+  const notice = testNotice(name, { id: `test-${randomUUID()}`, atMs: Date.now(), by: await whoAmI() });
+  const { signal } = new AbortController();
+  const results = await Promise.all(
+    channels.map(async (channel) => {
+      const { name: to, kind } = channel;
+      try {
+        await deliver(channel, notice, signal);
+        return { channel: to, kind, ok: true as const };
+      } catch (error) {
+        const { code, message, hint } = tell(error);
+        return { channel: to, kind, ok: false as const, code, message, hint };
+      }
+    }),
+  );
+  shell.result({ ok: results.every(({ ok }) => ok), id: notice.id, channels: results }, (colours) =>
+    results
+      .map((one) =>
+        one.ok
+          ? `${colours.green('taken')}  ${one.channel} (${one.kind})`
+          : `${colours.red('failed')} ${one.channel} (${one.kind}): ${one.message} [${one.code}]\n  ${colours.cyan('try')} ${one.hint}`,
+      )
+      .join('\n'),
+  );
+  return results.every(({ ok }) => ok) ? 0 : 1;
+}

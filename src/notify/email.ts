@@ -1,0 +1,82 @@
+/** E-mail by SMTP. */
+import { readFile } from 'node:fs/promises';
+import nodemailer from 'nodemailer';
+import { HoldfastError } from '../failures.ts';
+import type { Notice } from '../policy/notices.ts';
+import { fillTemplate } from '../policy/templates.ts';
+import type { EmailChannel } from '../system/notify-types.ts';
+import { resolveSecret } from '../system/secrets.ts';
+
+const LIMIT_MS = 20_000;
+/** Of the library: what another attempt does not help. */
+const FINAL = ['EAUTH', 'ENOAUTH', 'EENVELOPE', 'EMESSAGE', 'ECONFIG', 'ETLS', 'EREQUIRETLS'];
+
+/**
+ * Resolves when the server has taken it for at least one recipient. The message's own id is that of the notice, so that
+ * a repeat can be told. Throws ChannelUnreachable or ChannelRefused, by the library's and the server's codes alone: a
+ * server's words may repeat what was sent to it.
+ */
+export async function sendEmail(channel: EmailChannel, notice: Notice, signal: AbortSignal): Promise<void> {
+  const { user, password, caFile, tls } = channel;
+  const pass = password === undefined ? undefined : await resolveSecret(password);
+  const ca = caFile === undefined ? undefined : await readAuthority(caFile);
+  const transport = nodemailer.createTransport({
+    host: channel.server,
+    port: channel.port,
+    secure: tls === 'tls',
+    requireTLS: tls === 'starttls',
+    ignoreTLS: tls === 'none',
+    connectionTimeout: LIMIT_MS,
+    greetingTimeout: LIMIT_MS,
+    socketTimeout: LIMIT_MS,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    ...(user === undefined || pass === undefined ? {} : { auth: { user, pass } }),
+    ...(ca === undefined ? {} : { tls: { ca } }),
+  });
+  const close = (): void => transport.close();
+  signal.addEventListener('abort', close, { once: true });
+  try {
+    const subject = channel.subject === undefined ? notice.title : fillTemplate(channel.subject, notice);
+    const text = channel.template === undefined ? notice.text : fillTemplate(channel.template, notice);
+    await transport.sendMail({
+      from: channel.from,
+      to: [...channel.to],
+      subject: subject.replaceAll(/[\r\n]+/g, ' '),
+      text,
+      messageId: `<${notice.id}@holdfast.${notice.system}>`,
+      date: new Date(notice.at),
+      headers: {
+        'X-Holdfast-Event': notice.type,
+        'X-Holdfast-System': notice.system,
+        'Auto-Submitted': 'auto-generated',
+      },
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw failureOf(channel.name, error);
+  } finally {
+    signal.removeEventListener('abort', close);
+    close();
+  }
+}
+
+async function readAuthority(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new HoldfastError('SourceMissing', `the certificate authority ${file} could not be read (${code})`);
+  }
+}
+
+function failureOf(channel: string, error: unknown): HoldfastError {
+  const { code, responseCode } = error as { code?: unknown; responseCode?: unknown };
+  const told = [code, responseCode].filter((one) => typeof one === 'string' || typeof one === 'number').join(' ');
+  const message = `${channel}: the mail was not taken${told === '' ? '' : ` (${told})`}`;
+  // A server's 4yz asks to come again (RFC 5321, 4.2.1), whatever the library calls it.
+  const asksAgain = typeof responseCode === 'number' && responseCode >= 400 && responseCode < 500;
+  const refuses = typeof responseCode === 'number' && responseCode >= 500;
+  const isFinal = refuses || (!asksAgain && typeof code === 'string' && FINAL.includes(code));
+  return new HoldfastError(isFinal ? 'ChannelRefused' : 'ChannelUnreachable', message);
+}

@@ -1,0 +1,76 @@
+/** One POST to an address that is a secret: it is in no error, and nothing is followed or kept of the answer. */
+import { HoldfastError } from '../failures.ts';
+
+export interface PostOptions {
+  readonly channel: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly signal: AbortSignal;
+}
+
+const LIMIT_MS = 20_000;
+/** What a later attempt may well get another answer to. */
+const LATER = [408, 425, 429];
+const LONGEST_WAIT_SECONDS = 3600;
+
+/**
+ * Resolves when the receiver has taken it (2xx). Throws ChannelUnreachable when a later attempt may succeed, with
+ * `retryAfterSeconds` where the receiver asks for a pause, and ChannelRefused when it will not.
+ */
+export async function post(url: string, { channel, headers, body, signal }: PostOptions): Promise<void> {
+  const address = addressOf(url, channel);
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  let response: Response;
+  try {
+    response = await fetch(address, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'user-agent': 'holdfast', ...headers },
+      body,
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, limit]),
+    });
+    await response.body?.cancel();
+  } catch (error) {
+    signal.throwIfAborted();
+    // The error itself, and its causes, may hold the address.
+    throw new HoldfastError(
+      'ChannelUnreachable',
+      `${channel} ${limit.aborted ? 'gave no answer in 20 s' : whyOf(error)}`,
+    );
+  }
+  if (response.ok) return;
+  const { status } = response;
+  if (status >= 500 || LATER.includes(status)) {
+    const wait = retryAfterSeconds(response.headers.get('retry-after'), Date.now());
+    throw new HoldfastError('ChannelUnreachable', `${channel} answered ${status}`, {
+      details: { status, ...(wait === undefined ? {} : { retryAfterSeconds: wait }) },
+    });
+  }
+  const what = status >= 300 && status < 400 ? 'answered with another address, which is not followed' : 'answered';
+  throw new HoldfastError('ChannelRefused', `${channel} ${what} (${status})`, { details: { status } });
+}
+
+function addressOf(url: string, channel: string): URL {
+  const address = URL.canParse(url) ? new URL(url) : undefined;
+  if (address !== undefined && ['http:', 'https:'].includes(address.protocol) && address.username === '')
+    return address;
+  throw new HoldfastError('SecretMissing', `the address of ${channel} is none that can be posted to`, {
+    hint: 'The secret must be a whole address that begins with https://, without a user in it.',
+  });
+}
+
+/** By RFC 9110, 10.2.3: seconds or a date. At most an hour. */
+export function retryAfterSeconds(header: string | null, nowMs: number): number | undefined {
+  if (header === null) return undefined;
+  const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - nowMs) / 1000;
+  return Number.isFinite(seconds) ? Math.min(Math.max(Math.ceil(seconds), 0), LONGEST_WAIT_SECONDS) : undefined;
+}
+
+/** Only codes of the system and of TLS, which name nobody. */
+function whyOf(error: unknown): string {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === 'string') return `could not be reached (${code})`;
+  }
+  return 'could not be reached';
+}

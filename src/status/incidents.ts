@@ -1,0 +1,83 @@
+/** The incidents of systems, as the engine knows them. */
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import type { Engine } from '../engine/connect.ts';
+import { QUERIES, WORKFLOWS, type IncidentState } from '../workflows/contract.ts';
+
+export interface KnownIncident {
+  readonly workflowId: string;
+  readonly system: string;
+  /** `check/subject`. */
+  readonly id: string;
+  readonly startedAt: string;
+  /** False: it is over, or was ended by a person. */
+  readonly running: boolean;
+  /** Absent when no worker could say, or the run ended otherwise than by healing. */
+  readonly incident?: IncidentState;
+}
+
+export interface IncidentChoice {
+  /** Default: every system. */
+  readonly system?: string | undefined;
+  /** Also those that are over, as far as the engine remembers them. */
+  readonly all?: boolean | undefined;
+  readonly limit?: number;
+}
+
+const MOST = 200;
+const ANSWER_LIMIT_MS = 5000;
+const ID = /^([^/]+)\/incident\/(.+)$/;
+
+/** Running ones first, then the newest. Throws what the engine throws when it can't be asked. */
+export async function listIncidents(engine: Engine, choice: IncidentChoice = {}): Promise<KnownIncident[]> {
+  const { system, all = false, limit = MOST } = choice;
+  const running = all ? '' : ` AND ExecutionStatus = 'Running'`;
+  const query = `WorkflowType = '${WORKFLOWS.incident}'${running}`;
+  const found: KnownIncident[] = [];
+  for await (const execution of engine.client.workflow.list({ query, pageSize: MOST })) {
+    const [, own, id] = ID.exec(execution.workflowId) ?? [];
+    if (own === undefined || id === undefined || (system !== undefined && own !== system)) continue;
+    // A run that began another carries on in it.
+    if (execution.status.name === 'CONTINUED_AS_NEW') continue;
+    found.push(await known(engine, execution, own, id));
+    if (found.length >= limit) break;
+  }
+  return found.toSorted(
+    (a, b) => Number(b.running) - Number(a.running) || b.startedAt.localeCompare(a.startedAt, 'en'),
+  );
+}
+
+async function known(
+  engine: Engine,
+  execution: WorkflowExecutionInfo,
+  system: string,
+  id: string,
+): Promise<KnownIncident> {
+  const { workflowId, runId, startTime, status } = execution;
+  const incident = await stateOf(engine, workflowId, runId, status.name);
+  return {
+    workflowId,
+    system,
+    id,
+    startedAt: incident?.openedAt ?? startTime.toISOString(),
+    running: status.name === 'RUNNING',
+    ...(incident === undefined ? {} : { incident }),
+  };
+}
+
+/** Undefined when no worker answers in time, or when the run has no such end. */
+async function stateOf(
+  engine: Engine,
+  workflowId: string,
+  runId: string,
+  status: string,
+): Promise<IncidentState | undefined> {
+  const handle = engine.client.workflow.getHandle(workflowId, runId);
+  try {
+    return await engine.client.withDeadline(Date.now() + ANSWER_LIMIT_MS, async () => {
+      if (status === 'RUNNING') return await handle.query<IncidentState>(QUERIES.incident);
+      return status === 'COMPLETED' ? ((await handle.result()) as IncidentState) : undefined;
+    });
+  } catch {
+    return undefined;
+  }
+}
