@@ -1,27 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { SELECTIONS } from './scripts/test/lanes.ts';
+import { compileCacheDirectory } from './src/system/cache.ts';
 
-// Tests that start engines, containers or stores: one file at a time, so that they don't starve each other.
-const ROOMS = [
-  'engine',
-  'docker',
-  'workflows',
-  'scenarios',
-  'cli',
-  'crash',
-  'guard',
-  'scripts',
-  'activities',
-  'demo',
-  'scale',
-  'bench',
-  'postgres',
-];
-const SERVERS = [
-  ...ROOMS.map((room) => `test/${room}/**/*.test.ts`),
-  'test/sources/{volume,compose}.test.ts',
-  'test/stores/{s3,sftp,gcs,azure}*.test.ts',
-  'test/vault/stores.test.ts',
-];
+// Every program that a test starts would strip and compile its files anew otherwise.
+process.env['NODE_COMPILE_CACHE'] ??= compileCacheDirectory();
 
 const common = {
   testTimeout: 120_000,
@@ -31,29 +13,18 @@ const common = {
   retry: process.env['CI'] === undefined ? 0 : 1,
 };
 
+/** One file at a time, so that servers don't starve each other: the runner has one of these beside the other. */
+const alone = { maxWorkers: 1, fileParallelism: false };
+
 export default defineConfig({
   test: {
     // Two cores: more workers only make the servers under test slower.
     maxWorkers: 2,
     reporters: ['default', './scripts/test/reporter.ts'],
     projects: [
-      {
-        test: {
-          ...common,
-          name: 'unit',
-          include: ['test/**/*.test.ts'],
-          exclude: SERVERS,
-        },
-      },
-      {
-        test: {
-          ...common,
-          name: 'servers',
-          include: SERVERS,
-          maxWorkers: 1,
-          fileParallelism: false,
-        },
-      },
+      { test: { ...common, name: 'unit', ...SELECTIONS.unit } },
+      { test: { ...common, ...alone, name: 'servers', ...SELECTIONS.servers } },
+      { test: { ...common, ...alone, name: 'databases', ...SELECTIONS.databases } },
     ],
   },
 });

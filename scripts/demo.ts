@@ -86,8 +86,8 @@ async function demo(options: Options, cleanup: Cleanup): Promise<number> {
     ? new DockerScene(new Docker(), place, suffix, (text) => story.say(text))
     : new FilesScene(place);
   cleanup.add(() => scene.end());
-  // What Node compiles is cached here as well, so that nothing stays behind.
-  const caches = { NODE_COMPILE_CACHE: join(directory, 'compiled') };
+  // What Node compiles is cached here as well, so that nothing stays behind, unless there is a place for it already.
+  const caches = { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(directory, 'compiled') };
   const holdfast = new Holdfast(home, { ...prepared.environment, ...caches });
   let running: Up | undefined;
   const onUp = (up: Up): void => {

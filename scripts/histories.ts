@@ -52,7 +52,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({ options: { all: { type: 'boolean', default: false } } });
   const env = await devServer();
   try {
-    const play = new Play(env);
+    const play = new Play(() => env);
     for (const scene of SCENES) {
       if (values.all || !existsSync(path.join(DIRECTORY, `${scene.name}.json`))) await record(play, scene);
     }

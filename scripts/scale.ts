@@ -94,7 +94,7 @@ async function inDirectory(options: ScaleOptions, directory: string): Promise<Sc
   const holdfast = new Holdfast(home, options.environment);
   const init = await holdfast.run('init', file);
   if (init.code !== 0) throw new Error(`holdfast init: ${init.stderr}`);
-  const up = await holdfast.up('--no-ui', '--no-page');
+  const up = await holdfast.up('--no-ui', '--no-page', '--port', '0');
   try {
     const backup = await costOf(up, () => holdfast.ask<BackupResult>('backup', 'scale', 'all'));
     options.say(`backup ${backup.seconds.toFixed(1)} s, ${backup.peak.toFixed(0)} MiB`);

@@ -7,9 +7,10 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { endChildrenOnSignals } from './test/child.ts';
+import { LANES } from './test/lanes.ts';
 import { reportLines, totalsOf } from './test/report.ts';
 import type { RunSummary } from './test/reporter.ts';
-import { PROJECTS, ROOT, runVitest } from './test/vitest.ts';
+import { ROOT, runVitest } from './test/vitest.ts';
 import { prepare, runMain, UsageError } from './setup.ts';
 
 const USAGE = 'Usage: npm run scenario -- <row>, for example: npm run scenario -- M5';
@@ -26,7 +27,7 @@ async function runRow(row: string, files: readonly string[]): Promise<RunSummary
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
   const runs: RunSummary[] = [];
-  for (const project of PROJECTS) {
+  for (const project of LANES.flat()) {
     const run = await runVitest(project, files);
     runs.push({ ...run, tests: run.tests.filter(({ name }) => name.includes(`[${row}]`)) });
   }

@@ -4,22 +4,36 @@
  * `npm test -- -t torn`. Exit code 0 only when something ran and nothing failed.
  */
 import { endChildrenOnSignals, wasInterrupted } from './test/child.ts';
+import { LANES } from './test/lanes.ts';
+import type { Project } from './test/lanes.ts';
 import { reportLines, totalsOf } from './test/report.ts';
 import type { StaticCheck } from './test/report.ts';
 import type { RunSummary } from './test/reporter.ts';
 import { filesToRunAgain, mergeRuns } from './test/second-run.ts';
 import { runStaticChecks } from './test/static-checks.ts';
-import { PROJECTS, runVitest } from './test/vitest.ts';
-import type { Project } from './test/vitest.ts';
+import { runVitest } from './test/vitest.ts';
 import { prepare, runMain } from './setup.ts';
 
-/** On a CI machine, files that failed get a second run of their own before the verdict. */
-async function runProject(project: Project, args: readonly string[]): Promise<RunSummary> {
-  const first = await runVitest(project, args);
-  const files = process.env['CI'] === undefined || wasInterrupted() ? [] : filesToRunAgain(first);
-  if (files.length === 0) return first;
+interface ProjectRun {
+  readonly project: Project;
+  readonly run: RunSummary;
+}
+
+async function runLane(projects: readonly Project[], args: readonly string[]): Promise<ProjectRun[]> {
+  const runs: ProjectRun[] = [];
+  for (const project of projects) {
+    if (wasInterrupted()) break;
+    runs.push({ project, run: await runVitest(project, args) });
+  }
+  return runs;
+}
+
+/** On a CI machine, files that failed get a second run of their own before the verdict, with nothing beside them. */
+async function secondChance({ project, run }: ProjectRun): Promise<RunSummary> {
+  const files = process.env['CI'] === undefined || wasInterrupted() ? [] : filesToRunAgain(run);
+  if (files.length === 0) return run;
   process.stdout.write(`\nRunning again, alone: ${files.join(', ')}\n`);
-  return mergeRuns(first, await runVitest(project, files), files);
+  return mergeRuns(run, await runVitest(project, files), files);
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -33,12 +47,12 @@ async function main(args: readonly string[]): Promise<number> {
 async function checkAndTest(args: readonly string[]): Promise<{ checks: StaticCheck[]; runs: RunSummary[] }> {
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
-  const checks = args.length === 0 ? await runStaticChecks() : [];
+  const [checks, lanes] = await Promise.all([
+    args.length === 0 ? runStaticChecks() : [],
+    Promise.all(LANES.map((projects) => runLane(projects, args))),
+  ]);
   const runs: RunSummary[] = [];
-  for (const project of PROJECTS) {
-    if (wasInterrupted()) break;
-    runs.push(await runProject(project, args));
-  }
+  for (const each of lanes.flat()) runs.push(await secondChance(each));
   return { checks, runs };
 }
 

@@ -44,7 +44,7 @@ export async function measureFreezes(options: {
     const holdfast = new Holdfast(home, options.environment);
     const init = await holdfast.run('init', file);
     if (init.code !== 0) throw new Error(`holdfast init: ${init.stderr}`);
-    const up = await holdfast.up('--no-ui', '--no-page');
+    const up = await holdfast.up('--no-ui', '--no-page', '--port', '0');
     try {
       const freezes: Freeze[] = [];
       for (let at = 1; at <= BACKUPS; at += 1) {

@@ -67,7 +67,7 @@ export class House {
     );
     const init = await this.holdfast.run('init', file);
     if (init.code !== 0) throw new Error(`holdfast init: ${init.stderr}`);
-    this.running ??= await this.holdfast.up();
+    this.running ??= await this.holdfast.up('--no-ui', '--no-page', '--port', '0');
     return { system, store };
   }
 

@@ -1,6 +1,7 @@
 /** Child processes of the runners: they end with their parent, and what they printed is kept when wanted. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { setPriority } from 'node:os';
 
 const running = new Set<ChildProcess>();
 let interrupted = false;
@@ -25,24 +26,33 @@ export interface ChildResult {
   readonly output: string;
 }
 
+export interface ChildOptions {
+  /** Passes on what it prints, in pieces as it prints them, so that several may do so at once; otherwise it is kept. */
+  readonly show: boolean;
+  /** Takes only the processor time that others leave. */
+  readonly background?: boolean;
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const BACKGROUND_PRIORITY = 10;
+
 /**
- * Runs a program to its end. `show` lets it use this terminal; otherwise its output is kept and returned. Never throws
- * for an exit code; a program that cannot be started or died of a signal has code 127 or 128.
+ * Runs a program to its end; what it printed is returned unless it was shown. Never throws for an exit code; a program
+ * that cannot be started or died of a signal has code 127 or 128.
  */
-export async function runChild(
-  command: string,
-  args: readonly string[],
-  options: { show: boolean; cwd?: string; env?: NodeJS.ProcessEnv },
-): Promise<ChildResult> {
+export async function runChild(command: string, args: readonly string[], options: ChildOptions): Promise<ChildResult> {
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: options.env ?? process.env,
-    stdio: options.show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);
+  if (options.background === true && child.pid !== undefined) setPriority(child.pid, BACKGROUND_PRIORITY);
   const output: Buffer[] = [];
-  child.stdout?.on('data', (data: Buffer) => output.push(data));
-  child.stderr?.on('data', (data: Buffer) => output.push(data));
+  const keep = (data: Buffer): unknown => output.push(data);
+  child.stdout.on('data', options.show ? (data: Buffer) => process.stdout.write(data) : keep);
+  child.stderr.on('data', options.show ? (data: Buffer) => process.stderr.write(data) : keep);
   const code = await new Promise<number>((resolve) => {
     child.on('error', (error) => {
       output.push(Buffer.from(error.message));

@@ -4,6 +4,8 @@ import type { RunSummary, TestOutcome } from './reporter.ts';
 export interface StaticCheck {
   readonly name: string;
   readonly ok: boolean;
+  /** What a failing one printed. */
+  readonly findings?: string;
 }
 
 export interface Totals {
@@ -26,7 +28,7 @@ export function totalsOf(checks: readonly StaticCheck[], runs: readonly RunSumma
   };
 }
 
-const SLOWEST_SHOWN = 10;
+const SLOWEST_SHOWN = 15;
 
 function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
@@ -49,6 +51,7 @@ export function reportLines(checks: readonly StaticCheck[], runs: readonly RunSu
     .slice(0, SLOWEST_SHOWN);
   const totals = totalsOf(checks, runs);
   return [
+    ...checks.flatMap(({ name, findings }) => (findings === undefined ? [] : section(name, findings.split('\n')))),
     ...section(
       'Slowest files',
       slowest.map(({ file, durationMs }) => `${seconds(durationMs).padStart(8)}  ${file}`),

@@ -3,18 +3,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runChild } from './child.ts';
+import type { Project } from './lanes.ts';
 import { SUMMARY_VARIABLE } from './reporter.ts';
 import type { RunSummary } from './reporter.ts';
 
 export const ROOT = path.resolve(import.meta.dirname, '..', '..');
 
-/** The two projects of vitest.config.ts: what computes runs in parallel, what starts servers runs one file at a time. */
-export const PROJECTS = ['unit', 'servers'] as const;
-
 /** One file after the other, whatever the configuration of a project is able to say. */
 const ALONE = ['--no-file-parallelism', '--maxWorkers=1'];
-
-export type Project = (typeof PROJECTS)[number];
 
 /**
  * Runs the tests of one project that match the arguments. A run that ends without a summary (it crashed or was killed)
@@ -27,7 +23,7 @@ export async function runVitest(project: Project, args: readonly string[]): Prom
     const vitest = path.join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
     const { code } = await runChild(
       process.execPath,
-      [vitest, 'run', '--project', project, '--passWithNoTests', ...(project === 'servers' ? ALONE : []), ...args],
+      [vitest, 'run', '--project', project, '--passWithNoTests', ...(project === 'unit' ? [] : ALONE), ...args],
       { show: true, cwd: ROOT, env: { ...process.env, [SUMMARY_VARIABLE]: target } },
     );
     return accountFor(readSummary(target), code, project);

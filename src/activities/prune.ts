@@ -3,10 +3,9 @@ import { createHash } from 'node:crypto';
 import { hostLock } from '../docker/host-lock.ts';
 import { HoldfastError } from '../failures.ts';
 import { leftSweeps } from '../policy/sweep.ts';
-import { openStore } from '../stores/index.ts';
 import { resolveSecret, type System } from '../system/index.ts';
 import { signerOf } from '../vault/envelope.ts';
-import { readHead } from '../vault/head.ts';
+import { withVault } from '../vault/maintained.ts';
 import { keepLocks as locksOf } from '../vault/sweep/keep-locks.ts';
 import { planPrune as planOf, type PrunePlan } from '../vault/sweep/prune-plan.ts';
 import { surveyBackups, type PruneSource } from '../vault/sweep/prune-survey.ts';
@@ -14,7 +13,6 @@ import { basesToKeepLogFor, pruneWal } from '../vault/sweep/prune-wal.ts';
 import { nothingRemoved, type Removed } from '../vault/sweep/removal.ts';
 import { nameOfSweep, readSweeps, sweepKeys } from '../vault/sweep/sweep-records.ts';
 import { condemn, endLeft, sweep, tidy, type SweepContext } from '../vault/sweep/sweep.ts';
-import { readTrustRoots } from '../vault/trust.ts';
 import type { HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
 import type { PruneActivities, PruneSummary } from './types.ts';
@@ -154,14 +152,7 @@ function summaryOf(plan: PrunePlan): PruneSummary {
 async function withSource<T>(system: System, storeName: string, use: (from: PruneSource) => Promise<T>): Promise<T> {
   const config = system.stores.find(({ name }) => name === storeName);
   if (config === undefined) throw new HoldfastError('BadInput', `${system.name} has no store ${storeName}`);
-  const store = await openStore(config, resolveSecret, { role: 'maintain' });
-  try {
-    const { vaultId } = await readHead(store, system.name);
-    const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
-    return await use({ store, vaultId, roots });
-  } finally {
-    await store.close();
-  }
+  return withVault(system, config, use);
 }
 
 /** Holds the lock that says that no other process of this host deletes from this vault. */

@@ -40,7 +40,7 @@ async function hold(shell: Shell, asked: Asked): Promise<ExitCode> {
   const [{ HoldfastError }, { loadSystem }, { withVault }, { holdThere }, { tell }] = await Promise.all([
     import('../failures.ts'),
     import('../system/load.ts'),
-    import('./vaults.ts'),
+    import('../vault/maintained.ts'),
     import('./hold-there.ts'),
     import('../observe/told.ts'),
   ]);

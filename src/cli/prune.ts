@@ -67,7 +67,7 @@ async function dryRun(
   age: { readonly minimumAgeSeconds?: number },
 ): Promise<ExitCode> {
   const [{ withVault }, { planPrune }, { planText, planFacts }, { tell }] = await Promise.all([
-    import('./vaults.ts'),
+    import('../vault/maintained.ts'),
     import('../vault/sweep/prune-plan.ts'),
     import('./prune-texts.ts'),
     import('../observe/told.ts'),

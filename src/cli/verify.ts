@@ -52,20 +52,8 @@ async function verify(shell: Shell, system: string, backup: string | undefined, 
 }
 
 async function verifyWhole(shell: Shell, system: string, options: Options): Promise<ExitCode> {
-  const [
-    { connectEngine },
-    { startOperation, follow, findOperation },
-    { workflowIds, WORKFLOWS },
-    { checkSystem, checkStores },
-  ] = await Promise.all([
-    import('../engine/connect.ts'),
-    import('./operation.ts'),
-    import('../workflows/contract.ts'),
-    import('./names.ts'),
-  ]);
-  await checkSystem(system);
-  await checkStores(system, options.store);
   const { store, level, all, heal } = options;
+  const { workflowIds, WORKFLOWS } = await import('../workflows/contract.ts');
   const input: VerifyStoreInput = {
     system,
     ...(store === undefined ? {} : { store }),
@@ -73,47 +61,59 @@ async function verifyWhole(shell: Shell, system: string, options: Options): Prom
     ...(all === undefined ? {} : { all }),
     ...(heal === undefined ? {} : { heal }),
   };
-  await using engine = await connectEngine();
-  const workflowId = workflowIds.verifyStore(system, store);
-  const summary = `verification of ${store ?? 'the stores'} of ${system}`;
-  const started = await startOperation(engine, shell, { type: WORKFLOWS.verifyStore, workflowId, input, summary });
-  if (started === undefined) shell.say('this is being verified already; waiting for that verdict');
-  const handle = started ?? (await findOperation(engine, workflowId));
-  const followed = await follow<VerifyStoreResult>(engine, shell, handle);
-  if (followed.state === 'left') return 2;
+  const result = await verdictOf<VerifyStoreResult>(shell, options, {
+    type: WORKFLOWS.verifyStore,
+    workflowId: workflowIds.verifyStore(system, store),
+    input,
+    summary: `verification of ${store ?? 'the stores'} of ${system}`,
+    already: 'this is being verified already; waiting for that verdict',
+  });
+  if (result === undefined) return 2;
   const { showVerifyStoreResult } = await import('./verify-texts.ts');
-  return showVerifyStoreResult(shell, followed.result);
+  return showVerifyStoreResult(shell, result);
 }
 
 async function verifyBackup(shell: Shell, system: string, backup = 'latest', options: Options): Promise<ExitCode> {
-  const [
-    { connectEngine },
-    { startOperation, follow, findOperation },
-    { workflowIds, WORKFLOWS },
-    { checkSystem, checkStores },
-  ] = await Promise.all([
-    import('../engine/connect.ts'),
-    import('./operation.ts'),
-    import('../workflows/contract.ts'),
-    import('./names.ts'),
-  ]);
-  await checkSystem(system);
-  await checkStores(system, options.store);
+  const { store, level, plan } = options;
+  const { workflowIds, WORKFLOWS } = await import('../workflows/contract.ts');
   const input: VerifyInput = {
     system,
     backup,
-    ...(options.level === undefined ? {} : { level: options.level }),
-    ...(options.store === undefined ? {} : { store: options.store }),
-    ...(options.plan === undefined ? {} : { plan: options.plan }),
+    ...(level === undefined ? {} : { level }),
+    ...(store === undefined ? {} : { store }),
+    ...(plan === undefined ? {} : { plan }),
   };
-  await using engine = await connectEngine();
-  const workflowId = workflowIds.verify(system, backup);
-  const summary = `verification of ${system} ${backup}`;
-  const started = await startOperation(engine, shell, { type: WORKFLOWS.verify, workflowId, input, summary });
-  if (started === undefined) shell.say('this backup is being verified already; waiting for that verdict');
-  const handle = started ?? (await findOperation(engine, workflowId));
-  const followed = await follow<VerifyResult>(engine, shell, handle);
-  if (followed.state === 'left') return 2;
+  const result = await verdictOf<VerifyResult>(shell, options, {
+    type: WORKFLOWS.verify,
+    workflowId: workflowIds.verify(system, backup),
+    input,
+    summary: `verification of ${system} ${backup}`,
+    already: 'this backup is being verified already; waiting for that verdict',
+  });
+  if (result === undefined) return 2;
   const { showVerifyResult } = await import('./result-texts.ts');
-  return showVerifyResult(shell, followed.result);
+  return showVerifyResult(shell, result);
+}
+
+interface Verification {
+  readonly type: string;
+  readonly workflowId: string;
+  readonly input: VerifyInput | VerifyStoreInput;
+  readonly summary: string;
+  /** Said when the same is under way; that verdict is then waited for. */
+  readonly already: string;
+}
+
+/** Undefined when the person left before the verdict. */
+async function verdictOf<T>(shell: Shell, { store }: Options, asked: Verification): Promise<T | undefined> {
+  const [{ connectEngine }, { startOperation, follow, findOperation }, { checkSystem, checkStores }] =
+    await Promise.all([import('../engine/connect.ts'), import('./operation.ts'), import('./names.ts')]);
+  const { already, ...operation } = asked;
+  await checkSystem(operation.input.system);
+  await checkStores(operation.input.system, store);
+  await using engine = await connectEngine();
+  const started = await startOperation(engine, shell, operation);
+  if (started === undefined) shell.say(already);
+  const followed = await follow<T>(engine, shell, started ?? (await findOperation(engine, operation.workflowId)));
+  return followed.state === 'left' ? undefined : followed.result;
 }

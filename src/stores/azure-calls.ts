@@ -7,10 +7,9 @@ import { HoldfastError } from '../failures.ts';
 import type { AzureConfig } from './azure-client.ts';
 import { askedPauseOfAzure, azureFailure, azureFault, isMissingBlob, isTransientAzure } from './azure-errors.ts';
 import { BrokenAnswerError } from './broken-answer.ts';
-import { checkKey, checkPrefix } from './keys.ts';
-import { withRetries } from './retry.ts';
+import { Calls } from './calls.ts';
+import { checkPrefix } from './keys.ts';
 import type { Attempt, RetryPolicy } from './retry.ts';
-import { Slots } from './slots.ts';
 
 const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
 /** Azure gives no more at once. */
@@ -36,26 +35,22 @@ export interface AzureVersion extends AzureObject {
   readonly current: boolean;
 }
 
-export class AzureCalls {
-  readonly label: string;
+export class AzureCalls extends Calls<AzureObject> {
   readonly #container: ContainerClient;
-  readonly #prefix: string;
-  readonly #retries: RetryPolicy;
-  readonly #slots: Slots;
-  #containerIsThere = false;
 
   constructor(config: AzureConfig, container: ContainerClient, retries: RetryPolicy) {
-    const trimmed = config.prefix.replace(/^\/+|\/+$/g, '');
+    const place = `azure ${config.account}/${config.container}`;
+    const { prefix, parallelism = MOST_REQUESTS } = config;
+    super(
+      { place, prefix, retries, parallelism },
+      { worthTrying: isTransientAzure, askedPauseMs: askedPauseOfAzure, failure: azureFailure },
+    );
     this.#container = container;
-    this.#prefix = trimmed === '' ? '' : `${trimmed}/`;
-    this.#retries = retries;
-    this.#slots = new Slots(config.parallelism ?? MOST_REQUESTS);
-    this.label = `azure ${config.account}/${config.container}/${trimmed}`;
   }
 
   /** Throws BadInput for what is no key. */
   blob(key: string): BlockBlobClient {
-    return this.#container.getBlockBlobClient(this.#prefix + checkKey(key));
+    return this.#container.getBlockBlobClient(this.nameOf(key));
   }
 
   /** By its properties or, where a write-only host may not read them, by a listing. Undefined when there is none. */
@@ -73,17 +68,14 @@ export class AzureCalls {
       if (isMissingBlob(cause)) return undefined;
       if (azureFault(cause).status !== 403) throw cause;
     }
-    const name = this.#prefix + checkKey(key);
+    const name = this.nameOf(key);
     const { items } = await this.#page({ prefix: name }, undefined, signal, 1);
     const [first] = items;
     return first?.name === name ? toObject(first.properties) : undefined;
   }
 
-  /** Once: that a blob is not found does not always say whether it or the whole container is missing. */
-  async confirmContainer({ signal }: Attempt): Promise<void> {
-    if (this.#containerIsThere) return;
-    await this.#page({ prefix: this.#prefix }, undefined, signal, 1);
-    this.#containerIsThere = true;
+  protected peek({ signal }: Attempt): Promise<unknown> {
+    return this.#page({ prefix: this.prefix }, undefined, signal, 1);
   }
 
   /** In the order of the keys; the versions of one beside each other. */
@@ -92,8 +84,8 @@ export class AzureCalls {
     options: { startAfter?: string; signal?: AbortSignal; versions: boolean },
   ): AsyncGenerator<{ key: string; object: AzureVersion }, void, undefined> {
     const { startAfter, signal, versions } = options;
-    const whole = this.#prefix + checkPrefix(prefix);
-    const from = startAfter === undefined ? undefined : this.#prefix + startAfter;
+    const whole = this.prefix + checkPrefix(prefix);
+    const from = startAfter === undefined ? undefined : this.prefix + startAfter;
     // Where the server knows no beginning, what lies before is passed over here.
     const query = {
       prefix: whole,
@@ -106,7 +98,7 @@ export class AzureCalls {
         this.#page(query, token, attempt.signal, PAGE),
       );
       for (const { name, properties, versionId, isCurrentVersion } of page.items) {
-        const key = name.slice(this.#prefix.length);
+        const key = name.slice(this.prefix.length);
         if (startAfter !== undefined && key <= startAfter) continue;
         const facts = { versionId: versionId ?? '', current: isCurrentVersion ?? versionId === undefined };
         yield { key, object: { ...toObject(properties), ...facts } };
@@ -124,22 +116,6 @@ export class AzureCalls {
       throw new BrokenAnswerError('a body that does not have its checksum');
     }
     return bytes;
-  }
-
-  /** Throws HoldfastError, or the signal's reason. */
-  async run<T>(
-    doing: string,
-    options: { signal?: AbortSignal | undefined; extraMs?: number },
-    action: (attempt: Attempt) => Promise<T>,
-  ): Promise<T> {
-    const { signal, extraMs = 0 } = options;
-    const how = { signal, extraMs, worthTrying: isTransientAzure, askedPauseMs: askedPauseOfAzure };
-    try {
-      return await this.#slots.with(signal, () => withRetries(this.#retries, how, action));
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw azureFailure(this.label, doing, cause);
-    }
   }
 
   async #page(

@@ -1,7 +1,7 @@
 /** What an error of Azure Blob Storage, of its client or of the network means for a store. */
 import { HoldfastError } from '../failures.ts';
 import { BrokenAnswerError } from './broken-answer.ts';
-import { isCertificateFault, isNetworkFault, retryAfterMs } from './http-faults.ts';
+import { certificateCode, isNetworkFault, retryAfterMs } from './http-faults.ts';
 import { frozenFailure, lockedFailure } from './refusals.ts';
 import { SilenceError } from './retry.ts';
 
@@ -31,7 +31,7 @@ export function isTransientAzure(cause: unknown): boolean {
   // An answer of 200 that cannot be read was cut, or came from something in between.
   if (code === 'PARSE_ERROR' || code === 'Md5Mismatch' || (status !== undefined && status < 300)) return true;
   if (status !== undefined) return status === 408 || status === 429 || (status >= 500 && status !== 501);
-  return isNetworkFault(cause) || (code === 'REQUEST_SEND_ERROR' && !isCertificateFault(cause));
+  return isNetworkFault(cause) || (code === 'REQUEST_SEND_ERROR' && certificateCode(cause) === undefined);
 }
 
 export function askedPauseOfAzure(cause: unknown): number | undefined {
@@ -58,7 +58,7 @@ export function azureFailure(label: string, doing: string, error: unknown): Hold
     const hint = 'Create the container, or correct account, container and endpoint in the system file.';
     return new HoldfastError('StoreDenied', text('the container does not exist'), { cause, hint });
   }
-  if (isCertificateFault(error)) {
+  if (certificateCode(error) !== undefined) {
     const hint = 'Name the authority of its certificate in NODE_EXTRA_CA_CERTS, or correct the endpoint.';
     return new HoldfastError('StoreDenied', text(`its certificate is not trusted (${what})`), { cause, hint });
   }

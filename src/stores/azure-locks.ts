@@ -3,10 +3,8 @@
  * been made with version-level immutability. Unlocked: who has the right may lift it. Locked: nobody may.
  * (learn.microsoft.com/azure/storage/blobs/immutable-version-level-worm-policies)
  */
-import { HoldfastError } from '../failures.ts';
 import type { AzureCalls, AzureObject } from './azure-calls.ts';
 import { azureFault } from './azure-errors.ts';
-import type { Attempt } from './retry.ts';
 import type { ObjectLock, StoreLocks } from './store.ts';
 
 export function immutabilityOf(mode: ObjectLock['mode'], untilMs: number) {
@@ -25,7 +23,7 @@ export class AzureLocks implements StoreLocks {
 
   async get(key: string): Promise<ObjectLock | undefined> {
     return this.#calls.run(`look at the lock of ${key}`, {}, async (attempt) => {
-      const { lock } = await this.#object(key, attempt);
+      const { lock } = await this.#calls.existing(key, attempt);
       if (lock === undefined) return undefined;
       return { mode: isLocked(lock) ? 'compliance' : 'governance', untilMs: lock.untilMs };
     });
@@ -33,7 +31,7 @@ export class AzureLocks implements StoreLocks {
 
   async extend(key: string, untilMs: number): Promise<void> {
     await this.#calls.run(`lock ${key}`, {}, async (attempt) => {
-      const { lock } = await this.#object(key, attempt);
+      const { lock } = await this.#calls.existing(key, attempt);
       if (holds(lock, untilMs)) return;
       // A locked policy can only be extended; Azure refuses to unlock it.
       const policy = immutabilityOf(isLocked(lock) ? 'compliance' : this.#mode, untilMs);
@@ -43,16 +41,9 @@ export class AzureLocks implements StoreLocks {
         // Somebody else may have locked it for longer since it was looked at; Azure refuses to shorten that.
         const { status } = azureFault(cause);
         const refused = status === 409 || status === 403 || status === 412;
-        if (!refused || !holds((await this.#object(key, attempt)).lock, untilMs)) throw cause;
+        if (!refused || !holds((await this.#calls.existing(key, attempt)).lock, untilMs)) throw cause;
       }
     });
-  }
-
-  async #object(key: string, attempt: Attempt): Promise<AzureObject> {
-    const found = await this.#calls.describe(key, attempt);
-    if (found !== undefined) return found;
-    await this.#calls.confirmContainer(attempt);
-    throw new HoldfastError('ObjectMissing', `The ${this.#calls.label} has no ${key}.`);
   }
 }
 

@@ -1,8 +1,8 @@
 /** The versions of blobs in an account that keeps them. Azure has no marks that hide: a deleted blob has no current one. */
-import { HoldfastError } from '../failures.ts';
 import type { AzureCalls } from './azure-calls.ts';
 import { azureFault, isMissingBlob, plainCause, refusalOf } from './azure-errors.ts';
 import { BrokenAnswerError } from './broken-answer.ts';
+import { newestFirst } from './calls.ts';
 import type { Attempt } from './retry.ts';
 import type { ObjectVersion, StoreVersions } from './store.ts';
 
@@ -13,20 +13,16 @@ export class AzureVersions implements StoreVersions {
     this.#calls = calls;
   }
 
-  async *list(
-    prefix: string,
-    options: { startAfter?: string; signal?: AbortSignal } = {},
-  ): AsyncGenerator<ObjectVersion, void, undefined> {
-    let same: ObjectVersion[] = [];
+  /** Version ids are times of one form. */
+  list(prefix: string, options: { startAfter?: string; signal?: AbortSignal } = {}): AsyncIterable<ObjectVersion> {
+    return newestFirst(this.#all(prefix, options), (one, other) => one > other);
+  }
+
+  async *#all(prefix: string, options: { startAfter?: string; signal?: AbortSignal }): AsyncGenerator<ObjectVersion> {
     for await (const { key, object } of this.#calls.objects(prefix, { ...options, versions: true })) {
       const { versionId, sizeBytes, modifiedAtMs, current } = object;
-      if (same[0] !== undefined && same[0].key !== key) {
-        yield* same.sort(newestFirst);
-        same = [];
-      }
-      same.push({ key, versionId, sizeBytes, modifiedAtMs, latest: current, deleteMarker: false });
+      yield { key, versionId, sizeBytes, modifiedAtMs, latest: current, deleteMarker: false };
     }
-    yield* same.sort(newestFirst);
   }
 
   async get(key: string, versionId: string, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
@@ -36,10 +32,7 @@ export class AzureVersions implements StoreVersions {
         return await this.#calls.read(this.#version(key, versionId), attempt);
       } catch (cause) {
         if (!isMissingBlob(cause)) throw refusalOf(label, key, cause) ?? cause;
-        await this.#calls.confirmContainer(attempt);
-        throw new HoldfastError('ObjectMissing', `The ${label} has no version ${versionId} of ${key}.`, {
-          cause: plainCause(cause),
-        });
+        return this.#calls.missing(`version ${versionId} of ${key}`, attempt, plainCause(cause));
       }
     });
   }
@@ -50,7 +43,7 @@ export class AzureVersions implements StoreVersions {
         await this.#delete(key, versionId, attempt);
       } catch (cause) {
         if (!isMissingBlob(cause)) throw refusalOf(this.#calls.label, key, cause) ?? cause;
-        await this.#calls.confirmContainer(attempt);
+        await this.#calls.confirmPlace(attempt);
       }
     });
   }
@@ -83,9 +76,4 @@ export class AzureVersions implements StoreVersions {
     const blob = this.#calls.blob(key);
     return versionId === '' ? blob : blob.withVersion(versionId);
   }
-}
-
-/** Version ids are times of one form. */
-function newestFirst(a: ObjectVersion, b: ObjectVersion): number {
-  return a.versionId > b.versionId ? -1 : 1;
 }

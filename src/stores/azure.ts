@@ -1,6 +1,5 @@
 /** A store in an Azure Blob container through Azure's client. */
 import type { BlockBlobUploadOptions } from '@azure/storage-blob';
-import { HoldfastError } from '../failures.ts';
 import type { SecretRef } from '../system/types.ts';
 import { AzureCalls, md5Of } from './azure-calls.ts';
 import type { AzureObject } from './azure-calls.ts';
@@ -76,8 +75,7 @@ class AzureStore implements Store {
         return await this.#calls.read(this.#calls.blob(key), attempt);
       } catch (cause) {
         if (!isMissingBlob(cause)) throw refusalOf(this.label, key, cause) ?? cause;
-        await this.#calls.confirmContainer(attempt);
-        throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`, { cause: plainCause(cause) });
+        return this.#calls.missing(key, attempt, plainCause(cause));
       }
     });
   }
@@ -86,7 +84,7 @@ class AzureStore implements Store {
     return this.#calls.run(`look at ${key}`, {}, async (attempt) => {
       const found = await this.#calls.describe(key, attempt);
       if (found !== undefined) return infoOf(key, found);
-      await this.#calls.confirmContainer(attempt);
+      await this.#calls.confirmPlace(attempt);
       return undefined;
     });
   }
@@ -106,7 +104,7 @@ class AzureStore implements Store {
         await this.#calls.blob(key).delete({ abortSignal: attempt.signal });
       } catch (cause) {
         if (!isMissingBlob(cause)) throw refusalOf(this.label, key, cause) ?? cause;
-        await this.#calls.confirmContainer(attempt);
+        await this.#calls.confirmPlace(attempt);
       }
     });
   }

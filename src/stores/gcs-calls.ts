@@ -3,12 +3,11 @@ import { createHash } from 'node:crypto';
 import type { Bucket, File } from '@google-cloud/storage';
 import { unlessAborted } from './abandon.ts';
 import { BrokenAnswerError } from './broken-answer.ts';
+import { Calls } from './calls.ts';
 import type { GcsConfig } from './gcs-client.ts';
 import { askedPauseOfGcs, gcsFailure, gcsFault, isTransientGcs } from './gcs-errors.ts';
-import { checkKey, checkPrefix } from './keys.ts';
-import { withRetries } from './retry.ts';
+import { checkPrefix } from './keys.ts';
 import type { Attempt, RetryPolicy } from './retry.ts';
-import { Slots } from './slots.ts';
 
 /** Google gives no more at once. */
 const PAGE = 1000;
@@ -29,26 +28,21 @@ export interface GcsObject {
   readonly lock: { readonly mode: string | undefined; readonly untilMs: number } | undefined;
 }
 
-export class GcsCalls {
-  readonly label: string;
+export class GcsCalls extends Calls<GcsObject> {
   readonly #bucket: Bucket;
-  readonly #prefix: string;
-  readonly #retries: RetryPolicy;
-  readonly #slots: Slots;
-  #bucketIsThere = false;
 
   constructor(config: GcsConfig, bucket: Bucket, retries: RetryPolicy) {
-    const trimmed = config.prefix.replace(/^\/+|\/+$/g, '');
+    const { prefix, parallelism = MOST_REQUESTS } = config;
+    super(
+      { place: `gcs ${config.bucket}`, prefix, retries, parallelism },
+      { worthTrying: isTransientGcs, askedPauseMs: askedPauseOfGcs, failure: gcsFailure },
+    );
     this.#bucket = bucket;
-    this.#prefix = trimmed === '' ? '' : `${trimmed}/`;
-    this.#retries = retries;
-    this.#slots = new Slots(config.parallelism ?? MOST_REQUESTS);
-    this.label = `gcs ${config.bucket}/${trimmed}`;
   }
 
   /** Throws BadInput for what is no key. */
   file(key: string, generation?: string): File {
-    const name = this.#prefix + checkKey(key);
+    const name = this.nameOf(key);
     return generation === undefined ? this.#bucket.file(name) : this.#bucket.file(name, { generation });
   }
 
@@ -62,17 +56,14 @@ export class GcsCalls {
       if (status === 404) return undefined;
       if (status !== 403) throw cause;
     }
-    const name = this.#prefix + checkKey(key);
+    const name = this.nameOf(key);
     const { items } = await this.#page({ prefix: name, maxResults: 1 }, attempt);
     const [first] = items;
     return first?.name === name ? toObject(first) : undefined;
   }
 
-  /** Once: that an object is not found does not say whether it or the whole bucket is missing. */
-  async confirmBucket(attempt: Attempt): Promise<void> {
-    if (this.#bucketIsThere) return;
-    await this.#page({ prefix: this.#prefix, maxResults: 1 }, attempt);
-    this.#bucketIsThere = true;
+  protected peek(attempt: Attempt): Promise<unknown> {
+    return this.#page({ prefix: this.prefix, maxResults: 1 }, attempt);
   }
 
   /** In the order of the keys; the versions of one beside each other. */
@@ -82,38 +73,22 @@ export class GcsCalls {
   ): AsyncGenerator<{ key: string; object: GcsObject }, void, undefined> {
     const { startAfter, signal, versions } = options;
     const query = {
-      prefix: this.#prefix + checkPrefix(prefix),
+      prefix: this.prefix + checkPrefix(prefix),
       versions,
       maxResults: PAGE,
-      ...(startAfter === undefined ? {} : { startOffset: this.#prefix + startAfter }),
+      ...(startAfter === undefined ? {} : { startOffset: this.prefix + startAfter }),
     };
     let pageToken: string | undefined;
     do {
       const next = pageToken === undefined ? query : { ...query, pageToken };
       const page = await this.run(`list ${prefix}`, { signal }, (attempt) => this.#page(next, attempt));
       for (const item of page.items) {
-        const key = (item.name ?? '').slice(this.#prefix.length);
+        const key = (item.name ?? '').slice(this.prefix.length);
         // The offset itself is part of the answer.
         if (startAfter === undefined || key > startAfter) yield { key, object: toObject(item) };
       }
       pageToken = page.nextPageToken;
     } while (pageToken !== undefined);
-  }
-
-  /** Throws HoldfastError, or the signal's reason. */
-  async run<T>(
-    doing: string,
-    options: { signal?: AbortSignal | undefined; extraMs?: number },
-    action: (attempt: Attempt) => Promise<T>,
-  ): Promise<T> {
-    const { signal, extraMs = 0 } = options;
-    const how = { signal, extraMs, worthTrying: isTransientGcs, askedPauseMs: askedPauseOfGcs };
-    try {
-      return await this.#slots.with(signal, () => withRetries(this.#retries, how, action));
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw gcsFailure(this.label, doing, cause);
-    }
   }
 
   async #page(query: Record<string, unknown>, attempt: Attempt): Promise<Page> {

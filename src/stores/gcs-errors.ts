@@ -1,7 +1,7 @@
 /** What an error of Google Cloud Storage, of its client or of the network means for a store. */
 import { HoldfastError } from '../failures.ts';
 import { BrokenAnswerError } from './broken-answer.ts';
-import { isCertificateFault, isNetworkFault, retryAfterMs } from './http-faults.ts';
+import { certificateCode, isNetworkFault, retryAfterMs } from './http-faults.ts';
 import { SilenceError } from './retry.ts';
 
 interface GcsFault {
@@ -49,7 +49,7 @@ export function gcsFailure(label: string, doing: string, error: unknown): Holdfa
     const hint = 'Create the bucket, or correct its name and endpoint in the system file.';
     return new HoldfastError('StoreDenied', text('the bucket does not exist'), { cause, hint });
   }
-  if (isCertificateFault(error)) {
+  if (certificateCode(error) !== undefined) {
     const hint = 'Name the authority of its certificate in NODE_EXTRA_CA_CERTS, or correct the endpoint.';
     return new HoldfastError('StoreDenied', text(`its certificate is not trusted (${what})`), { cause, hint });
   }

@@ -3,12 +3,11 @@
  * it. Unlocked: who has storage.objects.overrideUnlockedRetention may lift it. Locked: nobody may.
  * (cloud.google.com/storage/docs/object-lock)
  */
-import { HoldfastError } from '../failures.ts';
+import type { HoldfastError } from '../failures.ts';
 import { unlessAborted } from './abandon.ts';
-import type { GcsCalls, GcsObject } from './gcs-calls.ts';
+import type { GcsCalls } from './gcs-calls.ts';
 import { gcsFault, plainCause } from './gcs-errors.ts';
 import { lockedFailure } from './refusals.ts';
-import type { Attempt } from './retry.ts';
 import type { ObjectLock, StoreLocks } from './store.ts';
 
 interface Retention {
@@ -44,7 +43,7 @@ export class GcsLocks implements StoreLocks {
 
   async get(key: string): Promise<ObjectLock | undefined> {
     return this.#calls.run(`look at the lock of ${key}`, {}, async (attempt) => {
-      const { lock } = await this.#object(key, attempt);
+      const { lock } = await this.#calls.existing(key, attempt);
       if (lock === undefined) return undefined;
       return { mode: lock.mode === 'Unlocked' ? 'governance' : 'compliance', untilMs: lock.untilMs };
     });
@@ -52,7 +51,7 @@ export class GcsLocks implements StoreLocks {
 
   async extend(key: string, untilMs: number): Promise<void> {
     await this.#calls.run(`lock ${key}`, {}, async (attempt) => {
-      const { lock } = await this.#object(key, attempt);
+      const { lock } = await this.#calls.existing(key, attempt);
       if (lock !== undefined && lock.untilMs >= untilMs) return;
       // A locked retention stays locked; Google refuses the other way.
       const mode = lock?.mode === 'Locked' ? 'compliance' : this.#mode;
@@ -61,16 +60,9 @@ export class GcsLocks implements StoreLocks {
         await unlessAborted(attempt.signal, change);
       } catch (cause) {
         // Somebody else may have locked it for longer since it was looked at; Google refuses to shorten that.
-        const now = gcsFault(cause).status === 403 ? (await this.#object(key, attempt)).lock : undefined;
+        const now = gcsFault(cause).status === 403 ? (await this.#calls.existing(key, attempt)).lock : undefined;
         if (now === undefined || now.untilMs < untilMs) throw cause;
       }
     });
-  }
-
-  async #object(key: string, attempt: Attempt): Promise<GcsObject> {
-    const found = await this.#calls.describe(key, attempt);
-    if (found !== undefined) return found;
-    await this.#calls.confirmBucket(attempt);
-    throw new HoldfastError('ObjectMissing', `The ${this.#calls.label} has no ${key}.`);
   }
 }

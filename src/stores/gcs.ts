@@ -1,6 +1,5 @@
 /** A store in a Google Cloud Storage bucket, or on another server of its JSON interface, through Google's client. */
 import type { FileMetadata } from '@google-cloud/storage';
-import { HoldfastError } from '../failures.ts';
 import type { SecretRef } from '../system/types.ts';
 import { unlessAborted } from './abandon.ts';
 import { BrokenAnswerError } from './broken-answer.ts';
@@ -83,8 +82,7 @@ class GcsStore implements Store {
         return await readFileOf(this.#calls.file(key), attempt);
       } catch (cause) {
         if (gcsFault(cause).status !== 404) throw cause;
-        await this.#calls.confirmBucket(attempt);
-        throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${key}.`, { cause: plainCause(cause) });
+        return this.#calls.missing(key, attempt, plainCause(cause));
       }
     });
   }
@@ -93,7 +91,7 @@ class GcsStore implements Store {
     return this.#calls.run(`look at ${key}`, {}, async (attempt) => {
       const found = await this.#calls.describe(key, attempt);
       if (found !== undefined) return infoOf(key, found);
-      await this.#calls.confirmBucket(attempt);
+      await this.#calls.confirmPlace(attempt);
       return undefined;
     });
   }
@@ -113,7 +111,7 @@ class GcsStore implements Store {
         await unlessAborted(attempt.signal, this.#calls.file(key).delete());
       } catch (cause) {
         if (gcsFault(cause).status !== 404) throw refusedByLock(this.label, key, cause) ?? cause;
-        await this.#calls.confirmBucket(attempt);
+        await this.#calls.confirmPlace(attempt);
       }
     });
   }

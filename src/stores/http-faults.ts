@@ -30,8 +30,9 @@ export function isNetworkFault(cause: unknown): boolean {
   return codesOf(cause).some((code) => NETWORK_CODES.has(code));
 }
 
-export function isCertificateFault(cause: unknown): boolean {
-  return codesOf(cause).some((code) => CERTIFICATE_CODES.has(code));
+/** Why the certificate is not trusted, such as CERT_HAS_EXPIRED; undefined for every other fault. */
+export function certificateCode(cause: unknown): string | undefined {
+  return codesOf(cause).find((code) => CERTIFICATE_CODES.has(code));
 }
 
 /** Of the error and of what it says was its cause: clients wrap. Some name the code of the network `errno`. */

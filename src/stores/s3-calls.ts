@@ -1,12 +1,13 @@
 /** What every request to one S3 store shares: its client, the names in the bucket, turns, retries and errors. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Immutable } from '../system/types.ts';
+import { BrokenAnswerError } from './broken-answer.ts';
 import { checkKey } from './keys.ts';
 import { withRetries } from './retry.ts';
 import type { Attempt, RetryPolicy } from './retry.ts';
 import { parallelismOf } from './s3-client.ts';
 import type { S3Config } from './s3-client.ts';
-import { askedPauseMs, BrokenAnswerError, isTransient, s3Failure } from './s3-errors.ts';
+import { askedPauseMs, isTransient, s3Failure } from './s3-errors.ts';
 import { Slots } from './slots.ts';
 
 export interface Target {

@@ -1,17 +1,15 @@
 /** What an error of S3, of its SDK or of the network means for a store. */
 import { HoldfastError } from '../failures.ts';
+import { BrokenAnswerError } from './broken-answer.ts';
+import { certificateCode, isNetworkFault, retryAfterMs } from './http-faults.ts';
 import { SilenceError } from './retry.ts';
+
+export { BrokenAnswerError } from './broken-answer.ts';
 
 interface S3Fault {
   /** S3's error code, such as NoSuchKey; the error's own name otherwise. */
   readonly name: string;
   readonly status: number | undefined;
-  readonly networkCode: string | undefined;
-}
-
-/** An answer that cannot be S3's, or not all of it: a body cut short, a login page where an object should be. */
-export class BrokenAnswerError extends Error {
-  override readonly name = 'BrokenAnswerError';
 }
 
 /** Taken for the whole, what is left out would seem not to be there. */
@@ -30,29 +28,6 @@ const TRANSIENT_NAMES = new Set([
   'BadDigest',
   'IncompleteBody',
 ]);
-const TRANSIENT_NETWORK = new Set([
-  'ECONNRESET',
-  'ECONNREFUSED',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EAI_AGAIN',
-  'ENOTFOUND',
-  'ERR_STREAM_PREMATURE_CLOSE',
-  'HPE_INVALID_CONSTANT',
-  'HPE_INVALID_EOF_STATE',
-]);
-/** Waiting does not make a certificate trusted. */
-const CERTIFICATE_CODES = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_HAS_EXPIRED',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-]);
 /** Statuses that say the request itself will never do, among those of the server's own faults. */
 const NOT_IMPLEMENTED = 501;
 const INSUFFICIENT_STORAGE = 507;
@@ -60,11 +35,9 @@ const INSUFFICIENT_STORAGE = 507;
 export function faultOf(cause: unknown): S3Fault {
   const name = field(cause, 'name');
   const status = field(field(cause, '$metadata'), 'httpStatusCode') ?? field(field(cause, '$response'), 'statusCode');
-  const code = field(cause, 'code') ?? field(field(cause, 'cause'), 'code');
   return {
     name: typeof name === 'string' ? name : 'Error',
     status: typeof status === 'number' ? status : undefined,
-    networkCode: typeof code === 'string' ? code : undefined,
   };
 }
 
@@ -77,7 +50,7 @@ export function isTransient(cause: unknown): boolean {
   const { status } = fault;
   if (status === 429 || status === 408) return true;
   if (status !== undefined && status >= 500) return status !== NOT_IMPLEMENTED && status !== INSUFFICIENT_STORAGE;
-  if (fault.networkCode !== undefined && TRANSIENT_NETWORK.has(fault.networkCode)) return true;
+  if (isNetworkFault(cause)) return true;
   // An answer of 200 whose body cannot be parsed was cut, or came from something in between.
   return status !== undefined && status < 300;
 }
@@ -105,20 +78,15 @@ export function isFrozen(cause: unknown): boolean {
   return faultOf(cause).name === 'InvalidObjectState';
 }
 
-/** Retry-After (RFC 9110, section 10.2.3): seconds or a date. */
+/** How long S3 asks to be left alone. */
 export function askedPauseMs(cause: unknown): number | undefined {
-  const headers = field(field(cause, '$response'), 'headers');
-  const asked = field(headers, 'retry-after');
-  const seconds = typeof asked === 'string' ? Number(asked) : Number.NaN;
-  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
-  const date = typeof asked === 'string' ? Date.parse(asked) : Number.NaN;
-  return Number.isFinite(date) ? Math.max(0, date - Date.now()) : undefined;
+  return retryAfterMs(field(field(cause, '$response'), 'headers'));
 }
 
 /** `doing` says what was tried, such as `write chunks/ab/…`. */
 export function s3Failure(label: string, doing: string, cause: unknown): HoldfastError {
   if (cause instanceof HoldfastError) return cause;
-  const { name, status, networkCode } = faultOf(cause);
+  const { name, status } = faultOf(cause);
   const what = describe(cause, name, status).replace(/\.+$/, '');
   const text = (why: string) => `The ${label} does not let us ${doing}: ${why}.`;
   if (status === INSUFFICIENT_STORAGE || name === 'QuotaExceeded' || name === 'XMinioStorageFull') {
@@ -128,9 +96,10 @@ export function s3Failure(label: string, doing: string, cause: unknown): Holdfas
     const hint = 'Create the bucket, or correct its name, endpoint and region in the system file.';
     return new HoldfastError('StoreDenied', text('the bucket does not exist'), { cause, hint });
   }
-  if (networkCode !== undefined && CERTIFICATE_CODES.has(networkCode)) {
+  const distrust = certificateCode(cause);
+  if (distrust !== undefined) {
     const hint = 'Name the authority of its certificate as caFile in the system file, or correct the endpoint.';
-    return new HoldfastError('StoreDenied', text(`its certificate is not trusted (${networkCode})`), { cause, hint });
+    return new HoldfastError('StoreDenied', text(`its certificate is not trusted (${distrust})`), { cause, hint });
   }
   if (status === 400 && /ObjectLockConfiguration/i.test(what)) {
     const hint = 'The bucket was made without Object Lock; `holdfast store setup` says what it needs.';

@@ -7,12 +7,13 @@ import {
 } from '@aws-sdk/client-s3';
 import type { ListObjectVersionsCommandOutput } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../failures.ts';
+import { BrokenAnswerError } from './broken-answer.ts';
 import { checkPrefix } from './keys.ts';
 import { lockedFailure } from './refusals.ts';
 import { genuine } from './s3-calls.ts';
 import type { S3Calls, Target } from './s3-calls.ts';
 import { readBody } from './s3-body.ts';
-import { BrokenAnswerError, cutListing, faultOf, isNotFound, speaksOfLock } from './s3-errors.ts';
+import { cutListing, faultOf, isNotFound, speaksOfLock } from './s3-errors.ts';
 import type { ObjectVersion, StoreVersions } from './store.ts';
 
 export class S3Versions implements StoreVersions {

@@ -4,6 +4,7 @@ import type { Store } from '../stores/store.ts';
 import { ExpectedObjects } from './verify/expected-objects.ts';
 import { artifactsOf, judgeManifest, judgeTombstone, parseAtManifestKey } from './manifest.ts';
 import { requireAsWritten } from './as-written.ts';
+import { getIfThere } from './get-if-there.ts';
 import { mapBounded } from './mutex.ts';
 import { objectKey } from './names.ts';
 import { readSums } from './sums.ts';
@@ -91,15 +92,6 @@ function namedBy(key: string, body: ManifestBody): NamedBackup {
     sums: [...new Set(artifacts.flatMap(({ sums }) => (sums === undefined ? [] : [sums])))],
     withoutSums: artifacts.filter(({ sums }) => sums === undefined).map(({ root }) => root),
   };
-}
-
-async function getIfThere(store: Store, key: string): Promise<Uint8Array | undefined> {
-  try {
-    return await store.get(key);
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'ObjectMissing') return undefined;
-    throw error;
-  }
 }
 
 /** All that these backups need. Reads each node of checksums once; one that is bad is noted, and what it names is not known. */

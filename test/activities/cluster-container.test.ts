@@ -30,8 +30,7 @@ beforeAll(async () => {
     ].join('\n');
   });
   await writeFile(secret, CONTAINER_PASSWORD, { mode: 0o600 });
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
 });
 afterAll(async () => {
   await site[Symbol.asyncDispose]();

@@ -39,8 +39,7 @@ beforeAll(async () => {
       '    keep: { last: 5 }',
     ].join('\n'),
   );
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
 });
 
 afterAll(async () => {

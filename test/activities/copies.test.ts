@@ -45,8 +45,7 @@ beforeAll(async () => {
   await mkdir(site.data('files'));
   for (let n = 1; n <= 8; n += 1) await writeFile(site.data(`files/${n}.bin`), noise(n, 1_200_000));
   await writeFile(site.data('files/word'), 'one');
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
 });
 
 afterAll(async () => {

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { failAttemptsOfDead } from '../../src/engine/recover.ts';
 import type { BackupResult, RestorePlan, RestoreResult, VerifyResult } from '../../src/workflows/contract.ts';
 import { failureOf, waitingFor } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
@@ -42,8 +41,7 @@ beforeAll(async () => {
   await writeFile(site.data('config/a.txt'), 'one');
   await writeFile(site.data('config/sub/b.bin'), Buffer.alloc(300_000, 7));
   order(3);
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
 });
 
 afterAll(async () => {
@@ -155,11 +153,7 @@ describe('a small system on real workers', () => {
     });
     if (host !== undefined) await site.kill(host);
     await site.startWorker('host');
-    // As `up` does for the workers it has started; without it the heartbeat time-out gives the step back.
-    await eventually('the step of the dead is given back', async () => {
-      const given = await failAttemptsOfDead(site.env.client, host?.pid ?? 0);
-      return given.length > 0 || (await handle.describe()).status.name !== 'RUNNING' || undefined;
-    });
+    if (host !== undefined) await site.giveBack(host, handle);
     const result = (await handle.result()) as BackupResult;
     expect(result).toMatchObject({ outcome: 'done', verified: { ok: true } });
     expect(await site.run<VerifyResult>('verify', { backup: result.backup, level: 'content' })).toMatchObject({

@@ -33,8 +33,7 @@ beforeAll(async () => {
       '  all: { components: [shop], stores: [disk] }',
     ].join('\n'),
   );
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
   await backup();
 });
 

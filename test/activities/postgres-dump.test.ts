@@ -39,8 +39,7 @@ beforeAll(async () => {
      CREATE TABLE posts (id int PRIMARY KEY, "user" int REFERENCES users); INSERT INTO posts VALUES (1, 1)`,
     'watan',
   );
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
 });
 
 afterAll(async () => {
@@ -159,6 +158,7 @@ describe('a database of the host', () => {
     await site.kill(host);
     await rollBack(client);
     await site.startWorker('host');
+    await site.giveBack(host, handle);
     const result = (await handle.result()) as RestoreResult;
     expect(result).toMatchObject({ outcome: 'restored' });
     expect(await rows('audio_files')).toBe(500);

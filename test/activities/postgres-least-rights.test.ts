@@ -54,8 +54,7 @@ beforeAll(async () => {
   for (const role of ['keeper', 'mender']) {
     await server.sql(`ALTER ROLE ${role} PASSWORD '${PASSWORD.replaceAll("'", "''")}'`);
   }
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
 });
 
 afterAll(async () => {

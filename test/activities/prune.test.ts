@@ -3,32 +3,15 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { failAttemptsOfDead } from '../../src/engine/recover.ts';
 import type { BackupResult, Progress, PruneResult, VerifyResult } from '../../src/workflows/contract.ts';
 import { eventually } from '../workflows/stage.ts';
-import { makeSite, type Site } from './site.ts';
+import { filesWithAway, makeSite, type Site } from './site.ts';
 
 let site: Site;
 
 beforeAll(async () => {
-  site = await makeSite((data) =>
-    [
-      '  away:',
-      '    kind: directory',
-      `    path: ${data('../away')}`,
-      'components:',
-      '  files:',
-      '    kind: files',
-      `    path: ${data('files')}`,
-      'plans:',
-      '  daily:',
-      '    components: [files]',
-      '    stores: [disk]',
-      '    keep: { last: 1 }',
-    ].join('\n'),
-  );
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  site = await makeSite((data) => filesWithAway(data, ['stores: [disk]', 'keep: { last: 1 }']));
+  await site.startWorkers();
 });
 
 afterAll(async () => {
@@ -80,10 +63,7 @@ test('[G4] four backups, last 1, the worker killed in the sweep: two go, the one
   if (host !== undefined) await site.kill(host);
   await rm(open);
   await site.startWorker('host');
-  await eventually('the step of the dead is given back', async () => {
-    const given = await failAttemptsOfDead(site.env.client, host?.pid ?? 0);
-    return given.length > 0 || (await handle.describe()).status.name !== 'RUNNING' || undefined;
-  });
+  if (host !== undefined) await site.giveBack(host, handle);
   const result = (await handle.result()) as PruneResult;
   expect(result).toMatchObject({ outcome: 'swept', removedBackups: 2, lockedObjects: 0 });
   expect(result.deletedObjects).toBeGreaterThan(2);

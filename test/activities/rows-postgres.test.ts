@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { failAttemptsOfDead } from '../../src/engine/recover.ts';
 import type { RowsPlan, RowsResult } from '../../src/workflows/contract.ts';
 import { startPostgres, type PostgresServer, type Row } from '../support/postgres.ts';
 import { failureOf } from '../workflows/play.ts';
@@ -42,8 +41,7 @@ beforeAll(async () => {
       '  hourly: { components: [wallets], stores: [disk] }',
     ].join('\n'),
   );
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
   expect(await site.run('backup', { plan: 'hourly' })).toMatchObject({ outcome: 'done' });
   writer = write();
 });
@@ -151,10 +149,7 @@ test('the worker is killed in the middle of writing: the next one does it once',
   await locker.query('COMMIT');
   await locker.end();
   await site.startWorker('host');
-  await eventually('the step of the dead is given back', async () => {
-    const given = await failAttemptsOfDead(site.env.client, host?.pid ?? 0);
-    return given.length > 0 || (await handle.describe()).status.name !== 'RUNNING' || undefined;
-  });
+  if (host !== undefined) await site.giveBack(host, handle);
   expect(await handle.result()).toMatchObject({ outcome: 'restored', added: 10 });
   expect(await count('deposits WHERE user_id = 9')).toBe(10);
   expect(await sides()).toBe(0);

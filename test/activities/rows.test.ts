@@ -5,7 +5,6 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { failAttemptsOfDead } from '../../src/engine/recover.ts';
 import type { RowsPlan, RowsResult } from '../../src/workflows/contract.ts';
 import { failureOf, waitingFor } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
@@ -34,8 +33,7 @@ beforeAll(async () => {
       INSERT INTO users VALUES (1, 'hunter2'), (2, 'correct horse')`);
     for (let index = 0; index < 100; index += 1) database.exec('INSERT INTO accounts (balance) VALUES (1000)');
   });
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
   writer = fork(path.join(import.meta.dirname, '../sources/sqlite-writer.ts'), [site.data('wallets.db')], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
@@ -129,10 +127,7 @@ test('the worker is killed while it waits to write: the next one does it once', 
   locker.exec('COMMIT');
   locker.close();
   await site.startWorker('host');
-  await eventually('the step of the dead is given back', async () => {
-    const given = await failAttemptsOfDead(site.env.client, host?.pid ?? 0);
-    return given.length > 0 || (await handle.describe()).status.name !== 'RUNNING' || undefined;
-  });
+  if (host !== undefined) await site.giveBack(host, handle);
   expect(await handle.result()).toMatchObject({ outcome: 'restored', added: 1 });
   expect(live((database) => database.prepare('SELECT * FROM users ORDER BY id').all())).toEqual([
     { id: 1, secret: 'hunter2' },

@@ -5,9 +5,11 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { failAttemptsOfDead } from '../../src/engine/recover.ts';
 import { ORCHESTRATION_QUEUE } from '../../src/task-queues.ts';
-import { devServer, uniqueName } from '../workflows/stage.ts';
+import { devServer, eventually, uniqueName } from '../workflows/stage.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 export const HOST = 'alpha';
@@ -21,10 +23,17 @@ export interface Site extends AsyncDisposable {
   /** A line of the command line program. */
   holdfast(...args: string[]): Promise<string>;
   startWorker(role: 'orchestration' | 'host', host?: string): Promise<ChildProcess>;
+  /** One for the stories and one for the host, the first of `workers()` and the second. */
+  startWorkers(): Promise<void>;
   /** Those that run, in the order of their start. */
   workers(): ChildProcess[];
   /** SIGKILL, as by the kernel. */
   kill(worker: ChildProcess): Promise<void>;
+  /**
+   * Gives back the step that a killed worker had begun for this run, as `up` does for the workers it has started; without
+   * it the heartbeat time-out does. Harmless when the run has ended.
+   */
+  giveBack(worker: ChildProcess, handle: WorkflowHandle): Promise<void>;
   run<T>(type: string, input: object): Promise<T>;
   start(type: string, input: object): ReturnType<TestWorkflowEnvironment['client']['workflow']['start']>;
 }
@@ -65,6 +74,17 @@ export async function makeSite(
     }
     workers.delete(worker);
   };
+  const startWorker: Site['startWorker'] = async (role, host = HOST) => {
+    const args = role === 'host' ? ['--role', 'host', '--host', host] : ['--role', 'orchestration'];
+    const log = path.join(directory, `${role}-${workers.size}.log`);
+    const child = spawn(process.execPath, [path.join(ROOT, 'src/worker.ts'), ...args], {
+      env: environment,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    workers.set(child, log);
+    await readyOrFail(child, log);
+    return child;
+  };
   await holdfast('init', file, '--kit', path.join(directory, 'kit.txt'));
 
   return {
@@ -75,16 +95,14 @@ export async function makeSite(
     holdfast,
     workers: () => [...workers.keys()],
     kill,
-    startWorker: async (role, host = HOST) => {
-      const args = role === 'host' ? ['--role', 'host', '--host', host] : ['--role', 'orchestration'];
-      const log = path.join(directory, `${role}-${workers.size}.log`);
-      const child = spawn(process.execPath, [path.join(ROOT, 'src/worker.ts'), ...args], {
-        env: environment,
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
-      workers.set(child, log);
-      await readyOrFail(child, log);
-      return child;
+    giveBack: (worker, handle) =>
+      eventually('the step of the dead is given back', async () => {
+        const given = await failAttemptsOfDead(env.client, worker.pid ?? 0);
+        return given.length > 0 || (await handle.describe()).status.name !== 'RUNNING' || undefined;
+      }).then(() => undefined),
+    startWorker,
+    startWorkers: async () => {
+      await Promise.all([startWorker('orchestration'), startWorker('host')]);
     },
     start: (type, input) =>
       env.client.workflow.start(type, {
@@ -104,6 +122,23 @@ export async function makeSite(
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** A second store `away`, a component `files`, and a plan `daily` of it with these further lines. */
+export function filesWithAway(data: (name: string) => string, plan: readonly string[]): string {
+  return [
+    '  away:',
+    '    kind: directory',
+    `    path: ${data('../away')}`,
+    'components:',
+    '  files:',
+    '    kind: files',
+    `    path: ${data('files')}`,
+    'plans:',
+    '  daily:',
+    '    components: [files]',
+    ...plan.map((line) => `    ${line}`),
+  ].join('\n');
 }
 
 /** Resolves when the worker says that it runs; its log is kept for the message when it does not. */

@@ -3,28 +3,13 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BackupResult, VerifyStoreResult } from '../../src/workflows/contract.ts';
-import { makeSite, type Site } from './site.ts';
+import { filesWithAway, makeSite, type Site } from './site.ts';
 
 let site: Site;
 
 beforeAll(async () => {
-  site = await makeSite((data) =>
-    [
-      '  away:',
-      '    kind: directory',
-      `    path: ${data('away')}`,
-      'components:',
-      '  files:',
-      '    kind: files',
-      `    path: ${data('files')}`,
-      'plans:',
-      '  daily:',
-      '    components: [files]',
-      '    stores: [disk, away]',
-    ].join('\n'),
-  );
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  site = await makeSite((data) => filesWithAway(data, ['stores: [disk, away]']));
+  await site.startWorkers();
 });
 
 afterAll(async () => {

@@ -47,8 +47,7 @@ beforeAll(async () => {
       '    keep: { last: 5 }',
     ].join('\n'),
   );
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
   await eventually('the writer has counted', async () => (await count().catch(() => 0)) > 3 || undefined);
 });
 

@@ -52,8 +52,7 @@ beforeAll(async () => {
       '  base: { components: [main], stores: [disk], keep: { last: 5 } }',
     ].join('\n'),
   );
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
 });
 
 afterAll(async () => {

@@ -57,8 +57,7 @@ beforeAll(async () => {
     ].join('\n');
   });
   await mkdir(archive);
-  await site.startWorker('orchestration');
-  await site.startWorker('host');
+  await site.startWorkers();
 });
 
 afterAll(async () => {

@@ -2,15 +2,16 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
+import { workflowBundle } from '../../src/engine/bundle.ts';
 import { WORKFLOWS } from '../../src/workflows/contract.ts';
 import { historyFromPlain } from './history-json.ts';
-import { quietRuntime, workflowBundle } from '../workflows/stage.ts';
+import { quietRuntime } from '../workflows/stage.ts';
 
 const DIRECTORY = import.meta.dirname;
 const NAMES = (await readdir(DIRECTORY)).filter((name) => name.endsWith('.json')).map((name) => path.parse(name).name);
 
-let bundle: WorkflowBundleWithSourceMap;
+let bundle: Awaited<ReturnType<typeof workflowBundle>>;
 
 beforeAll(async () => {
   quietRuntime();

@@ -1,167 +1,62 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { HoldfastError } from '../../src/failures.ts';
-import type { Store } from '../../src/stores/index.ts';
-import type { RetryPolicy } from '../../src/stores/retry.ts';
+import { expect, it } from 'vitest';
 import { openS3Store } from '../../src/stores/s3.ts';
-import { startFaultProxy } from '../support/fault-proxy.ts';
-import type { Fault, FaultProxy } from '../support/fault-proxy.ts';
+import type { Fault } from '../support/fault-proxy.ts';
 import { resolveS3Secret, s3StoreConfig, startS3Server } from '../support/s3-server.ts';
 import type { S3Server } from '../support/s3-server.ts';
-import { keys, sha256, text } from './conformance.ts';
+import { keys, sha256 } from './conformance.ts';
+import { HTML, onBadNetwork } from './http-faults.ts';
 
-const RETRIES: RetryPolicy = { attempts: 5, firstPauseMs: 2, longestPauseMs: 20, silenceMs: 60_000 };
-const HASTY: RetryPolicy = { ...RETRIES, silenceMs: 3_000 };
-const BUSY: Fault = { kind: 'status', status: 503, code: 'SlowDown' };
-const HTML: Fault = { kind: 'status', status: 502, body: '<html><body>Bad Gateway</body></html>' };
-const BODY = Buffer.alloc(200_000, 'what must come back whole ');
+/** More than one piece of a connection. */
+const BODY = Buffer.alloc(80_000, 'what must come back whole ');
+const BUSY = { kind: 'status', status: 503, code: 'SlowDown' } as const;
+/** Longer than any of the pauses of a body that comes slowly, on a busy machine as well. */
+const SILENCE_MS = 3_000;
 
 let server: S3Server;
-let proxy: FaultProxy;
-let direct: Store;
-let store: Store;
-let hasty: Store;
 
-beforeAll(async () => {
-  server = await startS3Server();
-  proxy = await startFaultProxy(server.url);
-  const config = s3StoreConfig(server, { prefix: 'faults' });
-  direct = await openS3Store(config, resolveS3Secret);
-  store = await openS3Store({ ...config, endpoint: proxy.url }, resolveS3Secret, RETRIES);
-  hasty = await openS3Store({ ...config, endpoint: proxy.url }, resolveS3Secret, HASTY);
-  await direct.put('there', BODY, { createOnly: true });
-});
-
-afterAll(async () => {
-  await Promise.all([direct.close(), store.close(), hasty.close()]);
-  await proxy.close();
-  await server.stop();
-});
-
-beforeEach(() => {
-  proxy.always(undefined);
-});
-
-/** Every method, and what it must give however often the network failed before. */
-const METHODS: readonly [string, (store: Store, name: string) => Promise<unknown>, unknown][] = [
-  ['a create-only put', (on, name) => on.put(`put/${name}`, BODY, { createOnly: true }), 'written'],
-  ['a replacing put', (on, name) => on.put(`replace/${name}`, BODY, { createOnly: false }), 'written'],
-  ['get', async (on) => sha256(await on.get('there')), sha256(BODY)],
-  ['head', async (on) => (await on.head('there'))?.sizeBytes, BODY.length],
-  ['head of nothing', (on) => on.head('not-there'), undefined],
-  ['list', (on) => keys(on, 'there'), ['there']],
-  ['the stored checksum', (on) => Promise.resolve(on.storedSha256?.('there')), sha256(BODY)],
-  ['delete', (on, name) => on.delete(`gone/${name}`), undefined],
-];
-
-describe('an S3 store on a bad network [M10]', () => {
-  it.each(METHODS)(
-    '%s: succeeds after overload, a reset and a gateway that answers in HTML',
-    async (_, call, expected) => {
-      proxy.next(BUSY, { kind: 'reset' }, HTML);
-      expect(await call(store, 'overload')).toEqual(expected);
+onBadNetwork(
+  {
+    name: 'an S3 store',
+    silenceMs: SILENCE_MS,
+    body: BODY,
+    busy: BUSY,
+    forbidden: { kind: 'status', status: 403, code: 'AccessDenied' },
+    final: [
+      [403, 'AccessDenied', 'StoreDenied'],
+      [501, 'NotImplemented', 'StoreUnfit'],
+      [507, 'InsufficientStorage', 'DiskFull'],
+    ],
+    reads: ({ method }) => method === 'HEAD',
+    writes: () => true,
+    more: [['the stored checksum', (on) => Promise.resolve(on.storedSha256?.('there')), sha256(BODY)]],
+    start: async () => {
+      server = await startS3Server();
+      return server.url;
     },
-  );
+    open: (endpoint, retries) =>
+      openS3Store(s3StoreConfig(server, { prefix: 'faults', endpoint }), resolveS3Secret, retries),
+    stop: () => server.stop(),
+  },
+  (at) => {
+    it('a body that comes slowly but steadily: is not given up, though it takes longer than the allowed silence', async () => {
+      const { proxy, hasty } = at();
+      const slow: Fault = { kind: 'slow', pieces: 10, pauseMs: 400 };
+      proxy.always(() => slow);
+      expect(sha256(await hasty.get('there'))).toBe(sha256(BODY));
+    });
 
-  it.each(METHODS)('%s: succeeds when the answer to its first attempt was lost', async (_, call, expected) => {
-    proxy.next({ kind: 'lose-answer' });
-    expect(await call(store, 'lost-answer')).toEqual(expected);
-  });
+    it('a conflict between conditional writes: is settled by another attempt', async () => {
+      const { proxy, store } = at();
+      proxy.next({ kind: 'status', status: 409, code: 'ConditionalRequestConflict' });
+      expect(await store.put('conflict', BODY, { createOnly: true })).toBe('written');
+    });
 
-  it.each(METHODS)('%s: does not take the page of a login portal for an answer', async (name, call, expected) => {
-    // A DELETE has an empty answer, which nothing can tell from another one.
-    if (name !== 'delete') proxy.next({ kind: 'status', status: 200, body: '<html><body>Welcome</body></html>' });
-    expect(await call(store, 'portal')).toEqual(expected);
-  });
-
-  it('every method: notices that the server hangs, and tries again', async () => {
-    proxy.next(...METHODS.map(() => ({ kind: 'hang' }) as const));
-    const results = await Promise.all(METHODS.map(([, call]) => call(hasty, 'hang')));
-    expect(results).toEqual(METHODS.map(([, , expected]) => expected));
-  });
-
-  it.each<[string, Fault]>([
-    ['cut short', { kind: 'cut', part: 0.5 }],
-    ['cut before its first byte', { kind: 'cut', part: 0 }],
-    ['stopping halfway', { kind: 'stall', part: 0.5 }],
-  ])('a body %s: is never taken for the object; it is fetched again', async (_, fault) => {
-    proxy.next(fault);
-    expect(sha256(await hasty.get('there'))).toBe(sha256(BODY));
-  });
-
-  it('a body that comes slowly but steadily: is not given up, though it takes longer than the allowed silence', async () => {
-    const slow: Fault = { kind: 'slow', pieces: 10, pauseMs: 400 };
-    proxy.always(() => slow);
-    expect(sha256(await hasty.get('there'))).toBe(sha256(BODY));
-  });
-
-  it('a lost answer to a create-only put, with the bytes of somebody else there: says that it exists', async () => {
-    await direct.put('theirs', Buffer.from('their bytes'), { createOnly: true });
-    proxy.next({ kind: 'lose-answer' });
-    expect(await store.put('theirs', Buffer.from('our bytes!!'), { createOnly: true })).toBe('exists');
-    expect(text(await direct.get('theirs'))).toBe('their bytes');
-  });
-
-  it('a lost answer, where the rights to read are missing: the listing tells that the bytes are ours', async () => {
-    proxy.next({ kind: 'lose-answer' });
-    proxy.always(({ method }) =>
-      method === 'HEAD' ? { kind: 'status', status: 403, code: 'AccessDenied' } : undefined,
-    );
-    expect(await store.put('write-only', BODY, { createOnly: true })).toBe('written');
-    expect(await store.put('write-only', BODY, { createOnly: true })).toBe('exists');
-  });
-
-  it('a conflict between conditional writes: is settled by another attempt', async () => {
-    proxy.next({ kind: 'status', status: 409, code: 'ConditionalRequestConflict' });
-    expect(await store.put('conflict', BODY, { createOnly: true })).toBe('written');
-  });
-
-  it('a listing that fails halfway: goes on where it was', async () => {
-    const names = Array.from({ length: 30 }, (_, index) => `some/${String(index).padStart(2, '0')}`);
-    await Promise.all(names.map((key) => direct.put(key, Buffer.from(key), { createOnly: true })));
-    proxy.next({ kind: 'cut', part: 0.4 }, BUSY, HTML);
-    expect(await keys(store, 'some/')).toEqual(names);
-  });
-
-  it('overload without end: StoreUnreachable after as many attempts as the policy says, and waiting helps', async () => {
-    const before = proxy.seen.length;
-    proxy.always(() => BUSY);
-    const cause = (await store.get('there').catch((error: unknown) => error)) as HoldfastError;
-    expect(cause).toMatchObject({ code: 'StoreUnreachable', waitingHelps: true });
-    expect(cause.message).toContain('503');
-    expect(proxy.seen.length - before).toBe(RETRIES.attempts);
-  });
-
-  it.each([
-    ['AccessDenied', 403, 'StoreDenied'],
-    ['NotImplemented', 501, 'StoreUnfit'],
-    ['InsufficientStorage', 507, 'DiskFull'],
-  ])('the answer %s: is not tried again', async (code, status, expected) => {
-    const before = proxy.seen.length;
-    proxy.always(() => ({ kind: 'status', status, code }));
-    await expect(store.put('denied', BODY, { createOnly: true })).rejects.toMatchObject({ code: expected });
-    expect(proxy.seen.length - before).toBe(1);
-  });
-
-  it('an abort while the server hangs: rejects with its reason, without waiting for the silence to end', async () => {
-    proxy.always(() => ({ kind: 'hang' }));
-    const abort = new AbortController();
-    const reason = new Error('operator pressed stop');
-    const before = proxy.seen.length;
-    const calls = [
-      store.get('there', { signal: abort.signal }),
-      store.put('never', BODY, { createOnly: true, signal: abort.signal }),
-    ];
-    await expect.poll(() => proxy.seen.length, { timeout: 30_000 }).toBe(before + 2);
-    abort.abort(reason);
-    for (const call of calls) await expect(call).rejects.toBe(reason);
-  });
-
-  it('a server that is not there: StoreUnreachable', async () => {
-    const gone = await startFaultProxy(server.url);
-    await gone.close();
-    const config = s3StoreConfig(server, { prefix: 'faults', endpoint: gone.url });
-    const lost = await openS3Store(config, resolveS3Secret, { ...RETRIES, attempts: 2 });
-    await expect(lost.head('there')).rejects.toMatchObject({ code: 'StoreUnreachable' });
-    await lost.close();
-  });
-});
+    it('a listing that fails halfway: goes on where it was', async () => {
+      const { proxy, direct, store } = at();
+      const names = Array.from({ length: 30 }, (_, index) => `some/${String(index).padStart(2, '0')}`);
+      await Promise.all(names.map((key) => direct.put(key, Buffer.from(key), { createOnly: true })));
+      proxy.next({ kind: 'cut', part: 0.4 }, BUSY, HTML);
+      expect(await keys(store, 'some/')).toEqual(names);
+    });
+  },
+);

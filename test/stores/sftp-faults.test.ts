@@ -10,6 +10,7 @@ import type { SftpServer } from '../support/sftp-server.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { keys, sha256, text } from './conformance.ts';
+import { methodsWith } from './http-faults.ts';
 
 const RETRIES: RetryPolicy = { attempts: 5, firstPauseMs: 2, longestPauseMs: 20, silenceMs: 60_000 };
 const HASTY: RetryPolicy = { ...RETRIES, silenceMs: 3_000 };
@@ -54,16 +55,7 @@ async function connected(retries = RETRIES): Promise<Store> {
   return store;
 }
 
-/** Every method, and what it must give however often the network failed before. */
-const METHODS: readonly [string, (store: Store, name: string) => Promise<unknown>, unknown][] = [
-  ['a create-only put', (on, name) => on.put(`put/${name}`, BODY, { createOnly: true }), 'written'],
-  ['a replacing put', (on, name) => on.put(`replace/${name}`, BODY, { createOnly: false }), 'written'],
-  ['get', async (on) => sha256(await on.get('there')), sha256(BODY)],
-  ['head', async (on) => (await on.head('there'))?.sizeBytes, BODY.length],
-  ['head of nothing', (on) => on.head('not-there'), undefined],
-  ['list', (on) => keys(on, 'there'), ['there']],
-  ['delete', (on, name) => on.delete(`gone/${name}`), undefined],
-];
+const METHODS = methodsWith(BODY);
 
 describe('an SFTP store on a bad network [M10]', () => {
   it.each(METHODS)('%s: succeeds when connections are cut as they are made', async (name, call, expected) => {

@@ -5,11 +5,10 @@
  */
 import { execFile } from 'node:child_process';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { freePort } from '../../src/engine/ports.ts';
 import { postgresBin, runAsServer } from './postgres/account.ts';
 import { giveToServer, newCluster, serverDirectory, SUPERUSER_PASSWORD } from './postgres/cluster-files.ts';
 import { appointHeir, startPostmaster } from './postgres/postmaster.ts';
@@ -287,15 +286,4 @@ function logOf(place: Place): string {
 
 async function logTail(place: Place): Promise<string> {
   return (await readFile(logOf(place), 'utf8')).slice(-2000);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,35 +1,27 @@
 /** A real S3 server for tests: versitygw on a free loopback port, over a directory that is removed at the end. */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { get as httpGet } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { get as httpsGet } from 'node:https';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { SecretRef, StoreAddress } from '../../src/system/types.ts';
+import { startServerProcess } from './server-process.ts';
+import type { ServerProcess } from './server-process.ts';
 
 const VERSION = '1.8.0';
-const START_LIMIT_MS = 60_000;
-const STOP_LIMIT_MS = 10_000;
-const PORT_ATTEMPTS = 5;
 
 export const S3_ACCESS_KEY = 'holdfast-test';
 export const S3_SECRET_KEY = 'holdfast-test-secret';
 export const S3_REGION = 'us-east-1';
 
-export interface S3Server {
+export interface S3Server extends ServerProcess {
   /** `http://127.0.0.1:…` */
   readonly url: string;
   readonly bucket: string;
-  readonly pid: number;
   /** The directory that holds the bucket's objects as files, for tests that damage them. */
   readonly bucketPath: string;
-  stop(): Promise<void>;
 }
 
 export interface S3ServerOptions {
@@ -63,19 +55,18 @@ export async function startS3Server(tls?: TlsFiles, options: S3ServerOptions = {
   await mkdir(bucketPath, { recursive: true });
   for (const name of ['metadata', 'versions', 'accounts']) await mkdir(join(base, name));
   if (options.users !== undefined) await writeFile(join(base, 'accounts', 'users.json'), accountsFile(options.users));
-  try {
-    const { child, url, pid } = await startOnFreePort(program, { base, tls, options });
-    const heir = appointHeir(pid, base);
-    const stop = async () => {
-      heir.kill('SIGKILL');
-      await terminate(child);
-      await rm(base, { recursive: true, force: true });
-    };
-    return { url, bucket: 'vaults', pid, bucketPath, stop };
-  } catch (cause) {
-    await rm(base, { recursive: true, force: true });
-    throw cause;
-  }
+  const scheme = tls === undefined ? 'http' : 'https';
+  const ca = tls === undefined ? undefined : await readFile(tls.cert);
+  // A name that nobody else answers for.
+  const health = `/health-${randomUUID()}`;
+  const server = await startServerProcess({
+    program,
+    directory: base,
+    env: { ROOT_ACCESS_KEY: S3_ACCESS_KEY, ROOT_SECRET_KEY: S3_SECRET_KEY },
+    args: (port) => versitygwArguments({ base, tls, options, health }, port),
+    answers: async (port) => (await statusOf(`${scheme}://127.0.0.1:${port}${health}`, ca)) === 200,
+  });
+  return { ...server, url: `${scheme}://127.0.0.1:${server.port}`, bucket: 'vaults', bucketPath };
 }
 
 /** How a system file would name a store on this server; `endpoint` may be a proxy's. */
@@ -125,28 +116,12 @@ async function isExecutable(path: string): Promise<boolean> {
   }
 }
 
-/** A port that was free may be taken when the server asks for it; then another one is tried. */
-async function startOnFreePort(
-  program: string,
-  how: Launch,
-): Promise<{ child: ChildProcess; url: string; pid: number }> {
-  for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
-    const health = `/health-${randomUUID()}`;
-    const { tls } = how;
-    const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
-    const { child, log } = launch(program, how, { port, health });
-    const { pid } = child;
-    if (pid !== undefined && (await becomesReady(child, url + health, tls))) return { child, url, pid };
-    await terminate(child);
-    if (attempt >= PORT_ATTEMPTS) throw new Error(`versitygw did not start: ${log.join('').slice(-2000)}`);
-  }
-}
-
 interface Launch {
   readonly base: string;
   readonly tls: TlsFiles | undefined;
   readonly options: S3ServerOptions;
+  /** The path that it answers with 200 for. */
+  readonly health: string;
 }
 
 /** The file of versitygw's internal accounts. */
@@ -158,9 +133,7 @@ function accountsFile(users: readonly S3User[]): string {
   return JSON.stringify({ accessAccounts: Object.fromEntries(accounts) as unknown });
 }
 
-function launch(program: string, how: Launch, where: { port: number; health: string }) {
-  const { port, health } = where;
-  const { base, tls, options: wanted } = how;
+function versitygwArguments({ base, tls, options: wanted, health }: Launch, port: number): string[] {
   const options = ['--port', `127.0.0.1:${port}`, '--region', S3_REGION, '--health', health, '--quiet'];
   if (tls !== undefined) options.push('--cert', tls.cert, '--key', tls.key);
   if (wanted.keepAlive === true) options.push('--keep-alive');
@@ -168,23 +141,7 @@ function launch(program: string, how: Launch, where: { port: number; health: str
   // Beside the objects a delete mark outlives the last version of a key: versions keep what they say in attributes.
   const kept =
     wanted.versions === true ? ['--versioning-dir', join(base, 'versions')] : ['--sidecar', join(base, 'metadata')];
-  const posix = ['posix', ...kept, join(base, 'data')];
-  const environment = { ROOT_ACCESS_KEY: S3_ACCESS_KEY, ROOT_SECRET_KEY: S3_SECRET_KEY, PATH: process.env['PATH'] };
-  const child = spawn(program, [...options, ...posix], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
-  const log: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => log.push(data.toString()));
-  child.on('error', (cause) => log.push(String(cause)));
-  return { child, log };
-}
-
-async function becomesReady(child: ChildProcess, healthUrl: string, tls: TlsFiles | undefined): Promise<boolean> {
-  const ca = tls === undefined ? undefined : await readFile(tls.cert);
-  const end = Date.now() + START_LIMIT_MS;
-  while (Date.now() < end && isRunning(child)) {
-    if ((await statusOf(healthUrl, ca)) === 200) return true;
-    await delay(50);
-  }
-  return false;
+  return [...options, 'posix', ...kept, join(base, 'data')];
 }
 
 /** Undefined while nothing listens. */
@@ -199,40 +156,4 @@ function statusOf(url: string, ca: Buffer | undefined): Promise<number | undefin
     request.on('timeout', () => request.destroy());
     request.on('error', () => resolve(undefined));
   });
-}
-
-/** A test process that is killed cannot tidy up: a shell that sees its end by a closed pipe does it then. */
-function appointHeir(pid: number, base: string): ChildProcess {
-  const script = 'cat > /dev/null; kill -9 "$1"; rm -rf "$2"';
-  const heir = spawn('sh', ['-c', script, 'sh', String(pid), base], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  heir.on('error', () => undefined);
-  heir.unref();
-  return heir;
-}
-
-async function terminate(child: ChildProcess): Promise<void> {
-  if (!isRunning(child)) return;
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGTERM');
-  const hard = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
-  await ended;
-  clearTimeout(hard);
-}
-
-function isRunning(child: ChildProcess): boolean {
-  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../src/engine/ports.ts';
 
-const START_LIMIT_MS = 90_000;
+const START_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 10_000;
 const PORT_ATTEMPTS = 5;
 
@@ -27,9 +27,11 @@ export interface ServerProgram {
   readonly directory: string;
   /** Before each start, such as for a configuration that names the port. */
   readonly prepare?: (port: number) => Promise<void>;
+  /** Whether it is ready; when it takes connections unless said otherwise. */
+  readonly answers?: (port: number) => Promise<boolean>;
 }
 
-/** Starts it; it is ready when it takes connections. A port that was free may be taken meanwhile: then another one is tried. */
+/** Starts it and waits until it is ready. A port that was free may be taken meanwhile: then another one is tried. */
 export async function startServerProcess(server: ServerProgram): Promise<ServerProcess> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
@@ -43,7 +45,7 @@ export async function startServerProcess(server: ServerProgram): Promise<ServerP
     child.on('error', (cause) => lines.push(String(cause)));
     const log = () => lines.join('').slice(-20_000);
     const { pid } = child;
-    if (pid !== undefined && (await takesConnections(child, port))) {
+    if (pid !== undefined && (await becomesReady(child, () => (server.answers ?? takesConnections)(port)))) {
       const heir = appointHeir(pid, server.directory);
       const stop = async () => {
         heir.kill('SIGKILL');
@@ -60,18 +62,21 @@ export async function startServerProcess(server: ServerProgram): Promise<ServerP
   }
 }
 
-async function takesConnections(child: ChildProcess, port: number): Promise<boolean> {
+async function becomesReady(child: ChildProcess, answers: () => Promise<boolean>): Promise<boolean> {
   const end = Date.now() + START_LIMIT_MS;
   while (Date.now() < end && isRunning(child)) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (open && isRunning(child)) return true;
+    if ((await answers()) && isRunning(child)) return true;
     await delay(50);
   }
   return false;
+}
+
+function takesConnections(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
 }
 
 /** A test process that is killed cannot tidy up: a shell that sees its end by a closed pipe does it then. */
@@ -97,15 +102,4 @@ async function terminate(child: ChildProcess): Promise<void> {
 
 function isRunning(child: ChildProcess): boolean {
   return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

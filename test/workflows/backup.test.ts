@@ -1,22 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { describe, expect, test } from 'vitest';
 import { CancelledFailure } from '@temporalio/common';
 import { workflowIds, type BackupInput, type BackupResult } from '../../src/workflows/contract.ts';
-import { failureOf, Play, waitingFor } from './play.ts';
-import { devServer, eventually, uniqueName } from './stage.ts';
+import { failureOf, waitingFor } from './play.ts';
+import { playOn } from './server.ts';
+import { eventually, uniqueName } from './stage.ts';
 import { failWith, untilCancelled, type World } from './world.ts';
 
-let env: TestWorkflowEnvironment;
-let play: Play;
-
-beforeAll(async () => {
-  env = await devServer();
-  play = new Play(env);
-});
-
-afterAll(async () => {
-  await env.teardown();
-});
+const play = playOn();
 
 function start(input: unknown) {
   return play.start('backup', input);
@@ -193,7 +183,7 @@ describe('backup', () => {
       expect(await play.lockIsFree(asked.system)).toBe(true);
       const freezeId = [...world.held][0];
       if (freezeId === undefined) throw new Error('nothing was held');
-      const left = env.client.workflow.getHandle(workflowIds.release(asked.system, freezeId));
+      const left = play.env.client.workflow.getHandle(workflowIds.release(asked.system, freezeId));
       expect((await left.describe()).status.name).toBe('RUNNING');
       await workers.start('urgent');
       expect(await left.result()).toEqual({ released: [freezeId] });

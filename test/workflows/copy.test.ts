@@ -1,26 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { describe, expect, test } from 'vitest';
 import { workflowIds, type BackupResult, type CopyResult } from '../../src/workflows/contract.ts';
-import { failureOf, Play } from './play.ts';
-import { devServer, eventually, uniqueName } from './stage.ts';
+import { failureOf } from './play.ts';
+import { playOn } from './server.ts';
+import { eventually, uniqueName } from './stage.ts';
 import { failWith, untilCancelled } from './world.ts';
 
-let env: TestWorkflowEnvironment;
-let play: Play;
-
-beforeAll(async () => {
-  env = await devServer();
-  play = new Play(env);
-});
-
-afterAll(async () => {
-  await env.teardown();
-});
+const play = playOn();
 
 const STORES = ['primary', 'nas', 'archive'];
 
 function copyOf(system: string, target: string) {
-  return env.client.workflow.getHandle(workflowIds.copy(system, target));
+  return play.env.client.workflow.getHandle(workflowIds.copy(system, target));
 }
 
 describe('copy', () => {

@@ -1,6 +1,6 @@
 /** What depends on days passing: the time-skipping server passes them in moments. Only timers and retries are tested here. */
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import proto from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { cacheDirectory } from '../../src/system/cache.ts';
@@ -11,19 +11,17 @@ import {
   type RestoreResult,
 } from '../../src/workflows/contract.ts';
 import type { WalTurn, WalTurnInput } from '../../src/activities/types.ts';
-import { failureOf, Play } from './play.ts';
+import { failureOf } from './play.ts';
+import { playOn } from './server.ts';
 import { quietRuntime, uniqueName } from './stage.ts';
 import { failWith } from './world.ts';
 
 const DAY_SECONDS = 24 * 3600;
 const BINARY = path.join(cacheDirectory(), 'tools', 'temporal-test-server-1.38.0', 'temporal-test-server');
 
-let env: TestWorkflowEnvironment;
-let play: Play;
-
-beforeAll(async () => {
+const play = playOn(async () => {
   quietRuntime();
-  env = await timeSkippingServer();
+  const env = await timeSkippingServer();
   // This server can add search attributes but not list them.
   const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_BOOL: BOOL } =
     proto.temporal.api.enums.v1.IndexedValueType;
@@ -32,11 +30,7 @@ beforeAll(async () => {
     namespace: env.namespace ?? 'default',
     searchAttributes: { [system]: KEYWORD, [operation]: KEYWORD, [phase]: KEYWORD, [needsOperator]: BOOL },
   });
-  play = new Play(env);
-});
-
-afterAll(async () => {
-  await env.teardown();
+  return env;
 });
 
 /** The SDK gives it five seconds to start, which a busy machine may not have. */
@@ -54,11 +48,11 @@ async function timeSkippingServer(): Promise<TestWorkflowEnvironment> {
 describe('over days', () => {
   test('nobody approves within three days: the restore ends as expired and has touched nothing', async () => {
     await play.inWorld({ approvalLimitSeconds: 3 * DAY_SECONDS }, async (world) => {
-      const before = await env.currentTimeMs();
+      const before = await play.env.currentTimeMs();
       const result = await play.run<RestoreResult>('restore', { system: uniqueName('sys') });
       expect(result.outcome).toBe('expired');
       expect(result.why).toContain('259200');
-      expect((await env.currentTimeMs()) - before).toBeGreaterThanOrEqual(3 * DAY_SECONDS * 1000);
+      expect((await play.env.currentTimeMs()) - before).toBeGreaterThanOrEqual(3 * DAY_SECONDS * 1000);
       expect(world.names()).toEqual(['describeSystem', 'planRestore']);
     });
   });
@@ -70,11 +64,11 @@ describe('over days', () => {
       },
     };
     await play.inWorld({ script }, async (world) => {
-      const before = await env.currentTimeMs();
+      const before = await play.env.currentTimeMs();
       const result = await play.run<BackupResult>('backup', { system: uniqueName('sys'), plan: 'daily' });
       expect(result.outcome).toBe('done');
       expect(world.count('commitCapture')).toBe(30);
-      expect((await env.currentTimeMs()) - before).toBeGreaterThan(3600 * 1000);
+      expect((await play.env.currentTimeMs()) - before).toBeGreaterThan(3600 * 1000);
     });
   });
 
@@ -84,10 +78,10 @@ describe('over days', () => {
       return { backups: 1 };
     };
     await play.inWorld({ copyTurn }, async () => {
-      const before = await env.currentTimeMs();
+      const before = await play.env.currentTimeMs();
       const result = await play.run<CopyResult>('copy', { system: uniqueName('sys'), target: 'nas' });
       expect(result.backups).toBe(1);
-      expect((await env.currentTimeMs()) - before).toBeGreaterThan(2 * DAY_SECONDS * 1000);
+      expect((await play.env.currentTimeMs()) - before).toBeGreaterThan(2 * DAY_SECONDS * 1000);
     });
   });
 
@@ -95,11 +89,11 @@ describe('over days', () => {
     const looks = 50;
     await play.inWorld({}, async (world) => {
       world.stillFrozen = looks;
-      const before = await env.currentTimeMs();
+      const before = await play.env.currentTimeMs();
       const result = await play.run<RestoreResult>('restore', { system: uniqueName('sys'), approve: 'a'.repeat(64) });
       expect(result.outcome).toBe('restored');
       expect(world.count('thawBackup')).toBe(looks);
-      expect((await env.currentTimeMs()) - before).toBeGreaterThan((DAY_SECONDS / 2.2) * 1000);
+      expect((await play.env.currentTimeMs()) - before).toBeGreaterThan((DAY_SECONDS / 2.2) * 1000);
       expect(world.names().lastIndexOf('thawBackup')).toBeLessThan(world.names().indexOf('captureGroup'));
     });
   });
@@ -153,14 +147,14 @@ describe('over days', () => {
       return { kind: 'over' };
     };
     await play.inWorld({ turn }, async (world) => {
-      const before = await env.currentTimeMs();
+      const before = await play.env.currentTimeMs();
       const handle = await play.start('receiveWal', { system: uniqueName('sys'), component: 'ledger' });
       const first = (await handle.describe()).runId;
       enough = () => void (world.walFacts = undefined);
       await handle.result();
-      expect((await env.client.workflow.getHandle(handle.workflowId).describe()).runId).not.toBe(first);
+      expect((await play.env.client.workflow.getHandle(handle.workflowId).describe()).runId).not.toBe(first);
       expect(new Set(seen.slice(1))).toEqual(new Set(['7400/whole']));
-      expect((await env.currentTimeMs()) - before).toBeGreaterThanOrEqual(300_000);
+      expect((await play.env.currentTimeMs()) - before).toBeGreaterThanOrEqual(300_000);
     });
   });
 });

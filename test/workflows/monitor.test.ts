@@ -1,23 +1,12 @@
 /** Looking at a system: every host is asked, a silent one holds nobody up, and a lost sign of life fails nothing. */
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { HostSeen } from '../../src/policy/host-look.ts';
 import type { MonitorResult } from '../../src/workflows/contract.ts';
-import { failureOf, Play } from './play.ts';
-import { devServer } from './stage.ts';
+import { failureOf } from './play.ts';
+import { playOn } from './server.ts';
 import { failWith, HOST, type World } from './world.ts';
 
-let env: TestWorkflowEnvironment;
-let play: Play;
-
-beforeAll(async () => {
-  env = await devServer();
-  play = new Play(env);
-});
-
-afterAll(async () => {
-  await env.teardown();
-});
+const play = playOn();
 
 const seenBy = (world: World): readonly HostSeen[] => {
   const judged = world.calls.find(({ name }) => name === 'judgeSystem');

@@ -9,10 +9,14 @@ import { crew, eventually, uniqueName, type Crew } from './stage.ts';
 import { World, type WorldOptions } from './world.ts';
 
 export class Play {
-  private readonly env: TestWorkflowEnvironment;
+  private readonly server: () => TestWorkflowEnvironment;
 
-  constructor(env: TestWorkflowEnvironment) {
-    this.env = env;
+  constructor(server: () => TestWorkflowEnvironment) {
+    this.server = server;
+  }
+
+  get env(): TestWorkflowEnvironment {
+    return this.server();
   }
 
   async inWorld<T>(options: WorldOptions, act: (world: World, workers: Crew) => Promise<T>): Promise<T> {

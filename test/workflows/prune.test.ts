@@ -1,31 +1,21 @@
 /** A prune that waits for a person: what it would remove is shown, and the person's word finds its way to it. */
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { waitingOperation } from '../../src/status/running.ts';
 import { connectEngine } from '../../src/engine/connect.ts';
 import { workflowIds, type PruneResult } from '../../src/workflows/contract.ts';
-import { Play, waitingFor } from './play.ts';
-import { devServer, eventually, uniqueName } from './stage.ts';
+import { waitingFor } from './play.ts';
+import { playOn } from './server.ts';
+import { eventually, uniqueName } from './stage.ts';
 import { PRUNE_DIGEST } from './world-prune.ts';
 
 const ASKS = ['6 of 8 backups of daily would go at once'];
 
-let env: TestWorkflowEnvironment;
-let play: Play;
-
-beforeAll(async () => {
-  env = await devServer();
-  play = new Play(env);
-});
-
-afterAll(async () => {
-  await env.teardown();
-});
+const play = playOn();
 
 test('too much would go from two stores: each shows its plan, an answer has to name one, and a no removes nothing', async () => {
   await play.inWorld({ pruneAsks: ASKS }, async (world) => {
     const system = uniqueName('sys');
-    const { address } = env;
+    const { address } = play.env;
     const target = { connectionOptions: { address }, namespace: 'default', address, from: 'TEMPORAL_*' } as const;
     await using engine = await connectEngine(target);
     const start = (store: string) => play.start('prune', { system, store }, workflowIds.prune(system, store));

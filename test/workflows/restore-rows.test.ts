@@ -1,21 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { describe, expect, test } from 'vitest';
 import type { RowsPlan, RowsResult } from '../../src/workflows/contract.ts';
-import { failureOf, Play, refusalOf, waitingFor } from './play.ts';
-import { devServer, uniqueName } from './stage.ts';
+import { failureOf, refusalOf, waitingFor } from './play.ts';
+import { playOn } from './server.ts';
+import { uniqueName } from './stage.ts';
 import { failWith, type World } from './world.ts';
 
-let env: TestWorkflowEnvironment;
-let play: Play;
-
-beforeAll(async () => {
-  env = await devServer();
-  play = new Play(env);
-});
-
-afterAll(async () => {
-  await env.teardown();
-});
+const play = playOn();
 
 /** Of the world's preview with two rows missing. */
 const DIGEST = '2'.repeat(64);

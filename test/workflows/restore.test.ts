@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { describe, expect, test } from 'vitest';
 import { CancelledFailure } from '@temporalio/common';
 import { activityInfo } from '@temporalio/activity';
 import { FAILURES } from '../../src/failures.ts';
 import { hostQueue } from '../../src/task-queues.ts';
 import type { RestorePlan, RestoreResult, VerifyResult } from '../../src/workflows/contract.ts';
-import { failureOf, Play, refusalOf, waitingFor } from './play.ts';
-import { devServer, eventually, uniqueName } from './stage.ts';
+import { failureOf, refusalOf, waitingFor } from './play.ts';
+import { playOn } from './server.ts';
+import { eventually, uniqueName } from './stage.ts';
 import { failWith, untilCancelled, type Script, type World } from './world.ts';
 
-let env: TestWorkflowEnvironment;
-let play: Play;
-
-beforeAll(async () => {
-  env = await devServer();
-  play = new Play(env);
-});
-
-afterAll(async () => {
-  await env.teardown();
-});
+const play = playOn();
 
 const DIGEST = 'a'.repeat(64);
 

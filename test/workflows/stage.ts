@@ -1,28 +1,14 @@
 /** A Temporal server, a worker and a scripted world for tests of workflows: every activity is small, real and counted. */
 import { randomUUID } from 'node:crypto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Runtime,
-  Worker,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { workflowBundle } from '../../src/engine/bundle.ts';
 import { registerSearchAttributes } from '../../src/engine/register.ts';
 import { findTemporal } from '../../src/engine/tools.ts';
 import { copyQueue, hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue, walQueue } from '../../src/task-queues.ts';
 import { HOST, type World } from './world.ts';
 
-export const WORKFLOWS_PATH = new URL('../../src/workflows/index.ts', import.meta.url).pathname;
-
 const QUIET = new DefaultLogger('ERROR', () => undefined);
-
-let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
-
-export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
-  bundle ??= bundleWorkflowCode({ workflowsPath: WORKFLOWS_PATH, logger: QUIET });
-  return bundle;
-}
 
 /** Once a process, before the first server: the core's warnings about failures that tests cause on purpose are noise. */
 export function quietRuntime(): void {

@@ -1,22 +1,11 @@
 /** Looking at whole stores: one after another, and one that cannot be asked keeps none of the others from it. */
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { VerifyStoreResult } from '../../src/workflows/contract.ts';
-import { failureOf, Play } from './play.ts';
-import { devServer } from './stage.ts';
+import { failureOf } from './play.ts';
+import { playOn } from './server.ts';
 import { failWith } from './world.ts';
 
-let env: TestWorkflowEnvironment;
-let play: Play;
-
-beforeAll(async () => {
-  env = await devServer();
-  play = new Play(env);
-});
-
-afterAll(async () => {
-  await env.teardown();
-});
+const play = playOn();
 
 describe('[M6] verifyStore', () => {
   test('every store of the system, with what was asked; all of it for presence', async () => {

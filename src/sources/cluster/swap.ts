@@ -36,9 +36,9 @@ export async function swapClusterBack(
   beside: Beside,
   context: KindContext,
 ): Promise<void> {
-  const replacement = replacementOf(component, beside.restoreId, context);
-  const record = await replacement.record();
-  if (record === undefined || record.elsewhere !== null) return;
+  const inPlace = await recordInPlace(component, beside, context);
+  if (inPlace === undefined) return;
+  const { replacement, record } = inPlace;
   const server = serverOf(component, record.live, beside, context);
   const swap = await replacement.swap();
   if (swap !== undefined && !(await swap.untouched())) {
@@ -54,9 +54,9 @@ export async function reopenCluster(
   beside: Beside,
   context: KindContext,
 ): Promise<void> {
-  const replacement = replacementOf(component, beside.restoreId, context);
-  const record = await replacement.record();
-  if (record === undefined || record.elsewhere !== null) return;
+  const inPlace = await recordInPlace(component, beside, context);
+  if (inPlace === undefined) return;
+  const { replacement, record } = inPlace;
   const swap = await replacement.swap();
   if (swap !== undefined && !(await swap.isOld(record.live)) && (await exists(record.live))) return;
   await swapClusterBack(component, beside, context);
@@ -86,6 +86,13 @@ export async function discardCluster(
   if (record !== undefined) await mustBeFree(record.elsewhere ?? join(record.work, COPY));
   await replacement.discard();
   if (record !== undefined) await serverOf(component, record.live, beside, context).forget();
+}
+
+/** Undefined where nothing was restored, or elsewhere: nothing live is concerned then. */
+async function recordInPlace(component: PostgresBaseComponent, beside: Beside, context: KindContext) {
+  const replacement = replacementOf(component, beside.restoreId, context);
+  const record = await replacement.record();
+  return record === undefined || record.elsewhere !== null ? undefined : { replacement, record };
 }
 
 function serverOf(

@@ -1,8 +1,9 @@
 /** Looks at the objects of one part of a store: each that is there, and each that should be. */
 import { HoldfastError } from '../../failures.ts';
-import type { ObjectInfo, Store } from '../../stores/store.ts';
+import type { ObjectInfo } from '../../stores/store.ts';
 import { PARTS, type ReadingLevel } from '../../policy/read-back.ts';
 import type { ExpectedObjects } from './expected-objects.ts';
+import { getIfThere } from '../get-if-there.ts';
 import { mapBounded } from '../mutex.ts';
 import { parseObjectKey, sha256Hex, type Room } from '../names.ts';
 import type { Opener } from '../opener.ts';
@@ -83,15 +84,6 @@ async function lookAtRecords(look: PartLook, keys: readonly string[]): Promise<v
     const judged = await noting(key, look.note, () => Promise.resolve(checkRecord(look, key, bytes)));
     look.checked(bytes.length, judged ?? true);
   });
-}
-
-async function getIfThere(store: Store, key: string): Promise<Uint8Array | undefined> {
-  try {
-    return await store.get(key);
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'ObjectMissing') return undefined;
-    throw error;
-  }
 }
 
 /** True when there was something to judge it by. Throws ObjectCorrupt. */

@@ -2,9 +2,9 @@
 import { openStore } from '../stores/index.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
-import { readHead } from '../vault/head.ts';
-import type { PruneSource } from '../vault/sweep/prune-survey.ts';
-import { readTrustRoots } from '../vault/trust.ts';
+import { readHead } from './head.ts';
+import type { PruneSource } from './sweep/prune-survey.ts';
+import { readTrustRoots } from './trust.ts';
 
 /** Closes the store at the end. Throws NotAVault, and what opening a store throws. */
 export async function withVault<T>(

@@ -1,0 +1,41 @@
+/**
+ * Which tests run beside which. Files of one lane never run at the same time, files of two lanes do: what two files could
+ * disturb each other by is therefore in one lane.
+ */
+
+/** The projects of vitest.config.ts. */
+export type Project = 'unit' | 'servers' | 'databases';
+
+/** The lanes, each with its projects in their order: chosen so that they take about as long as each other. */
+export const LANES: readonly (readonly Project[])[] = [['databases'], ['unit', 'servers']];
+
+const all = (rooms: readonly string[]): string[] => rooms.map((room) => `test/${room}/**/*.test.ts`);
+
+/**
+ * What shares the machine's Docker engine, or starts PostgreSQL: such tests look for processes by their command lines and
+ * for volumes and containers by their names.
+ */
+const DATABASES = [
+  ...all(['postgres', 'docker', 'guard', 'scenarios', 'crash', 'bench']),
+  'test/activities/{cluster*,leftovers,postgres-*,rows-postgres,stack-servers,volume,wal*}.test.ts',
+  'test/sources/{volume,compose}.test.ts',
+];
+
+/** What starts engines, workers or stores of its own, in directories and on ports of its own. */
+const SERVERS = [
+  ...all(['engine', 'workflows', 'cli', 'activities', 'demo', 'scale', 'scripts']),
+  'test/stores/{s3,sftp,gcs,azure}*.test.ts',
+  'test/vault/stores.test.ts',
+];
+
+export interface Selection {
+  readonly include: string[];
+  readonly exclude: string[];
+}
+
+/** What each project runs, as globs; every test belongs to exactly one. */
+export const SELECTIONS: Readonly<Record<Project, Selection>> = {
+  unit: { include: ['test/**/*.test.ts'], exclude: [...DATABASES, ...SERVERS] },
+  servers: { include: SERVERS, exclude: DATABASES },
+  databases: { include: DATABASES, exclude: [] },
+};
