@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createIncidentActivities } from './activities/incidents.ts';
 import { createOrchestrationActivities } from './activities/describe.ts';
 import {
@@ -21,9 +21,15 @@ import {
 } from './activities/host.ts';
 import { createHostContext } from './activities/host-context.ts';
 import { workflowBundle } from './engine/bundle.ts';
+import { parseMetricsAddress, type MetricsAddress } from './engine/metrics-address.ts';
+import { installRuntime } from './engine/sdk-runtime.ts';
 import { engineTarget, type EngineTarget } from './engine/target.ts';
-import { log } from './observe/log.ts';
+import { paceOf } from './metrics/collector.ts';
+import { sdkExporter, type SdkExporter } from './metrics/sdk-metrics.ts';
+import { startMetrics, type RunningMetrics } from './metrics/start.ts';
+import { bindLog, log } from './observe/log.ts';
 import { copyQueue, hostQueue, ORCHESTRATION_QUEUE, urgentHostQueue, walQueue } from './task-queues.ts';
+import { HOLDFAST_VERSION } from './vault/version.ts';
 
 const logger = log('worker');
 
@@ -45,6 +51,8 @@ type Common = Pick<WorkerOptions, 'connection' | 'namespace' | 'maxHeartbeatThro
 
 interface Crew {
   readonly workers: readonly Worker[];
+  /** Of the crew that knows every system. */
+  readonly client?: Client;
   /** What has to be done once they run, and what once they have ended. */
   readonly begun: (signal: AbortSignal) => Promise<void>;
   readonly ended: () => Promise<void>;
@@ -62,7 +70,7 @@ async function orchestration(common: Common, target: EngineTarget): Promise<Crew
     // On one machine the next worker has to take over a dead one's stories soon.
     stickyQueueScheduleToStartTimeout: '5 seconds',
   });
-  return { workers: [worker], begun: () => Promise.resolve(), ended: () => connection.close() };
+  return { workers: [worker], client, begun: () => Promise.resolve(), ended: () => connection.close() };
 }
 
 async function host(common: Common, name: string): Promise<Crew> {
@@ -107,26 +115,57 @@ async function host(common: Common, name: string): Promise<Crew> {
   return { workers: [long, urgent, logs, copies], begun, ended: () => context.close() };
 }
 
-function readArguments(): { role: 'orchestration' } | { role: 'host'; host: string } {
-  const { values } = parseArgs({ options: { role: { type: 'string' }, host: { type: 'string' } } });
-  if (values.role === 'orchestration') return { role: 'orchestration' };
-  if (values.role === 'host' && values.host !== undefined && values.host !== '') {
-    return { role: 'host', host: values.host };
-  }
-  throw new Error('usage: worker.ts --role orchestration | --role host --host NAME');
+interface Asked {
+  readonly role: 'orchestration' | 'host';
+  readonly host?: string;
+  /** Undefined: no metrics are shown. */
+  readonly metrics?: MetricsAddress;
 }
 
-function installRuntime(): void {
-  const sdkLogger = new DefaultLogger('WARN', ({ level, message, meta }) => {
-    const severe = level === 'ERROR' ? 'error' : 'warn';
-    logger[severe]({ ...meta }, message);
+const USAGE = 'worker.ts --role orchestration | --role host --host NAME [--metrics [ADDRESS:]PORT | off]';
+
+function readArguments(): Asked {
+  const { values } = parseArgs({
+    options: { role: { type: 'string' }, host: { type: 'string' }, metrics: { type: 'string' } },
   });
-  Runtime.install({ logger: sdkLogger });
+  const address = parseMetricsAddress(values.metrics ?? process.env['HOLDFAST_METRICS']);
+  const metrics = address === undefined ? {} : { metrics: address };
+  if (values.role === 'orchestration') return { role: 'orchestration', ...metrics };
+  if (values.role === 'host' && values.host !== undefined && values.host !== '') {
+    return { role: 'host', host: values.host, ...metrics };
+  }
+  throw new Error(`usage: ${USAGE}`);
+}
+
+/** Backups matter more than their metrics: an address that can't be had is told, and the work goes on. */
+async function showMetrics(
+  asked: Asked,
+  crew: Crew,
+  sdk: SdkExporter | undefined,
+): Promise<RunningMetrics | undefined> {
+  const { role, host, metrics } = asked;
+  if (metrics === undefined) return undefined;
+  try {
+    return await startMetrics({
+      name: { role, ...(host === undefined ? {} : { host }) },
+      address: metrics,
+      version: HOLDFAST_VERSION,
+      pace: paceOf(process.env),
+      ...(sdk === undefined ? {} : { sdkUrl: sdk.url }),
+      ...(crew.client === undefined ? {} : { client: crew.client }),
+    });
+  } catch (error) {
+    logger.error({ err: error }, 'the metrics are not shown');
+    return undefined;
+  }
 }
 
 async function main(): Promise<void> {
   const asked = readArguments();
-  installRuntime();
+  const { role, host: hostName } = asked;
+  bindLog({ role, ...(hostName === undefined ? {} : { host: hostName }) });
+  const sdk = asked.metrics === undefined ? undefined : await sdkExporter();
+  installRuntime(sdk?.options);
   // A promise that nobody waited for any more, of an activity that has ended, must not take the others with it. What is
   // thrown outside any promise still does: then nothing is known of the process's state.
   process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'a rejection that nobody waited for'));
@@ -138,10 +177,11 @@ async function main(): Promise<void> {
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     ...SHUTDOWN,
   };
-  const crew = asked.role === 'host' ? await host(common, asked.host) : await orchestration(common, target);
+  const crew = hostName === undefined ? await orchestration(common, target) : await host(common, hostName);
   const running = Promise.all(crew.workers.map((worker) => worker.run()));
   // From here on a signal ends it gracefully, so that whoever waits for this line may send one.
-  logger.info({ ...asked, address: target.address, namespace: target.namespace }, 'worker runs');
+  logger.info({ address: target.address, namespace: target.namespace }, 'worker runs');
+  const metrics = await showMetrics(asked, crew, sdk);
   const over = new AbortController();
   const begun = crew.begun(over.signal);
   try {
@@ -150,9 +190,10 @@ async function main(): Promise<void> {
     over.abort();
   }
   await begun;
+  await metrics?.close();
   await crew.ended();
   await connection.close();
-  logger.info(asked, 'worker ended');
+  logger.info('worker ended');
 }
 
 // A worker that can't stop, or whose run was refused, is of no use: its supervisor starts a new one.

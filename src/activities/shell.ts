@@ -5,7 +5,7 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
-import { log, type Logger } from '../observe/log.ts';
+import { logWith, withLogFields, type LogFields, type Logger } from '../observe/log.ts';
 import { redact, redactText } from '../observe/redact.ts';
 import type { ActivityProgress } from '../workflows/contract.ts';
 
@@ -51,22 +51,37 @@ const MESSAGE_LIMIT = 2000;
 export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOptions = {}): (input: I) => Promise<O> {
   return async (input) => {
     const context = Context.current();
-    const logger = log('activities').child({ activity: name, attempt: context.info.attempt });
+    const fields = fieldsOf(name, context, input);
+    const logger = logWith('activities', fields);
     const beats = heartbeats(context, name);
     const execution = context.info.workflowExecution;
     try {
-      return await work(input, {
+      const run: Run = {
         signal: context.cancellationSignal,
         report: beats.report,
         attempt: context.info.attempt,
         log: logger,
         ...(execution === undefined ? {} : { asker: askerOf(execution, () => context.client) }),
-      });
+      };
+      return await withLogFields(fields, () => work(input, run));
     } catch (error) {
       throw outcomeOf(error, context, logger, options.insistent ?? false);
     } finally {
       beats.stop();
     }
+  };
+}
+
+/** Whose work a line of the log tells of: found again by any of these. */
+function fieldsOf(activity: string, { info }: Context, input: unknown): LogFields {
+  const given = typeof input === 'object' && input !== null && 'system' in input ? input.system : undefined;
+  const { workflowExecution: execution, workflowType } = info;
+  return {
+    ...(typeof given === 'string' ? { system: given } : {}),
+    ...(workflowType === undefined ? {} : { operation: workflowType }),
+    ...(execution === undefined ? {} : { workflowId: execution.workflowId, runId: execution.runId }),
+    activity,
+    attempt: info.attempt,
   };
 }
 

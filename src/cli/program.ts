@@ -10,6 +10,7 @@ import { defineHold } from './hold.ts';
 import { defineIncidents } from './incidents.ts';
 import { defineInit } from './init.ts';
 import { defineList } from './list.ts';
+import { defineLogs } from './logs.ts';
 import { defineMonitor } from './monitor.ts';
 import { defineNotify } from './notify.ts';
 import { definePolicy } from './policy.ts';
@@ -77,6 +78,7 @@ export function createProgram(): Command {
     defineAck,
     defineNotify,
     defineWatch,
+    defineLogs,
   ]) {
     define(program);
   }

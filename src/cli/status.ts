@@ -15,11 +15,13 @@ export function defineStatus(program: Command): void {
 }
 
 async function status(shell: Shell, name: string | undefined): Promise<ExitCode> {
-  const [{ listSystems, loadSystem }, { systemStatus, systemText, exitOf }, { runningOperations }] = await Promise.all([
-    import('../system/load.ts'),
-    import('../status/system-status.ts'),
-    import('../status/running.ts'),
-  ]);
+  const [{ listSystems, loadSystem }, { systemStatus, systemText, exitOf }, { runningOperations }, { readTargets }] =
+    await Promise.all([
+      import('../system/load.ts'),
+      import('../status/system-status.ts'),
+      import('../status/running.ts'),
+      import('../engine/metrics-targets.ts'),
+    ]);
   const names = name === undefined ? (await listSystems()).map((system) => system.name) : [name];
   if (names.length === 0) {
     shell.result({ systems: [] }, () => 'no system is registered here; start with: holdfast init <file>');
@@ -30,7 +32,8 @@ async function status(shell: Shell, name: string | undefined): Promise<ExitCode>
   const nowMs = Date.now();
   const statuses = await Promise.all(systems.map((system) => systemStatus(system, engine, nowMs)));
   const { running, why, address, uiUrl, pageUrl } = engine;
-  shell.result({ engine: { running, why, address, uiUrl, pageUrl }, systems: statuses }, (colours) => {
+  const metrics = running ? readTargets() : [];
+  shell.result({ engine: { running, why, address, uiUrl, pageUrl, metrics }, systems: statuses }, (colours) => {
     const places = [`at ${address ?? ''}`, ...(uiUrl === undefined ? [] : [`UI ${uiUrl}`])];
     if (pageUrl !== undefined) places.push(`page ${pageUrl}`);
     const first = engine.running

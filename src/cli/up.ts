@@ -17,6 +17,7 @@ interface Options extends CommonOptions {
   readonly pageProxyHeader?: string;
   readonly pageProxyFrom?: readonly string[];
   readonly pageUiUrl?: string;
+  readonly metrics?: string;
 }
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
@@ -53,20 +54,28 @@ export function defineUp(program: Command): void {
     )
     .option('--page-ui-url <url>', 'where the page finds the Temporal UI, when it is not the embedded one')
     .option('--no-page', 'no page')
+    .option(
+      '--metrics <address>',
+      'where Prometheus finds the first worker, [address:]port, the others on the ports after it; or off (default:\n' +
+        'free ports on loopback, named in engine/metrics-targets/)',
+    )
     .action((options: Options) => perform(options, (shell) => up(shell, options)));
 }
 
 async function up(shell: Shell, options: Options): Promise<ExitCode> {
-  const [{ runUp }, { hostsOfThisMachine, portOption }] = await Promise.all([
+  const [{ runUp }, { hostsOfThisMachine, portOption }, { parseMetricsAddress }] = await Promise.all([
     import('../engine/index.ts'),
     import('./hosts.ts'),
+    import('../engine/metrics-address.ts'),
   ]);
   const hosts = options.host ?? (await hostsOfThisMachine());
   const port = portOption('--port', options.port);
   const uiPort = options.ui ? portOption('--ui-port', options.uiPort) : false;
   const page = options.page ? await pageOptions(options, portOption('--page-port', options.pagePort)) : undefined;
+  const metrics = options.metrics === undefined ? undefined : (parseMetricsAddress(options.metrics) ?? 'off');
   await runUp({
     hosts,
+    ...(metrics === undefined ? {} : { metrics }),
     ...(port === undefined ? {} : { port }),
     ...(uiPort === undefined ? {} : { uiPort }),
     ...(page === undefined ? {} : { page }),

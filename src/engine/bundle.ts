@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import path from 'node:path';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { cacheDirectory } from '../system/cache.ts';
+import { sdkLogger } from './sdk-runtime.ts';
 
 const SOURCE = path.resolve(import.meta.dirname, '..');
 const LOCK_FILE = path.resolve(SOURCE, '..', 'package-lock.json');
@@ -55,7 +56,10 @@ export async function workflowBundle(): Promise<{ codePath: string }> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const { code } = await bundleWorkflowCode({ workflowsPath: path.join(SOURCE, 'workflows', 'index.ts') });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: path.join(SOURCE, 'workflows', 'index.ts'),
+    logger: sdkLogger(),
+  });
   await mkdir(directory, { recursive: true });
   const scratch = `${codePath}.${process.pid}`;
   await writeFile(scratch, code);

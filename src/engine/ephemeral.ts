@@ -25,7 +25,7 @@ export async function ephemeralEngine<T>(
     await using engine = await connectEngine();
     return await work(engine);
   }
-  const running = await startUp({ ...options, port: 0, uiPort: false });
+  const running = await startUp({ ...options, port: 0, uiPort: false, metrics: 'off' });
   try {
     await using engine = await connectEngine(running.target);
     return await work(engine);

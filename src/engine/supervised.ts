@@ -1,14 +1,15 @@
 /** A child process that is started again when it dies, with growing pauses, until it is stopped. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync, renameSync, statSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
+import { keepShort } from './log-files.ts';
 import { identityOf } from './process.ts';
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 /** Who runs this long has started well: its death is a new trouble and no reason to wait. */
 const HEALTHY_AFTER_MS = 5_000;
-const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
+const LOG_LOOK_MS = 30_000;
 
 export interface ChildSpec {
   /** For people: `server`, `worker`, `worker host-a`. */
@@ -41,7 +42,7 @@ export interface Supervised {
 }
 
 function openLog(file: string): number {
-  if (existsSync(file) && statSync(file).size > LOG_LIMIT_BYTES) renameSync(file, `${file}.1`);
+  keepShort(file);
   return openSync(file, 'a', 0o600);
 }
 
@@ -98,8 +99,12 @@ export function supervise(spec: ChildSpec, onEvent: (event: ChildEvent) => void)
     pause = setTimeout(start, pauseMs);
   };
 
+  const lookAtLog = setInterval(() => keepShort(spec.logFile), LOG_LOOK_MS);
+  lookAtLog.unref();
+
   const stop = async (): Promise<void> => {
     stopping = true;
+    clearInterval(lookAtLog);
     clearTimeout(pause);
     const last = child;
     if (last === undefined) return;

@@ -9,6 +9,8 @@ import { engineDirectory } from '../system/home.ts';
 import { connectEngine } from './connect.ts';
 import type { Engine } from './connect.ts';
 import { pageSpec, pageUrl, type PageOptions } from './page-place.ts';
+import { parseMetricsAddress, type MetricsAddress } from './metrics-address.ts';
+import { forgetTargets } from './metrics-targets.ts';
 import { freePort, preferPort, requirePort } from './ports.ts';
 import { identityOf, pidOf } from './process.ts';
 import { failAttemptsOfDead } from './recover.ts';
@@ -43,6 +45,8 @@ export interface UpOptions {
   readonly port?: number;
   /** Likewise; false for no web interface. Default 8233 or a free one. */
   readonly uiPort?: number | false;
+  /** Where the first worker shows its metrics; the others follow. Default: what HOLDFAST_METRICS says, else free ports. */
+  readonly metrics?: MetricsAddress | 'off';
   /** False: the server only. Default true. */
   readonly workers?: boolean;
   /** The page to look at; absent: none. */
@@ -217,7 +221,9 @@ async function register(household: Household, engine: Engine, embedded: boolean)
 
 async function startWorkers(household: Household, engine: Engine, options: UpOptions): Promise<void> {
   // They find the server as every program does: by the same variables, or by the record of this machine's engine.
-  const started = workerPlaces(options.hosts).map((place) => ({ place, child: household.start(place.spec) }));
+  const metrics = options.metrics ?? parseMetricsAddress(process.env['HOLDFAST_METRICS']) ?? 'off';
+  forgetTargets();
+  const started = workerPlaces(options.hosts, metrics).map((place) => ({ place, child: household.start(place.spec) }));
   await Promise.all(
     started.map(({ place, child }) =>
       waitUntilPolling(engine.connection, engine.target.namespace, place, child, options.signal),

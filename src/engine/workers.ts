@@ -8,6 +8,7 @@ import type { temporal } from '@temporalio/proto';
 import { HoldfastError } from '../failures.ts';
 import { compileCacheDirectory } from '../system/cache.ts';
 import { hostQueue, ORCHESTRATION_QUEUE } from '../task-queues.ts';
+import { addressText, type MetricsAddress } from './metrics-address.ts';
 import { logFile } from './state.ts';
 import { pidOf } from './process.ts';
 import type { ChildSpec, Supervised } from './supervised.ts';
@@ -69,16 +70,27 @@ function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[
   };
 }
 
+/**
+ * Where each of them shows its metrics: from the port that was asked for on upwards, or what HOLDFAST_METRICS says, or a
+ * free port of its own.
+ */
+function metricsArguments(metrics: MetricsAddress | 'off' | undefined, place: number): string[] {
+  if (metrics === undefined) return [];
+  if (metrics === 'off') return ['--metrics', metrics];
+  const { host, port } = metrics;
+  return ['--metrics', addressText({ host, port: port === 0 ? 0 : port + place })];
+}
+
 /** One worker for the stories, one for each host that this machine is. */
-export function workerPlaces(hosts: readonly string[]): WorkerPlace[] {
+export function workerPlaces(hosts: readonly string[], metrics?: MetricsAddress | 'off'): WorkerPlace[] {
   return [
     {
-      spec: workerSpec('worker', 'orchestration', []),
+      spec: workerSpec('worker', 'orchestration', metricsArguments(metrics, 0)),
       queue: ORCHESTRATION_QUEUE,
       queueType: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     },
-    ...hosts.map((host) => ({
-      spec: workerSpec(`worker ${host}`, 'host', ['--host', host]),
+    ...hosts.map((host, index) => ({
+      spec: workerSpec(`worker ${host}`, 'host', ['--host', host, ...metricsArguments(metrics, index + 1)]),
       queue: hostQueue(host),
       queueType: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     })),

@@ -1,0 +1,102 @@
+/** One look at the stores, the logs and the engine for the sake of metrics: facts, whatever they cost. */
+import { statfs } from 'node:fs/promises';
+import { holdfastHome } from '../system/home.ts';
+import { listSystems, loadSystem } from '../system/load.ts';
+import type { System } from '../system/types.ts';
+import { lookAtCatalogues, type KnownBackup } from '../status/catalogues.ts';
+import { planCopies, storesBehind } from '../status/copy-status.ts';
+import { isBehind, logStatuses } from '../status/log-status.ts';
+import { storeReadBacks } from '../status/read-back-status.ts';
+import type { EngineState } from '../status/running.ts';
+import type { Sample } from './definitions.ts';
+import { logSamples, newestUsable, storeSamples } from './system-samples.ts';
+
+/** What was known of a system's backups at the last look, so that a store that is away does not make them unknown. */
+export interface Remembered {
+  readonly backups: readonly KnownBackup[];
+  readonly complete: boolean;
+}
+
+export async function lookAtStores(
+  system: System,
+  engine: EngineState,
+  before: Remembered | undefined,
+  nowMs: number,
+): Promise<{ samples: Sample[]; remembered: Remembered }> {
+  const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
+  const [known, readBacks] = await Promise.all([lookAtCatalogues(system, {}), storeReadBacks(system, nowMs)]);
+  const unread = known.unread.map(({ store }) => store);
+  const backups = before === undefined ? known.backups : withAbsent(known.backups, before.backups, unread);
+  const complete = unread.length === 0 || before?.complete === true;
+  const facts = {
+    backups,
+    complete,
+    unread: known.unread,
+    readBacks,
+    behind: storesBehind(system, known, operations, nowMs),
+    copies: planCopies(system, { backups }, readBacks, (plan) => newestUsable(backups, plan, nowMs)?.entry.body.id),
+  };
+  return { samples: storeSamples(system, facts, nowMs), remembered: { backups, complete } };
+}
+
+/** Pure: what lay in stores that can't be read now is taken to lie there still. That they can't be read is told apart. */
+export function withAbsent(
+  now: readonly KnownBackup[],
+  before: readonly KnownBackup[],
+  unread: readonly string[],
+): KnownBackup[] {
+  if (unread.length === 0) return [...now];
+  const nameOf = ({ entry }: KnownBackup): string => `${entry.key} ${entry.sha256}`;
+  const current = new Map(now.map((backup) => [nameOf(backup), backup]));
+  for (const old of before) {
+    const stores = old.stores.filter((store) => unread.includes(store));
+    if (stores.length === 0) continue;
+    const verdicts = old.verdicts.filter(({ store }) => unread.includes(store));
+    const found = current.get(nameOf(old));
+    current.set(
+      nameOf(old),
+      found === undefined
+        ? { ...old, stores, verdicts }
+        : { ...found, stores: [...found.stores, ...stores], verdicts: [...found.verdicts, ...verdicts] },
+    );
+  }
+  return [...current.values()];
+}
+
+export async function lookAtLogs(system: System, engine: EngineState, nowMs: number): Promise<Sample[]> {
+  const logs = await logStatuses(system, engine, nowMs);
+  return logSamples(
+    system.name,
+    logs.map((log) => ({ ...log, behind: isBehind(log, system) })),
+  );
+}
+
+/** File systems of this machine: of Holdfast's own state, and of the directory stores of what a host captures. */
+export async function lookAtDisks(host: string | undefined): Promise<Sample[]> {
+  const places = [{ system: '', place: 'state', path: holdfastHome() }, ...(await directoryStores(host))];
+  const found = await Promise.all(
+    places.map(async ({ system, place, path }): Promise<Sample[]> => {
+      const labels = { system, place };
+      // A place that is not there has no size; that its store can't be read is told by the looks at stores.
+      const facts = await statfs(path).catch(() => undefined);
+      if (facts === undefined) return [];
+      return [
+        { name: 'holdfast_filesystem_size_bytes', labels, value: facts.blocks * facts.bsize },
+        { name: 'holdfast_filesystem_available_bytes', labels, value: facts.bavail * facts.bsize },
+      ];
+    }),
+  );
+  return found.flat();
+}
+
+async function directoryStores(host: string | undefined): Promise<{ system: string; place: string; path: string }[]> {
+  if (host === undefined) return [];
+  const systems = await Promise.all((await listSystems()).map(({ name }) => loadSystem(name)));
+  return systems
+    .filter(({ hosts }) => hosts.includes(host))
+    .flatMap(({ name, stores }) =>
+      stores.flatMap((store) =>
+        store.kind === 'directory' ? [{ system: name, place: `store:${store.name}`, path: store.path }] : [],
+      ),
+    );
+}
