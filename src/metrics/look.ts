@@ -67,7 +67,7 @@ export async function lookAtLogs(system: System, engine: EngineState, nowMs: num
   const logs = await logStatuses(system, engine, nowMs);
   return logSamples(
     system.name,
-    logs.map((log) => ({ ...log, behind: isBehind(log, system) })),
+    logs.map((log) => ({ ...log, behind: isBehind(log, system, nowMs) })),
   );
 }
 
