@@ -252,6 +252,9 @@ export const SCENES: readonly Scene[] = [
       return history;
     },
   },
+  finished('housekeeping-done', 'housekeeping', () => ({ task: 'logs' })),
+  finished('housekeeping-planned', 'housekeeping', () => ({ task: 'logs', dryRun: true })),
+  openIn('housekeeping-open', 'housekeeping', 'housekeep', { task: 'logs' }),
   {
     name: 'receiveWal-done',
     world: { turn: (call) => (call === 1 ? { kind: 'mark', mark: '7400/whole' } : { kind: 'over' }) },

@@ -6,6 +6,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
 import { captureGroups } from '../policy/order.ts';
 import { reportsDirectory } from '../system/home.ts';
+import { taskOf } from '../status/of-system.ts';
 import { loadSystem, type Component, type Plan, type System } from '../system/index.ts';
 import type { PostgresWal } from '../system/postgres-types.ts';
 import { lockHolderOf } from './lock-holder.ts';
@@ -28,6 +29,7 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     startCopies: activity('startCopies', ({ system, targets }) => startCopies(context.client, system, targets)),
     describeStores: activity('describeStores', ({ system, store }) => describeStores(system, store)),
     describeWal: activity('describeWal', ({ system, component }) => describeWal(system, component)),
+    describeHousekeeping: activity('describeHousekeeping', ({ system, task }) => describeHousekeeping(system, task)),
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),
     lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),
     describeMonitoring: activity('describeMonitoring', ({ system }) => describeMonitoring(system)),
@@ -79,6 +81,14 @@ async function describeWal(name: string, componentName: string): Promise<WalFact
     .toSorted((a, b) => a.components.length - b.components.length);
   const { mode, everySeconds } = log;
   return { host: component.host, mode, everySeconds, ...(plan === undefined ? {} : { basePlan: plan.name }) };
+}
+
+async function describeHousekeeping(name: string, taskName: string): Promise<{ host: string; site: string }> {
+  const system = await loadSystem(name);
+  const { component } = taskOf(system, taskName);
+  const found = system.components.find(({ name: own }) => own === component);
+  if (found === undefined) throw new HoldfastError('BadInput', `${name} has no component ${component}`);
+  return { host: found.host, site: system.site };
 }
 
 /** How the component's write-ahead log is received, when it is. */

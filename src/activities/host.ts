@@ -5,6 +5,7 @@ import { listSystems } from '../system/index.ts';
 import { HOLDFAST_VERSION } from '../vault/version.ts';
 import { abandonCapture, beginCapture, commitCapture, hotPass } from './capture.ts';
 import { captureGroup } from './capture-group.ts';
+import { housekeep } from './housekeep.ts';
 import { chooseStore } from './choose-store.ts';
 import { copyTurn } from './copy.ts';
 import { condemnPruned, keepLocks, planPrune, sweepCondemned } from './prune.ts';
@@ -45,6 +46,7 @@ export function createHostActivities(context: HostContext): HostActivities {
     abandonCapture: of(abandonCapture),
     verifyBackup: of(verifyBackup),
     verifyStore: of(verifyStore),
+    housekeep: of(housekeep),
     findBackup: of(findBackup),
     lookAtLive: of(lookAtLive),
     planRestore: of(planRestore),

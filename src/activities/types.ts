@@ -8,7 +8,7 @@ import type { WalAlarm } from '../policy/wal-alarm.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
 import type { RowsApplied } from '../sources/rows/rows-kind.ts';
 import type { StoreVerdict } from '../workflows/contract.ts';
-import type { RestoreInput, RestorePlan, RowsPlan } from '../workflows/contract.ts';
+import type { HousekeepingOutcome, RestoreInput, RestorePlan, RowsPlan } from '../workflows/contract.ts';
 
 export type * from './monitor-types.ts';
 
@@ -238,6 +238,8 @@ export interface OrchestrationActivities extends MonitorActivities {
   }): Promise<readonly { readonly name: string; readonly host: string }[]>;
   /** Undefined when the system file has no such component, or no log is to be received of it. */
   describeWal(input: { system: string; component: string }): Promise<WalFacts | undefined>;
+  /** The host of a housekeeping task. */
+  describeHousekeeping(input: { system: string; task: string }): Promise<{ host: string; site: string }>;
   /** Whether a workflow of this id runs. */
   stillRuns(input: { workflowId: string }): Promise<boolean>;
   /** Who holds the system's lock, or undefined when nobody does any more. */
@@ -303,6 +305,8 @@ export interface HostActivities {
     heal: boolean;
     runId: string;
   }): Promise<StoreVerdict>;
+  /** Removes the files of a housekeeping task that are old enough and that a store gives back. */
+  housekeep(input: { system: string; task: string; dryRun: boolean; runId: string }): Promise<HousekeepingOutcome>;
   /** Finds a backup by `latest`, id or time. */
   findBackup(input: {
     system: string;

@@ -8,6 +8,7 @@ import { defineDoctor } from './doctor.ts';
 import { defineGrants } from './grants.ts';
 import { defineHold } from './hold.ts';
 import { defineIncidents } from './incidents.ts';
+import { defineHousekeep } from './housekeep.ts';
 import { defineInit } from './init.ts';
 import { defineList } from './list.ts';
 import { defineLogs } from './logs.ts';
@@ -64,6 +65,7 @@ export function createProgram(): Command {
     defineCopy,
     definePrune,
     defineHold,
+    defineHousekeep,
     defineList,
     defineShow,
     defineVerify,

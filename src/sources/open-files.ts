@@ -29,25 +29,29 @@ export async function holdersOf(path: string): Promise<Holder[]> {
 }
 
 async function holds(pid: string, wanted: string): Promise<boolean> {
+  for await (const identity of openIn(pid)) if (identity === wanted) return true;
+  return false;
+}
+
+/** What one process has open; nothing of one that has ended meanwhile, or that is somebody else's. */
+async function* openIn(pid: string): AsyncGenerator<string> {
   const directory = `/proc/${pid}/fd`;
   let descriptors: string[];
   try {
     descriptors = await readdir(directory);
   } catch {
-    // Ended meanwhile, or somebody else's.
-    return false;
+    return;
   }
   for (const descriptor of descriptors) {
     try {
       // Cheap first: most descriptors are no files.
       if (!(await readlink(`${directory}/${descriptor}`)).startsWith('/')) continue;
       const { dev, ino } = await stat(`${directory}/${descriptor}`, { bigint: true });
-      if (`${dev}:${ino}` === wanted) return true;
+      yield `${dev}:${ino}`;
     } catch {
       continue;
     }
   }
-  return false;
 }
 
 async function nameOf(pid: string): Promise<string> {
@@ -56,4 +60,12 @@ async function nameOf(pid: string): Promise<string> {
   } catch {
     return 'ended';
   }
+}
+
+/** Every file that a process other than this one has open, as `device:inode`. What `holdersOf` says of its limits holds. */
+export async function openFiles(): Promise<Set<string>> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const open = new Set<string>();
+  for (const pid of pids) for await (const identity of openIn(pid)) open.add(identity);
+  return open;
 }

@@ -1,7 +1,7 @@
 /** Plans and stores of a system by their names, as a person writes them. */
 import { HoldfastError } from '../failures.ts';
 import { nearest } from '../system/problems.ts';
-import type { Plan, StoreConfig, System } from '../system/types.ts';
+import type { HousekeepingTask, Plan, StoreConfig, System } from '../system/types.ts';
 
 /** The plan of this name. Throws BadInput with those that there are. */
 export function planOf(system: System, name: string): Plan {
@@ -13,8 +13,13 @@ export function storeOf(system: System, name: string): StoreConfig {
   return named('store', system.name, system.stores, name);
 }
 
+/** The housekeeping task of this name. Throws BadInput with those that there are. */
+export function taskOf(system: System, name: string): HousekeepingTask {
+  return named('housekeeping task', system.name, system.housekeeping, name);
+}
+
 function named<T extends { readonly name: string }>(
-  what: 'plan' | 'store',
+  what: 'plan' | 'store' | 'housekeeping task',
   system: string,
   all: readonly T[],
   name: string,
@@ -23,7 +28,7 @@ function named<T extends { readonly name: string }>(
   if (found !== undefined) return found;
   const names = all.map((one) => one.name);
   const guess = nearest(name, names);
-  throw new HoldfastError('BadInput', `${system} has no ${what} ${name}; it has ${names.join(', ')}`, {
+  throw new HoldfastError('BadInput', `${system} has no ${what} ${name}; it has ${names.join(', ') || 'none'}`, {
     hint: guess === undefined ? `Name one of its ${what}s.` : `Did you mean ${guess}?`,
   });
 }

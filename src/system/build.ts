@@ -4,6 +4,7 @@ import { durationSeconds } from './durations.ts';
 import { buildLimits, buildMonitor } from './monitor-build.ts';
 import { buildChannels, buildEscalation } from './notify-build.ts';
 import { buildPostgres } from './postgres-build.ts';
+import { buildHousekeeping } from './housekeeping-schema.ts';
 import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
 import { buildKeep, buildRule, buildStore } from './store-build.ts';
@@ -33,6 +34,7 @@ export function buildSystem(
     components,
     plans: Object.entries(file.plans).map(([name, plan]) => buildPlan(name, plan)),
     stores: Object.entries(file.stores).map(([name, store]) => buildStore(name, store, around)),
+    housekeeping: buildHousekeeping(file.housekeeping),
     keys: present(file.keys),
     notify,
     escalation: buildEscalation(file.escalation, notify),

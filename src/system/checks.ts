@@ -2,6 +2,7 @@
 import { Cron } from 'croner';
 import { checkMonitor } from './monitor-checks.ts';
 import { checkNotify } from './notify-checks.ts';
+import { checkHousekeeping } from './housekeeping-checks.ts';
 import { checkPostgres } from './postgres-checks.ts';
 import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
 import { checkRule } from './rule-checks.ts';
@@ -47,6 +48,7 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkCompose(file, names, report);
   checkPlans(file, names, report);
   checkStores(file, report);
+  checkHousekeeping(file, names, report);
   checkRule(file, report);
   checkMonitor(file, unknown, report);
   checkNotify(file, names, report);

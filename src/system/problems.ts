@@ -201,6 +201,7 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
     return KEYS[String(path.at(-1))] ?? [];
   if (section === 'components') return KEYS[`component.${kind(own)}`] ?? [];
   if (section === 'stores') return KEYS[`store.${kind(own)}`] ?? [];
+  if (section === 'housekeeping') return KEYS['housekeepingTask'] ?? [];
   if (section === 'plans') return KEYS['plan'] ?? [];
   return [];
 }
@@ -231,6 +232,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
     'rule',
     'monitor',
     'prices',
+    'housekeeping',
     'keepAside',
   ],
   'component.volume': [...COMPONENT, 'volume', 'quiesce', 'exclude', 'check'],
@@ -284,6 +286,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   monitor: ['disks', 'totalSize', 'clock', 'ping'],
   disk: ['path', 'host', 'used', 'free'],
   ping: ['url', 'every', 'tellFailure'],
+  housekeepingTask: ['component', 'units', 'olderThan', 'keepAtLeast', 'include', 'exclude', 'stores'],
   keep: ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly', 'within', 'tags', 'proved'],
   'channel.slack': [...CHANNEL, 'url'],
   'channel.webhook': [...CHANNEL, 'url', 'signingKey'],

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { databaseChecks } from './database-checks.ts';
 import { limitsSchema, monitorSchema } from './monitor-schema.ts';
 import { channelSchema, escalationSchema } from './notify-schema.ts';
+import { housekeepingSchema } from './housekeeping-schema.ts';
 import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
 import { keepSchema, ruleSchema, storeSchema } from './store-schema.ts';
@@ -164,6 +165,7 @@ export const systemFileSchema = z
       .optional(),
     notify: z.record(z.string(), channelSchema).describe('Where messages go, by name.').optional(),
     escalation: escalationSchema.optional(),
+    housekeeping: housekeepingSchema.optional(),
     rule: ruleSchema.optional(),
     monitor: monitorSchema.optional(),
     prices: absolutePath('A table of prices, for `storage` and `restore` to tell costs by.').optional(),

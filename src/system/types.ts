@@ -7,6 +7,8 @@ import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from 
 
 export type * from './monitor-types.ts';
 export type * from './notify-types.ts';
+import type { HousekeepingTask } from './housekeeping-schema.ts';
+export type { HousekeepingTask } from './housekeeping-schema.ts';
 export type * from './postgres-types.ts';
 export type * from './store-types.ts';
 
@@ -131,6 +133,8 @@ export interface System {
   readonly rule?: CopyRule;
   /** Absent: what is always looked at. */
   readonly monitor?: MonitorConfig;
+  /** What is removed from the system once a backup of it has been read back. */
+  readonly housekeeping: readonly HousekeepingTask[];
   /** A file with a table of prices. */
   readonly prices?: string;
   readonly keys: KeysConfig;

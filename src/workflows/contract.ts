@@ -5,6 +5,7 @@
 
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
 
+export type * from './housekeeping-contract.ts';
 export type * from './monitor-contract.ts';
 export type * from './rows-contract.ts';
 export type * from './verify-contract.ts';
@@ -259,6 +260,7 @@ export interface Progress {
     | 'restore'
     | 'restoreRows'
     | 'receiveWal'
+    | 'housekeeping'
     | 'monitor'
     | 'incident'
     | 'notify';
@@ -289,6 +291,7 @@ export const WORKFLOWS = {
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
   receiveWal: 'receiveWal',
+  housekeeping: 'housekeeping',
   monitor: 'monitor',
   incident: 'incident',
   notify: 'notify',
@@ -322,6 +325,7 @@ export const workflowIds = {
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
   receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
+  housekeeping: (system: string, task: string) => `${system}/housekeeping/${task}`,
   monitor: (system: string) => `${system}/monitor`,
   incident: (system: string, check: string, subject: string) => `${system}/incident/${check}/${subject}`,
   notify: (system: string, id: string, channel: string) => `${system}/notify/${id}/${channel}`,

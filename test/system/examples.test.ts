@@ -11,6 +11,7 @@ keys:
     - age1${'p'.repeat(58)}
   chunkIdKey: { env: CHUNK_ID_KEY }
   signer: { file: /etc/holdfast/signer }
+  identity: { file: /etc/holdfast/identity }
   rootFingerprint: SHA256:${'A'.repeat(43)}
 `;
 
@@ -64,6 +65,21 @@ describe('the examples', () => {
     expect(component(system, 'database')).toMatchObject({ kind: 'sqlite', requiredTables });
     expect(component(system, 'engine')).toMatchObject({ wal: { mode: 'archive', everySeconds: 60 } });
     expect(plans(system)['hourly']).toEqual({ cron: '5 * * * *', keep: { hourly: 168 }, rpoSeconds: 3600 });
+  });
+
+  it('[B3] [T3] what goes from the machine, and which stores have to give it back first', () => {
+    expect(example('tbcv').housekeeping).toMatchObject([
+      {
+        component: 'checkpoints',
+        units: 'entries',
+        olderThanSeconds: 7 * 86_400,
+        keepAtLeast: 2,
+        stores: ['offsite', 'nfs'],
+      },
+    ]);
+    expect(example('tracktion').housekeeping).toMatchObject([
+      { olderThanSeconds: 86_400, keepAtLeast: 0, stores: ['cool'] },
+    ]);
   });
 
   it('[G2] btcdecoded: a dump, the cluster with its log, and SQLite, kept for 30 days', () => {

@@ -1,6 +1,8 @@
 /** What the scripted world answers when a test says nothing else. */
 import type { CopyTurn, SystemJudged } from '../../src/activities/types.ts';
 import type { HostLook, HostSeen } from '../../src/policy/host-look.ts';
+import { KEPT_REASONS } from '../../src/policy/housekeeping.ts';
+import type { HousekeepingOutcome } from '../../src/workflows/contract.ts';
 
 export const HOST = 'alpha';
 
@@ -47,6 +49,22 @@ export function proof(manifestKey: string, level: 'presence' | 'content') {
     bad: [],
     moreBad: 0,
     signer: 's',
+  };
+}
+
+export function housekept(task: string, dryRun: boolean): HousekeepingOutcome {
+  const kept = Object.fromEntries(KEPT_REASONS.map((reason) => [reason, 0])) as HousekeepingOutcome['kept'];
+  const stores = [{ store: 'main', backup: 'backup-1' }];
+  const removed = { units: 'files' as const, removed: 2, removedBytes: 20, failed: 0 };
+  return {
+    task,
+    component: 'config',
+    dryRun,
+    found: 5,
+    ...removed,
+    kept: { ...kept, young: 3 },
+    stores,
+    list: '/list',
   };
 }
 

@@ -24,7 +24,7 @@ import type {
 } from '../../src/activities/types.ts';
 import type { FrozenFacts, RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
 import { startCopies } from '../../src/activities/start-copies.ts';
-import { componentRecord, HOST, hostLook, judgedWith, NOTHING_COPIED, proof, storeVerdict } from './world-answers.ts';
+import { componentRecord, HOST, hostLook, housekept, judgedWith, NOTHING_COPIED, proof, storeVerdict } from './world-answers.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 import { WorldIncidents } from './world-incidents.ts';
 import { prunes } from './world-prune.ts';
@@ -120,6 +120,7 @@ export class World {
       describeWal: () => Promise.resolve(this.walFacts),
       describeCopy: () => Promise.resolve({ host: HOST }),
       startCopies: ({ system, targets }) => startCopies(client, system, targets),
+      describeHousekeeping: () => Promise.resolve({ host: HOST, site: 'home' }),
       stillRuns: ({ workflowId }) => isRunning(client, workflowId),
       lockHolder: ({ lockId }) => lockHolderOf(client, lockId),
       describeMonitoring: () => {
@@ -158,6 +159,7 @@ export class World {
       abandonCapture: () => Promise.resolve(),
       verifyBackup: ({ manifestKey, level }) => Promise.resolve(proof(manifestKey, level)),
       verifyStore: ({ store, level }) => Promise.resolve(storeVerdict(store, level)),
+      housekeep: ({ task, dryRun }) => Promise.resolve(housekept(task, dryRun)),
       findBackup: ({ store }) =>
         Promise.resolve({ store: store ?? 'main', manifestKey: 'backups/daily/x.json', backup: this.backupInUse }),
       lookAtLive: ({ components }) => {

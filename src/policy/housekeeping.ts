@@ -1,0 +1,45 @@
+/** What of a component is old enough to go. What becomes of them is decided by what a store gives back. Pure. */
+
+export interface OldEnough {
+  readonly olderThanSeconds: number;
+  /** So many of the newest stay, however old they are. */
+  readonly keepAtLeast: number;
+}
+
+export interface Aged {
+  readonly path: string;
+  readonly mtimeMs: number;
+}
+
+/** Why something stays. */
+export const KEPT_REASONS = [
+  /** Changed too recently, or in the future. */
+  'young',
+  /** One of the newest that always stay. */
+  'newest',
+  /** It has several names, so that removing one frees nothing, or holds what is no plain file. */
+  'special',
+  /** No backup that was read back holds it. */
+  'not-stored',
+  /** What was read back is not what lies there. */
+  'differs',
+  /** A process has it open. */
+  'in-use',
+  /** It changed, or went, while its backup was read. */
+  'changed',
+] as const;
+export type KeptReason = (typeof KEPT_REASONS)[number];
+
+/** Candidates are the oldest first. What either rule keeps stays; the newest are counted among all. */
+export function oldEnough<T extends Aged>(
+  found: readonly T[],
+  rule: OldEnough,
+  nowMs: number,
+): { readonly candidates: readonly T[]; readonly young: number; readonly newest: number } {
+  const byAge = found.toSorted((a, b) => a.mtimeMs - b.mtimeMs || (a.path < b.path ? -1 : 1));
+  const limitMs = nowMs - rule.olderThanSeconds * 1000;
+  const old = byAge.filter(({ mtimeMs }) => mtimeMs < limitMs);
+  const spare = Math.max(0, byAge.length - rule.keepAtLeast);
+  const candidates = old.slice(0, spare);
+  return { candidates, young: byAge.length - old.length, newest: old.length - candidates.length };
+}

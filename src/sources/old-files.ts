@@ -1,0 +1,140 @@
+/** What a component holds, in the units in which housekeeping removes it, and the removal of one that is as it was seen. */
+import { lstat, realpath, rmdir, unlink } from 'node:fs/promises';
+import type { FilesComponent } from '../system/types.ts';
+import { byteString, displayName, pathArgument, type ByteString } from './byte-string.ts';
+import { errorCode, isMissing } from './io-errors.ts';
+import { OWN_NAMES } from './replacement.ts';
+import { isAsSeen, type SeenFile } from './tree/compare-stored.ts';
+import { decodeEntries, type TreeEntry } from './tree/entry.ts';
+import { matcherOf } from './tree/globs.ts';
+import { scanTree } from './tree/scan.ts';
+
+export interface FoundFile extends SeenFile {
+  /** In the component's tar. */
+  readonly path: ByteString;
+  readonly device: bigint;
+}
+
+/** A file, or all that lies below one name of the component's directory. */
+export interface Unit {
+  readonly path: ByteString;
+  readonly absolute: ByteString;
+  /** Of its newest file. */
+  readonly mtimeMs: number;
+  readonly sizeBytes: number;
+  readonly files: readonly FoundFile[];
+  /** It holds something that is no plain file, or a file with other names. */
+  readonly special: boolean;
+  /** Deepest first. */
+  readonly directories: readonly ByteString[];
+}
+
+/** What of a component counts, and in which units. */
+export interface UnitRule {
+  readonly units: 'files' | 'entries';
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+/**
+ * What the component's own patterns take and those of the rule do not leave out. The component's `minimumAge` does not
+ * count: a file too young to be captured is one of the newest. Throws SourceMissing, PermissionDenied.
+ */
+export async function unitsOf(component: FilesComponent, rule: UnitRule, signal: AbortSignal): Promise<Unit[]> {
+  const root = byteString(await realpath(component.path).catch(() => component.path));
+  const base = (await isDirectory(root)) ? root : root.slice(0, root.lastIndexOf('/'));
+  const included = rule.include.length === 0 ? () => true : matcherOf(rule.include);
+  const excluded = matcherOf(rule.exclude);
+  const walk = { include: component.include, exclude: [...component.exclude, OWN_NAMES], newestMtimeMs: null };
+  const gathered = new Map<ByteString, Gathered>();
+  const linked = new Set<bigint>();
+  for await (const { records } of scanTree(root, walk, () => undefined)) {
+    signal.throwIfAborted();
+    for (const entry of decodeEntries(records)) {
+      if (entry.type === 'hardlink') linked.add(entry.inode);
+      const shown = displayName(entry.path);
+      if (entry.type === 'end' || entry.path === '.' || !included(shown) || excluded(shown)) continue;
+      gather(gathered, base, entry, rule.units);
+    }
+  }
+  return [...gathered.values()]
+    .filter(({ files, special }) => files.length > 0 || special)
+    .map((one) => unitOf(one, linked));
+}
+
+interface Gathered {
+  readonly path: ByteString;
+  readonly absolute: ByteString;
+  readonly files: FoundFile[];
+  readonly directories: ByteString[];
+  special: boolean;
+}
+
+function gather(into: Map<ByteString, Gathered>, base: ByteString, entry: TreeEntry, units: UnitRule['units']): void {
+  const { type, path, sizeBytes, mtimeNs, ctimeNs, inode, device } = entry;
+  if (units === 'files' && type === 'directory') return;
+  const name = units === 'files' ? path : (path.split('/')[0] ?? path);
+  const unit = into.get(name) ?? {
+    path: name,
+    absolute: `${base}/${name}`,
+    files: [],
+    directories: [],
+    special: false,
+  };
+  into.set(name, unit);
+  const absolute = `${base}/${path}`;
+  if (type === 'file') unit.files.push({ path, absolute, sizeBytes, mtimeNs, ctimeNs, inode, device });
+  else if (type === 'directory') unit.directories.push(absolute);
+  else unit.special = true;
+}
+
+function unitOf({ path, absolute, files, directories, special }: Gathered, linked: ReadonlySet<bigint>): Unit {
+  const newestNs = files.reduce((newest, { mtimeNs }) => (mtimeNs > newest ? mtimeNs : newest), 0n);
+  return {
+    path,
+    absolute,
+    mtimeMs: Number(newestNs / 1_000_000n),
+    sizeBytes: files.reduce((total, file) => total + file.sizeBytes, 0),
+    files,
+    special: special || files.some(({ inode }) => linked.has(inode)),
+    // A scan comes to a directory before what is in it.
+    directories: directories.toReversed(),
+  };
+}
+
+async function isDirectory(path: ByteString): Promise<boolean> {
+  return (await lstat(pathArgument(path)).catch(() => undefined))?.isDirectory() === true;
+}
+
+/**
+ * False when something of it is not what the scan saw any more: that stays, and so do the directories above it. A repeat
+ * goes on with what is left.
+ */
+export async function removeIfAsSeen({ files, directories }: Unit): Promise<boolean> {
+  let whole = true;
+  for (const file of files) whole = (await removeFile(file)) && whole;
+  for (const directory of directories) whole = (await removeEmpty(directory)) && whole;
+  return whole;
+}
+
+async function removeFile(file: SeenFile): Promise<boolean> {
+  const path = pathArgument(file.absolute);
+  try {
+    if (!isAsSeen(file, await lstat(path, { bigint: true }))) return false;
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+async function removeEmpty(directory: ByteString): Promise<boolean> {
+  try {
+    await rmdir(pathArgument(directory));
+    return true;
+  } catch (error) {
+    if (isMissing(error) || errorCode(error) === 'ENOTEMPTY') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,151 @@
+/** Old files go only when a store has given them back, on real workers. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { link, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { HousekeepingResult } from '../../src/workflows/contract.ts';
+import { makeSite, type Site } from './site.ts';
+
+let site: Site;
+let logs: string;
+
+const OLD_DAYS = 3;
+
+beforeAll(async () => {
+  site = await makeSite((data) =>
+    [
+      'components:',
+      '  logs:',
+      '    kind: files',
+      `    path: ${data('logs')}`,
+      "    exclude: ['*.tmp']",
+      '    minimumAge: 1d',
+      '  checkpoints:',
+      '    kind: files',
+      `    path: ${data('checkpoints')}`,
+      '  settings:',
+      '    kind: files',
+      `    path: ${data('settings')}`,
+      'plans:',
+      '  logs: { components: [logs], stores: [disk] }',
+      '  checkpoints: { components: [checkpoints], stores: [disk] }',
+      'housekeeping:',
+      '  old-logs: { component: logs, olderThan: 1d, keepAtLeast: 1 }',
+      '  checkpoints: { component: checkpoints, units: entries, olderThan: 7d }',
+      '  old-settings: { component: settings, olderThan: 1d, keepAtLeast: 0, stores: [disk] }',
+    ].join('\n'),
+  );
+  logs = site.data('logs');
+  await mkdir(path.join(logs, 'archive'), { recursive: true });
+  await Promise.all([site.startWorker('orchestration'), site.startWorker('host')]);
+});
+
+afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+});
+
+async function old(name: string, text: string, days = OLD_DAYS): Promise<void> {
+  const file = path.join(logs, name);
+  await writeFile(file, text);
+  const at = new Date(Date.now() - days * 86_400_000);
+  await utimes(file, at, at);
+}
+
+const housekeep = (input: object): Promise<HousekeepingResult> => site.run<HousekeepingResult>('housekeeping', input);
+
+describe('[B3] [T3] housekeeping', () => {
+  test('nothing is stored yet: nothing goes, and it says why', async () => {
+    await old('first.log', 'a line\n');
+    await old('second.log', 'a line\n');
+    await expect(housekeep({ task: 'old-logs' })).rejects.toMatchObject({ cause: { type: 'BackupMissing' } });
+    expect(await readdir(logs)).toEqual(expect.arrayContaining(['first.log', 'second.log']));
+  });
+
+  test('a dry run removes nothing; then go just those that the backup gives back', async () => {
+    await old('archive/deep.log', 'deep\n'.repeat(300_000));
+    await old('open.log', 'somebody still writes\n');
+    await old('changed.log', 'as captured\n');
+    await old('twin.log', 'two names\n');
+    await link(path.join(logs, 'twin.log'), path.join(logs, 'twin-2.log'));
+    await writeFile(path.join(logs, 'current.log'), 'today\n');
+    await writeFile(path.join(logs, 'scratch.tmp'), 'left out\n');
+    await site.run('backup', { plan: 'logs' });
+    await old('changed.log', 'As captured\n');
+    await old('unstored.log', 'came after the backup\n');
+    const reader = spawn('sh', ['-c', 'exec 3<"$1"; echo open; exec sleep 600', 'sh', path.join(logs, 'open.log')]);
+    try {
+      await once(reader.stdout, 'data');
+      const before = await readdir(logs, { recursive: true });
+
+      const planned = await housekeep({ task: 'old-logs', dryRun: true });
+      const kept = { young: 1, newest: 0, special: 2, 'not-stored': 1, differs: 1, 'in-use': 1, changed: 0 };
+      expect(planned).toMatchObject({ outcome: 'planned', removed: 3, kept, stores: [{ store: 'disk' }] });
+      expect(await readdir(logs, { recursive: true })).toEqual(before);
+
+      const done = await housekeep({ task: 'old-logs' });
+      const removedBytes = 5 * 300_000 + 7 + 7;
+      expect(done).toMatchObject({ outcome: 'done', removed: 3, removedBytes, kept, failed: 0 });
+      const gone = ['first.log', 'second.log', path.join('archive', 'deep.log')];
+      expect((await readdir(logs, { recursive: true })).toSorted()).toEqual(
+        before.filter((name) => !gone.includes(name)).toSorted(),
+      );
+      const list = (await readFile(done.list, 'utf8')).trim().split('\n');
+      const became = list.map((line) => JSON.parse(line) as { path: string; became: string });
+      expect(
+        became
+          .filter((one) => one.became === 'removed')
+          .map((one) => path.relative(logs, one.path))
+          .toSorted(),
+      ).toEqual(gone.toSorted());
+    } finally {
+      reader.kill('SIGKILL');
+      await once(reader, 'exit');
+    }
+    expect(await housekeep({ task: 'old-logs' })).toMatchObject({ outcome: 'done', removed: 1 });
+  });
+
+  test('a checkpoint is a directory: it goes as a whole or not at all, and two stay', async () => {
+    const checkpoints = site.data('checkpoints');
+    for (const [index, days] of [40, 30, 20, 10, 1].entries()) {
+      const directory = path.join(checkpoints, `cp-${index}`);
+      await mkdir(path.join(directory, 'data'), { recursive: true });
+      await writeFile(path.join(directory, 'data', 'database.db'), `state ${index}`);
+      await writeFile(path.join(directory, 'manifest.json'), '{}');
+      const at = new Date(Date.now() - days * 86_400_000);
+      await utimes(path.join(directory, 'data', 'database.db'), at, at);
+      await utimes(path.join(directory, 'manifest.json'), at, at);
+    }
+    await site.run('backup', { plan: 'checkpoints' });
+    await writeFile(path.join(checkpoints, 'cp-1', 'manifest.json'), '{"later":1}');
+    const at = new Date(Date.now() - 29 * 86_400_000);
+    await utimes(path.join(checkpoints, 'cp-1', 'manifest.json'), at, at);
+    const done = await housekeep({ task: 'checkpoints' });
+    expect(done).toMatchObject({ outcome: 'done', removed: 2, kept: { young: 1, newest: 1, differs: 1 } });
+    expect((await readdir(checkpoints)).toSorted()).toEqual(['cp-1', 'cp-3', 'cp-4']);
+  });
+
+  test('the only copy rots: nothing is removed on the word of a catalogue', async () => {
+    await old('precious.log', 'precious\n'.repeat(1000));
+    await site.run('backup', { plan: 'logs' });
+    const chunks = path.join(site.directory, 'store', 'chunks');
+    for (const entry of await readdir(chunks, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const chunk = path.join(entry.parentPath, entry.name);
+      const bytes = await readFile(chunk);
+      bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+      await rm(chunk);
+      await writeFile(chunk, bytes);
+    }
+    await expect(housekeep({ task: 'old-logs' })).rejects.toMatchObject({ cause: { type: 'ObjectCorrupt' } });
+    expect(await readdir(logs)).toContain('precious.log');
+  });
+
+  test('the command says what it did; a task that is not there is a mistake with advice', async () => {
+    const wrong = await site.holdfast('housekeep', site.system, 'old-log').catch((error: unknown) => error);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('Did you mean old-logs?') as string });
+    await mkdir(site.data('settings'));
+    const said = await site.holdfast('housekeep', site.system, 'old-settings');
+    expect(said).toContain('removed 0 files of settings');
+  });
+});
