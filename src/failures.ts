@@ -67,6 +67,7 @@ export const FAILURES = {
   },
   // Sources
   SourceMissing: { waitingHelps: false, hint: 'Check the path in the system file.' },
+  GitFailed: { waitingHelps: true, hint: "The message above is git's own; try the same command by hand on that host." },
   SourceChanging: {
     waitingHelps: true,
     hint: 'Files changed while they were read; quiesce the writer or exclude them.',

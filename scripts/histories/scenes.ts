@@ -252,6 +252,31 @@ export const SCENES: readonly Scene[] = [
       return history;
     },
   },
+  {
+    name: 'followChanges-done',
+    world: {},
+    act: async (play, world) => {
+      const handle = await play.start('followChanges', { system: uniqueName('sys'), plan: 'daily' });
+      await eventually('the first backup is made', () => world.manifests.length > 0 || undefined);
+      await eventually('it watches again', () => world.count('awaitChange') > 1 || undefined);
+      world.watched = false;
+      await handle.signal('lookAgain');
+      await handle.result();
+      return handle.fetchHistory();
+    },
+  },
+  {
+    name: 'followChanges-open',
+    world: { script: { captureGroup: (call) => (call === 1 ? failWith('SourceEmpty') : undefined) } },
+    act: async (play, world) => {
+      const handle = await play.start('followChanges', { system: uniqueName('sys'), plan: 'daily' });
+      await eventually('the first backup fails', () => world.count('abandonCapture') > 0 || undefined);
+      await waitingFor(handle, 'operator');
+      const history = await handle.fetchHistory();
+      await ended(handle);
+      return history;
+    },
+  },
   finished('housekeeping-done', 'housekeeping', () => ({ task: 'logs' })),
   finished('housekeeping-planned', 'housekeeping', () => ({ task: 'logs', dryRun: true })),
   openIn('housekeeping-open', 'housekeeping', 'housekeep', { task: 'logs' }),

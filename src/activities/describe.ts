@@ -5,6 +5,7 @@ import path from 'node:path';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
 import { captureGroups } from '../policy/order.ts';
+import { filesByHost, watchedByHost } from '../policy/watched.ts';
 import { reportsDirectory } from '../system/home.ts';
 import { taskOf } from '../status/of-system.ts';
 import { loadSystem, type Component, type Plan, type System } from '../system/index.ts';
@@ -14,7 +15,7 @@ import { describeMonitoring, judgeSystem, signOfLife } from './monitor.ts';
 import { announce } from './announce.ts';
 import { startCopies } from './start-copies.ts';
 import { activity } from './shell.ts';
-import type { BackupFacts, CopyFacts, OrchestrationActivities, SystemFacts, WalFacts } from './types.ts';
+import type { BackupFacts, ChangeFacts, CopyFacts, OrchestrationActivities, SystemFacts, WalFacts } from './types.ts';
 
 export interface OrchestrationContext {
   readonly client: Client;
@@ -30,6 +31,7 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     describeStores: activity('describeStores', ({ system, store }) => describeStores(system, store)),
     describeWal: activity('describeWal', ({ system, component }) => describeWal(system, component)),
     describeHousekeeping: activity('describeHousekeeping', ({ system, task }) => describeHousekeeping(system, task)),
+    describeChanges: activity('describeChanges', ({ system, plan }) => describeChanges(system, plan)),
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),
     lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),
     describeMonitoring: activity('describeMonitoring', ({ system }) => describeMonitoring(system)),
@@ -52,7 +54,8 @@ async function describeBackup(name: string, planName: string): Promise<BackupFac
     throw new HoldfastError('BadSystemFile', `plan ${planName} of ${name} needs a store and a component`);
   }
   const { stores, verify } = plan;
-  return { ...factsOf(system), plan: plan.name, store, stores, verify, groups, commitHost: first.host };
+  const committed = plan.git === undefined ? {} : { git: filesByHost(system, plan) };
+  return { ...factsOf(system), plan: plan.name, store, stores, verify, groups, commitHost: first.host, ...committed };
 }
 
 async function describeCopy(name: string, target: string): Promise<CopyFacts> {
@@ -89,6 +92,12 @@ async function describeHousekeeping(name: string, taskName: string): Promise<{ h
   const found = system.components.find(({ name: own }) => own === component);
   if (found === undefined) throw new HoldfastError('BadInput', `${name} has no component ${component}`);
   return { host: found.host, site: system.site };
+}
+
+async function describeChanges(name: string, planName: string): Promise<ChangeFacts[]> {
+  const system = await loadSystem(name);
+  const plan = system.plans.find((one) => one.name === planName);
+  return plan === undefined ? [] : watchedByHost(system, plan);
 }
 
 /** How the component's write-ahead log is received, when it is. */

@@ -3,10 +3,12 @@ import { leftFreezes, releaseFreeze } from '../docker/freeze-left.ts';
 import { log } from '../observe/log.ts';
 import { listSystems } from '../system/index.ts';
 import { HOLDFAST_VERSION } from '../vault/version.ts';
+import { awaitChange } from './await-change.ts';
 import { abandonCapture, beginCapture, commitCapture, hotPass } from './capture.ts';
 import { captureGroup } from './capture-group.ts';
 import { housekeep } from './housekeep.ts';
 import { chooseStore } from './choose-store.ts';
+import { commitConfiguration } from './commit-configuration.ts';
 import { copyTurn } from './copy.ts';
 import { condemnPruned, keepLocks, planPrune, sweepCondemned } from './prune.ts';
 import { thawBackup } from './cold.ts';
@@ -43,6 +45,7 @@ export function createHostActivities(context: HostContext): HostActivities {
     hotPass: of(hotPass),
     captureGroup: of(captureGroup),
     commitCapture: of(commitCapture),
+    commitConfiguration: of(commitConfiguration),
     abandonCapture: of(abandonCapture),
     verifyBackup: of(verifyBackup),
     verifyStore: of(verifyStore),
@@ -69,6 +72,7 @@ export function createHostActivities(context: HostContext): HostActivities {
 export function createWalActivities(context: HostContext): WalActivities {
   return {
     receiveWal: activity('receiveWal', (input: WalTurnInput, run) => receiveWal(context, input, run)),
+    awaitChange: activity('awaitChange', (input, run) => awaitChange(context, input, run)),
     collectWal: activity('collectWal', (input: WalTurnInput, run) => collectWal(context, input, run)),
   };
 }

@@ -50,6 +50,22 @@ export interface BackupFacts extends SystemFacts {
   readonly groups: readonly CaptureGroup[];
   /** The host that begins and commits the capture. */
   readonly commitHost: string;
+  /** What is committed to a git repository afterwards, by host; absent: nothing is. */
+  readonly git?: readonly ChangeFacts[];
+}
+
+/** What became of a commit of text configuration. */
+export interface CommittedConfiguration {
+  readonly commit: string;
+  /** It is the commit that was there before. */
+  readonly unchanged: boolean;
+  readonly files: number;
+  /** Some of what was left out, with why. */
+  readonly leftOut: readonly { readonly path: string; readonly why: string }[];
+  readonly leftOutCount: number;
+  /** Absent without a remote. */
+  readonly pushed?: boolean;
+  readonly pushTrouble?: string;
 }
 
 export interface CaptureResult {
@@ -125,6 +141,20 @@ export interface WalActivities {
   receiveWal(input: WalTurnInput): Promise<WalTurn>;
   /** Collects the log from the directory that archive_command fills. */
   collectWal(input: WalTurnInput): Promise<WalTurn>;
+  /** Watches files until they are not what `print` was made of, and nobody writes to them any more. */
+  awaitChange(input: { system: string; components: readonly string[]; print?: string }): Promise<ChangeSeen>;
+}
+
+/** What one host watches of a plan. */
+export interface ChangeFacts {
+  readonly host: string;
+  readonly components: readonly string[];
+}
+
+export interface ChangeSeen {
+  readonly changed: boolean;
+  /** Of the files as they are now. */
+  readonly print: string;
 }
 
 /** What a workflow needs to know of a store that copies go to. */
@@ -240,6 +270,8 @@ export interface OrchestrationActivities extends MonitorActivities {
   describeWal(input: { system: string; component: string }): Promise<WalFacts | undefined>;
   /** The host of a housekeeping task. */
   describeHousekeeping(input: { system: string; task: string }): Promise<{ host: string; site: string }>;
+  /** What is to be watched for a plan, by host; empty when it is not run on change. */
+  describeChanges(input: { system: string; plan: string }): Promise<readonly ChangeFacts[]>;
   /** Whether a workflow of this id runs. */
   stillRuns(input: { workflowId: string }): Promise<boolean>;
   /** Who holds the system's lock, or undefined when nobody does any more. */
@@ -289,6 +321,14 @@ export interface HostActivities {
     components: readonly ComponentRecord[];
     freezes: readonly FreezeRecord[];
   }): Promise<{ manifestKey: string; sha256: string; pointAt: string }>;
+  /** Commits the text configuration of a plan to its git repository on this host. */
+  commitConfiguration(input: {
+    system: string;
+    plan: string;
+    backup: string;
+    tag?: string;
+    components: readonly string[];
+  }): Promise<CommittedConfiguration>;
   abandonCapture(input: { system: string; store: string; ticket: CaptureTicket }): Promise<void>;
   verifyBackup(input: {
     system: string;

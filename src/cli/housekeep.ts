@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Engine } from '../engine/connect.ts';
 import type { HousekeepingInput, HousekeepingResult } from '../workflows/contract.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
@@ -43,11 +44,7 @@ async function housekeep(shell: Shell, name: string, only: string | undefined, o
 }
 
 /** Undefined when the person has left it to itself. */
-async function runOne(
-  shell: Shell,
-  engine: Awaited<ReturnType<typeof import('../engine/connect.ts').connectEngine>>,
-  input: HousekeepingInput,
-): Promise<HousekeepingResult | undefined> {
+async function runOne(shell: Shell, engine: Engine, input: HousekeepingInput): Promise<HousekeepingResult | undefined> {
   const [{ startOperation, follow, findOperation }, { workflowIds, WORKFLOWS }] = await Promise.all([
     import('./operation.ts'),
     import('../workflows/contract.ts'),

@@ -1,15 +1,16 @@
 /**
- * Every write-ahead log that the system files ask for is received: what does not run yet is started, and what a changed
- * file says otherwise, or no more, is told to who receives it.
+ * What the system files ask for and what runs for ever: write-ahead logs are received, files of plans that run on change
+ * are watched. What does not run yet is started, and what a changed file says otherwise, or no more, is told to it.
  */
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
-import { listSystems, loadSystem, type Component } from '../system/index.ts';
+import { listSystems, loadSystem } from '../system/index.ts';
 import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
-import { SIGNALS, workflowIds, WORKFLOWS, type ReceiveWalInput } from '../workflows/contract.ts';
+import { SIGNALS } from '../workflows/contract.ts';
 import { connectEngine } from './connect.ts';
+import { STANDING_TYPES, standingOf, type Standing } from './standing.ts';
 
 export interface ReceiverStart {
   readonly workflowId: string;
@@ -25,7 +26,7 @@ const LOOK_EVERY_MS = 3_000;
 export class Receivers {
   private readonly hosts: readonly string[];
   private readonly tell: (start: ReceiverStart) => void;
-  /** What each receiver was begun with, by workflow id, by system. */
+  /** What each of them was begun with, by workflow id, by system. */
   private readonly known = new Map<string, ReadonlyMap<string, string>>();
   private readonly failures = new Map<string, string>();
   private seen = '';
@@ -58,7 +59,7 @@ export class Receivers {
     const message = error instanceof Error ? error.message : String(error);
     if (this.failures.get(system) === message) return;
     this.failures.set(system, message);
-    this.tell({ workflowId: `${system}/wal`, did: 'failed', error: message });
+    this.tell({ workflowId: system, did: 'failed', error: message });
   }
 
   /** Looks every few seconds whether a system file has changed, until `stop`. */
@@ -87,27 +88,20 @@ export class Receivers {
   }
 
   private async ensureSystem(client: Client, system: string): Promise<void> {
-    const { components } = await loadSystem(system);
-    const wanted = new Map<string, string>();
-    const elsewhere = new Set<string>();
-    for (const component of components) {
-      const settings = settingsOf(component);
-      const workflowId = workflowIds.receiveWal(system, component.name);
-      if (settings !== undefined && this.hosts.includes(component.host)) wanted.set(workflowId, settings);
-      else if (settings !== undefined) elsewhere.add(workflowId);
-    }
+    const all = standingOf(await loadSystem(system));
+    const wanted = all.filter(({ hosts }) => hosts.some((host) => this.hosts.includes(host)));
     const before = this.known.get(system);
-    for (const [workflowId, settings] of wanted) {
-      const component = workflowId.slice(`${system}/wal/`.length);
-      const did = await start(client, { system, component }, workflowId);
+    for (const one of wanted) {
+      const { workflowId, settings } = one;
+      const did = await start(client, one);
       const changed = before?.has(workflowId) === true && before.get(workflowId) !== settings;
       if (did === 'goes on' && changed) await this.lookAgain(client, workflowId);
       else if (did === 'started' || before === undefined || !before.has(workflowId)) this.tell({ workflowId, did });
     }
     const gone = before === undefined ? await runningOf(client, system) : [...before.keys()];
-    for (const workflowId of gone.filter((id) => !wanted.has(id) && !elsewhere.has(id)))
+    for (const workflowId of gone.filter((id) => !all.some((one) => one.workflowId === id)))
       await this.lookAgain(client, workflowId);
-    this.known.set(system, wanted);
+    this.known.set(system, new Map(wanted.map(({ workflowId, settings }) => [workflowId, settings])));
   }
 
   private async lookAgain(client: Client, workflowId: string): Promise<void> {
@@ -121,19 +115,13 @@ export class Receivers {
   }
 }
 
-/** Everything that a receiver goes by; undefined: no log is received of it. */
-function settingsOf(component: Component): string | undefined {
-  if (component.kind !== 'postgres' || component.method !== 'base' || component.wal === undefined) return undefined;
-  const { wal, server, dataDirectory } = component;
-  return JSON.stringify({ wal, server, dataDirectory });
-}
-
 /** Those that a file asked for which was changed while nobody looked. */
 async function runningOf(client: Client, system: string): Promise<string[]> {
-  const query = `WorkflowType="${WORKFLOWS.receiveWal}" AND ExecutionStatus="Running"`;
+  const types = STANDING_TYPES.map((type) => `"${type}"`).join(', ');
+  const query = `WorkflowType IN (${types}) AND ExecutionStatus="Running"`;
   const found: string[] = [];
   for await (const { workflowId } of client.workflow.list({ query })) {
-    if (workflowId.startsWith(`${system}/wal/`)) found.push(workflowId);
+    if (workflowId.startsWith(`${system}/`)) found.push(workflowId);
   }
   return found;
 }
@@ -148,14 +136,10 @@ async function signature(): Promise<string> {
   return (await Promise.all(facts)).join('\n');
 }
 
-async function start(client: Client, input: ReceiveWalInput, workflowId: string): Promise<'started' | 'goes on'> {
+async function start(client: Client, { type, workflowId, input, summary }: Standing): Promise<'started' | 'goes on'> {
   try {
-    await client.workflow.start(WORKFLOWS.receiveWal, {
-      taskQueue: ORCHESTRATION_QUEUE,
-      workflowId,
-      args: [input],
-      staticSummary: `${input.system}: the write-ahead log of ${input.component}`,
-    });
+    const args = [input];
+    await client.workflow.start(type, { taskQueue: ORCHESTRATION_QUEUE, workflowId, args, staticSummary: summary });
     return 'started';
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return 'goes on';

@@ -4,6 +4,7 @@ import { durationSeconds } from './durations.ts';
 import { buildLimits, buildMonitor } from './monitor-build.ts';
 import { buildChannels, buildEscalation } from './notify-build.ts';
 import { buildPostgres } from './postgres-build.ts';
+import { buildGit } from './git-schema.ts';
 import { buildHousekeeping } from './housekeeping-schema.ts';
 import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
@@ -136,6 +137,7 @@ function buildPlan(name: string, plan: FileOf<'plans'>): Plan {
     verify: plan.verify ?? 'presence',
     ...(plan.quiesce === undefined ? {} : { quiesce: buildQuiesce(plan.quiesce) }),
     ...(timed === undefined ? {} : { schedule: { timeZone: DEFAULTS.timeZone, ...present(timed) } }),
+    ...(plan.git === undefined ? {} : { git: buildGit(plan.git) }),
     ...(plan.rpo === undefined ? {} : { rpoSeconds: durationSeconds(plan.rpo) }),
     ...(plan.limits === undefined ? {} : { limits: buildLimits(plan.limits) }),
   };

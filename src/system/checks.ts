@@ -3,6 +3,7 @@ import { Cron } from 'croner';
 import { checkMonitor } from './monitor-checks.ts';
 import { checkNotify } from './notify-checks.ts';
 import { checkHousekeeping } from './housekeeping-checks.ts';
+import { WATCHED_KINDS } from '../policy/watched.ts';
 import { checkPostgres } from './postgres-checks.ts';
 import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
 import { checkRule } from './rule-checks.ts';
@@ -148,8 +149,20 @@ function checkPlans(file: SystemFile, names: DeclaredNames, report: Report): voi
     if (plan.verify === 'content' && file.keys !== undefined && file.keys.identity === undefined) {
       report([...path, 'verify'], '`content` needs `keys.identity` on the host: add it, or write `presence`');
     }
+    if (plan.onChange === true) checkOnChange(file, name, report);
     if (plan.schedule !== undefined) checkSchedule([...path, 'schedule'], plan.schedule, report);
   }
+}
+
+/** Entries that were left out because their shape is wrong may be what is watched. */
+function checkOnChange(file: SystemFile, name: string, report: Report): void {
+  const kinds = file.plans[name]?.components.map((component) => file.components[component]?.kind) ?? [];
+  if (kinds.some((kind) => kind === undefined || WATCHED_KINDS.includes(kind))) return;
+  const watched = WATCHED_KINDS.join(' and ');
+  report(
+    ['plans', name, 'onChange'],
+    `only components of the kinds ${watched} are watched: add one, or write a schedule`,
+  );
 }
 
 function checkSchedule(

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { databaseChecks } from './database-checks.ts';
 import { limitsSchema, monitorSchema } from './monitor-schema.ts';
 import { channelSchema, escalationSchema } from './notify-schema.ts';
+import { gitSchema } from './git-schema.ts';
 import { housekeepingSchema } from './housekeeping-schema.ts';
 import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
@@ -111,7 +112,7 @@ const plan = z.strictObject({
     .min(1, 'name at least one store')
     .describe('The first takes the capture; others are copies.'),
   schedule: schedule.optional(),
-  onChange: z.boolean().describe('Also run when a watched file changes. Default false.').optional(),
+  onChange: z.boolean().describe('Also run whenever files of its components change. Default false.').optional(),
   quiesce: quiesce
     .describe("Overrides the components' own: with `stop`, all of it is captured inside one stop.")
     .optional(),
@@ -124,6 +125,7 @@ const plan = z.strictObject({
     .enum(['presence', 'content'])
     .describe('How the fresh backup is read back before the run ends. Default presence; content needs `keys.identity`.')
     .optional(),
+  git: gitSchema.optional(),
   rpo: duration('The most data, in time, that may be lost; `status` warns when the newest backup is older.').optional(),
   limits: limitsSchema.optional(),
 });

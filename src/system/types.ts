@@ -2,6 +2,8 @@
 import type { MonitorConfig, PlanLimits } from './monitor-types.ts';
 import type { EscalationConfig } from '../policy/escalation.ts';
 import type { ChannelConfig } from './notify-types.ts';
+import type { GitConfig } from './git-schema.ts';
+import type { HousekeepingTask } from './housekeeping-schema.ts';
 import type { CopyRule, RetentionConfig, StoreConfig } from './store-types.ts';
 import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
 
@@ -102,6 +104,8 @@ export interface Plan {
   readonly rpoSeconds?: number;
   /** Absent: what follows from the rest of the plan. */
   readonly limits?: PlanLimits;
+  /** Its text configuration is also committed to a git repository. */
+  readonly git?: GitConfig;
 }
 
 export interface KeysConfig {

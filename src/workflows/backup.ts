@@ -1,6 +1,6 @@
 /** Takes one backup of a plan: a recovery point that exists if and only if its manifest does. */
 import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
-import type { BackupFacts } from '../activities/types.ts';
+import type { BackupFacts, CommittedConfiguration } from '../activities/types.ts';
 import type { CaptureTicket } from '../vault/types.ts';
 import { captureGroups, silenceOf, type Gathered } from './capture.ts';
 import type { BackupInput, BackupResult } from './contract.ts';
@@ -82,9 +82,11 @@ async function capture(given: BackupFacts, asked: BackupInput, story: Story): Pr
     // Beside this run, which they can neither delay nor fail: a store that is away gets its copy when it is back.
     const copies = await startCopies(facts);
 
+    const configuration = await commitConfiguration(facts, ticket.backupId, asked.tag, story);
+
     story.begin('verify');
     const read = await readBack(facts, committed.manifestKey);
-    const told = { ...read, warnings: [...warnings, ...copies, ...read.warnings] };
+    const told = { ...read, warnings: [...warnings, ...copies, ...configuration, ...read.warnings] };
     return { ...resultOf(ticket, committed, gathered, told), ...(isOneOfMany(facts) ? { store } : {}) };
   } catch (error) {
     story.fail(told(error).message);
@@ -123,6 +125,37 @@ async function startCopies(facts: BackupFacts): Promise<string[]> {
     const next = targets.map((target) => `holdfast copy ${system} ${target}`).join(', ');
     return [`The copies were not started (${told(error).message}): ${next}`];
   }
+}
+
+/** The backup is committed: what keeps its text from git is told, and the next one commits it. */
+async function commitConfiguration(
+  { system, plan, git = [] }: BackupFacts,
+  backupId: string,
+  tag: string | undefined,
+  story: Story,
+): Promise<string[]> {
+  const warnings: string[] = [];
+  if (git.length > 0) story.begin('commit to git');
+  for (const { host, components } of git) {
+    const steps = onHost(host, { summary: 'text configuration to git', patience: 'brief', giveUpAfterSeconds: 600 });
+    const asked = { system, plan, backup: backupId, components, ...(tag === undefined ? {} : { tag }) };
+    try {
+      warnings.push(...gitWarnings(await steps.commitConfiguration(asked)));
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      warnings.push(`The configuration was backed up and not committed to git: ${told(error).message}`);
+    }
+  }
+  return warnings;
+}
+
+function gitWarnings({ leftOut, leftOutCount, pushTrouble }: CommittedConfiguration): string[] {
+  const left = leftOut.map(({ path, why }) => `Not committed to git: ${path} (${why})`);
+  return [
+    ...left,
+    ...(leftOutCount > left.length ? [`Not committed to git: ${leftOutCount - left.length} more files`] : []),
+    ...(pushTrouble === undefined ? [] : [`The commit was not pushed, the next one will be: ${pushTrouble}`]),
+  ];
 }
 
 interface ReadBack {

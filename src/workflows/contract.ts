@@ -5,6 +5,7 @@
 
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
 
+export type * from './changes-contract.ts';
 export type * from './housekeeping-contract.ts';
 export type * from './monitor-contract.ts';
 export type * from './rows-contract.ts';
@@ -260,6 +261,7 @@ export interface Progress {
     | 'restore'
     | 'restoreRows'
     | 'receiveWal'
+    | 'followChanges'
     | 'housekeeping'
     | 'monitor'
     | 'incident'
@@ -291,6 +293,7 @@ export const WORKFLOWS = {
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
   receiveWal: 'receiveWal',
+  followChanges: 'followChanges',
   housekeeping: 'housekeeping',
   monitor: 'monitor',
   incident: 'incident',
@@ -325,6 +328,7 @@ export const workflowIds = {
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
   receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
+  followChanges: (system: string, plan: string) => `${system}/changes/${plan}`,
   housekeeping: (system: string, task: string) => `${system}/housekeeping/${task}`,
   monitor: (system: string) => `${system}/monitor`,
   incident: (system: string, check: string, subject: string) => `${system}/incident/${check}/${subject}`,

@@ -4,6 +4,7 @@ export { copy } from './copy.ts';
 export { monitor } from './monitor.ts';
 export { incident } from './incident.ts';
 export { notify } from './notify.ts';
+export { followChanges } from './follow-changes.ts';
 export { housekeeping } from './housekeeping.ts';
 export { prune } from './prune.ts';
 export { receiveWal } from './receive-wal.ts';

@@ -93,6 +93,10 @@ export class World {
   rowsMissing = 2;
   /** Objects that are not thawed yet; each look finds one less. */
   stillFrozen = 0;
+  /** The plan is run on change. */
+  watched = true;
+  /** Of the watched files. */
+  print = 'first';
   /** Undefined: the system file asks for no log. */
   walFacts: WalFacts | undefined = { host: HOST, mode: 'stream', everySeconds: 5, basePlan: 'daily' };
   readonly incidents = new WorldIncidents();
@@ -120,6 +124,7 @@ export class World {
       describeWal: () => Promise.resolve(this.walFacts),
       describeCopy: () => Promise.resolve({ host: HOST }),
       startCopies: ({ system, targets }) => startCopies(client, system, targets),
+      describeChanges: () => Promise.resolve(this.watched ? [{ host: HOST, components: ['config'] }] : []),
       describeHousekeeping: () => Promise.resolve({ host: HOST, site: 'home' }),
       stillRuns: ({ workflowId }) => isRunning(client, workflowId),
       lockHolder: ({ lockId }) => lockHolderOf(client, lockId),
@@ -156,6 +161,8 @@ export class World {
         this.manifests.push({ purpose, plan: ticket.plan });
         return Promise.resolve({ manifestKey: ticket.manifestKey, sha256: 'ab', pointAt: ticket.startedAt });
       },
+      commitConfiguration: () =>
+        Promise.resolve({ commit: 'c'.repeat(40), unchanged: false, files: 3, leftOut: [], leftOutCount: 0 }),
       abandonCapture: () => Promise.resolve(),
       verifyBackup: ({ manifestKey, level }) => Promise.resolve(proof(manifestKey, level)),
       verifyStore: ({ store, level }) => Promise.resolve(storeVerdict(store, level)),
@@ -237,7 +244,14 @@ export class World {
       const { turn: scripted = untilCancelled } = this.options;
       return Promise.resolve(scripted(this.count('receiveWal'), input));
     };
-    return this.scripted<WalActivities>({ receiveWal: turn, collectWal: turn });
+    return this.scripted<WalActivities>({
+      receiveWal: turn,
+      collectWal: turn,
+      awaitChange: async ({ print }) => {
+        if (print === this.print) return untilCancelled();
+        return { changed: true, print: this.print };
+      },
+    });
   }
 
   copies(): CopyActivities & PruneActivities {

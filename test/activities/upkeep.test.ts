@@ -1,10 +1,11 @@
-/** Old files go only when a store has given them back, on real workers. */
+/** The upkeep of files, on real workers: old ones go only when a store has given them back, changed ones are backed up. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { link, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { HousekeepingResult } from '../../src/workflows/contract.ts';
+import type { HousekeepingResult, Progress } from '../../src/workflows/contract.ts';
+import { eventually } from '../workflows/stage.ts';
 import { makeSite, type Site } from './site.ts';
 
 let site: Site;
@@ -30,6 +31,7 @@ beforeAll(async () => {
       'plans:',
       '  logs: { components: [logs], stores: [disk] }',
       '  checkpoints: { components: [checkpoints], stores: [disk] }',
+      '  settings: { components: [settings], stores: [disk], onChange: true }',
       'housekeeping:',
       '  old-logs: { component: logs, olderThan: 1d, keepAtLeast: 1 }',
       '  checkpoints: { component: checkpoints, units: entries, olderThan: 7d }',
@@ -144,8 +146,41 @@ describe('[B3] [T3] housekeeping', () => {
   test('the command says what it did; a task that is not there is a mistake with advice', async () => {
     const wrong = await site.holdfast('housekeep', site.system, 'old-log').catch((error: unknown) => error);
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('Did you mean old-logs?') as string });
-    await mkdir(site.data('settings'));
+    await mkdir(site.data('settings'), { recursive: true });
     const said = await site.holdfast('housekeep', site.system, 'old-settings');
     expect(said).toContain('removed 0 files of settings');
+  });
+});
+
+interface Listed {
+  readonly backups: readonly { readonly id: string; readonly plan: string }[];
+}
+
+describe('[M2] [T5] files that change', () => {
+  test('a backup at once, after each change one more, none while nothing changes; the plan ends it', async () => {
+    const settings = site.data('settings');
+    await mkdir(settings, { recursive: true });
+    await writeFile(path.join(settings, 'app.yaml'), 'level: 1\n');
+    const made = async (): Promise<number> => {
+      const { backups } = JSON.parse(await site.holdfast('list', site.system, '--json')) as Listed;
+      return backups.filter(({ plan }) => plan === 'settings').length;
+    };
+    const handle = await site.start('followChanges', { plan: 'settings' });
+    const watches = (what: string): Promise<true> =>
+      eventually(what, async () => {
+        const { phase } = await handle.query<Progress>('progress');
+        return phase === 'watch' && (await made()) > 0 ? true : undefined;
+      });
+    await watches('the first backup is made');
+    expect(await made()).toBe(1);
+
+    await writeFile(path.join(settings, 'app.yaml'), 'level: 2\n');
+    await mkdir(path.join(settings, 'deep', 'er'), { recursive: true });
+    await writeFile(path.join(settings, 'deep', 'er', 'more.yaml'), 'more: true\n');
+    await eventually('the change is backed up', async () => ((await made()) >= 2 ? true : undefined));
+    await watches('it watches again');
+    expect(await made()).toBe(2);
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
   });
 });
