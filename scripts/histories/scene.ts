@@ -1,4 +1,5 @@
 /** What a recorded history is made of: a world, and what is done in it. */
+/** One recorded history, and the moves that most of them share. */
 import type { WorkflowHandle } from '@temporalio/client';
 import type { History } from '../../test/histories/history-json.ts';
 import type { Play } from '../../test/workflows/play.ts';
@@ -48,3 +49,6 @@ export async function ended(handle: WorkflowHandle): Promise<void> {
   await handle.cancel();
   await handle.result().catch(() => undefined);
 }
+
+/** Of the world's plan of a restore. */
+export const DIGEST = 'a'.repeat(64);

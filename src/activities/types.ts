@@ -4,13 +4,16 @@
  */
 import type { Beside, CheckReport } from '../sources/kinds/component.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
-import type { WalAlarm } from '../policy/wal-alarm.ts';
+import type { ChangeFacts, WalFacts } from './standing-types.ts';
+import type { CopyFacts } from './store-types.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
 import type { RowsApplied } from '../sources/rows/rows-kind.ts';
 import type { StoreVerdict } from '../workflows/contract.ts';
 import type { HousekeepingOutcome, RestoreInput, RestorePlan, RowsPlan } from '../workflows/contract.ts';
 
 export type * from './monitor-types.ts';
+export type * from './standing-types.ts';
+export type * from './store-types.ts';
 
 /** The facts of a system that a workflow decides by. */
 export interface SystemFacts {
@@ -108,150 +111,6 @@ export interface RowsBrought {
   /** A file, or a database on the same server. */
   readonly copy: string;
   readonly warnings: readonly string[];
-}
-
-/** What a workflow needs to know of a component whose log is received. */
-export interface WalFacts {
-  readonly host: string;
-  readonly mode: 'stream' | 'archive';
-  readonly everySeconds: number;
-  /** The plan with the fewest components that takes a base backup of it. */
-  readonly basePlan?: string;
-}
-
-/** Why an activity that receives a log hands back to its workflow. */
-export type WalTurn =
-  /** The time of one turn is over; nothing is wrong. */
-  | { readonly kind: 'over' }
-  /** The alarm is another one now, or none. */
-  | { readonly kind: 'alarm'; readonly alarm?: WalAlarm }
-  /** The cluster or the newest gap of its log is another one; `base` says whether a base backup is needed, and why. */
-  | { readonly kind: 'mark'; readonly mark: string; readonly base?: string };
-
-export interface WalTurnInput {
-  readonly system: string;
-  readonly component: string;
-  readonly mark?: string;
-  readonly alarm?: WalAlarm;
-}
-
-/** Run on the host's queue for logs, each for as long as its turn lasts. */
-export interface WalActivities {
-  /** Streams the log by a replication slot. Two at once: the second waits for the slot. */
-  receiveWal(input: WalTurnInput): Promise<WalTurn>;
-  /** Collects the log from the directory that archive_command fills. */
-  collectWal(input: WalTurnInput): Promise<WalTurn>;
-  /** Watches files until they are not what `print` was made of, and nobody writes to them any more. */
-  awaitChange(input: { system: string; components: readonly string[]; print?: string }): Promise<ChangeSeen>;
-}
-
-/** What one host watches of a plan. */
-export interface ChangeFacts {
-  readonly host: string;
-  readonly components: readonly string[];
-}
-
-export interface ChangeSeen {
-  readonly changed: boolean;
-  /** Of the files as they are now. */
-  readonly print: string;
-}
-
-/** What a workflow needs to know of a store that copies go to. */
-export interface CopyFacts {
-  /** That maintains the target. */
-  readonly host: string;
-}
-
-export interface CopyTurnInput {
-  readonly system: string;
-  readonly target: string;
-  /** One backup alone, whatever the target's retention says. */
-  readonly backup?: string;
-  /** Only from this store. */
-  readonly source?: string;
-}
-
-/** What one turn of copying has done, and whether there is more. */
-export interface CopyTurn {
-  /** Backups that the target still lacks. 0: it holds what it should. */
-  readonly left: number;
-  readonly backups: number;
-  readonly objects: number;
-  readonly bytes: number;
-  readonly replaced: number;
-  readonly walPieces: number;
-  readonly walBytes: number;
-  /** Backups and pieces of log that can't be copied, with why; at most 20, then the count. */
-  readonly refused: readonly { readonly what: string; readonly why: string }[];
-  readonly refusedCount: number;
-  /** Newest backups whose presence in the target was checked. */
-  readonly verified: readonly { readonly backup: string; readonly ok: boolean }[];
-  /** Stores that did not answer and were not needed. */
-  readonly silent: readonly { readonly store: string; readonly why: string }[];
-}
-
-/** Run on the host's queue for copies. */
-export interface CopyActivities {
-  /** Copies what the target lacks until it lacks nothing, or the turn's time is over. */
-  copyTurn(input: CopyTurnInput): Promise<CopyTurn>;
-}
-
-/** What a prune of a store would do, or does. Lists are cut; their counts are not. */
-export interface PruneSummary {
-  /** Over the manifests that go. */
-  readonly digest: string;
-  readonly keeps: number;
-  readonly removesCount: number;
-  readonly removes: readonly {
-    readonly backup: string;
-    readonly plan: string;
-    readonly startedAt: string;
-    readonly why: string;
-  }[];
-  readonly freesObjects: number;
-  readonly freesBytes: number;
-  /** Why a person is asked first. */
-  readonly asks: readonly string[];
-  readonly anomaliesCount: number;
-  readonly anomalies: readonly string[];
-  /** Why no object may be deleted. */
-  readonly blocked: readonly string[];
-}
-
-/** Run on the maintaining host's queue for copies: a sweep that waits for a capture must not hold the capture's slot. */
-export interface PruneActivities {
-  planPrune(input: { system: string; store: string; minimumAgeSeconds?: number }): Promise<PruneSummary>;
-  /** Without `sweep` there was nothing to do. `runId` and its time name the sweep, so that a repeat finds it. */
-  condemnPruned(input: {
-    system: string;
-    store: string;
-    runId: string;
-    startedAtMs: number;
-    digest: string;
-    minimumAgeSeconds?: number;
-  }): Promise<{ sweep?: string; backups: number; lockedBackups: number }>;
-  sweepCondemned(input: { system: string; store: string; sweep: string }): Promise<{
-    outcome: 'swept' | 'gave-way';
-    to: readonly string[];
-    objects: number;
-    bytes: number;
-    locked: number;
-    settled: number;
-    /** Of write-ahead logs. */
-    walObjects?: number;
-    walBytes?: number;
-  }>;
-  /** Makes the locks longer of what trusted backups need; undefined for a store that locks nothing. */
-  keepLocks(input: { system: string; store: string }): Promise<PrunedLocks | undefined>;
-}
-
-export interface PrunedLocks {
-  /** Objects that are to stay. */
-  readonly kept: number;
-  readonly extended: number;
-  /** RFC 3339. */
-  readonly until: string;
 }
 
 /** Run on the orchestration queue. */

@@ -24,7 +24,16 @@ import type {
 } from '../../src/activities/types.ts';
 import type { FrozenFacts, RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
 import { startCopies } from '../../src/activities/start-copies.ts';
-import { componentRecord, HOST, hostLook, housekept, judgedWith, NOTHING_COPIED, proof, storeVerdict } from './world-answers.ts';
+import {
+  componentRecord,
+  HOST,
+  hostLook,
+  housekept,
+  judgedWith,
+  NOTHING_COPIED,
+  proof,
+  storeVerdict,
+} from './world-answers.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 import { WorldIncidents } from './world-incidents.ts';
 import { prunes } from './world-prune.ts';
