@@ -1,14 +1,10 @@
 /** What happens in each recorded history. The first word of a name is the workflow's type. */
-import type { WalTurn } from '../../src/activities/types.ts';
 import { workflowIds } from '../../src/workflows/contract.ts';
 import { waitingFor } from '../../test/workflows/play.ts';
 import { eventually, uniqueName } from '../../test/workflows/stage.ts';
 import { failWith, untilCancelled, type WorldOptions } from '../../test/workflows/world.ts';
 import { PRUNE_DIGEST } from '../../test/workflows/world-prune.ts';
 import { INCIDENT_SCENES } from './incident-scenes.ts';
-import { ended, finished, openIn, type Scene } from './scene.ts';
-
-const DIGEST = 'a'.repeat(64);
 import { DIGEST, ended, finished, openIn, type Scene } from './scene.ts';
 import { STANDING_SCENES } from './standing-scenes.ts';
 

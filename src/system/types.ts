@@ -9,7 +9,6 @@ import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from 
 
 export type * from './monitor-types.ts';
 export type * from './notify-types.ts';
-import type { HousekeepingTask } from './housekeeping-schema.ts';
 export type { HousekeepingTask } from './housekeeping-schema.ts';
 export type * from './postgres-types.ts';
 export type * from './store-types.ts';
