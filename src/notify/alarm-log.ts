@@ -23,11 +23,12 @@ export function alarmLogFile(system: string): string {
   return path.join(stateDirectory(system), 'alarms.jsonl');
 }
 
-/** Durable when it returns. Entries that the end of the file has already are left out. */
+/** Durable when it returns. Entries of which the end of the file has a whole line are left out. */
 export async function appendAlarms(system: string, entries: readonly AlarmEntry[]): Promise<void> {
   await using file = await open(alarmLogFile(system), 'a+', 0o600);
   const tail = await readTail(file);
-  const missing = entries.filter(({ id }) => !tail.includes(`{"id":${JSON.stringify(id)},`));
+  const whole = tail.slice(0, tail.lastIndexOf('\n') + 1);
+  const missing = entries.filter(({ id }) => !whole.includes(`{"id":${JSON.stringify(id)},`));
   if (missing.length === 0) return;
   // A line that a crash cut off must not swallow the next one.
   const torn = tail !== '' && !tail.endsWith('\n') ? '\n' : '';

@@ -34,30 +34,42 @@ export async function sendEmail(channel: EmailChannel, notice: Notice, signal: A
     ...(user === undefined || pass === undefined ? {} : { auth: { user, pass } }),
     ...(ca === undefined ? {} : { tls: { ca } }),
   });
-  const close = (): void => transport.close();
-  signal.addEventListener('abort', close, { once: true });
+  const subject = channel.subject === undefined ? notice.title : fillTemplate(channel.subject, notice);
+  const text = channel.template === undefined ? notice.text : fillTemplate(channel.template, notice);
+  const sending = transport.sendMail({
+    from: channel.from,
+    to: [...channel.to],
+    subject: subject.replaceAll(/[\r\n]+/g, ' '),
+    text,
+    messageId: `<${notice.id}@holdfast.${notice.system}>`,
+    date: new Date(notice.at),
+    headers: {
+      'X-Holdfast-Event': notice.type,
+      'X-Holdfast-System': notice.system,
+      'Auto-Submitted': 'auto-generated',
+    },
+  });
   try {
-    const subject = channel.subject === undefined ? notice.title : fillTemplate(channel.subject, notice);
-    const text = channel.template === undefined ? notice.text : fillTemplate(channel.template, notice);
-    await transport.sendMail({
-      from: channel.from,
-      to: [...channel.to],
-      subject: subject.replaceAll(/[\r\n]+/g, ' '),
-      text,
-      messageId: `<${notice.id}@holdfast.${notice.system}>`,
-      date: new Date(notice.at),
-      headers: {
-        'X-Holdfast-Event': notice.type,
-        'X-Holdfast-System': notice.system,
-        'Auto-Submitted': 'auto-generated',
-      },
-    });
+    await untilAborted(sending, signal);
   } catch (error) {
     signal.throwIfAborted();
     throw failureOf(channel.name, error);
   } finally {
-    signal.removeEventListener('abort', close);
-    close();
+    transport.close();
+  }
+}
+
+/** The library has no way to break off: what is under way then ends by its own limits, heard by nobody. */
+async function untilAborted(sending: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  sending.catch(() => undefined);
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await Promise.race([sending, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

@@ -6,6 +6,8 @@ export interface PostOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly signal: AbortSignal;
+  /** Default 20 seconds. */
+  readonly limitMs?: number;
 }
 
 const LIMIT_MS = 20_000;
@@ -17,9 +19,12 @@ const LONGEST_WAIT_SECONDS = 3600;
  * Resolves when the receiver has taken it (2xx). Throws ChannelUnreachable when a later attempt may succeed, with
  * `retryAfterSeconds` where the receiver asks for a pause, and ChannelRefused when it will not.
  */
-export async function post(url: string, { channel, headers, body, signal }: PostOptions): Promise<void> {
+export async function post(
+  url: string,
+  { channel, headers, body, signal, limitMs = LIMIT_MS }: PostOptions,
+): Promise<void> {
   const address = addressOf(url, channel);
-  const limit = AbortSignal.timeout(LIMIT_MS);
+  const limit = AbortSignal.timeout(limitMs);
   let response: Response;
   try {
     response = await fetch(address, {
@@ -35,7 +40,7 @@ export async function post(url: string, { channel, headers, body, signal }: Post
     // The error itself, and its causes, may hold the address.
     throw new HoldfastError(
       'ChannelUnreachable',
-      `${channel} ${limit.aborted ? 'gave no answer in 20 s' : whyOf(error)}`,
+      `${channel} ${limit.aborted ? `gave no answer in ${limitMs / 1000} s` : whyOf(error)}`,
     );
   }
   if (response.ok) return;
@@ -62,7 +67,10 @@ function addressOf(url: string, channel: string): URL {
 /** By RFC 9110, 10.2.3: seconds or a date. At most an hour. */
 export function retryAfterSeconds(header: string | null, nowMs: number): number | undefined {
   if (header === null) return undefined;
-  const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - nowMs) / 1000;
+  const text = header.trim();
+  // Other texts `Date.parse` would find a date in.
+  const date = text.endsWith('GMT') ? Date.parse(text) : Number.NaN;
+  const seconds = /^\d+$/.test(text) ? Number(text) : (date - nowMs) / 1000;
   return Number.isFinite(seconds) ? Math.min(Math.max(Math.ceil(seconds), 0), LONGEST_WAIT_SECONDS) : undefined;
 }
 
