@@ -44,10 +44,15 @@ export async function judgeSystem(
   const system = await loadSystem(name);
   const engine = await runningOperations();
   const { findings, unknown } = await findingsOf(system, engine, nowMs, { hosts, signal: run.signal });
+  const untold = checksOf(findings.slice(MOST)).map((what) => ({ what, why: 'too many findings to tell each' }));
+  // A list that is cut would be news of an end: whole checks are unknown then.
+  const checks = [...new Set(unknown.map(({ what }) => what.split('/')[0] ?? what))];
+  const unseen =
+    unknown.length <= MOST ? unknown : checks.map((what) => ({ what, why: 'much of it could not be seen' }));
   return {
     findings: findings.slice(0, MOST).map(shortened),
     findingsCount: findings.length,
-    unknown: unknown.slice(0, MOST).map(({ what, why }) => ({ what, why: short(why) })),
+    unknown: [...unseen, ...untold].map(({ what, why }) => ({ what, why: short(why) })),
   };
 }
 
@@ -56,6 +61,10 @@ export async function signOfLife(
   run: Run,
 ): Promise<void> {
   await tellAlive(await loadSystem(system), { broken, nowMs, signal: run.signal });
+}
+
+function checksOf(findings: readonly Finding[]): string[] {
+  return [...new Set(findings.map(({ check }) => check))];
 }
 
 function shortened(finding: Finding): Finding {

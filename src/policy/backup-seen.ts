@@ -3,6 +3,8 @@
 export interface BackupSeen {
   readonly id: string;
   readonly key: string;
+  /** Of the manifest's bytes. */
+  readonly sha256: string;
   readonly plan: string;
   readonly tag?: string;
   readonly purpose: 'backup' | 'safety';
@@ -13,6 +15,8 @@ export interface BackupSeen {
   readonly pointAtMs: number;
   readonly finishedAtMs: number;
   readonly downtimeMs: number;
+  readonly signer: string;
+  readonly sequence: number;
   readonly components: readonly {
     readonly name: string;
     readonly kind: string;

@@ -1,13 +1,14 @@
 /** How far each store is behind the others, and what the copies of each plan come to: from what really lies there. */
 import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatBytes, formatCount } from '../observe/format.ts';
+import { storedBy, type BackupSeen } from '../policy/backup-seen.ts';
 import { copiesDue, type BackupSomewhere } from '../policy/copies-due.ts';
 import { countCopies, judgeCopies, type CopyCounts } from '../policy/copies.ts';
 import type { CopyLag } from '../policy/judge-stores.ts';
 import { limitsOf } from '../policy/limits.ts';
 import type { System } from '../system/types.ts';
 import { workflowIds } from '../workflows/contract.ts';
-import type { Catalogues, KnownBackup } from './catalogues.ts';
+import type { SeenCatalogue } from './brief.ts';
 import type { RunningOperation } from './running.ts';
 
 /** A store that lacks backups it should have, or of which that can't be told. */
@@ -40,7 +41,7 @@ export interface PlanCopies extends CopyCounts {
 
 export function storesBehind(
   system: System,
-  known: Pick<Catalogues, 'backups' | 'unread'>,
+  known: SeenCatalogue,
   operations: readonly RunningOperation[],
   nowMs: number,
 ): StoreBehind[] {
@@ -84,37 +85,24 @@ function copyFacts({ workflowId, startedAt, trouble }: RunningOperation): NonNul
 }
 
 function somewhere(
-  backups: readonly KnownBackup[],
+  backups: readonly BackupSeen[],
   store: string,
 ): (BackupSomewhere & { readonly storedBytes: number })[] {
-  return backups.flatMap(({ entry: { key, body, trust }, stores }) => {
-    if (!trust.ok || body.purpose !== 'backup') return [];
-    return [
-      {
-        key,
-        plan: body.plan,
-        ...(body.tag === undefined ? {} : { tag: body.tag }),
-        startedAtMs: Date.parse(body.startedAt),
-        finishedAtMs: Date.parse(body.finishedAt),
-        signer: body.signer,
-        sequence: body.sequence,
-        there: stores.includes(store),
-        storedBytes: body.components.reduce((sum, { counts }) => sum + counts.storedBytes, 0),
-      },
-    ];
-  });
+  return backups
+    .filter(({ trusted, purpose }) => trusted && purpose === 'backup')
+    .map((one) => ({ ...one, there: one.stores.includes(store), storedBytes: storedBy(one) }));
 }
 
 /** Of each plan that has a backup; `newest` gives its id. What reading a store back has found bad counts as errors. */
 export function planCopies(
   system: System,
-  known: Pick<Catalogues, 'backups'>,
+  known: Pick<SeenCatalogue, 'backups'>,
   readBacks: readonly { readonly store: string; readonly errors: number }[],
   newest: (plan: string) => string | undefined,
 ): PlanCopies[] {
   return system.plans.flatMap((plan): PlanCopies[] => {
     const id = newest(plan.name);
-    const backup = known.backups.find(({ entry }) => entry.body.id === id && entry.trust.ok);
+    const backup = known.backups.find((one) => one.id === id && one.trusted);
     if (backup === undefined || id === undefined) return [];
     const places = system.stores.filter(({ name }) => backup.stores.includes(name));
     const counts = countCopies(
@@ -136,13 +124,13 @@ export function planCopies(
 
 /** By store that has verified it: bad objects of its newest verdict, or those that reading the store back has found. */
 function errorsIn(
-  { verdicts }: KnownBackup,
+  { verdicts }: BackupSeen,
   readBacks: readonly { readonly store: string; readonly errors: number }[],
 ): Map<string, number> {
   return new Map(
-    verdicts.map(({ store, proof }) => {
+    verdicts.map(({ store, errors }) => {
       const inStore = readBacks.find((one) => one.store === store)?.errors ?? 0;
-      return [store, Math.max(inStore, proof.bad.length + proof.moreBad)];
+      return [store, Math.max(inStore, errors)];
     }),
   );
 }

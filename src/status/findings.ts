@@ -13,7 +13,7 @@ import { judgeCopyLags, judgeRule, judgeStores, type StoreSeen } from '../policy
 import { judgeSizes } from '../policy/size-anomaly.ts';
 import { localHost } from '../system/home.ts';
 import type { System } from '../system/types.ts';
-import { lookAtCatalogues } from './catalogues.ts';
+import { readSeen } from './brief.ts';
 import { planCopies, storesBehind } from './copy-status.ts';
 import { lookAtHost } from './host-look.ts';
 import { lastRuns } from './last-runs.ts';
@@ -21,7 +21,6 @@ import { logStatuses } from './log-status.ts';
 import { numbersOf, type Gathered, type SystemNumbers } from './numbers.ts';
 import { storeReadBacks, type StoreReadBack } from './read-back-status.ts';
 import type { EngineState } from './running.ts';
-import { seenOf } from './seen.ts';
 import { totalSizes } from './total-size.ts';
 
 export interface SystemFindings {
@@ -52,14 +51,14 @@ export async function findingsOf(
 ): Promise<SystemFindings> {
   const signal = options.signal ?? AbortSignal.timeout(LOOK_LIMIT_MS);
   const [known, logs, readBacks, runs, hosts, totals] = await Promise.all([
-    lookAtCatalogues(system, {}),
+    readSeen(system, signal),
     logStatuses(system, engine, nowMs),
     storeReadBacks(system, nowMs),
     engine.running ? runsOf(system.name) : undefined,
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
   ]);
-  const backups = known.backups.map(seenOf);
+  const { backups } = known;
   const stores = system.stores.map(({ name }) => storeSeen(name, known.unread, readBacks, totals));
   const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
   const behind = storesBehind(system, known, operations, nowMs);

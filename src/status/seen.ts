@@ -1,13 +1,15 @@
 /** Backups as the judgments of src/policy see them. */
 import type { BackupSeen, VerdictSeen } from '../policy/backup-seen.ts';
 import type { ProofBody } from '../vault/types.ts';
-import type { KnownBackup } from './catalogues.ts';
+import type { SeenCatalogue } from './brief.ts';
+import type { Catalogues, KnownBackup } from './catalogues.ts';
 
 export function seenOf({ entry, stores, verdicts }: KnownBackup): BackupSeen {
   const { body, trust } = entry;
   return {
     id: body.id,
     key: entry.key,
+    sha256: entry.sha256,
     plan: body.plan,
     ...(body.tag === undefined ? {} : { tag: body.tag }),
     purpose: body.purpose,
@@ -23,9 +25,16 @@ export function seenOf({ entry, stores, verdicts }: KnownBackup): BackupSeen {
       sizeBytes: artifacts.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0),
       storedBytes: counts.storedBytes,
     })),
+    signer: body.signer,
+    sequence: body.sequence,
     stores,
     verdicts: verdicts.map(verdictOf),
   };
+}
+
+/** What was read in full, in brief. */
+export function seenCatalogue({ backups, unread }: Pick<Catalogues, 'backups' | 'unread'>): SeenCatalogue {
+  return { backups: backups.map(seenOf), unread };
 }
 
 function verdictOf({ store, proof, provedAt }: KnownBackup['verdicts'][number]): VerdictSeen {

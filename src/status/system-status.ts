@@ -3,9 +3,10 @@ import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatSeconds } from '../observe/format.ts';
 import { table } from '../observe/table.ts';
 import { shortDigest } from '../policy/approval.ts';
-import { freshness, type BackupFact, type Freshness } from '../policy/freshness.ts';
+import { freshness, type Freshness } from '../policy/freshness.ts';
+import { factOf } from '../policy/judge-plans.ts';
 import type { System } from '../system/types.ts';
-import { bestVerdict, lookAtCatalogues, type Catalogues, type KnownBackup } from './catalogues.ts';
+import { readSeen, type SeenCatalogue } from './brief.ts';
 import { behindText, copiesText, planCopies, storesBehind, type PlanCopies, type StoreBehind } from './copy-status.ts';
 import type { ToldError } from '../observe/told.ts';
 import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
@@ -32,32 +33,20 @@ export interface SystemStatus {
   readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
 }
 
-function factOf(known: KnownBackup): BackupFact {
-  const { entry } = known;
-  const proof = bestVerdict(known);
-  return {
-    id: entry.body.id,
-    pointAtMs: Date.parse(entry.body.pointAt),
-    purpose: entry.body.purpose,
-    trusted: entry.trust.ok,
-    ...(proof === undefined ? {} : { verified: { level: proof.level, ok: proof.ok } }),
-  };
-}
-
 export async function systemStatus(system: System, engine: EngineState, nowMs: number): Promise<SystemStatus> {
-  return statusOf(system, engine, await lookAtCatalogues(system, {}), nowMs);
+  return statusOf(system, engine, await readSeen(system), nowMs);
 }
 
 /** The same of catalogues that were read already. */
 export async function statusOf(
   system: System,
   engine: EngineState,
-  known: Catalogues,
+  known: SeenCatalogue,
   nowMs: number,
 ): Promise<SystemStatus> {
   const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
   const plans = system.plans.map((plan) => {
-    const own = known.backups.filter(({ entry }) => entry.body.plan === plan.name);
+    const own = known.backups.filter((one) => one.plan === plan.name);
     return { plan: plan.name, backups: own.length, ...freshness(own.map(factOf), plan, nowMs) };
   });
   const logs = (await logStatuses(system, engine, nowMs)).map((log) => ({

@@ -48,7 +48,11 @@ export async function readOneEntry(from: CatalogueSource, key: string): Promise<
   return withProofs(entry, await readProofs(from, `proofs/${entry.body.id}/`));
 }
 
-async function readEntry(from: CatalogueSource, key: string): Promise<CatalogueEntry | undefined> {
+/**
+ * One backup without its proofs; undefined for the tombstone of a settled capture, and for what is gone. What is judged
+ * follows from the object's bytes and the roots alone.
+ */
+export async function readEntry(from: CatalogueSource, key: string): Promise<CatalogueEntry | undefined> {
   let bytes: Uint8Array;
   try {
     bytes = await from.store.get(key);
@@ -88,7 +92,8 @@ async function readProofs(
   return mapBounded(proofs, READS_AT_ONCE, (info) => memory.proofs.recall(info, () => readProof(from, info.key)));
 }
 
-async function readProof(from: CatalogueSource, key: string): Promise<FoundProof> {
+/** A claim that a backup was verified, or why it does not count. Throws while the store can't be read, or may not be. */
+export async function readProof(from: CatalogueSource, key: string): Promise<FoundProof> {
   const backupId = key.split('/')[1] ?? '';
   try {
     const record = readRecord(proofSchema, await from.store.get(key), key);

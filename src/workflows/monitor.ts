@@ -10,11 +10,11 @@ import { urgentHostQueue } from '../task-queues.ts';
 import { workflowIds, type MonitorInput, type MonitorResult } from './contract.ts';
 import { inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
-import { orchestration } from './proxies.ts';
+import { orchestration, reconciling } from './proxies.ts';
 import { Story } from './story.ts';
 
 const FIELDS: Fields<MonitorInput> = { system: { ...NAME, required: true } };
-const STEPS = ['ask the hosts', 'judge', 'sign of life'] as const;
+const STEPS = ['ask the hosts', 'judge', 'incidents', 'sign of life'] as const;
 const MOST_TOLD = 50;
 
 const judging = proxyActivities<Pick<OrchestrationActivities, 'judgeSystem'>>({
@@ -51,10 +51,13 @@ async function run(system: string, story: Story): Promise<MonitorResult> {
   const judged = await judging.judgeSystem({ system, hosts: seen, nowMs: Date.now() });
   const { findings, findingsCount, unknown } = judged;
 
+  story.begin('incidents');
+  const { opened, healed } = await reconciling.reconcileIncidents({ system, findings, unknown });
+
   story.begin('sign of life');
   if (ping) await signOfLife(system, findingsCount > 0);
   story.finish();
-  return { findings: findings.slice(0, MOST_TOLD), findingsCount, opened: [], healed: [], unknown };
+  return { findings: findings.slice(0, MOST_TOLD), findingsCount, opened, healed, unknown };
 }
 
 /** Its clock is compared with the engine's, which is what a workflow's own is. */

@@ -1,6 +1,7 @@
 /** What the stores of the registered systems tell, read again and again at a bounded cost. */
 import { tell } from '../../observe/told.ts';
 import { lookAtCatalogues, type CatalogueMemories } from '../../status/catalogues.ts';
+import { seenCatalogue } from '../../status/seen.ts';
 import type { EngineState } from '../../status/running.ts';
 import { statusOf } from '../../status/system-status.ts';
 import { loadSystem } from '../../system/load.ts';
@@ -36,7 +37,7 @@ export class StoresWatch {
       const system = await loadSystem(name);
       const nowMs = Date.now();
       const known = await lookAtCatalogues(system, { memories: this.memoriesOf(system) });
-      const status = await statusOf(system, stateOf(engine), known, nowMs);
+      const status = await statusOf(system, stateOf(engine), seenCatalogue(known), nowMs);
       const findings = troublesOf(system, status, nowMs);
       return { name, system, lookedAtMs: nowMs, status, backups: known.backups, findings };
     } catch (error) {

@@ -1,0 +1,211 @@
+/**
+ * All backups of a system as judgments need them, from every store: as `catalogues.ts`, but in brief, and each manifest
+ * and proof is read once. For what looks every minute at thousands of them.
+ */
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { z } from 'zod';
+import { log } from '../observe/log.ts';
+import { tell, type ToldError } from '../observe/told.ts';
+import type { BackupSeen, VerdictSeen } from '../policy/backup-seen.ts';
+import { openStore, type Store } from '../stores/index.ts';
+import type { ObjectInfo } from '../stores/store.ts';
+import { stateDirectory } from '../system/home.ts';
+import { resolveSecret } from '../system/secrets.ts';
+import type { StoreConfig, System } from '../system/types.ts';
+import { readEntry, readProof, type CatalogueSource } from '../vault/catalogue.ts';
+import { readHead } from '../vault/head.ts';
+import { mapBounded } from '../vault/mutex.ts';
+import { readTrustRoots, type TrustRoots } from '../vault/trust.ts';
+import type { CatalogueEntry, ProofBody } from '../vault/types.ts';
+import { BriefCache } from './brief-cache.ts';
+
+/** Another one when the shapes below, or what is judged, change: what was kept before is then read anew. */
+const VERSION = 1;
+const READS_AT_ONCE = 16;
+
+const level = z.enum(['presence', 'content', 'restored']);
+const briefSchema = z.object({
+  id: z.string(),
+  sha256: z.string(),
+  plan: z.string(),
+  tag: z.string().exactOptional(),
+  purpose: z.enum(['backup', 'safety']),
+  trusted: z.boolean(),
+  why: z.string().exactOptional(),
+  startedAtMs: z.number(),
+  pointAtMs: z.number(),
+  finishedAtMs: z.number(),
+  downtimeMs: z.number(),
+  signer: z.string(),
+  sequence: z.number(),
+  components: z.array(z.object({ name: z.string(), kind: z.string(), sizeBytes: z.number(), storedBytes: z.number() })),
+});
+type Brief = z.infer<typeof briefSchema>;
+
+const proofSchema = z.object({
+  manifestKey: z.string(),
+  manifestSha256: z.string(),
+  level,
+  ok: z.boolean(),
+  atMs: z.number(),
+  errors: z.number(),
+});
+type BriefProof = z.infer<typeof proofSchema>;
+
+export interface SeenCatalogue {
+  /** Newest recovery point first. */
+  readonly backups: readonly BackupSeen[];
+  /** Stores that could not be read, each with its reason; the others still count. */
+  readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
+}
+
+/** Never throws for a store that can't be read. */
+export async function readSeen(system: System, signal?: AbortSignal): Promise<SeenCatalogue> {
+  const read = await Promise.allSettled(system.stores.map((config) => readStore(system, config, signal)));
+  const byName = new Map<string, BackupSeen>();
+  const unread: { store: string; error: ToldError }[] = [];
+  for (const [index, outcome] of read.entries()) {
+    const store = system.stores[index]?.name ?? '';
+    if (outcome.status === 'rejected') {
+      unread.push({ store, error: tell(outcome.reason) });
+      continue;
+    }
+    for (const [name, seen] of outcome.value) {
+      const known = byName.get(name);
+      byName.set(name, known === undefined ? seen : merged(known, seen));
+    }
+  }
+  return { backups: [...byName.values()].toSorted((a, b) => b.pointAtMs - a.pointAtMs), unread };
+}
+
+function merged(a: BackupSeen, b: BackupSeen): BackupSeen {
+  return { ...a, stores: [...a.stores, ...b.stores], verdicts: [...a.verdicts, ...b.verdicts] };
+}
+
+/** By key and digest: the same name with other bytes is another thing, and must be seen. */
+async function readStore(
+  system: System,
+  config: StoreConfig,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, BackupSeen>> {
+  const store = await openStore(config, resolveSecret);
+  try {
+    const { vaultId } = await readHead(store, system.name);
+    const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
+    const file = path.join(stateDirectory(system.name), `seen-${config.name}.jsonl`);
+    const cache = new BriefCache(file, trustDigest(vaultId, roots));
+    await cache.open();
+    const from = { store, vaultId, roots };
+    const manifests = await readAll(store, 'backups/', signal, (info) => manifestOf(from, cache, info));
+    const proofs = await readAll(store, 'proofs/', signal, (info) => proofOf(from, cache, info));
+    await cache.save().catch((error: unknown) => {
+      // Only slower the next time.
+      log('status').warn({ err: error, file }, 'what was read could not be kept');
+    });
+    const byManifest = Map.groupBy(
+      proofs.filter((proof) => proof !== undefined),
+      ({ manifestKey }) => manifestKey,
+    );
+    return new Map(
+      manifests
+        .filter((one) => one !== undefined)
+        .map(({ key, brief }) => {
+          const own = (byManifest.get(key) ?? []).filter(({ manifestSha256 }) => manifestSha256 === brief.sha256);
+          return [`${key} ${brief.sha256}`, seenIn(config.name, key, brief, own)];
+        }),
+    );
+  } finally {
+    await store.close();
+  }
+}
+
+/** Whose word everything is judged by: what was judged by others is judged anew. */
+function trustDigest(vaultId: string, { signers, rootFingerprint }: TrustRoots): string {
+  const statements = [...signers].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const text = JSON.stringify([VERSION, vaultId, rootFingerprint ?? '', statements]);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+async function readAll<T>(
+  store: Store,
+  prefix: string,
+  signal: AbortSignal | undefined,
+  read: (info: ObjectInfo) => Promise<T>,
+): Promise<T[]> {
+  const found: ObjectInfo[] = [];
+  for await (const info of store.list(prefix, signal === undefined ? {} : { signal })) found.push(info);
+  return mapBounded(found, READS_AT_ONCE, (info) => {
+    signal?.throwIfAborted();
+    return read(info);
+  });
+}
+
+async function manifestOf(
+  from: CatalogueSource,
+  cache: BriefCache,
+  info: ObjectInfo,
+): Promise<{ key: string; brief: Brief } | undefined> {
+  const known = cache.get(info, briefSchema);
+  if (known !== undefined) return { key: info.key, brief: known };
+  const entry = await readEntry(from, info.key);
+  if (entry === undefined) return undefined;
+  const brief = briefOf(entry);
+  // What can't be trusted may be read better the next time.
+  if (brief.trusted) cache.add(info, brief);
+  return { key: info.key, brief };
+}
+
+async function proofOf(from: CatalogueSource, cache: BriefCache, info: ObjectInfo): Promise<BriefProof | undefined> {
+  const known = cache.get(info, proofSchema);
+  if (known !== undefined) return known;
+  const { proof } = await readProof(from, info.key);
+  if (proof === undefined) return undefined;
+  const brief = briefProof(proof);
+  cache.add(info, brief);
+  return brief;
+}
+
+function briefOf({ body, trust, sha256 }: CatalogueEntry): Brief {
+  return {
+    id: body.id,
+    sha256,
+    plan: body.plan,
+    ...(body.tag === undefined ? {} : { tag: body.tag }),
+    purpose: body.purpose,
+    trusted: trust.ok,
+    ...(trust.ok ? {} : { why: trust.why }),
+    startedAtMs: Date.parse(body.startedAt),
+    pointAtMs: Date.parse(body.pointAt),
+    finishedAtMs: Date.parse(body.finishedAt),
+    downtimeMs: body.freezes.reduce((sum, { downtimeMs }) => sum + downtimeMs, 0),
+    signer: body.signer,
+    sequence: body.sequence,
+    components: body.components.map(({ name, kind, artifacts, counts }) => ({
+      name,
+      kind,
+      sizeBytes: artifacts.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0),
+      storedBytes: counts.storedBytes,
+    })),
+  };
+}
+
+function briefProof({ manifestKey, manifestSha256, level: of, ok, at, bad, moreBad }: ProofBody): BriefProof {
+  return { manifestKey, manifestSha256, level: of, ok, atMs: Date.parse(at), errors: bad.length + moreBad };
+}
+
+function seenIn(store: string, key: string, brief: Brief, proofs: readonly BriefProof[]): BackupSeen {
+  const verdict = verdictIn(store, proofs);
+  const { sha256, ...seen } = brief;
+  return { ...seen, key, sha256, stores: [store], verdicts: verdict === undefined ? [] : [verdict] };
+}
+
+/** The newest verdict, and when it was last read back in full, or restored, and found good. */
+function verdictIn(store: string, proofs: readonly BriefProof[]): VerdictSeen | undefined {
+  const sorted = proofs.toSorted((a, b) => a.atMs - b.atMs);
+  const newest = sorted.at(-1);
+  if (newest === undefined) return undefined;
+  const { level: of, ok, atMs, errors } = newest;
+  const proved = sorted.findLast((proof) => proof.ok && proof.level !== 'presence');
+  return { store, level: of, ok, atMs, errors, ...(proved === undefined ? {} : { provedAtMs: proved.atMs }) };
+}
