@@ -4,7 +4,8 @@ import type { PageOptions, UpEvent } from '../engine/index.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
 interface Options extends CommonOptions {
-  readonly host?: readonly string[];
+  /** False: `--no-host`. */
+  readonly host?: readonly string[] | false;
   readonly port?: string;
   readonly uiPort?: string;
   readonly ui: boolean;
@@ -38,6 +39,7 @@ export function defineUp(program: Command): void {
     ],
   })
     .option('--host <name>', 'a host that this machine is (may be repeated; default: from the system files)', collect)
+    .option('--no-host', 'no host: only the worker for the workflows, beside those of other machines')
     .option('--port <number>', 'exactly this port of the embedded server (default: 7233, or a free one)')
     .option('--ui-port <number>', 'exactly this port of the Temporal UI (default: 8233, or a free one)')
     .option('--no-ui', 'no Temporal UI')
@@ -68,7 +70,8 @@ async function up(shell: Shell, options: Options): Promise<ExitCode> {
     import('./hosts.ts'),
     import('../engine/metrics-address.ts'),
   ]);
-  const hosts = options.host ?? (await hostsOfThisMachine());
+  // Commander gives `true` when neither was written.
+  const hosts = options.host === false ? [] : Array.isArray(options.host) ? options.host : await hostsOfThisMachine();
   const port = portOption('--port', options.port);
   const uiPort = options.ui ? portOption('--ui-port', options.uiPort) : false;
   const page = options.page ? await pageOptions(options, portOption('--page-port', options.pagePort)) : undefined;
@@ -135,7 +138,7 @@ function eventText(event: UpEvent): string | undefined {
     case 'receiver':
       return receiverText(event);
     case 'ready':
-      return `ready    host ${event.hosts.join(', ')}; Ctrl-C stops`;
+      return `ready    ${event.hosts.length === 0 ? 'for the workflows' : `host ${event.hosts.join(', ')}`}; Ctrl-C stops`;
     case 'child':
       return childText(event);
   }
@@ -145,11 +148,11 @@ function receiverText({ did, workflowId, error = '' }: Extract<UpEvent, { kind: 
   switch (did) {
     case 'started':
     case 'goes on':
-      return `${did}  ${workflowId}: a write-ahead log is received`;
+      return `${did}  ${workflowId}: ${workflowId.includes('/changes/') ? 'files are watched' : 'a write-ahead log is received'}`;
     case 'told':
       return `changed  ${workflowId}: its system file says otherwise now, which it reads again`;
     case 'failed':
-      return `no log   ${workflowId}: ${error}`;
+      return `trouble  ${workflowId}: ${error}`;
   }
 }
 
