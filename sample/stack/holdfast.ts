@@ -82,11 +82,14 @@ export class Holdfast {
     return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as EngineFile) : undefined;
   }
 
-  /** Resolves when server and workers are at work. It has a process group of its own, so that Ctrl-C spares it. */
+  /**
+   * Resolves when server and workers are at work; nothing runs that was not asked for. It has a process group of its own, so
+   * that Ctrl-C spares it.
+   */
   async up(...args: readonly string[]): Promise<Up> {
     const logFile = join(this.home, 'up.log');
     const log = openSync(logFile, 'a', 0o600);
-    const child = spawn(process.execPath, [CLI, 'up', ...args], {
+    const child = spawn(process.execPath, [CLI, 'up', '--no-schedules', ...args], {
       env: this.childEnvironment(),
       stdio: ['ignore', log, log],
       detached: true,

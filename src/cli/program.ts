@@ -1,6 +1,7 @@
 /** All commands. What a command needs beyond this file is imported when it runs, so that each starts quickly. */
 import { Command } from 'commander';
 import { defineAck } from './ack.ts';
+import { defineApply } from './apply.ts';
 import { defineApprove } from './approve.ts';
 import { defineBackup } from './backup.ts';
 import { defineCopy } from './copy.ts';
@@ -19,6 +20,7 @@ import { definePrune } from './prune.ts';
 import { defineReject } from './reject.ts';
 import { defineRestore } from './restore.ts';
 import { defineRows } from './rows.ts';
+import { defineSchedule } from './schedule.ts';
 import { defineSchema } from './schema.ts';
 import { defineShow } from './show.ts';
 import { defineStatus } from './status.ts';
@@ -61,6 +63,8 @@ export function createProgram(): Command {
     definePolicy,
     defineStore,
     defineUp,
+    defineApply,
+    defineSchedule,
     defineBackup,
     defineCopy,
     definePrune,

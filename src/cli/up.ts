@@ -19,6 +19,7 @@ interface Options extends CommonOptions {
   readonly pageProxyFrom?: readonly string[];
   readonly pageUiUrl?: string;
   readonly metrics?: string;
+  readonly schedules: boolean;
 }
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
@@ -29,8 +30,9 @@ export function defineUp(program: Command): void {
     description:
       'Runs in the foreground until Ctrl-C or SIGTERM: the embedded Temporal server with its database under\n' +
       'HOLDFAST_HOME (none when TEMPORAL_ADDRESS names a server), one worker process for the workflows and one for each\n' +
-      'host that this machine is. What dies is started again. Operations that were under way go on. A page to look at is\n' +
-      'served on loopback; on another address only with a token, or behind a proxy that asks who it is (docs/page.md).',
+      'host that this machine is. What dies is started again. Operations that were under way go on. The schedules of the\n' +
+      'system files are applied, also when a file changes, and what changed is said. A page to look at is served on\n' +
+      'loopback; on another address only with a token, or behind a proxy that asks who it is (docs/page.md).',
     examples: [
       'up',
       'up --host connector-1',
@@ -61,6 +63,7 @@ export function defineUp(program: Command): void {
       'where Prometheus finds the first worker, [address:]port, the others on the ports after it; or off (default:\n' +
         'free ports on loopback, named in engine/metrics-targets/)',
     )
+    .option('--no-schedules', 'do not apply the schedules of the system files; those applied before still run')
     .action((options: Options) => perform(options, (shell) => up(shell, options)));
 }
 
@@ -79,6 +82,7 @@ async function up(shell: Shell, options: Options): Promise<ExitCode> {
   await runUp({
     hosts,
     ...(metrics === undefined ? {} : { metrics }),
+    schedules: options.schedules,
     ...(port === undefined ? {} : { port }),
     ...(uiPort === undefined ? {} : { uiPort }),
     ...(page === undefined ? {} : { page }),
@@ -137,6 +141,8 @@ function eventText(event: UpEvent): string | undefined {
       return `retried  ${event.attempts.length} steps of workers that had died`;
     case 'receiver':
       return receiverText(event);
+    case 'schedules':
+      return schedulesText(event);
     case 'ready':
       return `ready    ${event.hosts.length === 0 ? 'for the workflows' : `host ${event.hosts.join(', ')}`}; Ctrl-C stops`;
     case 'child':
@@ -155,6 +161,21 @@ function receiverText({ did, workflowId, error = '' }: Extract<UpEvent, { kind: 
       return `trouble  ${workflowId}: ${error}`;
   }
 }
+
+function schedulesText(event: Extract<UpEvent, { kind: 'schedules' }>): string {
+  if (event.did === 'failed') return `not set  schedules of ${event.system}: ${event.error}`;
+  const names = (kind: string) =>
+    event.changes.flatMap((change) =>
+      change.do === kind ? [change.do === 'remove' ? change.id : change.declared.name] : [],
+    );
+  const parts = (['create', 'change', 'remove'] as const).flatMap((kind) => {
+    const found = names(kind);
+    return found.length === 0 ? [] : [`${WORDS[kind]} ${found.join(', ')}`];
+  });
+  return `applied  schedules of ${event.system}: ${parts.join('; ')}`;
+}
+
+const WORDS = { create: 'new', change: 'changed', remove: 'removed' } as const;
 
 /** Starts and orderly ends are expected; a death is news. */
 function childText(event: Extract<UpEvent, { kind: 'child' }>): string | undefined {

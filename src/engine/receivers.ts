@@ -2,7 +2,6 @@
  * What the system files ask for and what runs for ever: write-ahead logs are received, files of plans that run on change
  * are watched. What does not run yet is started, and what a changed file says otherwise, or no more, is told to it.
  */
-import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
@@ -11,6 +10,7 @@ import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
 import { SIGNALS } from '../workflows/contract.ts';
 import { connectEngine } from './connect.ts';
 import { STANDING_TYPES, standingOf, type Standing } from './standing.ts';
+import { filesSignature } from './system-files.ts';
 
 export interface ReceiverStart {
   readonly workflowId: string;
@@ -40,7 +40,7 @@ export class Receivers {
 
   /** Starts what does not run. A repeat starts nothing twice; a bad system file keeps none of the others from it. */
   async ensure(client: Client): Promise<void> {
-    let seen = await signature();
+    let seen = await filesSignature();
     for (const { name } of await listSystems()) {
       try {
         await this.ensureSystem(client, name);
@@ -76,7 +76,7 @@ export class Receivers {
     for (;;) {
       await sleep(LOOK_EVERY_MS, undefined, { signal: this.over.signal });
       try {
-        if ((await signature()) === this.seen) continue;
+        if ((await filesSignature()) === this.seen) continue;
         await using engine = await connectEngine();
         await this.ensure(engine.client);
       } catch (error) {
@@ -124,16 +124,6 @@ async function runningOf(client: Client, system: string): Promise<string[]> {
     if (workflowId.startsWith(`${system}/`)) found.push(workflowId);
   }
   return found;
-}
-
-/** What is registered, and when each file was written last. */
-async function signature(): Promise<string> {
-  const systems = await listSystems();
-  const facts = systems.map(async ({ name, path }) => {
-    const found = await stat(path).catch(() => undefined);
-    return [name, path, found?.mtimeMs, found?.size, found?.ino].join(' ');
-  });
-  return (await Promise.all(facts)).join('\n');
 }
 
 async function start(client: Client, { type, workflowId, input, summary }: Standing): Promise<'started' | 'goes on'> {

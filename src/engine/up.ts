@@ -13,6 +13,7 @@ import { parseMetricsAddress, type MetricsAddress } from './metrics-address.ts';
 import { forgetTargets } from './metrics-targets.ts';
 import { freePort, preferPort, requirePort } from './ports.ts';
 import { identityOf, pidOf } from './process.ts';
+import { Schedules, type ScheduleNews } from './follow-schedules.ts';
 import { failAttemptsOfDead } from './recover.ts';
 import type { FailedAttempt } from './recover.ts';
 import { Receivers, type ReceiverStart } from './receivers.ts';
@@ -51,6 +52,8 @@ export interface UpOptions {
   readonly workers?: boolean;
   /** The page to look at; absent: none. */
   readonly page?: PageOptions;
+  /** True: what the system files declare to run by itself is applied, now and when they change. Default false. */
+  readonly schedules?: boolean;
   readonly onEvent?: (event: UpEvent) => void;
   /** Aborting gives up starting; what was started is stopped. */
   readonly signal?: AbortSignal;
@@ -64,6 +67,7 @@ export type UpEvent =
   | { readonly kind: 'orphans'; readonly ended: number }
   | { readonly kind: 'given-back'; readonly attempts: readonly FailedAttempt[]; readonly error?: string }
   | ({ readonly kind: 'receiver' } & ReceiverStart)
+  | ({ readonly kind: 'schedules' } & ScheduleNews)
   | { readonly kind: 'ready'; readonly hosts: readonly string[] };
 
 export interface RunningEngine {
@@ -82,6 +86,7 @@ class Household {
   private place: { address: string; uiUrl?: string; pageUrl?: string } | undefined;
   private stopping: Promise<void> | undefined;
   private receivers: Receivers | undefined;
+  private schedules: Schedules | undefined;
 
   constructor(options: UpOptions) {
     this.options = options;
@@ -135,6 +140,13 @@ class Household {
     this.receivers.follow();
   }
 
+  /** Now, and whenever a system file changes. */
+  async schedule(engine: Engine): Promise<void> {
+    this.schedules = new Schedules((news) => this.tell({ kind: 'schedules', ...news }));
+    await this.schedules.ensure(engine);
+    this.schedules.follow();
+  }
+
   takeLock(): void {
     this.lock = takeInstanceLock();
     if (this.lock === undefined) {
@@ -177,6 +189,7 @@ class Household {
   }
 
   private async stopInOrder(): Promise<void> {
+    await this.schedules?.stop();
     await this.receivers?.stop();
     const workers = this.children.filter((child) => child.name !== 'server');
     // Workers hand back what they were doing while there is still a server to hand it to.
@@ -230,6 +243,7 @@ async function startWorkers(household: Household, engine: Engine, options: UpOpt
     ),
   );
   await household.receive(engine, options.hosts);
+  if (options.schedules === true) await household.schedule(engine);
   household.tell({ kind: 'ready', hosts: options.hosts });
 }
 

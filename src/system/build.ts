@@ -8,6 +8,7 @@ import { buildGit } from './git-schema.ts';
 import { buildHousekeeping } from './housekeeping-schema.ts';
 import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
+import { buildMaintenance, buildSchedule } from './schedule-build.ts';
 import { buildKeep, buildRule, buildStore } from './store-build.ts';
 import type { Component, ComponentCheck, Plan, Quiesce, System } from './types.ts';
 
@@ -36,6 +37,7 @@ export function buildSystem(
     plans: Object.entries(file.plans).map(([name, plan]) => buildPlan(name, plan)),
     stores: Object.entries(file.stores).map(([name, store]) => buildStore(name, store, around)),
     housekeeping: buildHousekeeping(file.housekeeping),
+    maintenance: buildMaintenance(file.maintenance),
     keys: present(file.keys),
     notify,
     escalation: buildEscalation(file.escalation, notify),
@@ -125,8 +127,6 @@ function buildCheck(check: NonNullable<VolumeFile['check']>): ComponentCheck {
 }
 
 function buildPlan(name: string, plan: FileOf<'plans'>): Plan {
-  const { schedule } = plan;
-  const timed = typeof schedule === 'string' ? { cron: schedule } : schedule;
   return {
     name,
     components: plan.components,
@@ -136,7 +136,7 @@ function buildPlan(name: string, plan: FileOf<'plans'>): Plan {
     keepIn: Object.fromEntries(Object.entries(plan.keepIn ?? {}).map(([store, keep]) => [store, buildKeep(keep)])),
     verify: plan.verify ?? 'presence',
     ...(plan.quiesce === undefined ? {} : { quiesce: buildQuiesce(plan.quiesce) }),
-    ...(timed === undefined ? {} : { schedule: { timeZone: DEFAULTS.timeZone, ...present(timed) } }),
+    ...(plan.schedule === undefined ? {} : { schedule: buildSchedule(plan.schedule) }),
     ...(plan.git === undefined ? {} : { git: buildGit(plan.git) }),
     ...(plan.rpo === undefined ? {} : { rpoSeconds: durationSeconds(plan.rpo) }),
     ...(plan.limits === undefined ? {} : { limits: buildLimits(plan.limits) }),

@@ -1,5 +1,4 @@
 /** What a schema can't say: names that must exist, orders without cycles, times that must make sense. Pure. */
-import { Cron } from 'croner';
 import { checkMonitor } from './monitor-checks.ts';
 import { checkNotify } from './notify-checks.ts';
 import { checkHousekeeping } from './housekeeping-checks.ts';
@@ -7,6 +6,7 @@ import { WATCHED_KINDS } from '../policy/watched.ts';
 import { checkPostgres } from './postgres-checks.ts';
 import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
 import { checkRule } from './rule-checks.ts';
+import { checkSchedule } from './schedule-checks.ts';
 import { DEFAULTS, NAME_PATTERN, type SystemFile } from './schema.ts';
 import { STORE_DEFAULTS } from './store-schema.ts';
 
@@ -48,6 +48,7 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkCycles(file, report);
   checkCompose(file, names, report);
   checkPlans(file, names, report);
+  checkMaintenance(file, names, report);
   checkStores(file, report);
   checkHousekeeping(file, names, report);
   checkRule(file, report);
@@ -165,39 +166,23 @@ function checkOnChange(file: SystemFile, name: string, report: Report): void {
   );
 }
 
-function checkSchedule(
-  path: ProblemPath,
-  schedule: string | { cron: string; timeZone?: string | undefined },
-  report: Report,
-): void {
-  const cron = typeof schedule === 'string' ? schedule : schedule.cron;
-  const cronPath = typeof schedule === 'string' ? path : [...path, 'cron'];
-  if (cron.trim().split(/\s+/).length !== 5) {
-    report(cronPath, `\`${cron}\` is no cron expression: write five fields: minute hour day month weekday`);
-  } else {
-    try {
-      if (new Cron(cron, { paused: true }).nextRun() === null) {
-        report(cronPath, `\`${cron}\` never comes: write a date that exists`);
-      }
-    } catch (error) {
-      report(
-        cronPath,
-        `\`${cron}\` is no cron expression (${error instanceof Error ? error.message : 'unknown'}): write five fields such as 0 2 * * *`,
-      );
+/** A store may be pruned or copied to when it is there; a copy needs another store to come from. */
+function checkMaintenance(file: SystemFile, names: DeclaredNames, report: Report): void {
+  const { prune = {}, copy = {}, verify, monitor } = file.maintenance ?? {};
+  for (const [section, jobs] of Object.entries({ prune, copy })) {
+    for (const [store, schedule] of Object.entries(jobs)) {
+      const path = ['maintenance', section, store];
+      if (!names.stores.includes(store)) report(path, unknown('store', store, names.stores), true);
+      checkSchedule(path, schedule, report);
     }
   }
-  if (typeof schedule !== 'string' && schedule.timeZone !== undefined && !isTimeZone(schedule.timeZone)) {
-    report([...path, 'timeZone'], `\`${schedule.timeZone}\` is no time zone: write one such as UTC or Europe/Berlin`);
+  if (names.stores.length === 1 && Object.keys(copy).length > 0) {
+    report(['maintenance', 'copy'], 'there is only one store, so nothing can be copied to it: remove it');
   }
-}
-
-function isTimeZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return true;
-  } catch {
-    return false;
-  }
+  if (verify !== undefined) checkSchedule(['maintenance', 'verify'], verify, report);
+  const store = typeof verify === 'object' ? verify.store : undefined;
+  if (store !== undefined) reportUnknown(['maintenance', 'verify', 'store'], 'store', store, names.stores, report);
+  if (monitor !== undefined) checkSchedule(['maintenance', 'monitor'], monitor, report);
 }
 
 function checkStores(file: SystemFile, report: Report): void {

@@ -191,6 +191,9 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
   const own = valueAt(root, path);
   if (path.length === 0) return KEYS['file'] ?? [];
   if (inner === 'maintainer') return KEYS[`maintainer.${kind(valueAt(root, path.slice(0, 2)))}`] ?? [];
+  if (section === 'maintenance' && path.length > 1) {
+    return KEYS[path[1] === 'verify' ? 'maintenance.verify' : 'schedule'] ?? [];
+  }
   if (path.at(-2) === 'keepIn') return KEYS['keep'] ?? [];
   if (path.at(-2) === 'disks') return KEYS['disk'] ?? [];
   if (section === 'notify' && path.length === 2) return KEYS[`channel.${kind(own)}`] ?? [];
@@ -216,6 +219,8 @@ const S3_LOGIN = ['accessKeyId', 'secretAccessKey'];
 const GCS_LOGIN = ['credentials'];
 const AZURE_LOGIN = ['accountKey', 'sasToken'];
 
+const SCHEDULE = ['cron', 'every', 'offset', 'timeZone', 'jitter', 'catchUp', 'paused'];
+
 export const KEYS: Readonly<Record<string, readonly string[]>> = {
   file: [
     'system',
@@ -225,6 +230,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
     'keys',
     'components',
     'plans',
+    'maintenance',
     'compose',
     'approval',
     'notify',
@@ -298,7 +304,9 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   level: ['name', 'after', 'notify'],
   rule: ['copies', 'media', 'offsite', 'immutable', 'errors'],
   quiesce: ['mode', 'budget'],
-  schedule: ['cron', 'timeZone'],
+  schedule: SCHEDULE,
+  maintenance: ['prune', 'copy', 'verify', 'monitor'],
+  'maintenance.verify': [...SCHEDULE, 'store', 'level', 'all', 'heal'],
   approval: ['limit'],
   keys: ['recipients', 'chunkIdKey', 'signer', 'keeper', 'identity', 'rootFingerprint'],
 };

@@ -7,6 +7,7 @@ import { gitSchema } from './git-schema.ts';
 import { housekeepingSchema } from './housekeeping-schema.ts';
 import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
+import { maintenanceSchema, scheduleSchema } from './schedule-schema.ts';
 import { keepSchema, ruleSchema, storeSchema } from './store-schema.ts';
 
 export { DEFAULTS, NAME_PATTERN, SECRET_WANTED } from './schema-parts.ts';
@@ -91,27 +92,13 @@ const component = z.discriminatedUnion('kind', [
   postgresComponent,
 ]);
 
-const cron = z.string().describe('A cron expression of five fields, such as `0 2 * * *`.');
-const schedule = z
-  .union([
-    cron,
-    z.strictObject({
-      cron,
-      timeZone: z
-        .string()
-        .describe(`An IANA time zone such as Europe/Berlin. Default ${DEFAULTS.timeZone}.`)
-        .optional(),
-    }),
-  ])
-  .describe('When the plan runs. Default: only when it is started.');
-
 const plan = z.strictObject({
   components: z.array(z.string()).min(1, 'name at least one component').describe('What is captured together.'),
   stores: z
     .array(z.string())
     .min(1, 'name at least one store')
     .describe('The first takes the capture; others are copies.'),
-  schedule: schedule.optional(),
+  schedule: scheduleSchema.optional(),
   onChange: z.boolean().describe('Also run whenever files of its components change. Default false.').optional(),
   quiesce: quiesce
     .describe("Overrides the components' own: with `stop`, all of it is captured inside one stop.")
@@ -160,6 +147,7 @@ export const systemFileSchema = z
     keys: keys.optional(),
     components: z.record(z.string(), component).describe('What holds state, by name.'),
     plans: z.record(z.string(), plan).describe('What is captured together, when and how, by name.'),
+    maintenance: maintenanceSchema.optional(),
     compose: name('The compose component that holds the services. Default: the only one.').optional(),
     approval: z
       .strictObject({ limit: duration(`How long a plan waits for approval. Default ${DEFAULTS.approvalLimit}.`) })

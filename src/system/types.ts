@@ -4,6 +4,7 @@ import type { EscalationConfig } from '../policy/escalation.ts';
 import type { ChannelConfig } from './notify-types.ts';
 import type { GitConfig } from './git-schema.ts';
 import type { HousekeepingTask } from './housekeeping-schema.ts';
+import type { Maintenance, ScheduleConfig } from './schedule-types.ts';
 import type { CopyRule, RetentionConfig, StoreConfig } from './store-types.ts';
 import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
 
@@ -11,6 +12,7 @@ export type * from './monitor-types.ts';
 export type * from './notify-types.ts';
 export type { HousekeepingTask } from './housekeeping-schema.ts';
 export type * from './postgres-types.ts';
+export type * from './schedule-types.ts';
 export type * from './store-types.ts';
 
 export type Tier = 'critical' | 'important' | 'reference';
@@ -90,7 +92,7 @@ export interface Plan {
   readonly components: readonly string[];
   /** Overrides the components' own quiesce: with `stop`, all of the plan is captured inside one stop. */
   readonly quiesce?: Quiesce;
-  readonly schedule?: { readonly cron: string; readonly timeZone: string };
+  readonly schedule?: ScheduleConfig;
   readonly onChange: boolean;
   /** The first store takes the capture; the others are copies. */
   readonly stores: readonly string[];
@@ -132,6 +134,8 @@ export interface System {
   readonly components: readonly Component[];
   readonly plans: readonly Plan[];
   readonly stores: readonly StoreConfig[];
+  /** What runs by itself beside the plans. */
+  readonly maintenance: Maintenance;
   /** What the copies of every plan must come to; absent: nothing is promised. */
   readonly rule?: CopyRule;
   /** Absent: what is always looked at. */

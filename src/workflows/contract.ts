@@ -9,6 +9,7 @@ export type * from './changes-contract.ts';
 export type * from './housekeeping-contract.ts';
 export type * from './monitor-contract.ts';
 export type * from './rows-contract.ts';
+export type * from './scheduled-contract.ts';
 export type * from './verify-contract.ts';
 
 export interface BackupInput {
@@ -263,6 +264,7 @@ export interface Progress {
     | 'receiveWal'
     | 'followChanges'
     | 'housekeeping'
+    | 'scheduled'
     | 'monitor'
     | 'incident'
     | 'notify';
@@ -295,6 +297,7 @@ export const WORKFLOWS = {
   receiveWal: 'receiveWal',
   followChanges: 'followChanges',
   housekeeping: 'housekeeping',
+  scheduled: 'scheduled',
   monitor: 'monitor',
   incident: 'incident',
   notify: 'notify',

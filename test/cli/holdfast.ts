@@ -68,7 +68,7 @@ export async function up(
   args: readonly string[] = [],
   own: Record<string, string> = {},
 ): Promise<RunningUp> {
-  const child: ChildProcess = spawn(PROGRAM, ['up', '--no-ui', '--no-page', '--port', '0', ...args], {
+  const child: ChildProcess = spawn(PROGRAM, ['up', '--no-ui', '--no-page', '--no-schedules', '--port', '0', ...args], {
     env: environment(home, own),
     stdio: ['ignore', 'ignore', 'pipe'],
   });
