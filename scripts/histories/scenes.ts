@@ -27,6 +27,10 @@ function restoreAnswered(name: string, answer: 'approve' | 'reject' | 'open', wo
   };
 }
 
+function scheduledVerify(): { schedule: string; operation: string; workflowId: string } {
+  return { schedule: 'verify', operation: 'verify', workflowId: uniqueName('verify') };
+}
+
 const ROWS = { component: 'config', table: 'deposits', where: 'user_id = 7' };
 /** Of the world's preview with two rows missing. */
 const ROWS_DIGEST = '2'.repeat(64);
@@ -173,6 +177,23 @@ export const SCENES: readonly Scene[] = [
     script: { signOfLife: () => failWith('SecretMissing') },
   }),
   openIn('monitor-open', 'monitor', 'judgeSystem', {}),
+  finished('scheduled-done', 'scheduled', scheduledVerify),
+  finished('scheduled-failed', 'scheduled', scheduledVerify, {
+    script: { findBackup: () => failWith('BackupMissing') },
+  }),
+  openIn('scheduled-open', 'scheduled', 'verifyBackup', scheduledVerify()),
+  {
+    name: 'scheduled-skipped',
+    world: { script: { verifyBackup: untilCancelled } },
+    act: async (play) => {
+      const input = { ...scheduledVerify(), system: uniqueName('sys') };
+      const verifying = await play.start('verify', { system: input.system }, input.workflowId);
+      const handle = await play.start('scheduled', input);
+      await handle.result();
+      await ended(verifying);
+      return handle.fetchHistory();
+    },
+  },
   finished('verify-done', 'verify', () => ({})),
   openIn('verify-open', 'verify', 'verifyBackup', { level: 'presence' }),
   finished('verifyStore-done', 'verifyStore', () => ({ heal: true })),

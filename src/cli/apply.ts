@@ -75,7 +75,7 @@ async function plan(engine: Engine, names: readonly string[]): Promise<{ planned
   }
   if (names.length > 0) return { planned, failed };
   const abandoned = await planAbandoned(engine, registered);
-  const note = 'no such system is registered here any more';
+  const note = { what: 'no such system is registered here any more', doThis: 'Register it with `holdfast init`.' };
   return { planned: [...planned, ...abandoned.map((one) => ({ ...one, notes: [note] }))], failed };
 }
 

@@ -2,6 +2,7 @@
 import { HoldfastError } from '../failures.ts';
 import { existsSync } from 'node:fs';
 import { formatCount } from '../observe/format.ts';
+import { declaredSchedules, scheduleNotes } from '../policy/schedules.ts';
 import { localHost } from '../system/home.ts';
 import { listSystems, loadSystem, loadSystemFile } from '../system/load.ts';
 import { describeSecret, resolveSecret } from '../system/secrets.ts';
@@ -46,6 +47,7 @@ export async function examine(name: string | undefined): Promise<Finding[]> {
       ...(await examineStores(system)),
       ...(await examineComponents(system)),
       ...examinePlans(system),
+      ...examineSchedules(system),
     ];
     findings.push(...own.map((finding) => ({ ...finding, what: prefix + finding.what })));
   }
@@ -89,11 +91,16 @@ function fileFindings(name: string, error: unknown): Finding[] {
 
 /** What a plan says and this version does not do yet: an operator must not rely on it. */
 function examinePlans(system: System): Finding[] {
-  return system.plans.flatMap(({ name, schedule, onChange }) => {
-    if (schedule === undefined && !onChange) return [];
-    const doThis = `Start it by a timer of your own: holdfast backup ${system.name} ${name}`;
-    return [warn(`plan ${name}`, 'its schedule is not run by this version', doThis)];
+  return system.plans.flatMap(({ name, onChange }) => {
+    const doThis = `Start it by what makes the change: holdfast backup ${system.name} ${name}`;
+    return onChange ? [warn(`plan ${name}`, 'its files are not watched by this version', doThis)] : [];
   });
+}
+
+/** What is applied is for `status` to tell: a doctor also looks at files before there is an engine. */
+function examineSchedules(system: System): Finding[] {
+  const notes = scheduleNotes(system, declaredSchedules(system), Date.now());
+  return notes.map(({ what, doThis }) => warn('schedules', what, doThis));
 }
 
 async function examineSecrets(system: System): Promise<Finding[]> {

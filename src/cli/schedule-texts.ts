@@ -3,14 +3,14 @@ import type { Colours } from '../observe/colours.ts';
 import { formatAge } from '../observe/format.ts';
 import { table } from '../observe/table.ts';
 import type { FieldChange, ScheduleChange } from '../policy/schedule-diff.ts';
-import { partsOfScheduleId, secondsText, type DeclaredSchedule } from '../policy/schedules.ts';
+import { partsOfScheduleId, secondsText, type DeclaredSchedule, type ScheduleNote } from '../policy/schedules.ts';
 import type { ScheduleState } from '../status/schedule-state.ts';
 
 export interface SystemChanges {
   readonly system: string;
   readonly changes: readonly ScheduleChange[];
   /** What a person should know of what is declared. */
-  readonly notes: readonly string[];
+  readonly notes: readonly ScheduleNote[];
 }
 
 const MARKS = { create: '+', change: '~', remove: '-', keep: ' ' } as const;
@@ -25,7 +25,7 @@ export function changesText({ system, changes, notes }: SystemChanges, colours: 
     ]);
   const kept = changes.filter((change) => change.do === 'keep').length;
   const same = kept === 0 ? [] : [`  ${colours.dim(`${kept} stay as they are`)}`];
-  const told = notes.map((note) => `  ${colours.yellow('note')} ${note}`);
+  const told = notes.map(({ what, doThis }) => `  ${colours.yellow('note')} ${what}. ${doThis}`);
   return [colours.bold(system), ...lines, ...same, ...told].join('\n');
 }
 

@@ -75,6 +75,6 @@ export function clockChangeNotes(spec: ScheduleSpec, nowMs: number): string[] {
     const [lost] = nextRuns(asUtc, fromMs, fromMs + byMs, 1);
     if (lost === undefined) return [];
     const [day = '', time = ''] = new Date(lost).toISOString().slice(0, 16).split('T');
-    return [`left out on ${day}, when ${time} does not exist in ${timeZone}: choose another hour, or UTC`];
+    return [`left out on ${day}, when ${time} does not exist in ${timeZone}`];
   });
 }

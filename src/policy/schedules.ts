@@ -100,6 +100,11 @@ function verification({ name: system, maintenance: { verify } }: System): Job[] 
   return [{ ...about, operation: 'verifyStore', workflowId, fields: present({ store, level, all, heal }) }];
 }
 
+/** A workflow that is named like its job, runs once a system and asks for nothing but the system. */
+function simple(system: string, name: string, what: string, config: ScheduleConfig): Job {
+  return { name, what, config, operation: name, workflowId: `${system}/${name}` };
+}
+
 /** Everything that is to run by itself, plans first. Throws RangeError for times that the checks of a file refuse. */
 export function declaredSchedules(system: System): DeclaredSchedule[] {
   return JOBS.flatMap((jobs) => jobs(system)).map((job) => declare(system.name, job));
@@ -152,11 +157,22 @@ export function secondsText(seconds: number): string {
   return parts.join('') || '0s';
 }
 
-/** What a person should know before relying on what is declared: one line each, with the schedule's name. */
-export function scheduleNotes(system: System, declared: readonly DeclaredSchedule[], nowMs: number): string[] {
-  const clock = declared.flatMap(({ name, spec }) => clockChangeNotes(spec, nowMs).map((note) => `${name} is ${note}`));
+/** What a person should know before relying on what is declared. */
+export interface ScheduleNote {
+  readonly what: string;
+  readonly doThis: string;
+}
+
+export function scheduleNotes(system: System, declared: readonly DeclaredSchedule[], nowMs: number): ScheduleNote[] {
+  const clock = declared.flatMap(({ name, spec }) =>
+    clockChangeNotes(spec, nowMs).map((note) => ({
+      what: `${name} is ${note}`,
+      doThis: 'Choose an hour that no clock change touches, or UTC.',
+    })),
+  );
   const unpruned = system.stores.filter(({ name }) => system.maintenance.prune[name] === undefined);
   if (unpruned.length === 0) return clock;
   const stores = unpruned.map(({ name }) => name).join(', ');
-  return [...clock, `nothing prunes ${stores} by itself: add it to maintenance.prune, or run holdfast prune`];
+  const doThis = 'Add it to `maintenance.prune`, or run `holdfast prune` by hand.';
+  return [...clock, { what: `nothing prunes ${stores} by itself`, doThis }];
 }

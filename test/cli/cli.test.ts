@@ -284,11 +284,11 @@ describe('init, doctor, list, status without an engine', () => {
     expect(ill.stdout).toContain('What to do:');
   });
 
-  it('doctor of plans that say more than this version does: each is a warning, not a failure', async () => {
+  it('doctor of plans that say more than this version does, or that a clock change leaves out: warnings, not failures', async () => {
     const file = at('first.yaml');
     const text = (await readFile(file, 'utf8')).replace(
       'stores: [vault]',
-      'stores: [vault, more], schedule: 0 2 * * *',
+      'stores: [vault, more], onChange: true, schedule: { cron: 30 2 * * *, timeZone: Europe/Berlin }',
     );
     const eager = at('eager.yaml');
     await writeFile(eager, text);
@@ -299,7 +299,9 @@ describe('init, doctor, list, status without an engine', () => {
     );
     const told = findings.filter(({ what }) => what === 'plan daily');
     expect(told.map(({ state }) => state)).toEqual(['warn']);
-    expect(told.map(({ detail }) => detail).join()).toMatch(/schedule is not run/);
+    expect(told.map(({ detail }) => detail).join()).toMatch(/files are not watched/);
+    const notes = findings.filter(({ what }) => what === 'schedules').map(({ detail }) => detail);
+    expect(notes.join()).toMatch(/backup\/daily is left out on 20\d\d-03-\d\d, when 02:30 .*nothing prunes vault/);
   });
 
   it("doctor where the C library can't be called: a warning that names what backups and restores then lack", async () => {

@@ -1,0 +1,32 @@
+/** A system with one plan and one store, with what a test wants to say of schedules. */
+import { parseSystem } from '../../src/system/parse.ts';
+import type { System } from '../../src/system/types.ts';
+
+export const KEYS_FOR_TESTS = `
+keys:
+  recipients:
+    - age1${'q'.repeat(58)}
+    - age1${'p'.repeat(58)}
+  chunkIdKey: { env: CHUNK_ID_KEY }
+  signer: { file: /etc/holdfast/signer }
+  rootFingerprint: SHA256:${'A'.repeat(43)}
+`;
+
+/** `plan` and `prune`: schedules as they stand in the file. */
+export function systemOf(name: string, { plan, prune }: { plan?: string; prune?: string }): System {
+  return parseSystem(
+    [
+      `system: ${name}`,
+      'stores: { nas: { kind: directory, path: /mnt/nas } }',
+      'components: { files: { kind: files, path: /srv } }',
+      'plans:',
+      '  daily:',
+      '    components: [files]',
+      '    stores: [nas]',
+      ...(plan === undefined ? [] : [`    schedule: ${plan}`]),
+      ...(prune === undefined ? [] : ['maintenance:', '  prune:', `    nas: ${prune}`]),
+      KEYS_FOR_TESTS,
+    ].join('\n'),
+    `${name}.yaml`,
+  );
+}
