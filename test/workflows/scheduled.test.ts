@@ -1,22 +1,12 @@
 /** What a schedule starts: the operation under its usual id, beside which a person's own start is not a second one. */
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ScheduledResult } from '../../src/workflows/contract.ts';
-import { failureOf, Play } from './play.ts';
-import { devServer, eventually } from './stage.ts';
+import { failureOf } from './play.ts';
+import { playOn } from './server.ts';
+import { eventually } from './stage.ts';
 import { failWith, untilCancelled } from './world.ts';
 
-let env: TestWorkflowEnvironment;
-let play: Play;
-
-beforeAll(async () => {
-  env = await devServer();
-  play = new Play(env);
-});
-
-afterAll(async () => {
-  await env.teardown();
-});
+const play = playOn();
 
 const input = (system: string): object => ({
   schedule: 'backup/daily',
@@ -31,7 +21,7 @@ describe('[M2] a scheduled run', () => {
     await play.inWorld({}, async (world) => {
       const result = await play.run<ScheduledResult>('scheduled', input('sched-1'));
       expect(result).toMatchObject({ outcome: 'done', workflowId: 'sched-1/backup/daily' });
-      const handle = env.client.workflow.getHandle('sched-1/backup/daily', result.runId);
+      const handle = play.env.client.workflow.getHandle('sched-1/backup/daily', result.runId);
       expect((await handle.describe()).status.name).toBe('COMPLETED');
       expect(world.count('commitCapture')).toBe(1);
     });
@@ -67,7 +57,7 @@ describe('[M2] a scheduled run', () => {
       await eventually('it captures', () => world.count('beginCapture') > 0 || undefined);
       await run.cancel();
       await run.result().catch(() => undefined);
-      const operation = env.client.workflow.getHandle('sched-4/backup/daily');
+      const operation = play.env.client.workflow.getHandle('sched-4/backup/daily');
       expect((await operation.describe()).status.name).toBe('CANCELLED');
 
       const again = await play.start('scheduled', input('sched-4'));
