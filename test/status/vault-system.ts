@@ -1,5 +1,6 @@
 /** A system whose one store is a test vault, and backups in it. */
 import { buildEscalation } from '../../src/system/notify-build.ts';
+import { buildMaintenance } from '../../src/system/schedule-build.ts';
 import type { System } from '../../src/system/types.ts';
 import { SYSTEM, type TestVault } from '../support/vault.ts';
 
@@ -57,6 +58,7 @@ export function systemOf(vault: TestVault, own: Partial<System> = {}): System {
     escalation: buildEscalation(undefined, []),
     sourceText: '',
     sourcePath: '',
+    maintenance: buildMaintenance(),
     ...own,
   };
 }
