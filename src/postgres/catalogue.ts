@@ -15,19 +15,31 @@ export async function listDatabases(client: Client): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
+export interface ExtensionDescription {
+  readonly name: string;
+  readonly version: string;
+  readonly schema: string;
+}
+
 export interface DatabaseDescription {
   readonly owner: string;
   readonly encoding: string;
+  /** `libc`, `icu` or `builtin`; `libc` before PostgreSQL 15. */
   readonly localeProvider: string;
   readonly collate: string;
   readonly ctype: string;
   readonly icuLocale?: string;
+  /** What the C library or ICU said when the database was made; absent where it has none. */
   readonly collationVersion?: string;
+  /** What it says today; another one means that indexes over text may be out of order. */
   readonly actualCollationVersion?: string;
+  /** On disk, now. */
   readonly sizeBytes: number;
-  readonly extensions: readonly { readonly name: string; readonly version: string; readonly schema: string }[];
+  readonly extensions: readonly ExtensionDescription[];
   readonly largeObjects: number;
+  /** Everybody who owns something in it, the database's owner included; sorted. */
   readonly owners: readonly string[];
+  /** Further roles that something was granted to; sorted. */
   readonly grantees: readonly string[];
 }
 

@@ -10,6 +10,7 @@ import { azureFault, isMissingBlob, plainCause, refusalOf } from './azure-errors
 import { AzureLocks, immutabilityOf } from './azure-locks.ts';
 import { AzureVersions } from './azure-versions.ts';
 import { BrokenAnswerError } from './broken-answer.ts';
+import { ServiceStore } from './calls.ts';
 import { PROBE_PREFIX } from './keys.ts';
 import { STORE_RETRIES } from './retry.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -28,29 +29,26 @@ export async function openAzureStore(
   return new AzureStore(config, new AzureCalls(config, await openContainer(config, resolveSecret), retries));
 }
 
-class AzureStore implements Store {
+class AzureStore extends ServiceStore<AzureObject, AzureCalls> implements Store {
   readonly kind = 'azure';
-  readonly label: string;
   readonly versions: StoreVersions;
   readonly locks?: StoreLocks;
   readonly cold: StoreCold;
   readonly #config: AzureConfig;
-  readonly #calls: AzureCalls;
 
   constructor(config: AzureConfig, calls: AzureCalls) {
+    super(calls);
     this.#config = config;
-    this.#calls = calls;
-    this.label = calls.label;
     this.versions = new AzureVersions(calls);
     this.cold = new AzureCold(calls);
     if (config.immutable !== undefined) this.locks = new AzureLocks(calls, config.immutable.mode);
   }
 
   async put(key: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome> {
-    const blob = this.#calls.blob(key);
+    const blob = this.calls.blob(key);
     const md5 = md5Of(bytes);
     const extraMs = (bytes.length / SLOWEST_UPLOAD_BYTES_PER_SECOND) * 1000;
-    return this.#calls.run(`write ${key}`, { signal: options.signal, extraMs }, async (attempt) => {
+    return this.calls.run(`write ${key}`, { signal: options.signal, extraMs }, async (attempt) => {
       const how = { ...this.#uploadOptions(key, md5, options), abortSignal: attempt.signal };
       try {
         const answer = await blob.upload(bytes, bytes.length, how);
@@ -59,7 +57,7 @@ class AzureStore implements Store {
         return 'written';
       } catch (cause) {
         if (!options.createOnly || !mayBeTaken(cause)) throw refusalOf(this.label, key, cause) ?? cause;
-        const found = await this.#calls.describe(key, attempt);
+        const found = await this.calls.describe(key, attempt);
         if (found === undefined) throw refusalOf(this.label, key, cause) ?? cause;
         // The answer to an earlier attempt may have been lost on its way: then what lies there is ours.
         return attempt.number > 1 && found.sizeBytes === bytes.length && found.md5 === md5.toString('base64')
@@ -70,52 +68,29 @@ class AzureStore implements Store {
   }
 
   async get(key: string, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
-    return this.#calls.run(`read ${key}`, { signal: options.signal }, async (attempt) => {
+    return this.calls.run(`read ${key}`, { signal: options.signal }, async (attempt) => {
       try {
-        return await this.#calls.read(this.#calls.blob(key), attempt);
+        return await this.calls.read(this.calls.blob(key), attempt);
       } catch (cause) {
         if (!isMissingBlob(cause)) throw refusalOf(this.label, key, cause) ?? cause;
-        return this.#calls.missing(key, attempt, plainCause(cause));
+        return this.calls.missing(key, attempt, plainCause(cause));
       }
     });
-  }
-
-  async head(key: string): Promise<ObjectInfo | undefined> {
-    return this.#calls.run(`look at ${key}`, {}, async (attempt) => {
-      const found = await this.#calls.describe(key, attempt);
-      if (found !== undefined) return infoOf(key, found);
-      await this.#calls.confirmPlace(attempt);
-      return undefined;
-    });
-  }
-
-  async *list(
-    prefix: string,
-    options: { startAfter?: string; signal?: AbortSignal } = {},
-  ): AsyncGenerator<ObjectInfo, void, undefined> {
-    for await (const { key, object } of this.#calls.objects(prefix, { ...options, versions: false })) {
-      yield infoOf(key, object);
-    }
   }
 
   async delete(key: string): Promise<void> {
-    await this.#calls.run(`delete ${key}`, {}, async (attempt) => {
+    await this.calls.run(`delete ${key}`, {}, async (attempt) => {
       try {
-        await this.#calls.blob(key).delete({ abortSignal: attempt.signal });
+        await this.calls.blob(key).delete({ abortSignal: attempt.signal });
       } catch (cause) {
         if (!isMissingBlob(cause)) throw refusalOf(this.label, key, cause) ?? cause;
-        await this.#calls.confirmPlace(attempt);
+        await this.calls.confirmPlace(attempt);
       }
     });
   }
 
-  /** An answered write is durable in Azure. */
-  sync(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
+  protected infoOf(key: string, { sizeBytes, modifiedAtMs, tier }: AzureObject): ObjectInfo {
+    return { key, sizeBytes, modifiedAtMs, ...(tier === undefined ? {} : { storageClass: tier }) };
   }
 
   #uploadOptions(key: string, md5: Buffer, { createOnly }: PutOptions): BlockBlobUploadOptions {
@@ -142,8 +117,4 @@ function mayBeTaken(cause: unknown): boolean {
   const { status, code } = azureFault(cause);
   if (status === 412 || NO_RIGHT_TO_REPLACE.has(code)) return true;
   return status === 409 && ['BlobAlreadyExists', 'BlobImmutableDueToPolicy', 'BlobArchived'].includes(code);
-}
-
-function infoOf(key: string, { sizeBytes, modifiedAtMs, tier }: AzureObject): ObjectInfo {
-  return { key, sizeBytes, modifiedAtMs, ...(tier === undefined ? {} : { storageClass: tier }) };
 }

@@ -4,7 +4,7 @@ import { checkKey } from './keys.ts';
 import { withRetries } from './retry.ts';
 import type { Attempt, RetryPolicy } from './retry.ts';
 import { Slots } from './slots.ts';
-import type { ObjectVersion } from './store.ts';
+import type { ObjectInfo, ObjectVersion } from './store.ts';
 
 /** How a service's errors are understood. */
 export interface Dialect {
@@ -51,6 +51,12 @@ export abstract class Calls<Found> {
   /** Undefined when there is none of this name; whether that is for want of everything, `confirmPlace` says. */
   abstract describe(key: string, attempt: Attempt): Promise<Found | undefined>;
 
+  /** In the order of the keys; the versions of one beside each other. */
+  abstract objects(
+    prefix: string,
+    options: { startAfter?: string; signal?: AbortSignal; versions: boolean },
+  ): AsyncIterable<{ readonly key: string; readonly object: Found }>;
+
   /** Asks for the smallest listing; throws when there is no bucket to be listed. */
   protected abstract peek(attempt: Attempt): Promise<unknown>;
 
@@ -91,6 +97,46 @@ export abstract class Calls<Found> {
       signal?.throwIfAborted();
       throw failure(this.label, doing, cause);
     }
+  }
+}
+
+/** What stores of these services do alike; how each writes, reads and deletes is its own. */
+export abstract class ServiceStore<Found, Own extends Calls<Found>> {
+  readonly label: string;
+  protected readonly calls: Own;
+
+  constructor(calls: Own) {
+    this.calls = calls;
+    this.label = calls.label;
+  }
+
+  protected abstract infoOf(key: string, found: Found): ObjectInfo;
+
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    return this.calls.run(`look at ${key}`, {}, async (attempt) => {
+      const found = await this.calls.describe(key, attempt);
+      if (found !== undefined) return this.infoOf(key, found);
+      await this.calls.confirmPlace(attempt);
+      return undefined;
+    });
+  }
+
+  async *list(
+    prefix: string,
+    options: { startAfter?: string; signal?: AbortSignal } = {},
+  ): AsyncGenerator<ObjectInfo, void, undefined> {
+    for await (const { key, object } of this.calls.objects(prefix, { ...options, versions: false })) {
+      yield this.infoOf(key, object);
+    }
+  }
+
+  /** An answered write is durable at these services. */
+  sync(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 }
 

@@ -3,6 +3,7 @@ import type { FileMetadata } from '@google-cloud/storage';
 import type { SecretRef } from '../system/types.ts';
 import { unlessAborted } from './abandon.ts';
 import { BrokenAnswerError } from './broken-answer.ts';
+import { ServiceStore } from './calls.ts';
 import { readFileOf } from './gcs-body.ts';
 import { GcsCalls, md5Of } from './gcs-calls.ts';
 import type { GcsObject } from './gcs-calls.ts';
@@ -29,27 +30,24 @@ export async function openGcsStore(
   return new GcsStore(config, new GcsCalls(config, await openBucket(config, resolveSecret), retries));
 }
 
-class GcsStore implements Store {
+class GcsStore extends ServiceStore<GcsObject, GcsCalls> implements Store {
   readonly kind = 'gcs';
-  readonly label: string;
   readonly versions: StoreVersions;
   readonly locks?: StoreLocks;
   readonly #config: GcsConfig;
-  readonly #calls: GcsCalls;
 
   constructor(config: GcsConfig, calls: GcsCalls) {
+    super(calls);
     this.#config = config;
-    this.#calls = calls;
-    this.label = calls.label;
     this.versions = new GcsVersions(calls);
     if (config.immutable !== undefined) this.locks = new GcsLocks(calls, config.immutable.mode);
   }
 
   async put(key: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome> {
-    const file = this.#calls.file(key);
+    const file = this.calls.file(key);
     const md5 = md5Of(bytes);
     const extraMs = (bytes.length / SLOWEST_UPLOAD_BYTES_PER_SECOND) * 1000;
-    return this.#calls.run(`write ${key}`, { signal: options.signal, extraMs }, async (attempt) => {
+    return this.calls.run(`write ${key}`, { signal: options.signal, extraMs }, async (attempt) => {
       const saved = file.save(bytes, {
         resumable: false,
         // Google checks the MD5 that is sent with the bytes; the client would check afterwards, and delete.
@@ -63,7 +61,7 @@ class GcsStore implements Store {
         const { status } = gcsFault(cause);
         if (options.createOnly && (status === 412 || status === 403)) {
           const repeated = attempt.number > 1;
-          const found = repeated || status === 403 ? await this.#calls.describe(key, attempt) : undefined;
+          const found = repeated || status === 403 ? await this.calls.describe(key, attempt) : undefined;
           // The answer to an earlier attempt may have been lost on its way: then what lies there is ours.
           if (repeated && found?.sizeBytes === bytes.length && found.md5 === md5) return 'written';
           // Who may create only has no right to a name that is taken.
@@ -77,52 +75,29 @@ class GcsStore implements Store {
   }
 
   async get(key: string, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
-    return this.#calls.run(`read ${key}`, { signal: options.signal }, async (attempt) => {
+    return this.calls.run(`read ${key}`, { signal: options.signal }, async (attempt) => {
       try {
-        return await readFileOf(this.#calls.file(key), attempt);
+        return await readFileOf(this.calls.file(key), attempt);
       } catch (cause) {
         if (gcsFault(cause).status !== 404) throw cause;
-        return this.#calls.missing(key, attempt, plainCause(cause));
+        return this.calls.missing(key, attempt, plainCause(cause));
       }
     });
-  }
-
-  async head(key: string): Promise<ObjectInfo | undefined> {
-    return this.#calls.run(`look at ${key}`, {}, async (attempt) => {
-      const found = await this.#calls.describe(key, attempt);
-      if (found !== undefined) return infoOf(key, found);
-      await this.#calls.confirmPlace(attempt);
-      return undefined;
-    });
-  }
-
-  async *list(
-    prefix: string,
-    options: { startAfter?: string; signal?: AbortSignal } = {},
-  ): AsyncGenerator<ObjectInfo, void, undefined> {
-    for await (const { key, object } of this.#calls.objects(prefix, { ...options, versions: false })) {
-      yield infoOf(key, object);
-    }
   }
 
   async delete(key: string): Promise<void> {
-    await this.#calls.run(`delete ${key}`, {}, async (attempt) => {
+    await this.calls.run(`delete ${key}`, {}, async (attempt) => {
       try {
-        await unlessAborted(attempt.signal, this.#calls.file(key).delete());
+        await unlessAborted(attempt.signal, this.calls.file(key).delete());
       } catch (cause) {
         if (gcsFault(cause).status !== 404) throw refusedByLock(this.label, key, cause) ?? cause;
-        await this.#calls.confirmPlace(attempt);
+        await this.calls.confirmPlace(attempt);
       }
     });
   }
 
-  /** An answered write is durable at Google. */
-  sync(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
+  protected infoOf(key: string, { sizeBytes, modifiedAtMs, storageClass }: GcsObject): ObjectInfo {
+    return { key, sizeBytes, modifiedAtMs, ...(storageClass === undefined ? {} : { storageClass }) };
   }
 
   #metadataOf(key: string): FileMetadata {
@@ -137,8 +112,4 @@ class GcsStore implements Store {
         : {}),
     };
   }
-}
-
-function infoOf(key: string, { sizeBytes, modifiedAtMs, storageClass }: GcsObject): ObjectInfo {
-  return { key, sizeBytes, modifiedAtMs, ...(storageClass === undefined ? {} : { storageClass }) };
 }

@@ -1,13 +1,11 @@
 /** Rows put back by real workers and the real command line into a PostgreSQL database that is in use. */
-import { stat } from 'node:fs/promises';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { RowsPlan, RowsResult } from '../../src/workflows/contract.ts';
 import { startPostgres, type PostgresServer, type Row } from '../support/postgres.ts';
 import { failureOf } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
-import { jsonOf, previewedRows, type Said } from './rows-helpers.ts';
+import { jsonOf, killedBeforeWriting, previewedRows, type Said } from './rows-helpers.ts';
 import { makeSite, type Site } from './site.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -133,24 +131,14 @@ test('a user deleted with his deposits: previewed, inspected, approved, back, wh
 test('the worker is killed in the middle of writing: the next one does it once', async () => {
   await app('DELETE FROM deposits WHERE user_id = 9');
   const input = { component: 'wallets', table: 'deposits', where: 'user_id = 9' };
-  const { handle, plan } = await previewedRows(site, input);
+  const waiting = await previewedRows(site, input);
   const locker = await server.client({ database: 'app' });
   await locker.query('BEGIN; LOCK TABLE deposits IN SHARE MODE');
-  await handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
-  const intent = path.join(path.dirname(plan.keysFile), 'intent');
-  await eventually('it is about to write', () =>
-    stat(intent).then(
-      () => true,
-      () => undefined,
-    ),
-  );
-  const [, host] = site.workers();
-  if (host !== undefined) await site.kill(host);
-  await locker.query('COMMIT');
-  await locker.end();
-  await site.startWorker('host');
-  if (host !== undefined) await site.giveBack(host, handle);
-  expect(await handle.result()).toMatchObject({ outcome: 'restored', added: 10 });
+  const result = await killedBeforeWriting(site, waiting, async () => {
+    await locker.query('COMMIT');
+    await locker.end();
+  });
+  expect(result).toMatchObject({ outcome: 'restored', added: 10 });
   expect(await count('deposits WHERE user_id = 9')).toBe(10);
   expect(await sides()).toBe(0);
 });

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { RowsPlan, RowsResult } from '../../src/workflows/contract.ts';
 import { failureOf, waitingFor } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
-import { approvedRows } from './rows-helpers.ts';
+import { approvedRows, killedBeforeWriting, previewedRows } from './rows-helpers.ts';
 import { makeSite, type Site } from './site.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -110,25 +110,13 @@ test('what rows hold stands in no history: the preview has numbers, the keys are
 
 test('the worker is killed while it waits to write: the next one does it once', async () => {
   const locker = new DatabaseSync(site.data('wallets.db'), { timeout: 60_000 });
-  const handle = await site.start('restoreRows', { component: 'wallets', table: 'users' });
-  await waitingFor(handle, 'approval');
-  const plan = await handle.query<RowsPlan>('plan');
+  const waiting = await previewedRows(site, { component: 'wallets', table: 'users' });
   locker.exec('BEGIN IMMEDIATE');
-  await handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'ann' }] });
-  const intent = path.join(path.dirname(plan.keysFile), 'intent');
-  await eventually('it is about to write', () =>
-    stat(intent).then(
-      () => true,
-      () => undefined,
-    ),
-  );
-  const [, host] = site.workers();
-  if (host !== undefined) await site.kill(host);
-  locker.exec('COMMIT');
-  locker.close();
-  await site.startWorker('host');
-  if (host !== undefined) await site.giveBack(host, handle);
-  expect(await handle.result()).toMatchObject({ outcome: 'restored', added: 1 });
+  const result = await killedBeforeWriting(site, waiting, () => {
+    locker.exec('COMMIT');
+    locker.close();
+  });
+  expect(result).toMatchObject({ outcome: 'restored', added: 1 });
   expect(live((database) => database.prepare('SELECT * FROM users ORDER BY id').all())).toEqual([
     { id: 1, secret: 'hunter2' },
     { id: 2, secret: 'correct horse' },

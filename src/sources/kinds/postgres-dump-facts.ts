@@ -1,6 +1,7 @@
 /** What a dump's capture tells of the server and its databases: the artifact `facts.json` of a component. */
 import { HoldfastError } from '../../failures.ts';
 import type { ArtifactReader } from '../../part.ts';
+import type { DatabaseDescription } from '../../postgres/catalogue.ts';
 import type { DatabaseProperties } from '../postgres/database-properties.ts';
 import { readJsonArtifact } from './json-artifact.ts';
 
@@ -21,37 +22,13 @@ export interface TableFacts {
   readonly checksum?: string;
 }
 
-export interface ExtensionFacts {
-  readonly name: string;
-  readonly version: string;
-  readonly schema: string;
-}
-
-export interface DatabaseFacts {
+/** As it was when it was captured. */
+export interface DatabaseFacts extends DatabaseDescription {
   readonly name: string;
   /** Name of the artifact with the dump in custom format. */
   readonly artifact: string;
-  readonly owner: string;
-  readonly encoding: string;
-  /** `libc`, `icu` or `builtin`; `libc` before PostgreSQL 15. */
-  readonly localeProvider: string;
-  readonly collate: string;
-  readonly ctype: string;
-  readonly icuLocale?: string;
-  /** What the C library or ICU said when the database was made; absent where it has none. */
-  readonly collationVersion?: string;
-  /** What it says today; another one means that indexes over text may be out of order. */
-  readonly actualCollationVersion?: string;
-  /** On disk, at the capture. */
-  readonly sizeBytes: number;
-  readonly extensions: readonly ExtensionFacts[];
   /** Those that the dump holds, sorted by schema and name. Partitioned tables themselves have no rows. */
   readonly tables: readonly TableFacts[];
-  readonly largeObjects: number;
-  /** Everybody who owns something in the dump, the database's owner included; sorted. */
-  readonly owners: readonly string[];
-  /** Further roles that something was granted to; sorted. */
-  readonly grantees: readonly string[];
   /** Of the database itself: its grants, settings, comment. Absent in backups made before they were told. */
   readonly properties?: DatabaseProperties;
 }

@@ -1,17 +1,17 @@
 /** A SQLite database on the host, in use or not. */
 import type { BigIntStats } from 'node:fs';
-import { lstat, open, realpath, rename, stat } from 'node:fs/promises';
+import { lstat, realpath, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import type { ArtifactReader } from '../../part.ts';
 import type { SqliteComponent } from '../../system/types.ts';
-import { syncDirectory } from '../durable.ts';
 import { failureOf, isMissing } from '../io-errors.ts';
 import { exists, Replacement } from '../replacement.ts';
 import type { ReplacementRecord } from '../replacement.ts';
 import { withScratch } from '../sqlite/scratch.ts';
 import { runSqlite } from '../sqlite/job.ts';
 import type { Examination } from '../sqlite/job.ts';
+import { writeStream } from '../sqlite/write-stream.ts';
 import { readXattrs, setXattr, systemCallsProblem } from '../system-calls.ts';
 import type { Beside, Captured, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
 import { settle, settleUnused } from './sqlite-settle.ts';
@@ -243,27 +243,11 @@ async function writeCopy(
   facts: SqliteFacts,
   context: KindContext,
 ): Promise<void> {
-  try {
-    const handle = await open(path, 'wx', 0o600);
-    try {
-      let bytesDone = 0;
-      for await (const bytes of database.read({ signal: context.signal })) {
-        for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
-        bytesDone += bytes.length;
-        context.report({ phase: 'write', bytesDone, bytesTotal: database.lengthBytes });
-      }
-      if (process.geteuid?.() === 0) await handle.chown(facts.uid, facts.gid);
-      for (const { name, valueBase64 } of facts.xattrs) setXattr(path, name, Buffer.from(valueBase64, 'base64'));
-      await handle.chmod(facts.mode);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await syncDirectory(dirname(path));
-  } catch (error) {
-    context.signal.throwIfAborted();
-    throw failureOf(error, `write ${path}`);
-  }
+  await writeStream(database, path, context, async (handle) => {
+    if (process.geteuid?.() === 0) await handle.chown(facts.uid, facts.gid);
+    for (const { name, valueBase64 } of facts.xattrs) setXattr(path, name, Buffer.from(valueBase64, 'base64'));
+    await handle.chmod(facts.mode);
+  });
 }
 
 /** What the restored database has beside it must not meet the old one, which comes back under the same name. */
