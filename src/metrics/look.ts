@@ -8,6 +8,7 @@ import { planCopies, storesBehind } from '../status/copy-status.ts';
 import { isBehind, logStatuses } from '../status/log-status.ts';
 import { storeReadBacks } from '../status/read-back-status.ts';
 import type { EngineState } from '../status/running.ts';
+import { seenCatalogue, seenOf } from '../status/seen.ts';
 import type { Sample } from './definitions.ts';
 import { logSamples, newestUsable, storeSamples } from './system-samples.ts';
 
@@ -33,8 +34,13 @@ export async function lookAtStores(
     complete,
     unread: known.unread,
     readBacks,
-    behind: storesBehind(system, known, operations, nowMs),
-    copies: planCopies(system, { backups }, readBacks, (plan) => newestUsable(backups, plan, nowMs)?.entry.body.id),
+    behind: storesBehind(system, seenCatalogue(known), operations, nowMs),
+    copies: planCopies(
+      system,
+      { backups: backups.map(seenOf) },
+      readBacks,
+      (plan) => newestUsable(backups, plan, nowMs)?.entry.body.id,
+    ),
   };
   return { samples: storeSamples(system, facts, nowMs), remembered: { backups, complete } };
 }

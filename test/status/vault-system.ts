@@ -1,66 +1,22 @@
 /** A system whose one store is a test vault, and backups in it. */
-import { buildEscalation } from '../../src/system/notify-build.ts';
-import { buildMaintenance } from '../../src/system/schedule-build.ts';
+import { parseSystem } from '../../src/system/parse.ts';
 import type { System } from '../../src/system/types.ts';
 import { SYSTEM, type TestVault } from '../support/vault.ts';
 
-export function systemOf(vault: TestVault, own: Partial<System> = {}): System {
-  const { fingerprint } = vault.keys.root;
-  return {
-    name: SYSTEM,
-    site: 'home',
-    hosts: ['local'],
-    components: [
-      {
-        kind: 'files',
-        name: 'config',
-        tier: 'critical',
-        host: 'local',
-        after: [],
-        path: vault.directory,
-        include: [],
-        exclude: [],
-        minimumAgeSeconds: 0,
-      },
-    ],
-    plans: [
-      {
-        name: 'daily',
-        components: ['config'],
-        stores: ['vault'],
-        onChange: false,
-        keepIn: {},
-        verify: 'presence',
-        rpoSeconds: 86_400,
-      },
-    ],
-    stores: [
-      {
-        name: 'vault',
-        kind: 'directory',
-        path: vault.storePath,
-        mustBeMounted: false,
-        place: 'home',
-        medium: 'disk',
-        maintainedBy: 'local',
-        verifyEverySeconds: 30 * 86_400,
-      },
-    ],
-    keys: {
-      recipients: [],
-      chunkIdKey: { env: 'NOT_NEEDED' },
-      signer: { env: 'NOT_NEEDED' },
-      rootFingerprint: fingerprint,
-    },
-    approval: { limitSeconds: 3600 },
-    keepAsideSeconds: 3600,
-    notify: [],
-    escalation: buildEscalation(undefined, []),
-    sourceText: '',
-    sourcePath: '',
-    maintenance: buildMaintenance(),
-    ...own,
-  };
+export function systemOf(vault: TestVault, lines: readonly string[] = []): System {
+  const text = [
+    `system: ${SYSTEM}`,
+    `stores: { vault: { kind: directory, path: ${vault.storePath} } }`,
+    `components: { config: { kind: files, tier: critical, path: ${vault.directory} } }`,
+    'plans: { daily: { components: [config], stores: [vault], rpo: 1d } }',
+    'keys:',
+    `  recipients: [${vault.keys.operations.recipient}, ${vault.keys.escrow.recipient}]`,
+    '  chunkIdKey: { env: NOT_NEEDED }',
+    '  signer: { env: NOT_NEEDED }',
+    `  rootFingerprint: ${vault.keys.root.fingerprint}`,
+    ...lines,
+  ];
+  return parseSystem(text.join('\n'), 'test.yaml');
 }
 
 /** A committed backup of the plan `daily`, with nothing in it; its key. */
