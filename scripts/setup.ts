@@ -33,6 +33,7 @@ const TEST_PROGRAMS: readonly Program[] = [
     'sshd',
     'postgres',
     'python-venv',
+    'chromium',
   ] as const),
 ];
 

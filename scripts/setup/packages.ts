@@ -33,6 +33,7 @@ const PACKAGES = {
   pgbackrest: 'pgbackrest',
   // Debian parts Python from what makes environments with pip.
   'python-venv': 'python3-venv',
+  chromium: 'chromium',
 } as const;
 
 export type Program = keyof typeof PACKAGES;

@@ -26,6 +26,7 @@ const SERVERS = [
   ...all(['engine', 'workflows', 'cli', 'activities', 'demo', 'scale', 'scripts']),
   'test/stores/{s3,sftp,gcs,azure}*.test.ts',
   'test/vault/stores.test.ts',
+  'test/page/browser.test.ts',
 ];
 
 export interface Selection {

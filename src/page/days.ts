@@ -1,5 +1,6 @@
 /** The last days of a plan, day by day: what was kept, what was proved, what failed. Pure. */
 import { bestVerdict, type KnownBackup } from '../status/catalogues.ts';
+import { operationOf } from '../status/last-runs.ts';
 import { WORKFLOWS, workflowIds } from '../workflows/contract.ts';
 import type { EndedRun } from './facts.ts';
 
@@ -32,9 +33,10 @@ export function planDays(
   nowMs: number,
 ): PlanDays {
   const own = backups.filter(({ entry: { body } }) => body.plan === plan && body.purpose === 'backup');
-  const id = workflowIds.backup(system, plan);
+  const operation = operationOf(system, workflowIds.backup(system, plan));
   const failed = ended.filter(
-    ({ type, workflowId, outcome }) => type === WORKFLOWS.backup && workflowId === id && outcome !== 'completed',
+    ({ type, workflowId, outcome }) =>
+      type === WORKFLOWS.backup && outcome !== 'completed' && operationOf(system, workflowId) === operation,
   );
   const byDay = Map.groupBy(own, ({ entry }) => dateOf(Date.parse(entry.body.startedAt)));
   const failedByDay = Map.groupBy(failed, ({ endedAt }) => dateOf(Date.parse(endedAt)));

@@ -1,7 +1,8 @@
 /** What the page knows at a moment. It is looked up in the background and rendered from memory. */
 import type { ToldError } from '../observe/told.ts';
-import type { Finding } from '../policy/findings.ts';
+import type { Finding, Unknown } from '../policy/findings.ts';
 import type { KnownBackup } from '../status/catalogues.ts';
+import type { SystemNumbers } from '../status/numbers.ts';
 import type { RunningOperation } from '../status/running.ts';
 import type { SystemStatus } from '../status/system-status.ts';
 import type { System } from '../system/types.ts';
@@ -73,6 +74,9 @@ export interface SystemFacts {
   readonly backups: readonly KnownBackup[];
   /** Critical first. */
   readonly findings: readonly Finding[];
+  readonly numbers?: SystemNumbers;
+  /** What could not be looked at. */
+  readonly unknown: readonly Unknown[];
 }
 
 export const NOTHING_KNOWN: Knowledge = { engine: { operations: [], incidents: [], ended: [] }, systems: [] };

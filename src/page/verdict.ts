@@ -1,5 +1,7 @@
 /** The answer to "am I safe?", in words. Pure. */
 import { formatCount } from '../observe/format.ts';
+import { findingId } from '../policy/findings.ts';
+import { decisive } from '../status/findings.ts';
 import { isEngineStale, isSystemStale, type EngineFacts, type Knowledge, type SystemFacts } from './facts.ts';
 import { waitingFor, type Waiting } from './waiting.ts';
 
@@ -21,7 +23,11 @@ export function systemVerdict(facts: SystemFacts, engine: EngineFacts, nowMs: nu
   const { failure, status, lookedAtMs } = facts;
   const critical = facts.findings.filter(({ severity }) => severity === 'critical');
   if (critical.length > 0) {
-    return { level: 'danger', title: 'Not as promised', why: `${formatCount(critical.length, 'promise')} broken.` };
+    return {
+      level: 'danger',
+      title: 'Not safe',
+      why: `${capital(critical[0]?.what ?? '')}${critical.length > 1 ? `, and ${critical.length - 1} more` : ''}.`,
+    };
   }
   if (failure !== undefined) return { level: 'unknown', title: 'Not known', why: failure.message };
   if (status === undefined || lookedAtMs === undefined) {
@@ -30,25 +36,32 @@ export function systemVerdict(facts: SystemFacts, engine: EngineFacts, nowMs: nu
   if (isSystemStale(facts, nowMs)) {
     return { level: 'unknown', title: 'Not known', why: 'Its stores were not looked at for too long.' };
   }
-  if (isUnread(facts)) {
-    const names = status.unread.map(({ store }) => store).join(', ');
-    return { level: 'unknown', title: 'Not known', why: `What lies in ${names} can't be read.` };
-  }
+  const [unseen] = facts.findings.length > 0 ? [] : decisive(facts.unknown);
+  if (unseen !== undefined) return { level: 'unknown', title: 'Not known', why: `${unseen.what}: ${unseen.why}.` };
+  const late = lateSince(facts, nowMs);
+  if (late !== undefined)
+    return { level: 'danger', title: 'Not safe', why: `The newest backup of ${late} is too old.` };
   const looks = reasonsToLook(facts, waitingFor(engine, facts.name), engine, nowMs);
   if (looks.length > 0) return { level: 'attention', title: 'Needs a look', why: `${sentence(looks)}.` };
-  const promised = status.plans.filter(({ limitSeconds }) => limitSeconds !== undefined);
+  const promised = (facts.numbers?.plans ?? []).filter(({ limits }) => limits.newestSeconds !== undefined);
   if (promised.length === 0) {
-    return { level: 'none', title: 'Nothing promised', why: 'No plan has an rpo, so that none can be late.' };
+    return {
+      level: 'none',
+      title: 'Nothing promised',
+      why: 'No plan has an rpo or a limit, so that none can be late.',
+    };
   }
   const plans =
     promised.length === 1 ? 'The plan keeps its objective' : `All ${promised.length} plans keep their objectives`;
-  return { level: 'safe', title: 'As promised', why: `${plans}.` };
+  return { level: 'safe', title: 'Safe', why: `${plans}.` };
 }
 
-/** Nothing that was read says what a plan has, and something could not be read. */
-function isUnread({ status }: SystemFacts): boolean {
-  if (status === undefined || status.unread.length === 0) return false;
-  return status.plans.some(({ state, limitSeconds }) => state === 'missing' && limitSeconds !== undefined);
+/** A plan whose limit has passed since its stores were looked at, so that no finding tells it yet. */
+function lateSince({ numbers, findings }: SystemFacts, nowMs: number): string | undefined {
+  return numbers?.plans.find(({ plan, newest, limits: { newestSeconds = Infinity } }) => {
+    const told = findings.some((one) => findingId(one) === findingId({ check: 'freshness', subject: plan }));
+    return !told && newest !== undefined && nowMs - Date.parse(newest.pointAt) > newestSeconds * 1000;
+  })?.plan;
 }
 
 function reasonsToLook(
@@ -68,7 +81,10 @@ function reasonsToLook(
 }
 
 function sentence(parts: readonly string[]): string {
-  const text = parts.join('; ');
+  return capital(parts.join('; '));
+}
+
+function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
@@ -89,7 +105,7 @@ export function wholeVerdict(knowledge: Knowledge, nowMs: number): Verdict {
   const names = same.map(({ name }) => name).join(', ');
   if (worst.level === 'safe') {
     const promised = same.length === verdicts.length ? `All ${same.length} systems` : names;
-    return { level: 'safe', title: 'As promised', why: `${promised} kept what their plans promise.` };
+    return { level: 'safe', title: 'Safe', why: `${promised} kept what their plans promise.` };
   }
   const of = `${same.length} of ${verdicts.length} systems`;
   return {

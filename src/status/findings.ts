@@ -13,11 +13,11 @@ import { judgeCopyLags, judgeRule, judgeStores, type StoreSeen } from '../policy
 import { judgeSizes } from '../policy/size-anomaly.ts';
 import { localHost } from '../system/home.ts';
 import type { System } from '../system/types.ts';
-import { readSeen } from './brief.ts';
+import { readSeen, type SeenCatalogue } from './brief.ts';
 import { planCopies, storesBehind } from './copy-status.ts';
 import { lookAtHost } from './host-look.ts';
 import { lastRuns } from './last-runs.ts';
-import { logStatuses } from './log-status.ts';
+import { logStatuses, type LogStatus } from './log-status.ts';
 import { numbersOf, type Gathered, type SystemNumbers } from './numbers.ts';
 import { storeReadBacks, type StoreReadBack } from './read-back-status.ts';
 import type { EngineState } from './running.ts';
@@ -37,7 +37,15 @@ export interface SystemFindings {
 export interface FindingsOptions {
   /** What each host said when it was asked. Absent: this machine looks at itself, and the others are unknown. */
   readonly hosts?: readonly HostSeen[];
+  /** What the stores said just now to who asks for more than the findings, so that they are not read twice. */
+  readonly read?: StoresSaid;
   readonly signal?: AbortSignal;
+}
+
+export interface StoresSaid {
+  readonly known: SeenCatalogue;
+  readonly logs: readonly LogStatus[];
+  readonly readBacks: readonly StoreReadBack[];
 }
 
 const LOOK_LIMIT_MS = 60_000;
@@ -50,10 +58,11 @@ export async function findingsOf(
   options: FindingsOptions = {},
 ): Promise<SystemFindings> {
   const signal = options.signal ?? AbortSignal.timeout(LOOK_LIMIT_MS);
+  const { read } = options;
   const [known, logs, readBacks, runs, hosts, totals] = await Promise.all([
-    readSeen(system, signal),
-    logStatuses(system, engine, nowMs),
-    storeReadBacks(system, nowMs),
+    read?.known ?? readSeen(system, signal),
+    read?.logs ?? logStatuses(system, engine, nowMs),
+    read?.readBacks ?? storeReadBacks(system, nowMs),
     engine.running ? runsOf(system.name) : undefined,
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
@@ -107,7 +116,12 @@ export async function findingsOf(
 
 /** True when nothing is wrong that could be seen, and all that decides could be seen. */
 export function isKept({ findings, unknown }: Pick<SystemFindings, 'findings' | 'unknown'>): boolean {
-  return findings.length === 0 && !unknown.some(({ what }) => isUnknown(what, DECISIVE));
+  return findings.length === 0 && decisive(unknown).length === 0;
+}
+
+/** What must be known for somebody to be safe. */
+export function decisive(unknown: readonly Unknown[]): readonly Unknown[] {
+  return unknown.filter(({ what }) => isUnknown(what, DECISIVE));
 }
 
 const DECISIVE = [{ what: 'freshness' }, { what: 'proof' }, { what: 'copy' }, { what: 'wal' }];
@@ -153,7 +167,7 @@ async function runsOf(system: string): Promise<RunSeen[] | undefined> {
 }
 
 /** This machine, when it is a host of the system. */
-async function lookHere(system: System, signal: AbortSignal): Promise<HostSeen[]> {
+export async function lookHere(system: System, signal: AbortSignal): Promise<HostSeen[]> {
   let host: string;
   try {
     host = localHost(system);

@@ -68,7 +68,8 @@ export async function up(
   args: readonly string[] = [],
   own: Record<string, string> = {},
 ): Promise<RunningUp> {
-  const child: ChildProcess = spawn(PROGRAM, ['up', '--no-ui', '--no-page', '--no-schedules', '--port', '0', ...args], {
+  const page = args.includes('--page-port') ? [] : ['--no-page'];
+  const child: ChildProcess = spawn(PROGRAM, ['up', '--no-ui', '--no-schedules', '--port', '0', ...page, ...args], {
     env: environment(home, own),
     stdio: ['ignore', 'ignore', 'pipe'],
   });

@@ -69,7 +69,7 @@
   function plan() {
     clearTimeout(timer);
     if (document.hidden) return;
-    timer = setTimeout(look, Math.min(EVERY_MS * 2 ** failures, LONGEST_MS));
+    timer = setTimeout(look, failures === 0 ? EVERY_MS : Math.min(1000 * 2 ** failures, LONGEST_MS));
   }
 
   function addCopyButtons(root) {

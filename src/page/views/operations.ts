@@ -5,14 +5,12 @@ import type { EndedRun, EngineFacts, OperationFacts } from '../facts.ts';
 import { doneBar } from '../draw/bar.ts';
 import { html, type Html } from '../html.ts';
 import { formatMilliseconds } from '../../observe/format.ts';
-import { isForPeople } from '../waiting.ts';
 import type { Level } from '../verdict.ts';
 import { icon } from './icons.ts';
 import { age, mark, runLink, table } from './parts.ts';
 
 export function operationView(operation: OperationFacts, engine: EngineFacts, nowMs: number): Html {
   const { type, phase, startedAt, waitingFor, trouble, steps, amounts } = operation;
-  const person = isForPeople(waitingFor);
   return html`<article class="operation">
     <h3>
       ${icon(waitingFor === undefined ? 'runs' : 'waits')}${type}
@@ -20,8 +18,7 @@ export function operationView(operation: OperationFacts, engine: EngineFacts, no
     </h3>
     <p>
       <strong>${phase ?? 'no worker answers'}</strong
-      >${waitingFor === undefined ? undefined : html`, waits for ${waitingFor}${person ? ' (see above)' : ''}`}, started
-      ${age(startedAt, nowMs)}
+      >${waitingFor === undefined ? undefined : html`, waits for ${waitingFor}`}, started ${age(startedAt, nowMs)}
     </p>
     ${amounts.map(amountView)} ${trouble === undefined ? undefined : html`<p class="warning">${trouble}</p>`}
     ${

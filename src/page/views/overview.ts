@@ -5,6 +5,7 @@ import { belongsTo, type Knowledge, type SystemFacts } from '../facts.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { ROUTES } from '../links.ts';
 import { systemVerdict, wholeVerdict } from '../verdict.ts';
+import { isForPeople } from '../waiting.ts';
 import { operationView } from './operations.ts';
 import { mark, part, verdictBanner } from './parts.ts';
 import { plansView } from './plans.ts';
@@ -18,7 +19,8 @@ export function overview(knowledge: Knowledge, nowMs: number): Html {
 }
 
 function running({ engine }: Knowledge, nowMs: number): Shown {
-  const { operations } = engine;
+  // What waits for a person stands above.
+  const operations = engine.operations.filter(({ waitingFor }) => !isForPeople(waitingFor));
   if (operations.length === 0) return html`<div id="running" data-live></div>`;
   return part('running', 'Running now', html`${operations.map((one) => operationView(one, engine, nowMs))}`);
 }

@@ -52,7 +52,7 @@ export function moment(time: string | number): Html {
 
 /** To be typed; the script adds a button that copies it. */
 export function command(text: string): Html {
-  return html`<code class="command" tabindex="0" role="region" aria-label="command">${text}</code>`;
+  return html`<code class="command" tabindex="0" role="group" aria-label="command">${text}</code>`;
 }
 
 export function runLink(
@@ -91,7 +91,7 @@ export function table(caption: string, columns: readonly Column[], rows: readonl
       ? html`<th scope="row" role="rowheader" data-title="${title}">${value}</th>`
       : html`<td role="cell" class="cell${of}" data-title="${title}">${value}</td>`;
   };
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="${caption}">
     <table role="table">
       <caption class="hidden">
         ${caption}

@@ -1,69 +1,80 @@
 /** Plans against what they promise. */
-import { bestVerdict, type KnownBackup } from '../../status/catalogues.ts';
-import type { SystemStatus } from '../../status/system-status.ts';
+import { findingId, isUnknown } from '../../policy/findings.ts';
+import type { SystemNumbers } from '../../status/numbers.ts';
 import { bar } from '../draw/bar.ts';
 import type { SystemFacts } from '../facts.ts';
-import { html, type Html, type Shown } from '../html.ts';
+import { html, joined, type Html, type Shown } from '../html.ts';
 import { ROUTES } from '../links.ts';
-import type { Level } from '../verdict.ts';
 import { age, coarse, facts, mark } from './parts.ts';
 
-type PlanStatus = SystemStatus['plans'][number];
+type PlanNumbers = SystemNumbers['plans'][number];
 
-const LEVELS: Readonly<Record<PlanStatus['state'], Level>> = {
-  fresh: 'safe',
-  stale: 'danger',
-  missing: 'danger',
-  unbounded: 'none',
-};
-
-/** Each plan in a few lines; `full` with copies and schedule. */
+/** Each plan in a few lines; `full` with proofs, copies and schedule. */
 export function plansView(of: SystemFacts, nowMs: number, full: boolean): Html {
-  const { status } = of;
-  if (status === undefined) return html`<p class="quiet">Not looked at yet.</p>`;
+  const { numbers } = of;
+  if (numbers === undefined) return html`<p class="quiet">Not looked at yet.</p>`;
   return html`<ul class="plans">
-    ${status.plans.map((plan) => html`<li>${planView(of, status, plan, nowMs, full)}</li>`)}
+    ${numbers.plans.map((plan) => html`<li>${planView(of, plan, nowMs, full)}</li>`)}
   </ul>`;
 }
 
-function planView(
-  { name, backups, system }: SystemFacts,
-  status: SystemStatus,
-  plan: PlanStatus,
-  nowMs: number,
-  full: boolean,
-): Html {
-  const { newest, limitSeconds } = plan;
-  const ageNow = newest === undefined ? undefined : Math.max(0, (nowMs - newest.pointAtMs) / 1000);
-  const words = promiseText(ageNow, limitSeconds);
+function planView(of: SystemFacts, plan: PlanNumbers, nowMs: number, full: boolean): Html {
+  const { newest, newestProved, limits } = plan;
+  const { name, system, status } = of;
+  const ageNow = ageOf(newest, nowMs);
+  const words = promiseText(ageNow, limits.newestSeconds);
   const schedule = system?.plans.find((one) => one.name === plan.plan)?.schedule;
   return html`<div class="plan">
-    <h3>${plan.plan} ${stateMark(plan, status, ageNow)}</h3>
-    ${ageNow === undefined || limitSeconds === undefined ? undefined : bar(`${plan.plan}: ${words}`, ageNow, limitSeconds)}
+    <h3>${plan.plan} ${stateMark(of, plan, ageNow)}</h3>
+    ${ageNow === undefined || limits.newestSeconds === undefined ? undefined : bar(`${plan.plan}: ${words}`, ageNow, limits.newestSeconds)}
     <p class="words">${words}</p>
     ${facts([
-      ['newest', newest === undefined ? undefined : backupLink(name, newest.id, age(newest.pointAtMs, nowMs))],
-      ['newest proved', provedText(name, plan.plan, backups, nowMs)],
+      ['newest', newest === undefined ? 'none' : backupLink(name, newest.id, age(newest.pointAt, nowMs))],
+      [
+        'newest proved',
+        html`${newestProved === undefined ? 'none' : backupLink(name, newestProved.id, age(newestProved.pointAt, nowMs))}
+        ${limits.provedSeconds === undefined ? undefined : `at most ${coarse(limits.provedSeconds)}`}`,
+      ],
       ['backups', full ? String(plan.backups) : undefined],
-      ['copies', full ? copiesText(status, plan.plan) : undefined],
+      [
+        'in each store',
+        full
+          ? html`${joined(
+              plan.copies.map((copy) => copyText(copy, nowMs)),
+              html`<br />`,
+            )}`
+          : undefined,
+      ],
+      ['rule', full ? ruleText(status, plan.plan) : undefined],
       ['schedule', full && schedule !== undefined ? `${schedule.cron} (${schedule.timeZone})` : undefined],
     ])}
   </div>`;
 }
 
+function ageOf(backup: { readonly pointAt: string } | undefined, nowMs: number): number | undefined {
+  return backup === undefined ? undefined : Math.max(0, (nowMs - Date.parse(backup.pointAt)) / 1000);
+}
+
 /** Judged by the time of the rendering: knowledge that gets old becomes late by itself. */
-function stateMark({ state, limitSeconds }: PlanStatus, { unread }: SystemStatus, ageNow: number | undefined): Html {
-  if (state === 'missing') {
-    if (unread.length > 0) return mark('unknown', 'not known');
-    return limitSeconds === undefined ? mark('none', 'none yet') : mark('danger', 'missing');
-  }
-  if (limitSeconds !== undefined && ageNow !== undefined && ageNow > limitSeconds) return mark('danger', 'late');
-  return mark(LEVELS[state], state === 'unbounded' ? 'no objective' : 'in time');
+function stateMark(
+  { unknown, name, findings }: SystemFacts,
+  { plan, limits }: PlanNumbers,
+  ageNow: number | undefined,
+): Html {
+  const { newestSeconds } = limits;
+  if (newestSeconds === undefined) return mark('none', ageNow === undefined ? 'none yet' : 'no limit');
+  if (ageNow !== undefined && ageNow <= newestSeconds) return mark('safe', 'in time');
+  const id = findingId({ check: 'freshness', subject: plan });
+  if (isUnknown(id, unknown)) return mark('unknown', 'not known');
+  const severity = findings.find((one) => one.system === name && findingId(one) === id)?.severity ?? 'critical';
+  return mark(severity === 'critical' ? 'danger' : 'attention', ageNow === undefined ? 'missing' : 'late');
 }
 
 function promiseText(age: number | undefined, limit: number | undefined): string {
   if (age === undefined)
-    return limit === undefined ? 'No backup yet, and no objective.' : `No backup; promised every ${coarse(limit)}.`;
+    return limit === undefined
+      ? 'No backup yet, and no limit.'
+      : `No backup; at most ${coarse(limit)} old is promised.`;
   if (limit === undefined) return `${capital(coarse(age))} old; nothing is promised.`;
   return `${capital(coarse(age))} old of at most ${coarse(limit)}.`;
 }
@@ -76,26 +87,19 @@ export function backupLink(system: string, backup: string, text: Shown): Html {
   return html`<a href="${ROUTES.backup(system, backup)}">${text}</a>`;
 }
 
-function provedText(system: string, plan: string, backups: readonly KnownBackup[], nowMs: number): Shown {
-  const proved = backups.find(
-    (backup) =>
-      backup.entry.body.plan === plan && backup.entry.body.purpose === 'backup' && bestVerdict(backup)?.ok === true,
-  );
-  if (proved === undefined) return 'none';
-  const { id, pointAt } = proved.entry.body;
-  return html`${backupLink(system, id, age(pointAt, nowMs))} (${bestVerdict(proved)?.level ?? ''})`;
+function copyText({ store, backups, newest, limitSeconds }: PlanNumbers['copies'][number], nowMs: number): Html {
+  const limit = limitSeconds === undefined ? undefined : `, at most ${coarse(limitSeconds)} behind`;
+  return html`${store}:
+  ${backups}${newest === undefined ? undefined : html`, newest ${age(newest.pointAt, nowMs)}`}${limit}`;
 }
 
-function copiesText({ copies }: SystemStatus, plan: string): Shown {
-  const own = copies.find((one) => one.plan === plan);
+function ruleText(status: SystemFacts['status'], plan: string): Shown {
+  const own = status?.copies.find((one) => one.plan === plan);
   if (own === undefined) return undefined;
-  const verdict =
-    own.ok === undefined
-      ? undefined
-      : own.ok
-        ? mark('safe', 'as the rule asks')
-        : html`${mark('attention', 'short of the rule')} ${(own.short ?? []).join('; ')}`;
   const errors = own.errors === undefined ? 'not all verified' : `${own.errors} errors`;
-  return html`${own.copies} with the live data, in ${own.stores.join(', ')}; ${own.immutable} immutable; ${errors}
-  ${verdict}`;
+  const counts = `${own.copies} copies with the live data, ${own.offsite} elsewhere, ${own.immutable} immutable, ${errors}`;
+  if (own.ok === undefined) return `none; there are ${counts}`;
+  return own.ok
+    ? html`${mark('safe', 'kept')} ${counts}`
+    : html`${mark('attention', 'short')} ${(own.short ?? []).join('; ')}`;
 }

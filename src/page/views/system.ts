@@ -8,10 +8,11 @@ import { dayText, strip } from '../draw/strip.ts';
 import { belongsTo, type EngineFacts, type Knowledge, type SystemFacts } from '../facts.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { systemVerdict, type Level } from '../verdict.ts';
+import { isForPeople } from '../waiting.ts';
 import { endedView, operationView } from './operations.ts';
 import { age, command, mark, moment, part, table, verdictBanner } from './parts.ts';
 import { backupLink, plansView } from './plans.ts';
-import { toDo } from './to-do.ts';
+import { toDo, unseen } from './to-do.ts';
 
 const MOST_BACKUPS = 50;
 const MOST_ENDED = 20;
@@ -28,12 +29,20 @@ export function systemPage(facts: SystemFacts, knowledge: Knowledge, nowMs: numb
     lookedAtMs === undefined ? undefined : html`<span class="quiet">stores looked at ${age(lookedAtMs, nowMs)}</span>`,
   )}
   ${timeline(facts, engine, nowMs)} ${stores(facts, nowMs)} ${logs(facts)} ${trends(facts, nowMs)}
-  ${part('drills', 'Drills', html`<p>None has been run: no restore of this system was rehearsed and measured yet. Until then, ${command(`holdfast restore ${name} --verify-only`)} restores the newest backup beside the live state, checks it and removes it.</p>`)}
-  ${backupsView(facts, nowMs)} ${ended(facts, engine, nowMs)}`;
+  ${part(
+    'drills',
+    'Drills',
+    html`<p>
+        None has been run: no restore of this system was rehearsed and measured yet. Until then, this restores the
+        newest backup beside the live state, checks it and removes it:
+      </p>
+      <p>${command(`holdfast restore ${name} --verify-only`)}</p>`,
+  )}
+  ${backupsView(facts, nowMs)} ${ended(facts, engine, nowMs)} ${unseen(facts)}`;
 }
 
 function running({ name }: SystemFacts, engine: EngineFacts, nowMs: number): Shown {
-  const own = engine.operations.filter((one) => belongsTo(name, one));
+  const own = engine.operations.filter((one) => belongsTo(name, one) && !isForPeople(one.waitingFor));
   if (own.length === 0) return html`<div id="running" data-live></div>`;
   return part('running', 'Running now', html`${own.map((one) => operationView(one, engine, nowMs))}`);
 }

@@ -20,6 +20,18 @@ export function toDo(systems: readonly SystemFacts[], engine: EngineFacts, nowMs
   );
 }
 
+/** What could not be looked at. */
+export function unseen({ unknown }: SystemFacts): Shown {
+  if (unknown.length === 0) return html`<div id="unseen" data-live></div>`;
+  return part(
+    'unseen',
+    'What could not be looked at',
+    html`<ul class="unseen">
+      ${unknown.map(({ what, why }) => html`<li><strong>${what}</strong>: ${why}</li>`)}
+    </ul>`,
+  );
+}
+
 function itemsOf({ name, findings }: SystemFacts, engine: EngineFacts, nowMs: number): Html[] {
   const incidents = engine.incidents.filter((one) => belongsTo(name, one) && one.state.state !== 'healed');
   const known = new Set(incidents.map(({ state }) => findingId(state.finding)));
@@ -59,8 +71,10 @@ function waitingItem(
 function findingItem({ system, check, subject, severity, what, hint, since }: Finding, nowMs: number): Html {
   const level = severity === 'critical' ? 'danger' : 'attention';
   return html`<article class="item ${level}">
-    <h3>${icon(level)}${system}: ${check} of ${subject}</h3>
-    <p>${what}${since === undefined ? undefined : html`, since ${age(since, nowMs)}`}.</p>
+    <h3>${icon(level)}${system}: ${what}</h3>
+    <p class="quiet">
+      ${findingId({ check, subject })}${since === undefined ? undefined : html`, since ${age(since, nowMs)}`}
+    </p>
     ${hinted(hint)}
   </article>`;
 }
@@ -76,8 +90,8 @@ function incidentItem(system: string, incident: IncidentFacts, engine: EngineFac
   const told =
     level === 0 ? 'nobody was told yet' : `told level ${level}${levelName === undefined ? '' : ` (${levelName})`}`;
   return html`<article class="item ${tone}" id="incident-${incident.runId}">
-    <h3>${icon(tone)}${system}: ${finding.check} of ${finding.subject}</h3>
-    <p>${finding.what}.</p>
+    <h3>${icon(tone)}${system}: ${finding.what}</h3>
+    <p class="quiet">${findingId(finding)}</p>
     ${hinted(finding.hint)}
     <p>
       ${state === 'acknowledged' ? mark('none', `acknowledged by ${acknowledgedBy ?? 'somebody'}`) : mark(tone, 'open')}

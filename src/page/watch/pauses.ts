@@ -15,6 +15,6 @@ export function enginePauseMs({ idleMs, busy }: { readonly idleMs: number; reado
  */
 export function storesPauseMs({ idleMs, tookMs }: { readonly idleMs: number; readonly tookMs: number }) {
   const least = Math.max(1_000, 20 * tookMs);
-  const usual = idleMs > NOBODY_AFTER_MS ? 5 * 60_000 : 20_000;
+  const usual = idleMs > NOBODY_AFTER_MS ? 5 * 60_000 : 15_000;
   return { least, most: Math.max(least, usual) };
 }

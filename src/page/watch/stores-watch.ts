@@ -1,23 +1,30 @@
 /** What the stores of the registered systems tell, read again and again at a bounded cost. */
+import type { HostSeen } from '../../policy/host-look.ts';
 import { tell } from '../../observe/told.ts';
 import { lookAtCatalogues, type CatalogueMemories } from '../../status/catalogues.ts';
-import { seenCatalogue } from '../../status/seen.ts';
+import { findingsOf, lookHere } from '../../status/findings.ts';
 import type { EngineState } from '../../status/running.ts';
+import { seenCatalogue } from '../../status/seen.ts';
 import { statusOf } from '../../status/system-status.ts';
 import { loadSystem } from '../../system/load.ts';
 import { listSystems } from '../../system/register.ts';
 import type { System } from '../../system/types.ts';
 import type { EngineFacts, SystemFacts } from '../facts.ts';
-import { troublesOf } from '../troubles.ts';
+
+const HOSTS_EVERY_MS = 2 * 60_000;
+const HOSTS_LIMIT_MS = 60_000;
 
 export class StoresWatch {
   private readonly memories = new Map<string, CatalogueMemories>();
+  private readonly hosts = new Map<string, { atMs: number; of: string; hosts: readonly HostSeen[] }>();
 
   /** Every registered system, one after another. What can't be read is told in its place. Throws what `listSystems` throws. */
   async look(engine: EngineFacts, before: readonly SystemFacts[]): Promise<SystemFacts[]> {
     const registered = await listSystems();
     for (const name of this.memories.keys()) {
-      if (!registered.some((system) => system.name === name)) this.memories.delete(name);
+      if (registered.some((system) => system.name === name)) continue;
+      this.memories.delete(name);
+      this.hosts.delete(name);
     }
     const found: SystemFacts[] = [];
     for (const { name } of registered) {
@@ -37,12 +44,28 @@ export class StoresWatch {
       const system = await loadSystem(name);
       const nowMs = Date.now();
       const known = await lookAtCatalogues(system, { memories: this.memoriesOf(system) });
-      const status = await statusOf(system, stateOf(engine), seenCatalogue(known), nowMs);
-      const findings = troublesOf(system, status, nowMs);
-      return { name, system, lookedAtMs: nowMs, status, backups: known.backups, findings };
+      const state = stateOf(engine);
+      const seen = seenCatalogue(known);
+      const status = await statusOf(system, state, seen, nowMs);
+      const { findings, facts, unknown } = await findingsOf(system, state, nowMs, {
+        hosts: await this.hostsOf(system, nowMs),
+        read: { known: seen, logs: status.logs, readBacks: status.stores },
+      });
+      const { backups } = known;
+      return { name, system, lookedAtMs: nowMs, status, numbers: facts, backups, findings, unknown };
     } catch (error) {
-      return { backups: [], findings: [], ...before, name, failure: tell(error) };
+      return { backups: [], findings: [], unknown: [], ...before, name, failure: tell(error) };
     }
+  }
+
+  /** Looking at components asks databases and Docker, so that it is done less often than looking at stores. */
+  private async hostsOf(system: System, nowMs: number): Promise<readonly HostSeen[]> {
+    const known = this.hosts.get(system.name);
+    if (known !== undefined && nowMs - known.atMs < HOSTS_EVERY_MS && known.of === system.sourceText)
+      return known.hosts;
+    const hosts = await lookHere(system, AbortSignal.timeout(HOSTS_LIMIT_MS));
+    this.hosts.set(system.name, { atMs: nowMs, of: system.sourceText, hosts });
+    return hosts;
   }
 
   private memoriesOf({ name, stores }: System): CatalogueMemories {

@@ -22,6 +22,7 @@ export class Watch {
   private readonly engineBell = new Bell();
   private readonly storesBell = new Bell();
   private readonly stopBell = new Bell();
+  private readonly engineSeen = Promise.withResolvers<undefined>();
   private stopped = false;
   private lookedAtByPeopleMs = -Infinity;
   private loops: Promise<unknown> = Promise.resolve();
@@ -65,16 +66,19 @@ export class Watch {
   private async watchEngine(): Promise<void> {
     while (!this.stopped) {
       this.engineBell.begin();
-      const before = runsIn(this.knowledge.engine);
+      const before = stateOf(this.knowledge.engine);
       const engine = await this.engine.look();
       this.knowledge = { ...this.knowledge, engine };
-      // What has ended has changed the stores.
-      if (before !== runsIn(engine)) this.storesBell.ring();
+      this.engineSeen.resolve(undefined);
+      // What has ended has changed the stores, and findings tell of the engine too.
+      if (before !== stateOf(engine)) this.storesBell.ring();
       await this.engineBell.wait(enginePauseMs({ idleMs: this.idleMs(), busy: engine.operations.length > 0 }));
     }
   }
 
   private async watchStores(): Promise<void> {
+    // Else the first findings would say that no engine runs.
+    await this.engineSeen.promise;
     while (!this.stopped) {
       this.storesBell.begin();
       const startedMs = Date.now();
@@ -96,6 +100,6 @@ export class Watch {
   }
 }
 
-function runsIn({ operations }: EngineFacts): string {
-  return operations.map(({ runId }) => runId).join(' ');
+function stateOf({ operations, running = false }: EngineFacts): string {
+  return [String(running), ...operations.map(({ runId }) => runId)].join(' ');
 }
