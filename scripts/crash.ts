@@ -1,8 +1,8 @@
 /**
  * `npm run crash`: strikes seeded points spread over backup and restore, over the receiving of a log and
- * the putting back of rows, and checks after each that the operation
- * completed or failed cleanly, that the same bytes came back, that nothing stayed paused or stopped, and that no chunk is
- * stored twice. `npm run crash -- --points 500 --seed 7`; one point again: `--seed N --points 1`.
+ * the putting back of rows, over copies, prunes and healing, and checks after each that the operation
+ * completed or failed cleanly, that the same bytes came back, that nothing stayed paused or stopped, that no chunk is
+ * stored twice, and that every store holds what its policy keeps and nothing else. `npm run crash -- --points 500 --seed 7`; one point again: `--seed N --points 1`.
  */
 import { parseArgs } from 'node:util';
 import { InterruptedError, LANES, runCrashSuite } from './crash/run.ts';
@@ -14,7 +14,7 @@ const USAGE = `npm run crash -- [options]
   --long            also requests that hang until the client's patience ends
   --restart-docker  also restarts a Docker daemon of its own
   --lane NAME       only this one (repeatable): crash-files, crash-volume, crash-s3, crash-postgres,
-                    crash-cluster. A seed strikes the same point again only among the same lanes`;
+                    crash-cluster, crash-stores. A seed strikes the same point again only among the same lanes`;
 
 function wholeNumber(text: string, name: string): number {
   const value = Number(text);

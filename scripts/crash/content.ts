@@ -8,17 +8,17 @@ export const LARGE_BYTES = 4 * 1024 * 1024;
 const SMALL_FILES = 40;
 
 /** A tree of a few large files that nothing can compress and some small ones. */
-export function makeTree(directory: string): void {
+export function makeTree(directory: string, largeBytes = LARGE_BYTES): void {
   mkdirSync(path.join(directory, 'small'), { recursive: true });
-  for (let number = 0; number < LARGE_FILES; number += 1) replaceLarge(directory, number);
+  for (let number = 0; number < LARGE_FILES; number += 1) replaceLarge(directory, number, largeBytes);
   for (let number = 0; number < SMALL_FILES; number += 1) {
     writeFileSync(path.join(directory, 'small', `${number}.txt`), `record ${number}\n`.repeat(number + 1));
   }
 }
 
 /** New content for one of the large files; the others stay as they are. */
-export function replaceLarge(directory: string, number: number): void {
-  writeFileSync(path.join(directory, `large-${number}.bin`), randomFillSync(Buffer.alloc(LARGE_BYTES)));
+export function replaceLarge(directory: string, number: number, largeBytes = LARGE_BYTES): void {
+  writeFileSync(path.join(directory, `large-${number}.bin`), randomFillSync(Buffer.alloc(largeBytes)));
 }
 
 /** What an accident does: files gone, one garbled, one that was never there. */

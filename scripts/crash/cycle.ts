@@ -1,103 +1,23 @@
 /** One cycle: change, back up, lose, restore, compare; struck at the points whose seeds are given. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
-import { isFailureCode } from '../../src/failures.ts';
-import { WORKFLOWS } from '../../src/workflows/contract.ts';
 import type { BackupResult, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
 import { bytesBelow } from './content.ts';
+import { endure, TYPES } from './endure.ts';
+import type { Stage, StruckPoint } from './endure.ts';
 import type { ClusterLane, Lane, Round } from './lane.ts';
 import { describePoint } from './points.ts';
 import type { Operation, Point } from './points.ts';
-import { outcomeOf, startStory, stepsOf } from './story.ts';
-import type { Outcome, Step } from './story.ts';
-import { stepIndex, strike, strikeNow } from './strike.ts';
-import type { Arena } from './strike.ts';
+import { playStores } from './stores-cycle.ts';
+import { outcomeOf, startStory } from './story.ts';
+import { stepIndex, strikeNow } from './strike.ts';
+
+export type { Stage, StruckPoint } from './endure.ts';
 
 /** Framing of chunks, and the small files that are stored with each new group. */
 const SLACK_PER_BACKUP_BYTES = 512 * 1024;
 const TROUBLE_LIMIT_MS = 60_000;
 /** For how long a blow may come while a log is received. */
 const RECEIVE_MS = 1_200;
-
-export interface Stage {
-  readonly lane: Lane;
-  readonly client: Client;
-  readonly arena: Arena;
-  readonly say: (line: string) => void;
-  /** Steps of each operation without a crash, as measured in a first cycle. */
-  readonly steps: Partial<Record<Operation, readonly Step[]>>;
-  /** Counts the cycles, so that every workflow has an id of its own. */
-  readonly count: { cycles: number; backups: number };
-}
-
-export interface StruckPoint {
-  readonly seed: number;
-  /** The victim was struck while the operation ran. */
-  readonly hit: boolean;
-  /** It completed at once, or failed cleanly and completed when it was asked for again. */
-  readonly outcome: 'completed' | 'failed cleanly';
-}
-
-/** What runs for ever is not told as a story. */
-type Told = Exclude<Operation, 'receive'>;
-
-const TYPES: Readonly<Record<Told, string>> = {
-  backup: WORKFLOWS.backup,
-  restore: WORKFLOWS.restore,
-  rows: WORKFLOWS.restoreRows,
-};
-
-async function tell<T>(
-  stage: Stage,
-  operation: Told,
-  id: string,
-  input: object,
-  point: Point | undefined,
-): Promise<{ outcome: Outcome<T>; struck: boolean }> {
-  const handle = await startStory(stage.client, TYPES[operation], id, input);
-  let ended = false;
-  const result = outcomeOf<T>(handle).finally(() => (ended = true));
-  const steps = stage.steps[operation];
-  const [outcome, struck] = await Promise.all([
-    result,
-    point === undefined || steps === undefined ? false : strike(point, steps, handle, stage.arena, () => ended),
-  ]);
-  // Faults that were not needed must not befall the next operation.
-  stage.lane.proxy?.always(undefined);
-  if (point === undefined && outcome.ok) stage.steps[operation] ??= await stepsOf(handle);
-  return { outcome, struck };
-}
-
-/** Runs the operation; when it failed cleanly it is asked for once more, without a crash, and has to complete. */
-async function endure<T>(
-  stage: Stage,
-  operation: Told,
-  input: () => Promise<object>,
-  accept: (value: T) => string | undefined,
-  point: Point | undefined,
-): Promise<{ value: T; struck: StruckPoint | undefined }> {
-  const id = `${stage.lane.name}/crash/${operation}/${stage.count.cycles}`;
-  const first = await tell<T>(stage, operation, id, await input(), point);
-  const failure = first.outcome.ok ? accept(first.outcome.value) : cleanFailure(first.outcome);
-  const struck = (outcome: StruckPoint['outcome']): StruckPoint | undefined =>
-    point === undefined ? undefined : { seed: point.seed, hit: first.struck, outcome };
-  if (first.outcome.ok && failure === undefined) return { value: first.outcome.value, struck: struck('completed') };
-  if (point === undefined) throw new Error(`${operation} failed without a crash: ${failure ?? ''}`);
-  stage.say(`  seed ${point.seed}: ended with ${failure ?? ''}; asked for again`);
-  const second = await tell<T>(stage, operation, `${id}/again`, await input(), undefined);
-  if (!second.outcome.ok)
-    throw new Error(`${operation} failed again: ${second.outcome.code} ${second.outcome.message}`);
-  const still = accept(second.outcome.value);
-  if (still !== undefined) throw new Error(`${operation} failed again: ${still}`);
-  return { value: second.outcome.value, struck: struck('failed cleanly') };
-}
-
-function cleanFailure(outcome: Extract<Outcome<never>, { ok: false }>): string {
-  if (!isFailureCode(outcome.code) || outcome.code === 'Internal') {
-    throw new Error(`it ended with something nobody foresaw: ${outcome.code}: ${outcome.message}`);
-  }
-  return `${outcome.code}: ${outcome.message}`;
-}
 
 /** What is looked at first and approved then, as a person does. */
 async function approved(stage: Stage, operation: 'restore' | 'rows'): Promise<object> {
@@ -206,6 +126,9 @@ async function play(
   part: number,
 ): Promise<Played> {
   const { lane } = stage;
+  if (round[0] === 'copy' || round[0] === 'heal') {
+    return [await playStores(stage, round, pointFor, part), await lane.digest()];
+  }
   if (round[0] === 'receive') {
     const received = await receive(stage, pointFor('receive'));
     const wanted = await clusterOf(stage).accident();
@@ -219,7 +142,8 @@ async function play(
 
 /**
  * Runs one cycle. Throws, naming the seeds, when an operation ends in another way than completed or failed cleanly, when
- * other bytes come back, when something stays paused or stopped, or when a chunk is stored twice.
+ * other bytes come back, when something stays paused or stopped, when a chunk is stored twice, or when a store lacks or
+ * keeps what it should not.
  */
 export async function runCycle(
   stage: Stage,

@@ -6,7 +6,13 @@ import type { FaultProxy } from '../../test/support/fault-proxy.ts';
 import { digestOf, LARGE_BYTES, LARGE_FILES, makeTree, replaceLarge, wreck } from './content.ts';
 
 /** The first is struck by even seeds, the second by odd ones. */
-export type Round = readonly ['backup', 'restore'] | readonly ['receive', 'rows'];
+export type Round =
+  | readonly ['backup', 'restore']
+  | readonly ['receive', 'rows']
+  /** In two stores: a copy, then a prune beside a capture. */
+  | readonly ['copy', 'prune']
+  /** Damage healed; then capture, copy, prunes and healing all at once. */
+  | readonly ['heal', 'storm'];
 
 export const USUAL_ROUND: Round = ['backup', 'restore'];
 
@@ -24,6 +30,19 @@ export interface ClusterLane {
   readonly rows: object;
 }
 
+/** Of a lane whose backups lie in two stores. */
+export interface StoresLane {
+  /** The first takes the captures. */
+  readonly stores: readonly [string, string];
+  readonly plans: readonly [string, string];
+  /** Notes that a backup of what is there now was made. */
+  made(backup: string, plan: string, digest: string): void;
+  /** Damages objects of some rooms that the other store has whole; `part` says how. The answer tells whether all is well again. */
+  damage(store: string, part: number, rooms: readonly string[]): () => Promise<boolean>;
+  /** What is not as it has to be in both stores when nothing is under way. */
+  check(): Promise<string[]>;
+}
+
 export interface Lane {
   /** System and host have this name. */
   readonly name: string;
@@ -37,6 +56,7 @@ export interface Lane {
   /** What a cycle does, one of these after the other; a backup and a restore unless said otherwise. */
   readonly rounds?: readonly Round[];
   readonly cluster?: ClusterLane;
+  readonly stores?: StoresLane;
   /** Bytes that had to be stored so far: each large content once. Absent where that is not known. */
   uniqueBytes?(): number;
   /** Changes what is protected and returns the digest of what must come back. */

@@ -1,4 +1,5 @@
 /** Stores opened for their upkeep: with the credentials and the signing key of those who maintain them. */
+import { hostLock, type HostLock } from '../docker/host-lock.ts';
 import { HoldfastError } from '../failures.ts';
 import { openStore, type Store } from '../stores/index.ts';
 import { resolveSecret, type StoreConfig, type System } from '../system/index.ts';
@@ -25,6 +26,11 @@ export async function withMaintained<T>(
   } finally {
     await store.close();
   }
+}
+
+/** Says that no other process of this host heals objects of a store. Throws HostBusy while one does. */
+export function healingLock(system: string, store: string, signal: AbortSignal): Promise<HostLock> {
+  return hostLock(`heal ${system} ${store}`, signal);
 }
 
 /** The other stores of the system that can be opened here; one that can't is told to `onTrouble` and left out. */

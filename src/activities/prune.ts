@@ -1,10 +1,11 @@
 /** Pruning one store: the plan, the removal of backups, the sweep. One process at a time, by the kernel's word. */
 import { createHash } from 'node:crypto';
-import { hostLock } from '../docker/host-lock.ts';
+import { hostLock, type HostLock } from '../docker/host-lock.ts';
 import { HoldfastError } from '../failures.ts';
 import { leftSweeps } from '../policy/sweep.ts';
 import { resolveSecret, type System } from '../system/index.ts';
 import { signerOf } from '../vault/envelope.ts';
+import { epochName } from '../vault/epoch.ts';
 import { withVault } from '../vault/maintained.ts';
 import { keepLocks as locksOf } from '../vault/sweep/keep-locks.ts';
 import { planPrune as planOf, type PrunePlan } from '../vault/sweep/prune-plan.ts';
@@ -13,7 +14,9 @@ import { basesToKeepLogFor, pruneWal } from '../vault/sweep/prune-wal.ts';
 import { nothingRemoved, type Removed } from '../vault/sweep/removal.ts';
 import { nameOfSweep, readSweeps, sweepKeys } from '../vault/sweep/sweep-records.ts';
 import { condemn, endLeft, sweep, tidy, type SweepContext } from '../vault/sweep/sweep.ts';
+import { closeLeftHealings } from '../vault/verify/heal.ts';
 import type { HostContext } from './host-context.ts';
+import { healingLock } from './maintained.ts';
 import type { Run } from './shell.ts';
 import type { PruneActivities, PruneSummary } from './types.ts';
 
@@ -47,12 +50,14 @@ export async function condemnPruned(
     const begun = (await store.head(sweepKeys.plan(name))) !== undefined;
     const own = of(name);
     await endLeft(own, leftSweeps(sweeps, name));
+    await closeDeadHealings(system, input.store, own);
     const plan = await decide(system, own.from, input, run);
     if (!begun) {
       if (plan.asks.length > 0 && digestOf(plan) !== input.digest) {
         throw new HoldfastError('PlanChanged', `what would go from ${input.store} is no longer what was looked at`);
       }
-      if (plan.removes.length === 0 && plan.frees.objects === 0) return { backups: 0, lockedBackups: 0 };
+      if (plan.removes.length === 0 && plan.frees.objects === 0 && !goingOf(plan).some(isWorthASweep))
+        return { backups: 0, lockedBackups: 0 };
     }
     const { minimumAgeSeconds = MINIMUM_AGE_SECONDS } = input;
     const condemned = await condemn(own, { manifests: plan.removes, minimumAgeSeconds });
@@ -65,8 +70,9 @@ export async function sweepCondemned(
   input: Input<'sweepCondemned'>,
   run: Run,
 ): Promise<Output<'sweepCondemned'>> {
-  return pruning(context, input, run, async (_, of) => {
+  return pruning(context, input, run, async (system, of) => {
     const own = of(input.sweep);
+    await closeDeadHealings(system, input.store, own);
     const swept = await sweep(own, { patienceMs: PATIENCE_MS, pollMs: POLL_MS });
     await tidy(own);
     const wal = await pruneLogs(own, run);
@@ -89,6 +95,22 @@ export async function keepLocks(
     if (kept === undefined) return undefined;
     return { kept: kept.kept, extended: kept.extended, until: new Date(kept.untilMs).toISOString() };
   });
+}
+
+/** What a healing of this host has left open when it died would keep each sweep waiting; one that lives holds the lock. */
+async function closeDeadHealings(system: System, store: string, { from, author, signal }: SweepContext): Promise<void> {
+  let lock: HostLock;
+  try {
+    lock = await healingLock(system.name, store, signal);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'HostBusy') return;
+    throw error;
+  }
+  try {
+    await closeLeftHealings(from, author, signal);
+  } finally {
+    await lock.release();
+  }
 }
 
 /** By the base backups that are there now. While one can't be read, nobody knows what log it needs. */
@@ -119,7 +141,17 @@ function decide(
     ...(minimumAgeSeconds === undefined ? {} : { minimumAgeSeconds }),
     signal: run.signal,
     report: (phase) => run.report({ phase }),
+    currentEpoch: epochName(system.keys.recipients),
   });
+}
+
+/** Keys of epochs are small, and go with the next sweep that has something to do: a role's rights may not cover them. */
+function isWorthASweep({ key }: PrunePlan['leftovers'][number]): boolean {
+  return !key.startsWith('keys/');
+}
+
+function goingOf({ leftovers }: PrunePlan): PrunePlan['leftovers'] {
+  return leftovers.filter(({ keep }) => !keep);
 }
 
 /** The digest names what goes, never ages or reasons. */
@@ -142,6 +174,10 @@ function summaryOf(plan: PrunePlan): PruneSummary {
     })),
     freesObjects: plan.frees.objects,
     freesBytes: plan.frees.bytes,
+    leftoversCount: goingOf(plan).length,
+    leftovers: goingOf(plan)
+      .slice(0, 20)
+      .map(({ key, why }) => `${key}: ${why}`),
     asks: plan.asks,
     anomaliesCount: plan.anomalies.length,
     anomalies: plan.anomalies.slice(0, 20),
@@ -175,6 +211,7 @@ async function pruning<T>(
         report: (phase) => run.report({ phase }),
         // A directory's requests die with their process.
         lingerMs: from.store.kind === 'directory' ? 0 : LINGER_MS,
+        currentEpoch: epochName(system.keys.recipients),
       })),
     );
   } finally {

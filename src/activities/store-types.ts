@@ -54,6 +54,9 @@ export interface PruneSummary {
   }[];
   readonly freesObjects: number;
   readonly freesBytes: number;
+  /** Keys of epochs that nothing uses and old objects put aside: how many go, and some of them with why. */
+  readonly leftoversCount?: number;
+  readonly leftovers?: readonly string[];
   /** Why a person is asked first. */
   readonly asks: readonly string[];
   readonly anomaliesCount: number;
@@ -84,6 +87,8 @@ export interface PruneActivities {
     /** Of write-ahead logs. */
     walObjects?: number;
     walBytes?: number;
+    /** Keys of epochs, and what was put aside. */
+    leftovers?: number;
   }>;
   /** Makes the locks longer of what trusted backups need; undefined for a store that locks nothing. */
   keepLocks(input: { system: string; store: string }): Promise<PrunedLocks | undefined>;

@@ -5,13 +5,13 @@ import { resolveSecret, type System } from '../system/index.ts';
 import type { Store } from '../stores/index.ts';
 import type { Signer } from '../vault/envelope.ts';
 import { readHead } from '../vault/head.ts';
-import type { OtherStore } from '../vault/verify/heal.ts';
+import { closeLeftHealings, type OtherStore } from '../vault/verify/heal.ts';
 import { readingOf, readReadings, type ReadingBody } from '../vault/verify/readings.ts';
 import { readStoreBack } from '../vault/verify/store-reading.ts';
 import { readTrustRoots, vaultIdByRoot } from '../vault/trust.ts';
 import type { StoreVerdict } from '../workflows/contract.ts';
 import { identitiesIn, type HostContext } from './host-context.ts';
-import { storeOf, withMaintained, withOthers } from './maintained.ts';
+import { healingLock, storeOf, withMaintained, withOthers } from './maintained.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities } from './types.ts';
 
@@ -24,26 +24,36 @@ const COLD =
 /** Verdicts come back also for a bad store; only what keeps from judging is thrown. */
 export async function verifyStore(context: HostContext, input: Input, run: Run): Promise<StoreVerdict> {
   const system = await context.system(input.system);
-  const look = (store: Store, signer: Signer, others?: readonly OtherStore[]): Promise<StoreVerdict> =>
-    verifyOpened(system, input, run, { store, signer, others });
-  return withMaintained(system, input.store, (store, signer) => {
-    if (!input.heal) return look(store, signer);
-    const onTrouble = (name: string, why: string): void => run.log.warn({ store: name, why }, 'cannot be healed from');
-    return withOthers(system, input.store, onTrouble, (others) => look(store, signer, others));
+  const look = (store: Store, signer: Signer, beside: Pick<Opened, 'others' | 'compare'>): Promise<StoreVerdict> =>
+    verifyOpened(system, input, run, { store, signer, host: context.host, ...beside });
+  return withMaintained(system, input.store, async (store, signer) => {
+    const onTrouble = (name: string, why: string): void => run.log.warn({ store: name, why }, 'cannot be asked');
+    if (!input.heal) return withOthers(system, input.store, onTrouble, (compare) => look(store, signer, { compare }));
+    // An attempt that has lost its time may still be at work: then this one waits, by being tried again.
+    const lock = await healingLock(system.name, input.store, run.signal);
+    try {
+      return await withOthers(system, input.store, onTrouble, (others) => look(store, signer, { others }));
+    } finally {
+      await lock.release();
+    }
   });
 }
 
 interface Opened {
   readonly store: Store;
   readonly signer: Signer;
-  readonly others?: readonly OtherStore[] | undefined;
+  readonly host: string;
+  /** To heal from. */
+  readonly others?: readonly OtherStore[];
+  /** To compare with. */
+  readonly compare?: readonly OtherStore[];
 }
 
 async function verifyOpened(
   system: System,
   input: Input,
   run: Run,
-  { store, signer, others }: Opened,
+  { store, signer, host, others, compare }: Opened,
 ): Promise<StoreVerdict> {
   const config = storeOf(system, input.store);
   const { rootFingerprint, identity } = system.keys;
@@ -53,6 +63,7 @@ async function verifyOpened(
   const vaultId = (await vaultIdByRoot(store, rootFingerprint)) ?? (await readHead(store, system.name)).vaultId;
   const roots = await readTrustRoots(store, vaultId, rootFingerprint);
   const from = { store, vaultId, roots };
+  if (others !== undefined) await closeLeftHealings(from, { signer, host }, run.signal);
   const before = await readReadings(from, run.signal);
   const { verifyEverySeconds: everySeconds } = config;
   const earlier = before.filter((one) => one.run === input.runId && one.level === level);
@@ -69,8 +80,11 @@ async function verifyOpened(
           parts,
           run: input.runId,
           signer,
+          host,
           identities,
           others,
+          compare,
+          logsHere: logsReceivedInto(system, input.store),
           onProgress: (done, total, bytesDone) =>
             run.report({ phase: `verify ${input.store}: part ${done + 1} of ${total}`, bytesDone }),
         });
@@ -80,6 +94,13 @@ async function verifyOpened(
     ...toldOf(known),
     ...(isCold ? { note: COLD } : {}),
   };
+}
+
+/** Components whose write-ahead log lies there first. */
+function logsReceivedInto(system: System, store: string): string[] {
+  return system.components.flatMap((one) =>
+    one.kind === 'postgres' && one.method === 'base' && one.wal?.store === store ? [one.name] : [],
+  );
 }
 
 /** A repeat of a run takes the same parts: it must not count its own first attempt as the last reading. */

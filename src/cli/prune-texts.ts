@@ -16,7 +16,7 @@ interface PlanOfStore {
 }
 
 export function planText({ store, plan }: PlanOfStore, colours: Colours): string {
-  const { decisions, removes, frees, anomalies, blocked, asks } = plan;
+  const { decisions, removes, frees, anomalies, blocked, asks, leftovers } = plan;
   const rows = decisions.map(({ plan: name, backup, startedAt, keep, reasons }) => [
     name,
     backup,
@@ -28,6 +28,7 @@ export function planText({ store, plan }: PlanOfStore, colours: Colours): string
     colours.bold(store),
     rows.length === 0 ? 'no backups' : table(['plan', 'backup', 'started', '', 'why'], rows, colours),
     `would delete ${formatCount(removes.length, 'backup')} of ${decisions.length}, and ${formatCount(frees.objects, 'object')}: ${formatBytes(frees.bytes)}`,
+    ...leftovers.map(({ key, keep, why }) => `${keep ? colours.green('keep') : colours.red('delete')} ${key}: ${why}`),
     ...grouped(anomalies).map((what) => `${colours.yellow('look at')} ${what}`),
     ...blocked.map((what) => `${colours.red('no object can be deleted')} ${what}`),
     ...asks.map((what) => `${colours.yellow('would ask first')} ${what}`),
@@ -49,8 +50,8 @@ function grouped(anomalies: readonly string[]): string[] {
 }
 
 export function planFacts({ store, plan }: PlanOfStore) {
-  const { decisions, frees, anomalies, blocked, asks } = plan;
-  return { store, decisions, frees, anomalies, blocked, asks };
+  const { decisions, frees, anomalies, blocked, asks, leftovers } = plan;
+  return { store, decisions, frees, anomalies, blocked, asks, leftovers };
 }
 
 /** What a run that waits for a person would remove. */
@@ -94,6 +95,11 @@ export function pruneText(result: PruneResult & { readonly store: string }, colo
   }
   if ((result.walObjects ?? 0) > 0) {
     lines.push(`  log       ${formatCount(result.walObjects ?? 0, 'piece')}, ${formatBytes(result.walBytes ?? 0)}`);
+  }
+  if ((result.leftovers ?? 0) > 0) {
+    lines.push(
+      `  cleaned   ${formatCount(result.leftovers ?? 0, 'old key or bad object', 'old keys and bad objects')}`,
+    );
   }
   const locked = (result.lockedBackups ?? 0) + (result.lockedObjects ?? 0);
   if (locked > 0) lines.push(`  locked    ${locked}: tried again by a later prune`);

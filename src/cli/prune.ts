@@ -66,17 +66,19 @@ async function dryRun(
   stores: System['stores'],
   age: { readonly minimumAgeSeconds?: number },
 ): Promise<ExitCode> {
-  const [{ withVault }, { planPrune }, { planText, planFacts }, { tell }] = await Promise.all([
+  const [{ withVault }, { planPrune }, { epochName }, { planText, planFacts }, { tell }] = await Promise.all([
     import('../vault/maintained.ts'),
     import('../vault/sweep/prune-plan.ts'),
+    import('../vault/epoch.ts'),
     import('./prune-texts.ts'),
     import('../observe/told.ts'),
   ]);
   const { signal } = new AbortController();
   const plans: { store: string; plan: Awaited<ReturnType<typeof planPrune>> }[] = [];
   const unread: { store: string; error: ToldError }[] = [];
+  const currentEpoch = epochName(system.keys.recipients);
   for (const config of stores) {
-    const request = { system, storeName: config.name, nowMs: Date.now(), ...age, signal };
+    const request = { system, storeName: config.name, nowMs: Date.now(), ...age, currentEpoch, signal };
     try {
       plans.push({ store: config.name, plan: await withVault(system, config, (from) => planPrune(from, request)) });
     } catch (error) {

@@ -49,6 +49,28 @@ export function countCopies(
   };
 }
 
+/** What is known of the bytes of one copy. */
+export interface CopyKnowledge {
+  readonly finishedAtMs: number;
+  /** Its newest verdict in this store. */
+  readonly verdict?: { readonly atMs: number; readonly errors: number };
+  /** What reading the store back says; undefined when its records could not be read. */
+  readonly readBack?: { readonly errors: number; readonly completeSinceMs?: number };
+}
+
+/**
+ * The errors of one copy: what its newest verdict found, or what reading its whole store back found. A store that was read
+ * back completely since the verdict has the last word; one that was read back since the backup came is a verification of
+ * it. Undefined when neither tells anything: bad objects of a part of the store are counted all the same.
+ */
+export function errorsOfCopy({ finishedAtMs, verdict, readBack }: CopyKnowledge): number | undefined {
+  const found = readBack?.errors ?? 0;
+  const completeMs = readBack?.completeSinceMs ?? -Infinity;
+  if (verdict !== undefined && verdict.atMs > completeMs) return Math.max(verdict.errors, found);
+  const isRead = verdict !== undefined || completeMs >= finishedAtMs;
+  return isRead || found > 0 ? found : undefined;
+}
+
 /** By what really lies there. A copy that was never verified does not meet a rule about errors. */
 export function judgeCopies(rule: CopyRule, counts: CopyCounts): CopyVerdict {
   const { errors } = counts;

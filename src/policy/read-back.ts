@@ -16,6 +16,8 @@ export interface Reading {
   /** When it ended. */
   readonly atMs: number;
   readonly bad: readonly BadObject[];
+  /** Bad objects whose names are lost: how many. */
+  readonly unnamed?: number;
 }
 
 export interface BadObject {
@@ -34,6 +36,8 @@ export interface ReadBack {
   readonly fraction: number;
   /** Keys of what the last look at them found bad, and nobody has healed since. */
   readonly bad: readonly string[];
+  /** Bad objects of which only the number is known. */
+  readonly unnamed: number;
   /** Parts whose last reading is older than promised. */
   readonly overdue: number;
 }
@@ -54,7 +58,7 @@ export function readBackOf(
     ...(ever.length === PARTS ? { completeSinceMs: Math.min(...ever) } : {}),
     ...(last === undefined ? {} : { lastMs: last }),
     fraction: ever.length / PARTS,
-    bad: badNow(newest),
+    ...badNow(newest),
     overdue: read.filter((atMs) => (atMs ?? firstMs) < limitMs).length,
   };
 }
@@ -105,18 +109,19 @@ function lastReadMs(newest: readonly Reading[]): (number | undefined)[] {
 }
 
 /** A look at presence does not clear what a look at content found. */
-function badNow(newest: readonly Reading[]): string[] {
+function badNow(newest: readonly Reading[]): Pick<ReadBack, 'bad' | 'unnamed'> {
   const bad = new Set<string>();
+  let unnamed = 0;
   const settled = { content: new Set<number>(), presence: new Set<number>() };
-  for (const [index, { level, from, to, bad: found }] of newest.entries()) {
+  for (const [index, { level, from, to, bad: found, unnamed: more = 0 }] of newest.entries()) {
+    const isRead = (part: number): boolean =>
+      settled.content.has(part) || (level === 'presence' && settled.presence.has(part));
+    if (!Array.from({ length: to - from + 1 }, (_, at) => from + at).every(isRead)) unnamed += more;
     for (const { key, part, healed } of found) {
-      const isOld =
-        part === undefined
-          ? index > 0
-          : settled.content.has(part) || (level === 'presence' && settled.presence.has(part));
+      const isOld = part === undefined ? index > 0 : isRead(part);
       if (!isOld && !healed) bad.add(key);
     }
     for (let part = from; part <= to; part += 1) settled[level].add(part);
   }
-  return [...bad];
+  return { bad: [...bad], unnamed };
 }

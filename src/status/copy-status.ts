@@ -3,12 +3,13 @@ import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatBytes, formatCount } from '../observe/format.ts';
 import { storedBy, type BackupSeen } from '../policy/backup-seen.ts';
 import { copiesDue, type BackupSomewhere } from '../policy/copies-due.ts';
-import { countCopies, judgeCopies, type CopyCounts } from '../policy/copies.ts';
+import { countCopies, errorsOfCopy, judgeCopies, type CopyCounts } from '../policy/copies.ts';
 import type { CopyLag } from '../policy/judge-stores.ts';
 import { limitsOf } from '../policy/limits.ts';
 import type { System } from '../system/types.ts';
 import { workflowIds } from '../workflows/contract.ts';
 import type { SeenCatalogue } from './brief.ts';
+import type { StoreReadBack } from './read-back-status.ts';
 import type { RunningOperation } from './running.ts';
 
 /** A store that lacks backups it should have, or of which that can't be told. */
@@ -93,11 +94,14 @@ function somewhere(
     .map((one) => ({ ...one, there: one.stores.includes(store), storedBytes: storedBy(one) }));
 }
 
+/** What of a store's read-back a copy in it is judged by; `unread` when its records could not be read. */
+export type ReadBackFacts = Pick<StoreReadBack, 'store' | 'errors' | 'completeSince' | 'unread'>;
+
 /** Of each plan that has a backup; `newest` gives its id. What reading a store back has found bad counts as errors. */
 export function planCopies(
   system: System,
   known: Pick<SeenCatalogue, 'backups'>,
-  readBacks: readonly { readonly store: string; readonly errors: number }[],
+  readBacks: readonly ReadBackFacts[],
   newest: (plan: string) => string | undefined,
 ): PlanCopies[] {
   return system.plans.flatMap((plan): PlanCopies[] => {
@@ -122,17 +126,27 @@ export function planCopies(
   });
 }
 
-/** By store that has verified it: bad objects of its newest verdict, or those that reading the store back has found. */
+/** By store; one of which nobody knows whether the backup in it is whole is left out. */
 function errorsIn(
-  { verdicts }: BackupSeen,
-  readBacks: readonly { readonly store: string; readonly errors: number }[],
+  { finishedAtMs, verdicts, stores }: BackupSeen,
+  readBacks: readonly ReadBackFacts[],
 ): Map<string, number> {
-  return new Map(
-    verdicts.map(({ store, errors }) => {
-      const inStore = readBacks.find((one) => one.store === store)?.errors ?? 0;
-      return [store, Math.max(inStore, errors)];
-    }),
-  );
+  const found = new Map<string, number>();
+  for (const store of stores) {
+    const verdict = verdicts.find((one) => one.store === store);
+    const readBack = readBacks.find((one) => one.store === store && one.unread === undefined);
+    const errors = errorsOfCopy({
+      finishedAtMs,
+      ...(verdict === undefined ? {} : { verdict }),
+      ...(readBack === undefined ? {} : { readBack: knowledgeOf(readBack) }),
+    });
+    if (errors !== undefined) found.set(store, errors);
+  }
+  return found;
+}
+
+function knowledgeOf({ errors, completeSince }: ReadBackFacts) {
+  return { errors, ...(completeSince === undefined ? {} : { completeSinceMs: Date.parse(completeSince) }) };
 }
 
 /** Why a store can't be read, and what keeps its copy, is told once, by the lines about stores and operations. */

@@ -56,7 +56,7 @@ async function storeReadBack(system: System, config: StoreConfig, nowMs: number)
     const known = readBackOf(readings, { everySeconds, nowMs });
     return {
       store: config.name,
-      errors: known.bad.length,
+      errors: known.bad.length + known.unnamed,
       bad: known.bad.slice(0, BAD_SHOWN),
       ...(known.completeSinceMs === undefined ? {} : { completeSince: new Date(known.completeSinceMs).toISOString() }),
       ...(known.lastMs === undefined ? {} : { last: new Date(known.lastMs).toISOString() }),

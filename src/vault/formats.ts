@@ -36,6 +36,8 @@ export const signerSchema = z.object({
   role: z.enum(SIGNER_ROLES),
   validFrom: time,
   validUntil: time,
+  /** SHA-256 of `holdfast.json`, which carries no signature of its own; absent in those of earlier versions. */
+  headSha256: hex64.exactOptional(),
 });
 export type SignerStatement = z.infer<typeof signerSchema>;
 

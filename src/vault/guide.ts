@@ -1,7 +1,37 @@
 /** RECOVERY.md, which lies in the root of every vault: restoring by hand. A test runs its commands as they stand. */
+import { HoldfastError } from '../failures.ts';
+import { GUIDE_KEY, sha256Hex } from './names.ts';
 
 export function recoveryGuide(vault: { system: string; vaultId: string }): string {
   return GUIDE.replaceAll('@SYSTEM@', vault.system).replaceAll('@VAULT@', vault.vaultId);
+}
+
+/**
+ * SHA-256 of every text of this page that a version has written, with the names of system and vault left out. A vault keeps
+ * the one it was made with, and nobody signs it: so this is what it is judged by.
+ */
+const KNOWN_TEXTS = new Set([
+  'f9bf9ae99eae9c1da1be956ce712218033a56b20a4849ef7c26f7cd64465490c',
+  'cb00faf56a1c8838f736b6855a770a341714860877b00de44eee09dcba8b82a4',
+  'fad59317b776e786c746458cc82e5216612d155c00eb70ba3bff071d1bca17c8',
+]);
+
+/** Throws ObjectCorrupt when no version that this one knows of has written these bytes for this vault. */
+export function requireKnownGuide(bytes: Uint8Array, { system, vaultId }: { system: string; vaultId: string }): void {
+  const [title, place] = ['# Restoring @SYSTEM@ by hand', '**@SYSTEM@** (vault @VAULT@)'];
+  const named = (text: string): string => text.replace('@SYSTEM@', system).replace('@VAULT@', vaultId);
+  const text = Buffer.from(bytes).toString('latin1');
+  const general = [title, place].reduce((rest, part) => rest.replace(latin1(named(part)), () => part), text);
+  if (KNOWN_TEXTS.has(sha256Hex(Buffer.from(general, 'latin1')))) return;
+  throw new HoldfastError(
+    'ObjectCorrupt',
+    `${GUIDE_KEY} is not what this version or one before it wrote for ${system}`,
+  );
+}
+
+/** Bytes as characters, so that none is lost in what is no UTF-8. */
+function latin1(text: string): string {
+  return Buffer.from(text).toString('latin1');
 }
 
 const GUIDE = String.raw`# Restoring @SYSTEM@ by hand

@@ -10,7 +10,7 @@ import { epochOf, ensureKeyRecord } from './epoch.ts';
 import { recordBytes, type SignerRole, type SignerStatement, type VaultHead } from './formats.ts';
 import { recoveryGuide } from './guide.ts';
 import { findHead, readHead } from './head.ts';
-import { FORMAT, GUIDE_KEY, HEAD_KEY } from './names.ts';
+import { FORMAT, GUIDE_KEY, HEAD_KEY, sha256Hex } from './names.ts';
 import { readTrustRoots } from './trust.ts';
 
 /** Everything secret that a new system needs. Nothing of it is written anywhere by making it. */
@@ -98,6 +98,7 @@ export async function admitSigner(
   const there = signers.get(sshFingerprint(signer.publicKey));
   const validUntil = signer.validUntil.toISOString();
   if (there?.role === signer.role && there.validUntil === validUntil) return;
+  const headSha256 = sha256Hex(await store.get(HEAD_KEY));
   for (let n = await nextNumber(store); ; n += 1) {
     const body: SignerStatement = {
       format: FORMAT,
@@ -108,6 +109,7 @@ export async function admitSigner(
       role: signer.role,
       validFrom: signer.validFrom.toISOString(),
       validUntil,
+      headSha256,
     };
     const bytes = signRecord(body, NAMESPACES.signer, root);
     if ((await store.put(`signers/${n}.json`, bytes, { createOnly: true })) === 'written') return;

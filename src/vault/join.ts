@@ -32,13 +32,19 @@ export async function joinVault(from: Store, to: Store, system: string): Promise
 
 /** Signers and keys that `to` lacks. Returns how many. Throws Untrusted for a name that says something else there. */
 export async function copyTrust(from: Store, to: Store, signal?: AbortSignal): Promise<number> {
+  let copied = await copySigners(from, to, signal);
+  const there = await keysUnder(to, 'keys/', signal);
+  for (const key of await keysUnder(from, 'keys/', signal)) {
+    if (!there.has(key) && (await copySmall(from, to, key, signal)) === 'written') copied += 1;
+  }
+  return copied;
+}
+
+/** The same of signers alone. */
+export async function copySigners(from: Store, to: Store, signal?: AbortSignal): Promise<number> {
   let copied = 0;
-  for (const prefix of ['signers/', 'keys/']) {
-    const there = await keysUnder(to, prefix, signal);
-    for (const key of await keysUnder(from, prefix, signal)) {
-      if (there.has(key) && prefix === 'keys/') continue;
-      if ((await copySmall(from, to, key, signal)) === 'written') copied += 1;
-    }
+  for (const key of await keysUnder(from, 'signers/', signal)) {
+    if ((await copySmall(from, to, key, signal)) === 'written') copied += 1;
   }
   return copied;
 }

@@ -25,10 +25,20 @@ export interface NamedBackup {
   readonly key: string;
   readonly id: string;
   readonly epoch: string;
+  /** Its place in its signer's chain. */
+  readonly link: ManifestLink;
   /** Roots of its trees of checksums. */
   readonly sums: readonly string[];
   /** Roots of lists for which no checksums were stored. */
   readonly withoutSums: readonly string[];
+}
+
+export interface ManifestLink {
+  readonly signer: string;
+  readonly sequence: number;
+  readonly sha256: string;
+  readonly previousSha256: string | null;
+  readonly startedAtMs: number;
 }
 
 export type Note = (key: string, error: HoldfastError) => void;
@@ -80,15 +90,22 @@ export function judgeBackup(
     return 'tombstone';
   }
   judgeManifest(from.roots, from.vaultId, key, found.record);
-  return namedBy(key, found.record.body);
+  return namedBy(key, found.record.body, found.sha256);
 }
 
-function namedBy(key: string, body: ManifestBody): NamedBackup {
+function namedBy(key: string, body: ManifestBody, sha256: string): NamedBackup {
   const artifacts = artifactsOf(body);
   return {
     key,
     id: body.id,
     epoch: body.epoch,
+    link: {
+      signer: body.signer,
+      sequence: body.sequence,
+      sha256,
+      previousSha256: body.previousSha256,
+      startedAtMs: Date.parse(body.startedAt),
+    },
     sums: [...new Set(artifacts.flatMap(({ sums }) => (sums === undefined ? [] : [sums])))],
     withoutSums: artifacts.filter(({ sums }) => sums === undefined).map(({ root }) => root),
   };

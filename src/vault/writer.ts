@@ -8,7 +8,7 @@ import type { Store } from '../stores/store.ts';
 import { Session } from './capture-session.ts';
 import { Chain } from './chain.ts';
 import { NAMESPACES, readRecord, signerOf, signRecord, type Signer } from './envelope.ts';
-import { ensureKeyRecord, epochOf, type Epoch } from './epoch.ts';
+import { ensureKeyRecord, epochKeyPath, epochOf, type Epoch } from './epoch.ts';
 import { captureSchema, type CaptureRecord } from './formats.ts';
 import { readHead } from './head.ts';
 import { readAtManifestKey, tombstoneBytes, type AtManifestKey } from './manifest.ts';
@@ -88,8 +88,16 @@ class Writer implements WriterVault {
     const { record, repeated } = await this.recordCapture(this.captureRecord(input));
     await refuseDuringSweep(this.the.store, { recorded: true });
     if (repeated) await this.refuseSettled(record.manifestKey);
+    await this.requireKeyRecord();
     const { captureId, manifestKey, backupId, plan, epoch, startedAt } = record;
     return { captureId, manifestKey, backupId, plan, epoch, startedAt };
+  }
+
+  /** A prune may have taken it away since the vault was opened; from the record on it leaves this epoch alone. */
+  private async requireKeyRecord(): Promise<void> {
+    const { store, keys, signer, epoch } = this.the;
+    if ((await store.head(epochKeyPath(epoch.name))) !== undefined) return;
+    await ensureKeyRecord(store, this.vaultId, keys, signer);
   }
 
   async prepare(ticket: CaptureTicket): Promise<void> {

@@ -83,6 +83,8 @@ export interface PruneResult {
   /** Pieces of write-ahead logs that no base backup needs any more. */
   readonly walObjects?: number;
   readonly walBytes?: number;
+  /** Keys of epochs that nothing uses, and old objects that were put aside. */
+  readonly leftovers?: number;
   /** Captures dead for long that were settled by a tombstone. */
   readonly settled?: number;
   /** In a store that locks: what stays, and how much of it was locked for longer, until when. */

@@ -91,6 +91,7 @@ async function run({ asked, story, gate, show }: Errand): Promise<PruneResult> {
     lockedObjects: swept.locked,
     settled: swept.settled,
     ...(swept.walObjects === undefined ? {} : { walObjects: swept.walObjects, walBytes: swept.walBytes ?? 0 }),
+    ...(swept.leftovers === undefined ? {} : { leftovers: swept.leftovers }),
     ...(swept.to.length === 0 ? {} : { why: `captures were open: ${swept.to.join(', ')}` }),
     ...(await locksOf(asked, steps, story)),
   });

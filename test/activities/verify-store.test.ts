@@ -17,7 +17,10 @@ afterAll(async () => {
 });
 
 interface Status {
-  readonly systems: readonly { readonly stores: readonly { store: string; errors: number; fraction: number }[] }[];
+  readonly systems: readonly {
+    readonly stores: readonly { store: string; errors: number; fraction: number }[];
+    readonly copies: readonly { plan: string; errors?: number }[];
+  }[];
 }
 
 describe('[M6] whole stores', () => {
@@ -35,20 +38,28 @@ describe('[M6] whole stores', () => {
     expect(found).toMatchObject({ ok: false, stores: [{ parts: 256, opened: true, bad: [{ outcome: 'found' }] }] });
     expect(found.stores[0]?.bad[0]?.backups).toContain(made.backup);
     expect(await errorsInStatus()).toEqual({ disk: 1, away: 0 });
+    // The last number of 3-2-1-1-0.
+    expect((await status()).copies).toMatchObject([{ plan: 'daily', errors: 1 }]);
 
     const healed = await site.run<VerifyStoreResult>('verifyStore', { all: true, heal: true });
     expect(healed).toMatchObject({ ok: true, stores: [{ bad: [{ outcome: 'healed', from: 'away' }] }, { bad: [] }] });
     expect(await readFile(chunk)).toEqual(good);
     expect(await errorsInStatus()).toEqual({ disk: 0, away: 0 });
+    expect((await status()).copies).toMatchObject([{ plan: 'daily', errors: 0 }]);
   });
 });
 
-async function errorsInStatus(): Promise<Record<string, number>> {
+async function status(): Promise<Status['systems'][number]> {
   const text = await site.holdfast('status', site.system, '--json').catch((error: unknown) => {
     return (error as { stdout: string }).stdout;
   });
   const [system] = (JSON.parse(text) as Status).systems;
-  return Object.fromEntries((system?.stores ?? []).map(({ store, errors }) => [store, errors]));
+  if (system === undefined) throw new Error('status tells of no system');
+  return system;
+}
+
+async function errorsInStatus(): Promise<Record<string, number>> {
+  return Object.fromEntries((await status()).stores.map(({ store, errors }) => [store, errors]));
 }
 
 async function firstChunk(store: string): Promise<string> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { countCopies, judgeCopies, shortfalls, type CopyPlace } from '../../src/policy/copies.ts';
+import { countCopies, errorsOfCopy, judgeCopies, shortfalls, type CopyPlace } from '../../src/policy/copies.ts';
 import { copiesDue, type BackupSomewhere } from '../../src/policy/copies-due.ts';
 import { decideRetention } from '../../src/policy/retention.ts';
 import type { CopyRule, Plan } from '../../src/system/types.ts';
@@ -48,6 +48,51 @@ describe('3-2-1-1-0', () => {
     expect(judgeCopies(RULE, countCopies(SITE, [nas, away], verified([nas]))).short).toEqual([
       'not every copy was verified',
     ]);
+  });
+
+  test('[G1] what reading a store back found is an error of its copies: the newest look has the last word', () => {
+    const verdict = { atMs: NOW, errors: 3 };
+    const of = (readBack: { errors: number; completeSinceMs?: number } | undefined, own?: typeof verdict) =>
+      errorsOfCopy({
+        finishedAtMs: NOW - DAY_MS,
+        ...(own === undefined ? {} : { verdict: own }),
+        ...(readBack === undefined ? {} : { readBack }),
+      });
+    expect(of(undefined)).toBeUndefined();
+    expect(of(undefined, verdict)).toBe(3);
+    // Read back in part, or before the backup came: that nothing was found says nothing of it.
+    expect(of({ errors: 0 })).toBeUndefined();
+    expect(of({ errors: 0, completeSinceMs: NOW - 2 * DAY_MS })).toBeUndefined();
+    expect(of({ errors: 2 })).toBe(2);
+    expect(of({ errors: 0, completeSinceMs: NOW - DAY_MS / 2 })).toBe(0);
+    expect(of({ errors: 7 }, verdict)).toBe(7);
+    // Healed, and all of it read back since the verdict.
+    expect(of({ errors: 0, completeSinceMs: NOW + 1 }, verdict)).toBe(0);
+    expect(of({ errors: 1, completeSinceMs: NOW + 1 }, verdict)).toBe(1);
+  });
+
+  test('[G1] any look at a store that finds more: never fewer errors, and never a rule met that was not', () => {
+    const knowledge = fc.record(
+      {
+        finishedAtMs: fc.integer({ min: 0, max: 10 }),
+        verdict: fc.record({ atMs: fc.integer({ min: 0, max: 20 }), errors: fc.nat(3) }),
+        readBack: fc.record(
+          { errors: fc.nat(3), completeSinceMs: fc.integer({ min: 0, max: 20 }) },
+          { requiredKeys: ['errors'] },
+        ),
+      },
+      { requiredKeys: ['finishedAtMs', 'readBack'] },
+    );
+    fc.assert(
+      fc.property(knowledge, fc.integer({ min: 1, max: 5 }), (known, more) => {
+        const worse = { ...known, readBack: { ...known.readBack, errors: known.readBack.errors + more } };
+        const [before, after] = [errorsOfCopy(known), errorsOfCopy(worse)];
+        expect(after).toBeGreaterThanOrEqual(before ?? 1);
+        const nas = { store: 'nas', place: SITE, medium: 'disk', immutable: false };
+        const asked = { copies: 1, media: 1, offsite: 0, immutable: 0, errors: 0 };
+        expect(judgeCopies(asked, countCopies(SITE, [nas], new Map([['nas', after ?? 0]]))).ok).toBe(false);
+      }),
+    );
   });
 
   test('[G1] any stores and any rule: one more copy never makes it worse, and the verdict is met exactly when every number is', () => {

@@ -8,6 +8,9 @@ import { signerOf } from '../../src/vault/envelope.ts';
 import { epochName, idKeyOf } from '../../src/vault/epoch.ts';
 import { parseChunkIdKey } from '../../src/vault/index.ts';
 import type { BadFound, ReadingBody } from '../../src/vault/verify/readings.ts';
+import { writeHold } from '../../src/vault/sweep/holds.ts';
+import { sweepNameOf } from '../../src/vault/sweep/sweep-records.ts';
+import { condemn, sweep } from '../../src/vault/sweep/sweep.ts';
 import { readStoreBack } from '../../src/vault/verify/store-reading.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
 import { artifactOf, backUp, makeTestVault, noise, recipeSegment, streamSegment, SYSTEM } from './vault.ts';
@@ -48,6 +51,7 @@ export async function makeRottenVault(): Promise<RottenVault> {
   }
   await writer.close();
   await fillLog(vault);
+  await holdAndSweep(vault, backups);
   const roots = new Set(backups.flatMap(({ refs }) => refs.filter(({ depth }) => depth > 1).map(({ root }) => root)));
   const kinds = new Map<string, string[]>();
   for (const key of await keysIn(vault.storePath)) {
@@ -65,6 +69,28 @@ function treeOfTwoLevels({ keys }: TestVault): Uint8Array[] {
     const last = noise(seed, CHUNK_BYTES);
     if (Number.parseInt(chunkId(idKey, last).slice(0, 8), 16) % NODE_END !== 0) continue;
     return [...chunks.slice(0, 135), last, ...chunks.slice(135)];
+  }
+}
+
+/** A hold of each backup, and two sweeps that found nothing to delete. */
+async function holdAndSweep(vault: TestVault, backups: readonly MadeBackup[]): Promise<void> {
+  const { store, vaultId, keys } = vault;
+  const signer = signerOf(keys.signer.privateKey);
+  for (const { manifestKey } of backups) {
+    await writeHold(store, { vaultId, signer, atMs: Date.now() }, { manifestKey, why: 'case 7', by: 'anna' });
+  }
+  const roots = await readTrustRoots(store, vaultId, keys.root.fingerprint);
+  for (const run of ['one', 'two']) {
+    const context = {
+      from: { store, vaultId, roots },
+      author: { vaultId, signer, host: 'host-a' },
+      name: sweepNameOf(Date.now(), run),
+      signal: new AbortController().signal,
+      report: () => undefined,
+      lingerMs: 0,
+    };
+    await condemn(context, { manifests: [], minimumAgeSeconds: 24 * 3600 });
+    await sweep(context, { patienceMs: 0, pollMs: 10 });
   }
 }
 
@@ -87,6 +113,10 @@ async function fillLog(vault: TestVault): Promise<void> {
 function kindOf(key: string, innerRoots: ReadonlySet<string>): string {
   const [room = ''] = key.split('/');
   if (room === 'lists') return innerRoots.has(key.slice(-64)) ? 'inner list' : 'leaf list';
+  if (room === 'sweeps') {
+    const [, , name = ''] = key.split('/');
+    return name === 'plan.json' ? 'sweep plan' : name === 'condemned' ? name : 'sweep marks';
+  }
   if (room === 'wal') return key.includes('/gap.') ? 'log gap' : key.endsWith('.history') ? 'log history' : 'log range';
   return room;
 }
@@ -143,6 +173,8 @@ export interface LookOptions {
   readonly store?: Store;
   readonly parts?: readonly number[];
   readonly run?: string;
+  /** Components whose log is received here. */
+  readonly logsHere?: readonly string[];
 }
 
 /** Looks at all parts of a store, without leaving a record unless it heals. */
@@ -159,9 +191,11 @@ export async function look(vault: TestVault, options: LookOptions = {}): Promise
     level,
     parts: options.parts ?? Array.from({ length: PARTS }, (_, part) => part),
     run,
+    host: 'host-a',
     signer: signerOf(keys.signer.privateKey),
     ...(withIdentity ? { identities: [keys.operations.identity] } : {}),
     ...(others === undefined ? {} : { others }),
+    ...(options.logsHere === undefined ? {} : { logsHere: options.logsHere }),
   });
 }
 

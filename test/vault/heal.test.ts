@@ -6,7 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/stores/index.ts';
 import { sealBytes } from '../../src/seal/index.ts';
 import { sha256Hex } from '../../src/vault/names.ts';
+import { readBackOf } from '../../src/policy/read-back.ts';
+import { readTrustRoots } from '../../src/vault/trust.ts';
 import { objectOfCase } from '../../src/vault/verify/quarantine.ts';
+import { parseReading, readingOf, readReadings } from '../../src/vault/verify/readings.ts';
 import { badOf, DAMAGES, look, makeRottenVault, ruin, type Damage, type RottenVault } from '../support/bit-rot.ts';
 import { artifactOf, backUp, noise, openDirectory, readAll, recipeSegment, streamSegment } from '../support/vault.ts';
 import { watched } from '../support/watched-store.ts';
@@ -56,7 +59,15 @@ describe('[M6] healing from another store', () => {
   const kinds = ['chunks', 'leaf list', 'sums', 'backups', 'signers', 'log range'];
   const cases = kinds.map((kind, index) => [kind, DAMAGES[index % 4] ?? 'flipped'] as const);
 
-  test.each([...cases, ['chunks', 'deleted'], ['signers', 'deleted']] as [string, Damage][])(
+  const alone: [string, Damage][] = [
+    ['chunks', 'deleted'],
+    ['signers', 'deleted'],
+    ['backups', 'deleted'],
+    ['holds', 'deleted'],
+    ['RECOVERY.md', 'deleted'],
+    ['holdfast.json', 'flipped'],
+  ];
+  test.each([...cases, ...alone] as [string, Damage][])(
     '%s, %s: put aside, and the good one is in its place',
     async (kind, damage) => {
       const key = first(kind);
@@ -66,7 +77,7 @@ describe('[M6] healing from another store', () => {
       const swap = other === key ? 'flipped' : damage;
       await ruin(path, key, damage === 'swapped' ? swap : damage, { position: 0.4, bit: 2, other });
       const bad = await readFile(join(path, key)).catch(() => undefined);
-      const records = await look(rotten.vault, { others: others() });
+      const records = await look(rotten.vault, { others: others(), logsHere: ['main'] });
       expect(badOf(records)).toMatchObject([{ key, outcome: 'healed', from: 'twin' }]);
       expect(records.every(({ ok }) => ok)).toBe(true);
       expect(await readFile(join(path, key))).toEqual(good);
@@ -78,6 +89,69 @@ describe('[M6] healing from another store', () => {
       expect(await restored()).toEqual(rotten.tree);
     },
   );
+
+  test('the newest pieces of a log, deleted where it was received: brought back from the store that has got them', async () => {
+    const path = rotten.vault.storePath;
+    const pieces = rotten.kinds.get('log range')?.slice(-2) ?? [];
+    const good = await Promise.all(pieces.map((key) => readFile(join(path, key))));
+    for (const key of pieces) await rm(join(path, key));
+    // A store of copies may be behind; its hole in the middle is none.
+    expect(badOf(await look(rotten.vault))).toEqual([]);
+    const records = await look(rotten.vault, { others: others(), logsHere: ['main'] });
+    expect(badOf(records).map(({ key, outcome }) => [key, outcome])).toEqual(pieces.map((key) => [key, 'healed']));
+    expect(await Promise.all(pieces.map((key) => readFile(join(path, key))))).toEqual(good);
+  });
+
+  test('RECOVERY.md damaged in both stores: this program writes it anew', async () => {
+    const path = rotten.vault.storePath;
+    const good = await readFile(join(path, 'RECOVERY.md'));
+    for (const store of [path, twinPath]) await writeFile(join(store, 'RECOVERY.md'), good.subarray(1));
+    const records = await look(rotten.vault, { others: others() });
+    await writeFile(join(twinPath, 'RECOVERY.md'), good);
+    expect(badOf(records)).toMatchObject([{ key: 'RECOVERY.md', outcome: 'healed', from: 'this program' }]);
+    expect(await readFile(join(path, 'RECOVERY.md'))).toEqual(good);
+  });
+
+  test('more bad objects than a record names: every key is kept beside it, and the totals are exact', async () => {
+    const path = rotten.vault.storePath;
+    const chunks = rotten.kinds.get('chunks')?.slice(0, 70) ?? [];
+    const good = await Promise.all(chunks.map((key) => readFile(join(path, key))));
+    for (const key of chunks) await writeFile(join(path, key), '');
+    const { vaultId, store, keys } = rotten.vault;
+    const roots = await readTrustRoots(store, vaultId, keys.root.fingerprint);
+    const from = { store, vaultId, roots };
+    const earlier = new Set((await readReadings(from)).map(({ run }) => run));
+    expect(earlier).not.toContain('many');
+    // Healed from nowhere, so that what is written is kept: nobody has them.
+    const found = await look(rotten.vault, { others: [], run: 'many', level: 'presence' });
+    expect(
+      badOf(found)
+        .map(({ key }) => key)
+        .toSorted(),
+    ).toEqual(chunks.toSorted());
+    const own = (await readReadings(from)).filter(({ run }) => run === 'many');
+    expect(
+      badOf(own)
+        .map(({ key }) => key)
+        .toSorted(),
+    ).toEqual(chunks.toSorted());
+    const names = await readdir(join(path, 'verified/presence'));
+    const records = names.filter((name) => name.endsWith('.json'));
+    const stored = await Promise.all(
+      records.map(async (name) => parseReading(await readFile(join(path, 'verified/presence', name)), name).body),
+    );
+    const short = stored.filter(({ run }) => run === 'many');
+    expect(short.map(({ bad, moreBad }) => [bad.length, moreBad])).toEqual([[50, 20]]);
+    for (const [index, key] of chunks.entries()) await writeFile(join(path, key), good[index] ?? '');
+    // The other list damaged: the number stays, and the look at the records tells of it.
+    const rest = names.find((name) => name.startsWith('rest-')) ?? '';
+    await writeFile(join(path, 'verified/presence', rest), 'rotten');
+    const left = (await readReadings(from)).filter(({ run }) => run === 'many');
+    const { bad, unnamed } = readBackOf(left.map(readingOf), { nowMs: Date.now() });
+    expect([bad.length, unnamed]).toEqual([50, 20]);
+    expect(badOf(await look(rotten.vault)).map(({ key }) => key)).toEqual([`verified/presence/${rest}`]);
+    await rm(join(path, 'verified/presence', rest));
+  });
 
   test('stopped at any write: the bad object lies there or the good one, and the next try ends it', async () => {
     const key = first('chunks');

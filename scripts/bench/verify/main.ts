@@ -70,7 +70,7 @@ export async function benchmarkVerify(
     say(how);
     const cpu = process.cpuUsage();
     const began = performance.now();
-    const records = await readStoreBack({ ...common, level, identities, run: how });
+    const records = await readStoreBack({ ...common, host: 'bench', level, identities, run: how });
     const wallSeconds = (performance.now() - began) / 1000;
     const { user, system } = process.cpuUsage(cpu);
     if (!records.every(({ ok }) => ok)) throw new Error('the vault of the benchmark is not whole');

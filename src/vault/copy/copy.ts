@@ -9,7 +9,7 @@ import { copyWal, type WalCopied } from './wal.ts';
 import { surveyStores, type Surveyed } from './survey.ts';
 import { NAMESPACES, signerOf, signRecord, type Signer } from '../envelope.ts';
 import { readHead } from '../head.ts';
-import { copyTrust, requireSameVault } from '../join.ts';
+import { copySigners, copyTrust, requireSameVault } from '../join.ts';
 import { getManifest, judgeManifest, parseAtManifestKey } from '../manifest.ts';
 import { proofKeyOf, sha256Hex } from '../names.ts';
 import { verifyPresence } from '../verify/presence.ts';
@@ -56,7 +56,8 @@ export async function openCopy(options: CopyOptions): Promise<VaultCopy> {
   for (const store of options.sources) {
     try {
       requireSameVault({ store: target, head }, { store, head: await readHead(store, system) });
-      await copyTrust(store, target, signal);
+      // Keys of epochs come with what is sealed by them: a prune may have removed the others.
+      await copySigners(store, target, signal);
       sources.push(store);
     } catch (error) {
       signal.throwIfAborted();
@@ -116,7 +117,12 @@ class Copy implements VaultCopy {
     return carryHolds(this.the, (backupId) => backupIds.has(backupId));
   }
 
-  copyWal(component: string, from: readonly BasePoint[], onProgress: (pieces: number) => void): Promise<WalCopied> {
+  async copyWal(
+    component: string,
+    from: readonly BasePoint[],
+    onProgress: (pieces: number) => void,
+  ): Promise<WalCopied> {
+    for (const store of this.the.sources) await copyTrust(store, this.the.target, this.the.signal);
     return copyWal(component, from, { ...this.the, onProgress });
   }
 

@@ -11,7 +11,7 @@ import { checkClaim, type TrustRoots } from '../trust.ts';
 const READS_AT_ONCE = 16;
 const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'not a time');
 
-const holdSchema = z.object({
+export const holdSchema = z.object({
   format: z.literal(FORMAT),
   kind: z.enum(['hold', 'release']),
   /** Its own key, so that a copy under another name shows. */

@@ -1,11 +1,13 @@
 /** What a prune of one store would keep and delete, each with its reasons, and what that frees. Changes nothing. */
 import { HoldfastError } from '../../failures.ts';
 import { decideRetention, type RetentionDecision } from '../../policy/retention.ts';
+import type { LeftoverDecision } from '../../policy/leftovers.ts';
 import { scheduleIntervalSeconds } from '../../policy/schedule-interval.ts';
 import type { System } from '../../system/types.ts';
 import { readManifestRoots } from './manifest-roots.ts';
 import { addNamed, NamedObjects } from '../named-objects.ts';
 import { parseObjectKey } from '../names.ts';
+import { decideLeftovers } from './leftovers.ts';
 import { surveyBackups, type PruneSource, type Surveyed } from './prune-survey.ts';
 import { itemsUnder } from './removal.ts';
 import type { Pruned } from './sweep-records.ts';
@@ -31,6 +33,8 @@ export interface PrunePlan {
   /** Of objects that no backup names that stays, as far as they are old enough. */
   readonly frees: { readonly objects: number; readonly bytes: number };
   readonly namedObjects: number;
+  /** Keys of epochs, and what was put aside: what of them stays and goes. */
+  readonly leftovers: readonly LeftoverDecision[];
 }
 
 export interface PruneRequest {
@@ -39,6 +43,10 @@ export interface PruneRequest {
   readonly nowMs: number;
   /** Default 24 hours. */
   readonly minimumAgeSeconds?: number;
+  /** Of the recipients that the system file names; without it keys of epochs are left alone. */
+  readonly currentEpoch?: string;
+  /** Default 30 days. */
+  readonly asideSeconds?: number;
   readonly signal: AbortSignal;
   readonly report?: (what: string) => void;
 }
@@ -74,7 +82,17 @@ export async function planPrune(from: PruneSource, request: PruneRequest): Promi
     asks: decided.flatMap(({ plan, decisions: own }) => manyAtOnce(plan, own)),
     frees: blocked.length > 0 ? { objects: 0, bytes: 0 } : await unnamed(from, named, request),
     namedObjects: named.size,
+    leftovers: await leftoversOf(from, blocked.length > 0 ? undefined : named, request),
   };
+}
+
+function leftoversOf(
+  from: PruneSource,
+  named: NamedObjects | undefined,
+  request: PruneRequest,
+): Promise<LeftoverDecision[]> {
+  const { minimumAgeSeconds = MINIMUM_AGE_SECONDS } = request;
+  return decideLeftovers(from, { ...request, named, minimumAgeSeconds });
 }
 
 function decidePlan(name: string, own: readonly Surveyed[], request: PruneRequest) {

@@ -13,7 +13,9 @@ import { readRecord } from '../envelope.ts';
 import { readAtManifestKey, tombstoneBytes } from '../manifest.ts';
 import { readManifestRoots } from './manifest-roots.ts';
 import { addNamed, NamedObjects } from '../named-objects.ts';
+import { condemnedText } from './condemned.ts';
 import { readHolds } from './holds.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { backupIdOfKey, captureKeyOf, parseObjectKey } from '../names.ts';
 import { openRecords, type OpenCapture, type PruneSource } from './prune-survey.ts';
 import { itemsUnder, nothingRemoved, removeObject, removeUnder, type Removed } from './removal.ts';
@@ -46,6 +48,10 @@ export interface SweepContext {
   readonly report: (what: string) => void;
   /** A request of a dead process may still be on its way to the store for so long. */
   readonly lingerMs: number;
+  /** Of the recipients that the system file names; without it no key of an epoch is removed. */
+  readonly currentEpoch?: string;
+  /** Default 24 hours, and 30 days for what was put aside. */
+  readonly leftoverAges?: { readonly minimumAgeSeconds: number; readonly asideSeconds?: number };
 }
 
 export interface Condemned {
@@ -95,8 +101,9 @@ export async function condemn(
       bytes += sizeBytes;
     }
   }
-  const text = [...condemned.keys()].toSorted().join('\n');
-  await store.put(sweepKeys.condemned(name), await pack(Buffer.from(`# ${bytes}\n${text}`)), { createOnly: true });
+  const key = sweepKeys.condemned(name);
+  const text = condemnedText(key, [...condemned.keys()].toSorted(), bytes);
+  await store.put(key, await pack(Buffer.from(text)), { createOnly: true });
   await store.sync();
   return { manifests, lockedManifests, objects: condemned.size, bytes };
 }
@@ -110,6 +117,8 @@ export interface Swept {
   readonly locked: number;
   /** Captures that were settled by a tombstone. */
   readonly settled: number;
+  /** Keys of epochs, and what was put aside, that were removed. */
+  readonly leftovers: number;
 }
 
 /**
@@ -127,6 +136,7 @@ export async function sweep(
   const tally = nothingRemoved();
   const startedMs = performance.now();
   let settled = 0;
+  let leftovers = 0;
   let sweptAll = false;
   if ((await readMarks(store, name)).deleting) await sleep(context.lingerMs, undefined, { signal });
   for (;;) {
@@ -151,7 +161,7 @@ export async function sweep(
         settled += await settle(context, open);
         break;
       case 'delete':
-        await deleteCondemned(context, condemned, tally);
+        leftovers = await deleteCondemned(context, condemned, tally, storeNowMs);
         sweptAll = true;
         break;
       case 'finish':
@@ -164,9 +174,9 @@ export async function sweep(
           tally,
           `${action.to.length} captures were open: ${action.to.slice(0, 5).join(', ')}`,
         );
-        return { outcome: 'gave-way', to: action.to, ...tally, settled };
+        return { outcome: 'gave-way', to: action.to, ...tally, settled, leftovers };
       case 'over':
-        return { outcome: 'swept', to: [], ...tally, settled };
+        return { outcome: 'swept', to: [], ...tally, settled, leftovers };
     }
   }
 }
@@ -202,7 +212,12 @@ export async function tidy(context: SweepContext): Promise<void> {
 }
 
 /** Deletes what is condemned and named by nothing that is there now, when every capture is settled. */
-async function deleteCondemned(context: SweepContext, condemned: NamedObjects, tally: Removed): Promise<void> {
+async function deleteCondemned(
+  context: SweepContext,
+  condemned: NamedObjects,
+  tally: Removed,
+  storeNowMs: number,
+): Promise<number> {
   const { store } = context.from;
   const named = await nameAll(context);
   const wanted = (key: string): boolean => {
@@ -213,6 +228,7 @@ async function deleteCondemned(context: SweepContext, condemned: NamedObjects, t
   };
   const onProgress = ({ objects }: Removed): void => context.report(`deleted ${objects} objects`);
   for (const room of ROOMS) await removeUnder(store, `${room}/`, wanted, tally, { signal: context.signal, onProgress });
+  return removeLeftovers(context, { named, nowMs: storeNowMs });
 }
 
 /** Everything that any manifest names, trusted or not. Throws when that is not known of one of them. */

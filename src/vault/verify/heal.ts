@@ -9,7 +9,11 @@ import type { CaptureRecord } from '../formats.ts';
 import { tombstoneBytes } from '../manifest.ts';
 import { backupIdOf, captureKeyOf, FORMAT, manifestKeyOf, parseObjectKey, sha256Hex } from '../names.ts';
 import { caseKey, requireSame, writeCase } from './quarantine.ts';
+import { openRecords, type PruneSource } from '../sweep/prune-survey.ts';
 import { refuseDuringSweep } from '../sweep/sweeps.ts';
+
+/** Under this name healings are announced. */
+export const HEAL_PLAN = 'heal';
 
 /** Another store of the system, by its name there. */
 export interface OtherStore {
@@ -21,7 +25,11 @@ export interface Healing {
   readonly store: Store;
   readonly vaultId: string;
   readonly signer: Signer;
+  /** Where it is done: what it leaves when it dies is closed by the next one there. */
+  readonly host: string;
   readonly others: readonly OtherStore[];
+  /** What this program can write by itself, by key. */
+  readonly own?: ReadonlyMap<string, Uint8Array>;
   readonly signal: AbortSignal;
 }
 
@@ -45,11 +53,11 @@ export type IsGood = (key: string, bytes: Uint8Array) => Promise<void>;
  * deletes: what it condemned must not come back under its hands.
  */
 export async function whileHealing<T>(healing: Healing, run: string, heal: () => Promise<T>): Promise<T> {
-  const { store, vaultId, signer } = healing;
+  const { store, vaultId, signer, host } = healing;
   await refuseDuringSweep(store);
   const atMs = Date.now();
-  // Each time another one: what is closed announces nothing. One that a crash left open is settled by the next sweep.
-  const captureId = `heal ${run} ${atMs}`;
+  // Each time another one: what is closed announces nothing. One that a crash left open is closed by `closeLeftHealings`.
+  const captureId = `${idPrefix(host)}${run} ${atMs}`;
   const backupId = backupIdOf(vaultId, captureId);
   const key = captureKeyOf(backupId);
   const record: CaptureRecord = {
@@ -57,8 +65,8 @@ export async function whileHealing<T>(healing: Healing, run: string, heal: () =>
     vaultId,
     captureId,
     backupId,
-    manifestKey: manifestKeyOf('heal', atMs, backupId),
-    plan: 'heal',
+    manifestKey: manifestKeyOf(HEAL_PLAN, atMs, backupId),
+    plan: HEAL_PLAN,
     epoch: '',
     startedAt: new Date(atMs).toISOString(),
     signer: signer.fingerprint,
@@ -70,9 +78,40 @@ export async function whileHealing<T>(healing: Healing, run: string, heal: () =>
     return await heal();
   } finally {
     // Nothing will be committed under this name: a sweep need not wait for it.
-    const stone = { vaultId, manifestKey, captureId, why: 'abandoned', atMs: Date.now() } as const;
-    await store.put(manifestKey, tombstoneBytes(stone, signer), { createOnly: true });
+    await close({ store, vaultId, signer }, { manifestKey, captureId });
   }
+}
+
+/**
+ * Closes what healings of this host left open when they died: until then each sweep would wait for them. The caller holds
+ * the lock that says that none of them lives. Returns how many there were.
+ */
+export async function closeLeftHealings(
+  from: PruneSource,
+  by: { readonly signer: Signer; readonly host: string },
+  signal: AbortSignal,
+): Promise<number> {
+  const { store, vaultId } = from;
+  let closed = 0;
+  for (const { captureId, manifestKey, settleable } of await openRecords(from, Date.now(), signal)) {
+    if (captureId === undefined || manifestKey === undefined || !settleable) continue;
+    if (!captureId.startsWith(idPrefix(by.host)) || !manifestKey.startsWith(`backups/${HEAL_PLAN}/`)) continue;
+    await close({ store, vaultId, signer: by.signer }, { manifestKey, captureId });
+    closed += 1;
+  }
+  return closed;
+}
+
+async function close(
+  { store, vaultId, signer }: Pick<Healing, 'store' | 'vaultId' | 'signer'>,
+  { manifestKey, captureId }: { readonly manifestKey: string; readonly captureId: string },
+): Promise<void> {
+  const stone = { vaultId, manifestKey, captureId, why: 'abandoned', atMs: Date.now() } as const;
+  await store.put(manifestKey, tombstoneBytes(stone, signer), { createOnly: true });
+}
+
+function idPrefix(host: string): string {
+  return `heal ${host} `;
 }
 
 /** May be repeated: what an earlier attempt has done is found. Throws when the store itself cannot be written. */
@@ -107,7 +146,7 @@ export async function healObject(healing: Healing, bad: Bad, isGood: IsGood): Pr
 
 /** The first store that holds it whole. One that cannot be asked is passed over, and told when none has it. */
 async function findGood(
-  { others, signal }: Healing,
+  { others, own, signal }: Healing,
   key: string,
   isGood: IsGood,
 ): Promise<{ good?: { bytes: Uint8Array; from: string }; tried: string }> {
@@ -123,6 +162,8 @@ async function findGood(
       tried.push(`${name}: ${error.message}`);
     }
   }
+  const written = own?.get(key);
+  if (written !== undefined) return { good: { bytes: written, from: 'this program' }, tried: '' };
   return { tried: tried.length === 0 ? 'the system has no other store' : `no other store has it: ${tried.join('; ')}` };
 }
 

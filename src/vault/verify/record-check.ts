@@ -7,8 +7,10 @@ import { requireAsWritten } from '../as-written.ts';
 import { checkSignature, NAMESPACES, publicKeyIn, readRecord, type OpenedRecord } from '../envelope.ts';
 import { captureSchema, keySchema, proofSchema } from '../formats.ts';
 import { backupIdOfKey, proofKeyOf, sha256Hex } from '../names.ts';
-import { parseReading, readingKeyOf } from './readings.ts';
+import { isRest, parseReading, readingKeyOf, requireRest } from './readings.ts';
 import { judgeBackup, type VaultPlace } from '../store-facts.ts';
+import { holdSchema } from '../sweep/holds.ts';
+import { requireOwnList } from '../sweep/condemned.ts';
 import { checkClaim, judgeStatement } from '../trust.ts';
 import { judgeWalGap, judgeWalObject, readWalObject, walGapSchema } from '../wal/format.ts';
 
@@ -52,14 +54,18 @@ export function checkRecord(judge: Judge, key: string, bytes: Uint8Array): boole
       checkProof(judge, key, bytes);
       return true;
     case 'verified':
-      checkReading(judge, key, bytes);
+      if (isRest(key)) requireRest(key, bytes);
+      else checkReading(judge, key, bytes);
       return true;
     case 'wal':
       checkWal(judge, key, bytes);
       return true;
+    case 'holds':
+      checkHold(judge, key, bytes);
+      return true;
     case 'sweeps':
       if (!key.endsWith('/condemned')) return checkAnyRecord(judge, key, bytes);
-      requireUnpacks(key, bytes);
+      requireCondemned(key, bytes);
       return true;
     default:
       return key.endsWith('.json') && checkAnyRecord(judge, key, bytes);
@@ -79,7 +85,7 @@ function checkKeyRecord({ roots }: Judge, key: string, bytes: Uint8Array): void 
   checkSignature(record, publicKeyIn(record.signature), NAMESPACES.key);
   const known = roots.signers.has(record.signedBy) || roots.rootFingerprint === undefined;
   if (known || record.signedBy === roots.rootFingerprint) return;
-  throw new HoldfastError('Untrusted', `${key}: its signer ${record.signedBy} was not admitted`);
+  throw notAdmitted(key, record.signedBy);
 }
 
 function checkSigner({ roots, vaultId }: Judge, key: string, bytes: Uint8Array): void {
@@ -118,13 +124,21 @@ function checkWal({ roots, vaultId }: Judge, key: string, bytes: Uint8Array): vo
   judgeWalObject(roots, vaultId, key, object);
 }
 
-/** A list of keys, compressed. */
-function requireUnpacks(key: string, bytes: Uint8Array): void {
+function checkHold({ roots, vaultId }: Judge, key: string, bytes: Uint8Array): void {
+  const record = opened(holdSchema, key, bytes);
+  requireName(key, record.body.key);
+  checkClaim(roots, record, { namespace: NAMESPACES.hold, vaultId, at: record.body.at });
+}
+
+/** A list of keys, compressed; since it says so itself, it is that of this sweep and has all of its lines. */
+function requireCondemned(key: string, bytes: Uint8Array): void {
+  let text: string;
   try {
-    zstdDecompressSync(bytes, { rejectGarbageAfterEnd: true });
+    text = zstdDecompressSync(bytes, { rejectGarbageAfterEnd: true }).toString('utf8');
   } catch (cause) {
     throw new HoldfastError('ObjectCorrupt', `${key} cannot be decompressed`, { cause, details: { key } });
   }
+  requireOwnList(key, text);
 }
 
 /** What a later part of the program keeps: its signature holds, and it lies where it says, if it says. */
@@ -135,14 +149,19 @@ function checkAnyRecord({ roots, vaultId }: Judge, key: string, bytes: Uint8Arra
   if (known === undefined)
     throw new HoldfastError('Untrusted', `${key} is signed for ${namespace}, which nobody knows`);
   checkSignature(record, publicKey, known);
-  if (!roots.signers.has(record.signedBy)) {
-    throw new HoldfastError('Untrusted', `${key}: its signer ${record.signedBy} was not admitted`);
-  }
+  if (!roots.signers.has(record.signedBy)) throw notAdmitted(key, record.signedBy);
   if (record.body.vaultId !== undefined && record.body.vaultId !== vaultId) {
     throw new HoldfastError('Untrusted', `${key} belongs to the vault ${record.body.vaultId}`);
   }
   requireName(key, record.body.key ?? key);
   return true;
+}
+
+/** The root's word about the signer may be what is damaged: then that is told, and not this. */
+function notAdmitted(key: string, signer: string): HoldfastError {
+  return new HoldfastError('Untrusted', `${key}: its signer ${signer} was not admitted`, {
+    details: { unknownSigner: signer },
+  });
 }
 
 function requireName(key: string, named: string): void {

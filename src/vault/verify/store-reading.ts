@@ -4,17 +4,19 @@
  */
 import { HoldfastError } from '../../failures.ts';
 import { PARTS, rangesOf, type ReadingLevel } from '../../policy/read-back.ts';
-import { headSchema, parseRecord, recordBytes } from '../formats.ts';
-import { FORMAT, HEAD_KEY, objectKey, parseObjectKey, sha256Hex } from '../names.ts';
+import { backupIdOfKey, FORMAT, objectKey, parseObjectKey, sha256Hex } from '../names.ts';
 import type { ExpectedObjects } from './expected-objects.ts';
 import { healObject, whileHealing, type Healed, type Healing, type IsGood, type OtherStore } from './heal.ts';
 import type { Signer } from '../envelope.ts';
 import { openOpener, type Opener } from '../opener.ts';
+import { lookForMissing } from './missing.ts';
 import { lookAtParts, partOf } from './part-look.ts';
 import { writeReading, type BadFound, type ReadingBody } from './readings.ts';
 import { checkRecord, RECORD_ROOMS } from './record-check.ts';
+import { checkRootFile, lookAtRootFiles, ownFiles } from './root-files.ts';
 import {
   backupsNaming,
+  judgeBackup,
   noting,
   readBackups,
   readExpected,
@@ -25,7 +27,6 @@ import {
 import { readTrustRoots } from '../trust.ts';
 import { checkSumsBytes } from '../sums.ts';
 
-const BAD_SHOWN = 50;
 const BACKUPS_SHOWN = 20;
 const OBJECTS_AT_ONCE = 20_000;
 /** A record at least so often, so that a repeat loses little. */
@@ -37,10 +38,16 @@ export interface StoreReadingInput extends VaultPlace {
   readonly parts: readonly number[];
   readonly run: string;
   readonly signer: Signer;
+  /** The host that reads. */
+  readonly host: string;
   /** With one, what is stored is opened as well. */
   readonly identities?: readonly string[] | undefined;
   /** Present: bad objects are healed from these stores. */
   readonly others?: readonly OtherStore[] | undefined;
+  /** Other stores to compare with, where nothing is healed. */
+  readonly compare?: readonly OtherStore[] | undefined;
+  /** Components whose write-ahead log is received into this store. */
+  readonly logsHere?: readonly string[];
   readonly onProgress?: (done: number, total: number, bytes: number) => void;
 }
 
@@ -64,6 +71,8 @@ class StoreReading {
   private found = new Map<string, Found>();
   private place: VaultPlace;
   private signersBad = false;
+  /** Of which something tells that they were there: no tombstone takes their place. */
+  private readonly deleted = new Set<string>();
   /** What every look reads, and was bad: told in every record of this run. */
   private always: BadFound[] = [];
   private objects = 0;
@@ -85,6 +94,8 @@ class StoreReading {
     try {
       // Manifests and checksums that were healed lead to objects that were not known before.
       if (await this.settle()) await this.lookAtRoots();
+      await this.lookForDeleted();
+      if (await this.settle()) await this.lookAtRoots();
       await this.settle();
       await this.lookAtParts();
     } finally {
@@ -95,7 +106,7 @@ class StoreReading {
 
   /** First of all, because without them nothing else is believed. */
   private async lookAtSigners(): Promise<void> {
-    const keys = await keysOf(this.place, 'signers/', this.input.others);
+    const keys = await keysOf(this.place, 'signers/', this.beside);
     for (const key of keys) await this.lookAtRecord(key);
     // A number that is left out was somebody's.
     const last = Math.max(0, ...keys.map(numberOf));
@@ -128,9 +139,9 @@ class StoreReading {
   /** The backups, the keys, and the checksums: whatever else is looked at is judged by these. */
   private async lookAtRoots(): Promise<void> {
     const note = this.noteRoot;
-    await noting(HEAD_KEY, note, async () => this.checkHead(await this.place.store.get(HEAD_KEY)));
+    await lookAtRootFiles(this.vault, this.beside, note);
     this.backups = await readBackups(this.place, note);
-    const keys = await keysOf(this.place, 'keys/', this.input.others);
+    const keys = await keysOf(this.place, 'keys/', this.beside);
     for (const key of new Set([...keys, ...this.backups.map(({ epoch }) => `keys/${epoch}`)])) {
       await this.lookAtRecord(key);
     }
@@ -143,11 +154,20 @@ class StoreReading {
     this.expected = await readExpected(this.place, this.backups, note);
   }
 
-  private checkHead(bytes: Uint8Array): void {
-    const { vaultId, system } = this.input;
-    const head = parseRecord(headSchema, bytes, HEAD_KEY);
-    if (head.vaultId === vaultId && head.system === system && recordBytes(head).equals(bytes)) return;
-    throw new HoldfastError('ObjectCorrupt', `${HEAD_KEY} is not that of this vault of ${system}`);
+  private get vault() {
+    return { ...this.place, system: this.input.system };
+  }
+
+  private get beside(): readonly OtherStore[] {
+    return this.input.others ?? this.input.compare ?? [];
+  }
+
+  private async lookForDeleted(): Promise<void> {
+    const { beside, backups, place } = this;
+    await lookForMissing(place, { backups, beside, logsHere: this.input.logsHere ?? [] }, (key, error) => {
+      if (key.startsWith('backups/')) this.deleted.add(key);
+      this.noteRoot(key, error);
+    });
   }
 
   private async lookAtParts(): Promise<void> {
@@ -228,8 +248,7 @@ class StoreReading {
         objectsChecked: this.objects,
         bytesChecked: this.bytes,
         unjudged: this.unjudged,
-        bad: bad.slice(0, BAD_SHOWN),
-        moreBad: Math.max(0, bad.length - BAD_SHOWN),
+        bad,
       },
       signer,
     );
@@ -250,7 +269,7 @@ class StoreReading {
     const naming = await backupsNaming(this.place, new Set(found.keys()));
     const bad: BadFound[] = [];
     for (const [key, { error, always }] of found) {
-      const backups = naming.get(key) ?? [];
+      const backups = naming.get(key) ?? idOf(key);
       if (isNobodysBusiness(key, error, backups)) continue;
       bad.push({
         key,
@@ -272,9 +291,9 @@ class StoreReading {
   }
 
   private async heal(bad: readonly BadFound[]): Promise<BadFound[]> {
-    const { others, store, vaultId, signer, signal, run } = this.input;
+    const { others, store, vaultId, signer, host, signal, run } = this.input;
     if (others === undefined || bad.length === 0) return [...bad];
-    const healing: Healing = { store, vaultId, signer, others, signal };
+    const healing: Healing = { store, vaultId, signer, host, others, own: ownFiles(this.input), signal };
     return whileHealing(healing, run, async () => {
       const settled: BadFound[] = [];
       for (const one of bad) {
@@ -289,11 +308,11 @@ class StoreReading {
   /** Compared with the checksums of this vault's own backups: what another store holds is not believed. */
   private readonly isGood: IsGood = async (key, bytes) => {
     const object = parseObjectKey(key);
-    if (key === HEAD_KEY) {
-      this.checkHead(bytes);
-      return;
-    }
+    if (checkRootFile(this.vault, key, bytes)) return;
     if (object === undefined) {
+      if (this.deleted.has(key) && judgeBackup(this.place, key, bytes) === 'tombstone') {
+        throw new HoldfastError('ObjectMissing', `${key} is the mark of a capture that never became a backup`);
+      }
       if (checkRecord(this.place, key, bytes)) return;
       throw new HoldfastError('ObjectCorrupt', `${key} carries nothing to judge it by`);
     }
@@ -346,6 +365,12 @@ async function keysOf(
     for (const key of found) keys.add(key);
   }
   return [...keys];
+}
+
+/** A manifest is needed by its backup. */
+function idOf(manifestKey: string): string[] {
+  const id = backupIdOfKey(manifestKey);
+  return id === undefined ? [] : [id];
 }
 
 function numberOf(key: string): number {
