@@ -23,16 +23,15 @@ export interface CallOptions {
   readonly parallelism: number;
 }
 
-/** Requests to a service that keeps objects by name; `Found` is what it tells of one. */
-export abstract class Calls<Found> {
+/** Requests to one store. */
+export class Requests {
   /** What messages call the store. */
   readonly label: string;
   /** Before every key: empty, or ending in a slash. */
-  protected readonly prefix: string;
+  readonly prefix: string;
   readonly #retries: RetryPolicy;
   readonly #slots: Slots;
   readonly #dialect: Dialect;
-  #placeIsThere = false;
 
   constructor({ place, prefix, retries, parallelism }: CallOptions, dialect: Dialect) {
     const trimmed = prefix.replace(/^\/+|\/+$/g, '');
@@ -43,10 +42,33 @@ export abstract class Calls<Found> {
     this.#dialect = dialect;
   }
 
-  /** The name of a key. Throws BadInput for what is no key. */
-  protected nameOf(key: string): string {
+  /** The service's name of a key. Throws BadInput for what is no key. */
+  nameOf(key: string): string {
     return this.prefix + checkKey(key);
   }
+
+  /** `doing` says what is tried, such as `write chunks/ab/…`. Throws HoldfastError, or the reason of an abort. */
+  async run<T>(
+    doing: string,
+    options: { signal?: AbortSignal | undefined; extraMs?: number },
+    action: (attempt: Attempt) => Promise<T>,
+  ): Promise<T> {
+    const { signal, extraMs = 0 } = options;
+    const { worthTrying, askedPauseMs, failure } = this.#dialect;
+    try {
+      return await this.#slots.with(signal, () =>
+        withRetries(this.#retries, { signal, extraMs, worthTrying, askedPauseMs }, action),
+      );
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw failure(this.label, doing, cause);
+    }
+  }
+}
+
+/** Requests to a service by its own client; `Found` is what it tells of an object. */
+export abstract class Calls<Found> extends Requests {
+  #placeIsThere = false;
 
   /** Undefined when there is none of this name; whether that is for want of everything, `confirmPlace` says. */
   abstract describe(key: string, attempt: Attempt): Promise<Found | undefined>;
@@ -79,24 +101,6 @@ export abstract class Calls<Found> {
     await this.confirmPlace(attempt);
     const why = cause === undefined ? {} : { cause };
     throw new HoldfastError('ObjectMissing', `The ${this.label} has no ${what}.`, why);
-  }
-
-  /** `doing` says what is tried, such as `write chunks/ab/…`. Throws HoldfastError, or the reason of an abort. */
-  async run<T>(
-    doing: string,
-    options: { signal?: AbortSignal | undefined; extraMs?: number },
-    action: (attempt: Attempt) => Promise<T>,
-  ): Promise<T> {
-    const { signal, extraMs = 0 } = options;
-    const { worthTrying, askedPauseMs, failure } = this.#dialect;
-    try {
-      return await this.#slots.with(signal, () =>
-        withRetries(this.#retries, { signal, extraMs, worthTrying, askedPauseMs }, action),
-      );
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw failure(this.label, doing, cause);
-    }
   }
 }
 
