@@ -1,6 +1,5 @@
 /** The body of an answer, whole or not at all. */
 import type { Readable } from 'node:stream';
-import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../failures.ts';
 import type { Attempt } from './retry.ts';
 import { BrokenAnswerError } from './s3-errors.ts';
@@ -8,7 +7,10 @@ import { BrokenAnswerError } from './s3-errors.ts';
 const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
 
 /** Throws BrokenAnswerError for a body that is not as long as announced, ObjectCorrupt for one that is none of ours. */
-export async function readBody(answer: GetObjectCommandOutput, attempt: Attempt): Promise<Uint8Array> {
+export async function readBody(
+  answer: { readonly ContentLength?: number | undefined; readonly Body?: unknown },
+  attempt: Attempt,
+): Promise<Uint8Array> {
   const length = answer.ContentLength;
   const body = answer.Body as Readable | undefined;
   if (body === undefined || length === undefined) throw new BrokenAnswerError('an answer without a body or a length');
@@ -25,15 +27,29 @@ export async function readBody(answer: GetObjectCommandOutput, attempt: Attempt)
   }
 }
 
-async function collect(body: Readable, length: number, attempt: Attempt): Promise<Uint8Array> {
+/** By its events: an iterator costs more than a small body itself. */
+function collect(body: Readable, length: number, attempt: Attempt): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafeSlow(length);
   let got = 0;
-  for await (const part of body as AsyncIterable<Buffer>) {
-    attempt.progress();
-    if (got + part.length > length) throw new BrokenAnswerError(`a body of more than its ${length} bytes`);
-    bytes.set(part, got);
-    got += part.length;
-  }
-  if (got < length) throw new BrokenAnswerError(`a body of ${got} instead of ${length} bytes`);
-  return bytes;
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      if (got === length) resolve(bytes);
+      else reject(body.errored ?? new BrokenAnswerError(`a body of ${got} instead of ${length} bytes`));
+    };
+    body.on('data', (part: Buffer) => {
+      attempt.progress();
+      if (got + part.length > length) {
+        reject(new BrokenAnswerError(`a body of more than its ${length} bytes`));
+        body.destroy();
+        return;
+      }
+      bytes.set(part, got);
+      got += part.length;
+    });
+    body.once('error', reject);
+    body.once('end', end);
+    // Cut before its end without an error of its own; also when that was before anybody listened.
+    body.once('close', end);
+    if (body.destroyed) end();
+  });
 }

@@ -41,21 +41,7 @@ export async function createS3Client(config: S3Config, resolveSecret: ResolveSec
   if (config.endpoint !== undefined) options.endpoint = config.endpoint;
   const credentials = await readCredentials(config, resolveSecret);
   if (credentials !== undefined) options.credentials = credentials;
-  return hashingOnce(new S3Client(options));
-}
-
-/** The SHA-256 that goes with an object is also what its signature covers: computed anew it would cost as much again. */
-function hashingOnce(client: S3Client): S3Client {
-  client.middlewareStack.add(
-    (next) => (args) => {
-      const { headers } = args.request as { headers: Record<string, string> };
-      const own = headers['x-amz-checksum-sha256'];
-      if (own !== undefined) headers['x-amz-content-sha256'] = Buffer.from(own, 'base64').toString('hex');
-      return next(args);
-    },
-    { step: 'build', name: 'hashingOnce', priority: 'low' },
-  );
-  return client;
+  return new S3Client(options);
 }
 
 async function readCredentials(config: S3Config, resolveSecret: ResolveSecret) {

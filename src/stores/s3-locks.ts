@@ -9,10 +9,10 @@ import type { ObjectLock, StoreLocks } from './store.ts';
 type Mode = 'GOVERNANCE' | 'COMPLIANCE';
 
 /** The headers of a put that locks what it writes. */
-export function lockOfPut(immutable: Immutable): { ObjectLockMode: Mode; ObjectLockRetainUntilDate: Date } {
+export function headersOfLock(immutable: Immutable): Record<string, string> {
   return {
-    ObjectLockMode: modeName(immutable.mode),
-    ObjectLockRetainUntilDate: new Date(Date.now() + immutable.forSeconds * 1000),
+    'x-amz-object-lock-mode': modeName(immutable.mode),
+    'x-amz-object-lock-retain-until-date': new Date(Date.now() + immutable.forSeconds * 1000).toISOString(),
   };
 }
 

@@ -1,13 +1,6 @@
 /** A store in an S3 bucket, AWS's own or one that is compatible, through the AWS SDK. */
 import { createHash } from 'node:crypto';
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-} from '@aws-sdk/client-s3';
-import type { PutObjectCommandInput } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../failures.ts';
 import type { SecretRef } from '../system/types.ts';
 import { checkPrefix, PROBE_PREFIX } from './keys.ts';
@@ -15,13 +8,15 @@ import { frozenFailure } from './refusals.ts';
 import { STORE_RETRIES } from './retry.ts';
 import type { Attempt, RetryPolicy } from './retry.ts';
 import { readBody } from './s3-body.ts';
-import { genuine, S3Calls } from './s3-calls.ts';
+import { S3Calls } from './s3-calls.ts';
 import type { Target } from './s3-calls.ts';
 import { createS3Client } from './s3-client.ts';
 import type { S3Config } from './s3-client.ts';
 import { S3Cold } from './s3-cold.ts';
 import { BrokenAnswerError, cutListing, faultOf, isFrozen, isNotFound, isPreconditionFailed } from './s3-errors.ts';
-import { lockOfPut, S3Locks } from './s3-locks.ts';
+import { S3Locks } from './s3-locks.ts';
+import { headersOfPut, S3Requests } from './s3-requests.ts';
+import type { Description } from './s3-requests.ts';
 import { S3Versions } from './s3-versions.ts';
 import type { ObjectInfo, PutOptions, PutOutcome, Store, StoreCold, StoreLocks, StoreVersions } from './store.ts';
 import { isContentAddressed, takesStorageClass } from './unsynced.ts';
@@ -41,16 +36,6 @@ export async function openS3Store(
   return new S3Store(calls, { mayFreeze });
 }
 
-/** What is known of an object, by HEAD or, where that is not allowed, by a listing. */
-interface Description {
-  readonly sizeBytes: number;
-  readonly modifiedAtMs: number;
-  readonly storageClass: string;
-  readonly eTag: string | undefined;
-  /** Base64 and of the whole object. */
-  readonly sha256: string | undefined;
-}
-
 class S3Store implements Store {
   readonly kind = 's3';
   readonly label: string;
@@ -58,10 +43,12 @@ class S3Store implements Store {
   readonly locks?: StoreLocks;
   readonly cold?: StoreCold;
   readonly #calls: S3Calls;
+  readonly #requests: S3Requests;
   #bucketIsThere = false;
 
   constructor(calls: S3Calls, { mayFreeze }: { mayFreeze: boolean }) {
     this.#calls = calls;
+    this.#requests = new S3Requests(calls.client);
     this.label = calls.label;
     this.versions = new S3Versions(calls);
     if (calls.immutable !== undefined) this.locks = new S3Locks(calls, calls.immutable.mode);
@@ -73,10 +60,9 @@ class S3Store implements Store {
     const sha256 = options.sha256 ?? createHash('sha256').update(bytes).digest('hex');
     const extraMs = (bytes.length / SLOWEST_UPLOAD_BYTES_PER_SECOND) * 1000;
     return this.#calls.run(`write ${key}`, { signal: options.signal, extraMs }, async (attempt) => {
-      const command = new PutObjectCommand({ ...target, ...this.#putInput(key, bytes, sha256, options) });
       try {
-        const answer = genuine(await this.#calls.client.send(command, { abortSignal: attempt.signal }));
-        const own = answer.ChecksumSHA256;
+        const headers = this.#putHeaders(key, bytes, sha256, options);
+        const own = await this.#requests.put(target, bytes, headers, attempt.signal);
         if (own !== undefined) options.onStoredSha256?.(Buffer.from(own, 'base64').toString('hex'));
         return 'written';
       } catch (cause) {
@@ -87,8 +73,8 @@ class S3Store implements Store {
       }
       // Some servers take a key for taken whose last version is a delete mark, where AWS writes. Without the condition
       // two may write, and what they write is the same.
-      const plain = new PutObjectCommand({ ...command.input, IfNoneMatch: undefined });
-      genuine(await this.#calls.client.send(plain, { abortSignal: attempt.signal }));
+      const plain = this.#putHeaders(key, bytes, sha256, { createOnly: false });
+      await this.#requests.put(target, bytes, plain, attempt.signal);
       return 'written';
     });
   }
@@ -97,8 +83,7 @@ class S3Store implements Store {
     const target = this.#calls.target(key);
     return this.#calls.run(`read ${key}`, { signal: options.signal }, async (attempt) => {
       try {
-        const answer = await this.#calls.client.send(new GetObjectCommand(target), { abortSignal: attempt.signal });
-        return await readBody(genuine(answer), attempt);
+        return await readBody(await this.#requests.get(target, attempt.signal), attempt);
       } catch (cause) {
         if (isFrozen(cause)) throw frozenFailure(this.label, key, await this.#classOf(target, attempt), cause);
         // S3 answers 403 for what is not there to those who may only list a part of the bucket.
@@ -170,21 +155,15 @@ class S3Store implements Store {
     return Promise.resolve();
   }
 
-  #putInput(key: string, bytes: Uint8Array, sha256: string, { createOnly }: PutOptions) {
+  #putHeaders(key: string, bytes: Uint8Array, sha256: string, { createOnly }: PutOptions): Record<string, string> {
     const { storageClass, immutable } = this.#calls;
-    const input: Partial<PutObjectCommandInput> = {
-      Body: bytes,
-      ContentLength: bytes.length,
-      ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64'),
-    };
-    if (createOnly) input.IfNoneMatch = '*';
-    // Records are read all the time and small: a class with a price for reading is not for them.
-    if (storageClass !== undefined && takesStorageClass(key)) {
-      input.StorageClass = storageClass as NonNullable<PutObjectCommandInput['StorageClass']>;
-    }
-    // What a probe writes is removed again.
-    if (immutable !== undefined && !key.startsWith(PROBE_PREFIX)) Object.assign(input, lockOfPut(immutable));
-    return input;
+    return headersOfPut(bytes, sha256, {
+      createOnly,
+      // Records are read all the time and small: a class with a price for reading is not for them.
+      storageClass: takesStorageClass(key) ? storageClass : undefined,
+      // What a probe writes is removed again.
+      immutable: key.startsWith(PROBE_PREFIX) ? undefined : immutable,
+    });
   }
 
   async #look(key: string): Promise<Description | undefined> {
@@ -221,18 +200,7 @@ class S3Store implements Store {
   async #describe(target: Target, { signal }: Attempt): Promise<Description | undefined> {
     const { client } = this.#calls;
     try {
-      const head = new HeadObjectCommand({ ...target, ChecksumMode: 'ENABLED' });
-      const answer = genuine(await client.send(head, { abortSignal: signal }));
-      const { ContentLength, LastModified, StorageClass = 'STANDARD', ETag, ChecksumSHA256, ChecksumType } = answer;
-      // The checksum of a multipart upload is one of its parts' checksums (`…-3`), which says nothing about the whole.
-      const partial = ChecksumType === 'COMPOSITE' || ChecksumSHA256?.includes('-') === true;
-      return {
-        sizeBytes: ContentLength ?? 0,
-        modifiedAtMs: LastModified?.getTime() ?? 0,
-        storageClass: StorageClass,
-        eTag: ETag,
-        sha256: partial ? undefined : ChecksumSHA256,
-      };
+      return await this.#requests.head(target, signal);
     } catch (cause) {
       if (faultOf(cause).status !== 403) throw cause;
     }

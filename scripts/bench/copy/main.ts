@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { Artifact } from '../../../src/part.ts';
 import { openStore } from '../../../src/stores/index.ts';
+import { compileCacheDirectory } from '../../../src/system/cache.ts';
 import type { StoreAddress } from '../../../src/system/types.ts';
 import { generateKeys, initVault, openWriterVault, parseChunkIdKey } from '../../../src/vault/index.ts';
 import {
@@ -17,7 +18,7 @@ import {
 } from '../../../test/support/s3-server.ts';
 import { artifactOf, backUp, noise, recipeSegment, SYSTEM } from '../../../test/support/vault.ts';
 import { writeLedgerData } from '../ledger-data.ts';
-import { measure, treeBytes, type Measured } from '../measure.ts';
+import { measure, processCpuSeconds, treeBytes, type Measured } from '../measure.ts';
 import { alternately } from './report.ts';
 
 const MIB = 1024 * 1024;
@@ -31,6 +32,8 @@ export type CopyData = 'ledger' | 'small';
 export interface CopyFigure extends Measured {
   readonly contender: string;
   readonly data: CopyData;
+  /** What both servers needed for it. */
+  readonly serversCpuSeconds: number;
 }
 
 export interface CopyResults {
@@ -84,8 +87,12 @@ export async function benchmarkCopies(options: CopyBenchOptions): Promise<CopyRe
         );
         for (const one of contenders) {
           const { name } = one;
-          const figure = { contender: name, data, ...(await one.copy(`${data}-${randomUUID()}`)) };
-          say(`  ${data}, ${name}: ${figure.wallSeconds.toFixed(2)} s, ${figure.cpuSeconds.toFixed(2)} CPU s`);
+          const serversCpu = () => processCpuSeconds(from.pid) + processCpuSeconds(to.pid);
+          const before = serversCpu();
+          const measured = await one.copy(`${data}-${randomUUID()}`);
+          const figure = { contender: name, data, ...measured, serversCpuSeconds: serversCpu() - before };
+          const cpu = `${figure.cpuSeconds.toFixed(2)} CPU s, servers ${figure.serversCpuSeconds.toFixed(2)}`;
+          say(`  ${data}, ${name}: ${figure.wallSeconds.toFixed(2)} s, ${cpu}`);
           figures.push(figure);
         }
       }
@@ -121,7 +128,12 @@ function ours(from: S3Server, to: S3Server, data: CopyData, made: Made, scratch:
         rootFingerprint,
         signerKey,
       };
-      return measure({ command: [process.execPath, CHILD, JSON.stringify(task)], syncPath: scratch });
+      return measure({
+        command: [process.execPath, CHILD, JSON.stringify(task)],
+        // As every command of ours has it.
+        environment: { NODE_COMPILE_CACHE: compileCacheDirectory() },
+        syncPath: scratch,
+      });
     },
   };
 }

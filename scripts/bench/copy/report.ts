@@ -15,6 +15,7 @@ interface Middle {
   readonly name: string;
   readonly wall: number;
   readonly cpu: number;
+  readonly servers: number;
   readonly peak: number;
 }
 
@@ -26,6 +27,7 @@ function middles(figures: readonly CopyFigure[], data: CopyData): Middle[] {
       name,
       wall: median(found.map(({ wallSeconds }) => wallSeconds)),
       cpu: median(found.map(({ cpuSeconds }) => cpuSeconds)),
+      servers: median(found.map(({ serversCpuSeconds }) => serversCpuSeconds)),
       peak: Math.max(...found.map(({ peakMiB }) => peakMiB)),
     };
   });
@@ -50,15 +52,15 @@ export function copyMarkdown(
 ): string {
   const tables = (['ledger', 'small'] as const).flatMap((data) => {
     const mib = results.bytes[data] / 1024 / 1024;
-    const rows = middles(results.figures, data).map(({ name, wall, cpu, peak }) => {
+    const rows = middles(results.figures, data).map(({ name, wall, cpu, servers, peak }) => {
       const speed = `${(mib / wall).toFixed(0)} | ${(results.objects[data] / wall).toFixed(0)}`;
-      return `| ${name} | ${wall.toFixed(2)} | ${cpu.toFixed(2)} | ${peak.toFixed(0)} | ${speed} |`;
+      return `| ${name} | ${wall.toFixed(2)} | ${cpu.toFixed(2)} | ${servers.toFixed(2)} | ${peak.toFixed(0)} | ${speed} |`;
     });
     return [
       `### ${NAMES[data]}: ${results.objects[data]} objects, ${mib.toFixed(0)} MiB`,
       '',
-      '| | wall s | CPU s | peak MiB | MiB/s | objects/s |',
-      '| --- | ---: | ---: | ---: | ---: | ---: |',
+      "| | wall s | CPU s | servers' CPU s | peak MiB | MiB/s | objects/s |",
+      '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
       ...rows,
       '',
     ];
@@ -69,8 +71,8 @@ export function copyMarkdown(
     `Made by \`${about.command}\` on ${about.date}: medians of ${results.runs} runs on ${about.machine}; ${results.rclone}.`,
     '',
     'Two versitygw on loopback, on the same two cores as what copies; every copy goes into an empty prefix. Holdfast compares',
-    'each object with the checksum of its capture, sends that checksum along, asks the target for its own of every object,',
-    'and commits the manifest last; its start, Node and the SDK, counts.',
+    'each object with the checksum of its capture, sends that checksum along, compares it with what the target says it has',
+    'stored, and commits the manifest last; its start, Node and the SDK, counts.',
     '',
     ...tables,
     ...copyTargets(results).map(

@@ -1,5 +1,5 @@
 /** What a copy's target holds already: asked object by object while it is little, by one listing when it is much. */
-import type { ObjectInfo, Store } from '../../stores/store.ts';
+import type { ObjectInfo, Store, StoreKind } from '../../stores/store.ts';
 import { IdTable } from '../id-table.ts';
 import { mapBounded } from '../mutex.ts';
 import { parseObjectKey, type Room } from '../names.ts';
@@ -7,8 +7,15 @@ import type { Expected } from '../sums.ts';
 import type { SweepState } from '../sweep/sweeps.ts';
 
 const HEADS_AT_ONCE = 32;
-/** A listing tells of a thousand objects by one request; more unknown objects than this are looked for in one. */
+/** More unknown objects than this are looked for in a listing of everything. */
 const MOST_HEADS = 4000;
+/** Where one request lists a thousand objects, so many are read for each unknown one before it is asked for by itself. */
+const LISTED_FOR_EACH = 10;
+const FEWEST_LISTED_FOR = 100;
+const LISTS_THOUSANDS: readonly StoreKind[] = ['s3', 'gcs', 'azure'];
+/** In the order of their keys. */
+const ROOMS = ['chunks', 'lists', 'sums'] as const satisfies readonly Room[];
+const AFTER_ROOMS = 'sums0';
 const TWEAKS: Record<Room, number> = { chunks: 0, lists: 0xa5, sums: 0x5a };
 
 export interface Lacking {
@@ -70,19 +77,34 @@ export class ObjectsThere {
   }
 
   private async look(unknown: readonly string[]): Promise<void> {
-    if (unknown.length > MOST_HEADS) return this.list();
-    await mapBounded(unknown, HEADS_AT_ONCE, async (key) => {
+    const most = this.worthListing(unknown.length);
+    const seen = most === 0 ? '' : await this.list(most);
+    this.listed = seen === AFTER_ROOMS;
+    const unseen = this.listed ? [] : unknown.filter((key) => key > seen);
+    await mapBounded(unseen, HEADS_AT_ONCE, async (key) => {
       this.signal.throwIfAborted();
       const info = await this.store.head(key);
       if (info !== undefined) this.note(info);
     });
   }
 
-  private async list(): Promise<void> {
-    for (const room of ['chunks', 'lists', 'sums'] as const satisfies readonly Room[]) {
-      for await (const info of this.store.list(`${room}/`, { signal: this.signal })) this.note(info);
+  /** How many objects may be listed to learn of so many. */
+  private worthListing(unknown: number): number {
+    if (unknown > MOST_HEADS) return Infinity;
+    return unknown >= FEWEST_LISTED_FOR && LISTS_THOUSANDS.includes(this.store.kind) ? unknown * LISTED_FOR_EACH : 0;
+  }
+
+  /** From the first on, at most so many. Everything up to the key that is returned was seen. */
+  private async list(most: number): Promise<string> {
+    let left = most;
+    for (const room of ROOMS) {
+      for await (const info of this.store.list(`${room}/`, { signal: this.signal })) {
+        this.note(info);
+        left -= 1;
+        if (left <= 0) return info.key;
+      }
     }
-    this.listed = true;
+    return AFTER_ROOMS;
   }
 
   private note({ key, sizeBytes, doubtful }: ObjectInfo): void {
