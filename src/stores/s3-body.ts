@@ -6,10 +6,11 @@ import { BrokenAnswerError } from './s3-errors.ts';
 
 const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
 
-/** Throws BrokenAnswerError for a body that is not as long as announced, ObjectCorrupt for one that is none of ours. */
+/** `room` is as for `Store.get`. Throws BrokenAnswerError for a body that is not as long as announced, ObjectCorrupt for one that is none of ours. */
 export async function readBody(
   answer: { readonly ContentLength?: number | undefined; readonly Body?: unknown },
   attempt: Attempt,
+  room?: Uint8Array,
 ): Promise<Uint8Array> {
   const length = answer.ContentLength;
   const body = answer.Body as Readable | undefined;
@@ -21,19 +22,21 @@ export async function readBody(
   const stop = () => body.destroy(new Error('given up'));
   attempt.signal.addEventListener('abort', stop);
   try {
-    return await collect(body, length, attempt);
+    const into = room === undefined || room.length < length ? Buffer.allocUnsafeSlow(length) : room.subarray(0, length);
+    return await collect(body, into, attempt);
   } finally {
     attempt.signal.removeEventListener('abort', stop);
   }
 }
 
 /** By its events: an iterator costs more than a small body itself. */
-function collect(body: Readable, length: number, attempt: Attempt): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+function collect(body: Readable, into: Uint8Array, attempt: Attempt): Promise<Uint8Array> {
+  const { length } = into;
   let got = 0;
+  let last: Buffer | undefined;
   return new Promise((resolve, reject) => {
     const end = (): void => {
-      if (got === length) resolve(bytes);
+      if (got === length) resolve(into);
       else reject(body.errored ?? new BrokenAnswerError(`a body of ${got} instead of ${length} bytes`));
     };
     body.on('data', (part: Buffer) => {
@@ -43,8 +46,11 @@ function collect(body: Readable, length: number, attempt: Attempt): Promise<Uint
         body.destroy();
         return;
       }
-      bytes.set(part, got);
+      into.set(part, got);
       got += part.length;
+      // Not this one: what parses the connection may still be at it.
+      if (last !== undefined) free(last);
+      last = part;
     });
     body.once('error', reject);
     body.once('end', end);
@@ -52,4 +58,10 @@ function collect(body: Readable, length: number, attempt: Attempt): Promise<Uint
     body.once('close', end);
     if (body.destroyed) end();
   });
+}
+
+/** Gives memory back now: what waits for the collector makes it run the more often, over everything that lives. */
+function free(part: Buffer): void {
+  const { buffer } = part;
+  if (buffer instanceof ArrayBuffer && part.length === buffer.byteLength) buffer.transfer(0);
 }

@@ -18,7 +18,16 @@ import { S3Locks } from './s3-locks.ts';
 import { headersOfPut, S3Requests } from './s3-requests.ts';
 import type { Description } from './s3-requests.ts';
 import { S3Versions } from './s3-versions.ts';
-import type { ObjectInfo, PutOptions, PutOutcome, Store, StoreCold, StoreLocks, StoreVersions } from './store.ts';
+import type {
+  GetOptions,
+  ObjectInfo,
+  PutOptions,
+  PutOutcome,
+  Store,
+  StoreCold,
+  StoreLocks,
+  StoreVersions,
+} from './store.ts';
 import { isContentAddressed, takesStorageClass } from './unsynced.ts';
 
 /** An upload slower than this is taken for a hanging one. */
@@ -79,11 +88,11 @@ class S3Store implements Store {
     });
   }
 
-  async get(key: string, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
+  async get(key: string, options: GetOptions = {}): Promise<Uint8Array> {
     const target = this.#calls.target(key);
     return this.#calls.run(`read ${key}`, { signal: options.signal }, async (attempt) => {
       try {
-        return await readBody(await this.#requests.get(target, attempt.signal), attempt);
+        return await readBody(await this.#requests.get(target, attempt.signal), attempt, options.room);
       } catch (cause) {
         if (isFrozen(cause)) throw frozenFailure(this.label, key, await this.#classOf(target, attempt), cause);
         // S3 answers 403 for what is not there to those who may only list a part of the bucket.

@@ -35,6 +35,15 @@ export interface PutOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface GetOptions {
+  readonly signal?: AbortSignal;
+  /**
+   * Memory of the caller where the bytes may be put, when they fit: then what is returned is its beginning. Nothing writes
+   * there any more once the call has ended. Of use to those who read very much; a store may ignore it.
+   */
+  readonly room?: Uint8Array;
+}
+
 export type PutOutcome = 'written' | 'exists';
 
 /** Where a thread of this process may put one object itself, by `placeFile` of src/seal, instead of `put`. */
@@ -57,7 +66,7 @@ export interface Store {
   /** After return the bytes are what `get` gives; durable only after `sync`, for stores that buffer. */
   put(key: string, bytes: Uint8Array, options: PutOptions): Promise<PutOutcome>;
   /** Throws ObjectMissing, ObjectFrozen. The returned buffer belongs to the caller. Bounded: objects are a few MiB. */
-  get(key: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
+  get(key: string, options?: GetOptions): Promise<Uint8Array>;
   /** Undefined when there is no such object. */
   head(key: string): Promise<ObjectInfo | undefined>;
   /** Keys under a prefix in byte order, from after `startAfter` on; listing after writing is consistent. */

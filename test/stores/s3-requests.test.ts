@@ -90,6 +90,22 @@ describe('requests of an S3 store', () => {
     await store.close();
   });
 
+  it('a get with room for it: the bytes are its beginning; with too little: a buffer of their own', async () => {
+    const store = await openHere();
+    server.answer(() => ({ ...WRITTEN, body: 'sealed' }));
+    const room = Buffer.alloc(8, '.');
+    const found = await store.get('a', { room });
+    expect([Buffer.from(found).toString(), room.toString(), found.buffer === room.buffer]).toEqual([
+      'sealed',
+      'sealed..',
+      true,
+    ]);
+    const small = Buffer.alloc(5, '.');
+    expect(Buffer.from(await store.get('a', { room: small })).toString()).toBe('sealed');
+    expect(small.toString()).toBe('.....');
+    await store.close();
+  });
+
   it('a bucket that is a name of its own: the host of every request', async () => {
     vi.stubEnv('HTTP_PROXY', server.url);
     vi.stubEnv('NO_PROXY', '');

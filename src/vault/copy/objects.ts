@@ -1,6 +1,7 @@
 /** Sealed objects on their way from one store to another: as they are, bounded in number and memory, checked twice. */
 import { HoldfastError } from '../../failures.ts';
 import type { Store } from '../../stores/store.ts';
+import { isWorthRoom, Rooms } from './rooms.ts';
 import type { Lacking } from './there.ts';
 import { sha256Hex } from '../names.ts';
 import type { Expected } from '../sums.ts';
@@ -33,6 +34,7 @@ export interface Transfer {
  */
 export async function copyObjects(wanted: readonly Lacking[], transfer: Transfer): Promise<void> {
   const lost: HoldfastError[] = [];
+  const rooms = new Rooms(BYTES_AT_ONCE);
   const pace = new Pace(transfer.atOnce ?? MOST_AT_ONCE);
   const running = new Set<Promise<void>>();
   const failed: unknown[] = [];
@@ -40,7 +42,12 @@ export async function copyObjects(wanted: readonly Lacking[], transfer: Transfer
     if (failed.length > 0) break;
     transfer.signal.throwIfAborted();
     await pace.enter(one.expected.sizeBytes);
-    const work = copyOne(one, transfer)
+    const { sizeBytes } = one.expected;
+    const work = (
+      isWorthRoom(sizeBytes)
+        ? rooms.with(sizeBytes, (room) => copyOne(one, transfer, room))
+        : copyOne(one, transfer, undefined)
+    )
       .catch((error: unknown) => {
         if (isAboutTheObject(error)) lost.push(error);
         else failed.push(error);
@@ -64,10 +71,11 @@ function isAboutTheObject(error: unknown): error is HoldfastError {
   return error instanceof HoldfastError && (error.code === 'ObjectMissing' || error.code === 'ObjectCorrupt');
 }
 
-async function copyOne(wanted: Lacking, transfer: Transfer): Promise<void> {
+async function copyOne(wanted: Lacking, transfer: Transfer, room: Uint8Array | undefined): Promise<void> {
   const { key, expected, thereBytes } = wanted;
   const { target, tally, signal } = transfer;
-  const bytes = await transfer.sources.fetch(key, signal, (found) => (fits(found, expected) ? found : undefined));
+  const accept = (found: Uint8Array): Uint8Array | undefined => (fits(found, expected) ? found : undefined);
+  const bytes = await transfer.sources.fetch(key, signal, accept, room);
   // Known before, so that a store which checks for itself refuses what was damaged on the way.
   const sha256 = expected.sha256 ?? sha256Hex(bytes);
   const replace = thereBytes !== undefined;
@@ -97,12 +105,17 @@ export class Sources {
   }
 
   /** From the first that gives what `accept` takes. Throws ObjectMissing, ObjectCorrupt when none does, or why one is silent. */
-  async fetch<T>(key: string, signal: AbortSignal, accept: (bytes: Uint8Array) => T | undefined): Promise<T> {
+  async fetch<T>(
+    key: string,
+    signal: AbortSignal,
+    accept: (bytes: Uint8Array) => T | undefined,
+    room?: Uint8Array,
+  ): Promise<T> {
     let trouble: HoldfastError | undefined;
     for (const store of this.stores) {
       if (this.silent.has(store)) continue;
       try {
-        const taken = accept(await store.get(key, { signal }));
+        const taken = accept(await store.get(key, room === undefined ? { signal } : { signal, room }));
         if (taken !== undefined) return taken;
         const what = `${store.label}: ${key} is not as it was stored`;
         trouble ??= new HoldfastError('ObjectCorrupt', what, { details: { key } });
