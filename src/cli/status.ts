@@ -9,7 +9,8 @@ export function defineStatus(program: Command): void {
       'on how many media and where, which stores are behind and why, when each store was last read back as a whole, what\n' +
       'runs, and what waits for a person. Backups are read from the stores, so that it also answers without the engine.\n' +
       'Exit 1 when a plan is stale or missing, its copies are short of the rule or late, a write-ahead log is not received\n' +
-      'or behind, a store was found to hold something bad, or somebody is waited for.',
+      'or behind, a store was found to hold something bad, or somebody is waited for. What `monitor` finds wrong stands\n' +
+      'at the end, each with what to do; its exit codes are about every limit.',
     examples: ['status', 'status m2m-connector --json'],
   }).action((system: string | undefined, options: CommonOptions) => perform(options, (shell) => status(shell, system)));
 }
@@ -30,7 +31,19 @@ async function status(shell: Shell, name: string | undefined): Promise<ExitCode>
   const systems = await Promise.all(names.map((one) => loadSystem(one)));
   const engine = await runningOperations();
   const nowMs = Date.now();
-  const statuses = await Promise.all(systems.map((system) => systemStatus(system, engine, nowMs)));
+  const [{ findingsOf }, { findingText }] = await Promise.all([
+    import('../status/findings.ts'),
+    import('../status/findings-text.ts'),
+  ]);
+  const statuses = await Promise.all(
+    systems.map(async (system) => {
+      const [one, { findings }] = await Promise.all([
+        systemStatus(system, engine, nowMs),
+        findingsOf(system, engine, nowMs),
+      ]);
+      return { ...one, findings };
+    }),
+  );
   const { running, why, address, uiUrl, pageUrl } = engine;
   const metrics = running ? readTargets() : [];
   shell.result({ engine: { running, why, address, uiUrl, pageUrl, metrics }, systems: statuses }, (colours) => {
@@ -39,7 +52,12 @@ async function status(shell: Shell, name: string | undefined): Promise<ExitCode>
     const first = engine.running
       ? `engine  ${colours.green('runs')} ${places.join(', ')}`
       : `engine  ${colours.yellow('not running')}: ${engine.why ?? ''}`;
-    return [first, ...statuses.map((one) => systemText(one, colours))].join('\n\n');
+    const texts = statuses.map((one) => {
+      // That the engine is down stands in the first line.
+      const shown = one.findings.filter(({ check, subject }) => check !== 'engine' || subject !== 'engine');
+      return [systemText(one, colours), ...shown.map((finding) => findingText(finding, colours))].join('\n');
+    });
+    return [first, ...texts].join('\n\n');
   });
   return exitOf(statuses);
 }

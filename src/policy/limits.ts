@@ -28,7 +28,8 @@ export function marginSeconds(intervalSeconds: number): number {
 }
 
 /**
- * `limits.newest`, else the rpo, else the longest interval of the schedule with a margin. An rpo of nothing lost is about
+ * `limits.newest`, else the rpo (with a margin where the schedule runs no oftener), else the longest interval of the
+ * schedule with a margin. An rpo of nothing lost is about
  * changes and not about age: then the schedule counts. Throws on a bad cron expression.
  */
 export function limitsOf(plan: Pick<Plan, 'limits' | 'rpoSeconds' | 'schedule'>, nowMs: number): Limits {
@@ -48,11 +49,23 @@ function newestLimit(
   nowMs: number,
 ): { seconds: number; from: string } | undefined {
   if (limits?.newestSeconds !== undefined) return { seconds: limits.newestSeconds, from: 'its limit' };
-  if (rpoSeconds > 0) return { seconds: rpoSeconds, from: 'its rpo' };
   const interval = schedule === undefined ? undefined : longestIntervalSeconds(schedule, nowMs);
+  if (rpoSeconds > 0) return ofObjective(rpoSeconds, interval);
   return interval === undefined
     ? undefined
     : { seconds: interval + marginSeconds(interval), from: 'what its schedule makes' };
+}
+
+/** A system that may lose less than a day is told of a day without a backup, whatever the margin. */
+const LATEST_SECONDS = 24 * HOUR;
+
+/** A schedule as tight as the objective would break it each time while a run goes on: then there is a margin. */
+function ofObjective(rpoSeconds: number, interval: number | undefined): { seconds: number; from: string } {
+  const isTight = interval !== undefined && interval + marginSeconds(interval) > rpoSeconds;
+  if (!isTight) return { seconds: rpoSeconds, from: 'its rpo' };
+  const withMargin = rpoSeconds + marginSeconds(rpoSeconds);
+  const seconds = rpoSeconds < LATEST_SECONDS ? Math.min(withMargin, LATEST_SECONDS) : withMargin;
+  return { seconds, from: 'its rpo and the time for a run' };
 }
 
 const TIERS: readonly Tier[] = ['critical', 'important', 'reference'];

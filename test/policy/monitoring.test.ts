@@ -61,10 +61,18 @@ describe('limits', () => {
     expect(of('0 3 * * 0')).toBe(7 * DAY + 7 * HOUR);
     // From Friday to Monday.
     expect(of('0 9 * * 1-5')).toBe(3 * DAY + 3 * HOUR);
-    expect(limitsOf({ rpoSeconds: HOUR, schedule: { cron: '0 2 * * *', timeZone: 'UTC' } }, NOW).newestSeconds).toBe(
-      HOUR,
-    );
     expect(limitsOf({}, NOW).newestSeconds).toBeUndefined();
+  });
+
+  test('[W2] [B5] a schedule as tight as the rpo: a run has time to end, at the latest until a day has passed', () => {
+    const of = (rpoSeconds: number, cron: string) =>
+      limitsOf({ rpoSeconds, schedule: { cron, timeZone: 'UTC' } }, NOW).newestSeconds;
+    expect(of(HOUR, '5 * * * *')).toBe(90 * 60);
+    expect(of(DAY, '0 2 * * *')).toBe(25 * HOUR);
+    expect(of(90 * 60, '5 * * * *')).toBe(90 * 60);
+    expect(of(26 * HOUR, '0 2 * * *')).toBe(26 * HOUR);
+    expect(of(23.9 * HOUR, '0 2 * * *')).toBe(DAY);
+    expect(limitsOf({ rpoSeconds: HOUR }, NOW).newestSeconds).toBe(HOUR);
   });
 
   test('an rpo of nothing lost: the schedule counts, because no age is short enough', () => {
@@ -87,7 +95,7 @@ describe('limits', () => {
   test('by store, else for all, else as old as the newest may be', () => {
     const { copySeconds } = limitsOf(plan, NOW);
     expect(copySeconds('away')).toBe(2 * HOUR);
-    expect(copySeconds('vault')).toBe(DAY);
+    expect(copySeconds('vault')).toBe(25 * HOUR);
   });
 
   test('critical data is always critical, reference never', () => {
@@ -109,14 +117,14 @@ describe('[M9] [W5] freshness', () => {
       const others = [backup(age + 9 * DAY), backup(10, { trusted: false }), backup(20, { purpose: 'safety' })];
       const bad = backup(30, { verdicts: [verdict({ ok: false, errors: 2 })] });
       const { findings } = judge([...others, bad, backup(age)]);
-      expect(findings.length).toBe(age > DAY ? 1 : 0);
+      expect(findings.length).toBe(age > 25 * HOUR ? 1 : 0);
     }
   });
 
   test('it says how old, which limit, since when, and what to run', () => {
-    const [finding] = judge([backup(DAY + HOUR)]).findings;
+    const [finding] = judge([backup(26 * HOUR)]).findings;
     expect(finding).toMatchObject({ check: 'freshness', subject: 'daily', severity: 'critical' });
-    expect(finding?.what).toMatch(/is 1 d 1 h old, its limit is 1 d \(its rpo\)/);
+    expect(finding?.what).toMatch(/is 1 d 2 h old, its limit is 1 d 1 h \(its rpo and the time for a run\)/);
     expect(finding?.hint).toContain('holdfast backup shop daily');
     expect(finding?.since).toBe(new Date(NOW - HOUR * 1000).toISOString());
   });
