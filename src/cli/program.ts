@@ -4,6 +4,7 @@ import { defineAck } from './ack.ts';
 import { defineApply } from './apply.ts';
 import { defineApprove } from './approve.ts';
 import { defineBackup } from './backup.ts';
+import { defineChecklist } from './checklist.ts';
 import { defineCopy } from './copy.ts';
 import { defineDoctor } from './doctor.ts';
 import { defineGrants } from './grants.ts';
@@ -70,6 +71,7 @@ export function createProgram(): Command {
     definePrune,
     defineHold,
     defineHousekeep,
+    defineChecklist,
     defineList,
     defineShow,
     defineVerify,

@@ -18,6 +18,7 @@ export const NAMESPACES = {
   quarantine: 'holdfast-quarantine',
   sweep: 'holdfast-sweep',
   hold: 'holdfast-hold',
+  report: 'holdfast-report',
 } as const;
 export type Namespace = (typeof NAMESPACES)[keyof typeof NAMESPACES];
 

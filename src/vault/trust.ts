@@ -28,6 +28,7 @@ const CLAIMS: Record<SignerRole, readonly Namespace[]> = {
     NAMESPACES.quarantine,
     NAMESPACES.sweep,
     NAMESPACES.hold,
+    NAMESPACES.report,
   ],
   operator: EVERYTHING,
 };

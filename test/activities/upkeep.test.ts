@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { link, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { HousekeepingResult, Progress } from '../../src/workflows/contract.ts';
+import type { HousekeepingResult, Progress, VerifyStoreResult } from '../../src/workflows/contract.ts';
 import { eventually } from '../workflows/stage.ts';
 import { makeSite, type Site } from './site.ts';
 
@@ -125,6 +125,38 @@ describe('[B3] [T3] housekeeping', () => {
     const done = await housekeep({ task: 'checkpoints' });
     expect(done).toMatchObject({ outcome: 'done', removed: 2, kept: { young: 1, newest: 1, differs: 1 } });
     expect((await readdir(checkpoints)).toSorted()).toEqual(['cp-1', 'cp-3', 'cp-4']);
+  });
+
+  test('[B10] a checklist: the program answers, people sign, and the report lies in the store', async () => {
+    const say = async (
+      ...args: string[]
+    ): Promise<{ outcome: string; points: readonly { id: string; state: string }[] }> => {
+      const text = await site
+        .holdfast('checklist', site.system, 'restore-test', '--json', ...args)
+        .catch((error: unknown) => {
+          return (error as { stdout: string }).stdout;
+        });
+      return JSON.parse(text) as Awaited<ReturnType<typeof say>>;
+    };
+    const stateOf = (said: Awaited<ReturnType<typeof say>>, point: string): string | undefined =>
+      said.points.find(({ id }) => id === point)?.state;
+    expect(stateOf(await say(), 'restored')).toBe('fail');
+    await site.run('restore', { mode: 'verify', plan: 'logs' });
+    const tested = await say();
+    expect(stateOf(tested, 'restored')).toBe('pass');
+    expect(stateOf(tested, 'samples')).toBe('open');
+    const signed = await say('--sign', 'samples', '--by', 'ann', '--note', 'ten records');
+    expect(stateOf(signed, 'samples')).toBe('signed');
+    expect(stateOf(await say('--show'), 'samples')).toBe('signed');
+    const whole = await site.run<VerifyStoreResult>('verifyStore', { all: true });
+    expect(whole).toMatchObject({ ok: true, stores: [{ bad: [] }] });
+    const wrong = await site
+      .holdfast('checklist', site.system, 'restore-test', '--sign', 'restored')
+      .catch((error: unknown) => error);
+    expect(wrong).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no point that a person signs for') as string,
+    });
   });
 
   test('the only copy rots: nothing is removed on the word of a catalogue', async () => {

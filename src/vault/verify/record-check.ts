@@ -29,6 +29,7 @@ export const RECORD_ROOMS = [
   'quarantine',
   'audit',
   'generations',
+  'reports',
 ] as const;
 
 /**
