@@ -7,7 +7,7 @@ import type { ChecklistReport, ReportPoint } from '../observe/checklist-report.t
 import type { Colours } from '../observe/colours.ts';
 import { tell } from '../observe/told.ts';
 import { CHECKLISTS, type Checklist } from '../policy/checklist-lists.ts';
-import { answersOf, outcomeOf, signedBy, type Answer, type SignOff } from '../policy/checklists.ts';
+import { answersOf, outcomeOf, signedBy, type SignOff } from '../policy/checklists.ts';
 import { checklistFacts } from '../status/checklist-facts.ts';
 import { reportsDirectory } from '../system/home.ts';
 import { nearest } from '../system/problems.ts';
@@ -153,7 +153,7 @@ function reportOf(
   { body }: StoredReport,
   signed: readonly SignOff[],
 ): ChecklistReport {
-  const points = signedBy(body.answers as readonly Answer[], list, signed);
+  const points = signedBy(body.answers, list, signed);
   return { system: system.name, title: list.title, at: body.at, by: body.by, outcome: outcomeOf(points), points };
 }
 
@@ -168,30 +168,30 @@ type Place = Parameters<Parameters<typeof withVault>[2]>[0];
 async function inStores(system: System, write: (place: Place) => Promise<void>): Promise<Kept> {
   const stores: string[] = [];
   const unread: { store: string; message: string }[] = [];
-  let failure: unknown;
+  let failure: Error | undefined;
   for (const config of system.stores) {
     try {
       await withVault(system, config, write);
       stores.push(config.name);
     } catch (error) {
-      failure ??= error;
+      failure ??= error instanceof Error ? error : new Error(String(error));
       unread.push({ store: config.name, message: tell(error).message });
     }
   }
-  if (stores.length === 0) throw failure;
+  if (stores.length === 0) throw failure ?? new HoldfastError('BadInput', `${system.name} has no stores`);
   return { stores, unread };
 }
 
 /** Of all stores that can be read; signatures may lie in one alone, that the others missed. */
 async function newestOf(system: System, name: string): Promise<StoredReport | undefined> {
   const found: StoredReport[] = [];
-  let failure: unknown;
+  let failure: Error | undefined;
   for (const config of system.stores) {
     try {
       const one = await withVault(system, config, (place) => newestReport(place.store, place, name));
       if (one !== undefined) found.push(one);
     } catch (error) {
-      failure ??= error;
+      failure ??= error instanceof Error ? error : new Error(String(error));
     }
   }
   if (found.length === 0 && failure !== undefined) throw failure;
