@@ -1,49 +1,16 @@
 /** What depends on days passing: the time-skipping server passes them in moments. Only timers and retries are tested here. */
-import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import proto from '@temporalio/proto';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { cacheDirectory } from '../../src/system/cache.ts';
-import {
-  SEARCH_ATTRIBUTES,
-  type BackupResult,
-  type CopyResult,
-  type RestoreResult,
-} from '../../src/workflows/contract.ts';
+import { type BackupResult, type CopyResult, type RestoreResult } from '../../src/workflows/contract.ts';
 import type { WalTurn, WalTurnInput } from '../../src/activities/types.ts';
 import { failureOf } from './play.ts';
 import { playOn } from './server.ts';
-import { quietRuntime, uniqueName } from './stage.ts';
+import { uniqueName } from './stage.ts';
+import { timeSkippingServer } from './time-skipping.ts';
 import { failWith } from './world.ts';
 
 const DAY_SECONDS = 24 * 3600;
-const BINARY = path.join(cacheDirectory(), 'tools', 'temporal-test-server-1.38.0', 'temporal-test-server');
 
-const play = playOn(async () => {
-  quietRuntime();
-  const env = await timeSkippingServer();
-  // This server can add search attributes but not list them.
-  const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_BOOL: BOOL } =
-    proto.temporal.api.enums.v1.IndexedValueType;
-  const { system, operation, phase, needsOperator } = SEARCH_ATTRIBUTES;
-  await env.connection.operatorService.addSearchAttributes({
-    namespace: env.namespace ?? 'default',
-    searchAttributes: { [system]: KEYWORD, [operation]: KEYWORD, [phase]: KEYWORD, [needsOperator]: BOOL },
-  });
-  return env;
-});
-
-/** The SDK gives it five seconds to start, which a busy machine may not have. */
-async function timeSkippingServer(): Promise<TestWorkflowEnvironment> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const server = { executable: { type: 'existing-path', path: BINARY } } as const;
-      return await TestWorkflowEnvironment.createTimeSkipping({ server });
-    } catch (error) {
-      if (attempt === 20 || !String(error).includes('did not start')) throw error;
-    }
-  }
-}
+const play = playOn(timeSkippingServer);
 
 describe('over days', () => {
   test('nobody approves within three days: the restore ends as expired and has touched nothing', async () => {
