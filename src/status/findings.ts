@@ -4,6 +4,7 @@
  */
 import { connectEngine } from '../engine/connect.ts';
 import { inOrder, isUnknown, findingId, type Finding, type Unknown } from '../policy/findings.ts';
+import { channelFindings } from '../notify/delivery-record.ts';
 import type { HostSeen } from '../policy/host-look.ts';
 import { judgeEngine, type RunSeen } from '../policy/judge-engine.ts';
 import { judgeHosts } from '../policy/judge-hosts.ts';
@@ -59,13 +60,14 @@ export async function findingsOf(
 ): Promise<SystemFindings> {
   const signal = options.signal ?? AbortSignal.timeout(LOOK_LIMIT_MS);
   const { read } = options;
-  const [known, logs, readBacks, runs, hosts, totals] = await Promise.all([
+  const [known, logs, readBacks, runs, hosts, totals, channels] = await Promise.all([
     read?.known ?? readSeen(system, signal),
     read?.logs ?? logStatuses(system, engine, nowMs),
     read?.readBacks ?? storeReadBacks(system, nowMs),
     engine.running ? runsOf(system.name) : undefined,
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
+    channelFindings(system),
   ]);
   const { backups } = known;
   const stores = system.stores.map(({ name }) => storeSeen(name, known.unread, readBacks, totals));
@@ -89,6 +91,7 @@ export async function findingsOf(
         behind.flatMap(({ worst }) => worst ?? []),
       ),
       ...(onItsWay || !readable ? [] : judgeRule(system, copies)),
+      ...channels,
     ]),
     unknownOf(system, known.unread, hosts, onItsWay),
   ];

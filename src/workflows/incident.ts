@@ -65,7 +65,7 @@ const FIELDS: Fields<IncidentInput> = {
 const LONGEST_TIMELINE = 200;
 const AFTER_BAD_FILE = '1 minute';
 /** Each finding that is told anew is a few events. */
-const WAKES_IN_ONE_HISTORY = 1000;
+const WAKES_IN_ONE_HISTORY = 400;
 
 type Timeline = IncidentState['timeline'][number];
 

@@ -42,7 +42,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   page: ['workflows', 'engine', 'status'],
   metrics: ['workflows', 'engine', 'status'],
-  status: ['workflows', 'engine', 'postgres', 'vault', 'docker', 'seal', 'stores'],
+  status: ['workflows', 'engine', 'notify', 'postgres', 'vault', 'docker', 'seal', 'stores'],
   notify: [],
   workflows: ['activities'],
   engine: ['workflows'],

@@ -151,7 +151,7 @@ function troubles(system: string, outages: ReadonlyMap<string, readonly Span[]>,
   return [...outages].flatMap(([id, found]): Finding[] => {
     const span = isIn(found, atMs);
     if (span === undefined) return [];
-    const [check = 'store', subject = ''] = id.split('/') as [Finding['check'], string];
+    const [check, subject] = id.split('/') as [Finding['check'], string];
     // A disk is a warning first, and critical when it goes on.
     const isMild = check === 'size' || (check === 'disk' && atMs - span.fromMs < HOUR);
     return [finding(system, check, subject, isMild ? 'warning' : 'critical', span.fromMs)];
