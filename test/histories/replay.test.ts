@@ -5,22 +5,40 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { Worker } from '@temporalio/worker';
 import { workflowBundle } from '../../src/engine/bundle.ts';
 import { WORKFLOWS } from '../../src/workflows/contract.ts';
-import { historyFromPlain } from './history-json.ts';
+import { historyFromPlain, type History } from './history-json.ts';
 import { quietRuntime } from '../workflows/stage.ts';
 
 const DIRECTORY = import.meta.dirname;
 const NAMES = (await readdir(DIRECTORY)).filter((name) => name.endsWith('.json')).map((name) => path.parse(name).name);
 
-let bundle: Awaited<ReturnType<typeof workflowBundle>>;
+/** What must be refused: the replay would be worthless if it let everything pass. */
+const ALTERED = [
+  ['backup-done', '"hotPass"', '"coldPass"'],
+  ['backup-open', '"beginCapture"', '"captureGroup"'],
+  ['verify-done', '"findBackup"', '"verifyBackup"'],
+  ['restore-done', '"stopForRestore"', '"startAfterRestore"'],
+  ['restore-open-approval', '"planRestore"', '"findBackup"'],
+  ['systemLock-done', '"release"', '"hold"'],
+  ['releaseFreeze-open', '"releaseFreeze"', '"ping"'],
+] as const;
+
+const nameOfAltered = (name: string, from: string): string => `${name} without ${from}`;
+
+/** By name: why it was refused, or undefined. One worker replays them all: starting one takes longer than a replay. */
+const outcomes = new Map<string, Error | undefined>();
 
 beforeAll(async () => {
   quietRuntime();
-  bundle = await workflowBundle();
+  const histories: { workflowId: string; history: History }[] = [];
+  const add = (workflowId: string, text: string): unknown =>
+    histories.push({ workflowId, history: historyFromPlain(JSON.parse(text)) });
+  for (const name of NAMES) add(name, await read(name));
+  for (const [name, from, to] of ALTERED) add(nameOfAltered(name, from), alter(await read(name), from, to));
+  const options = { workflowBundle: await workflowBundle() };
+  for await (const { workflowId, error } of Worker.runReplayHistories(options, histories)) {
+    outcomes.set(workflowId, error);
+  }
 });
-
-async function replay(text: string): Promise<void> {
-  await Worker.runReplayHistory({ workflowBundle: bundle }, historyFromPlain(JSON.parse(text)), 'replayed');
-}
 
 function read(name: string): Promise<string> {
   return readFile(path.join(DIRECTORY, `${name}.json`), 'utf8');
@@ -41,8 +59,9 @@ describe('stored histories', () => {
     }
   });
 
-  test.each(NAMES)('%s: the code still does what was recorded', async (name) => {
-    await replay(await read(name));
+  test.each(NAMES)('%s: the code still does what was recorded', (name) => {
+    expect(outcomes.has(name)).toBe(true);
+    expect(outcomes.get(name)).toBeUndefined();
   });
 
   test('none of them names the machine that recorded it', async () => {
@@ -53,18 +72,8 @@ describe('stored histories', () => {
 });
 
 describe('altered histories', () => {
-  // The replay would be worthless if it let everything pass.
-  test.each([
-    ['backup-done', '"hotPass"', '"coldPass"'],
-    ['backup-open', '"beginCapture"', '"captureGroup"'],
-    ['verify-done', '"findBackup"', '"verifyBackup"'],
-    ['restore-done', '"stopForRestore"', '"startAfterRestore"'],
-    ['restore-open-approval', '"planRestore"', '"findBackup"'],
-    ['systemLock-done', '"release"', '"hold"'],
-    ['releaseFreeze-open', '"releaseFreeze"', '"ping"'],
-  ])('%s with %s changed to %s: refused', async (name, from, to) => {
-    const altered = alter(await read(name), from, to);
-    await expect(replay(altered)).rejects.toThrow();
+  test.each(ALTERED)('%s with %s changed to %s: refused', (name, from) => {
+    expect(outcomes.get(nameOfAltered(name, from))).toBeInstanceOf(Error);
   });
 });
 
