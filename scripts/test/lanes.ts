@@ -17,7 +17,7 @@ const all = (rooms: readonly string[]): string[] => rooms.map((room) => `test/${
  */
 const DATABASES = [
   ...all(['postgres', 'docker', 'guard', 'scenarios', 'crash', 'bench']),
-  'test/activities/{cluster*,leftovers,postgres-*,rows-postgres,stack-servers,volume,wal*}.test.ts',
+  'test/activities/{cluster*,leftovers,monitor,postgres-*,rows-postgres,stack-servers,volume,wal*}.test.ts',
   'test/sources/{volume,compose}.test.ts',
 ];
 
