@@ -46,7 +46,6 @@ export async function examine(name: string | undefined): Promise<Finding[]> {
       ...(await examineSecrets(system)),
       ...(await examineStores(system)),
       ...(await examineComponents(system)),
-      ...examinePlans(system),
       ...examineSchedules(system),
     ];
     findings.push(...own.map((finding) => ({ ...finding, what: prefix + finding.what })));
@@ -87,14 +86,6 @@ function fileFindings(name: string, error: unknown): Finding[] {
   const [, ...lines] = error.message.split('\n');
   if (lines.length === 0) return [failed(`file of ${name}`, error)];
   return lines.map((line) => ({ state: 'fail', what: `file of ${name}`, detail: line, doThis: 'Correct this line.' }));
-}
-
-/** What a plan says and this version does not do yet: an operator must not rely on it. */
-function examinePlans(system: System): Finding[] {
-  return system.plans.flatMap(({ name, onChange }) => {
-    const doThis = `Start it by what makes the change: holdfast backup ${system.name} ${name}`;
-    return onChange ? [warn(`plan ${name}`, 'its files are not watched by this version', doThis)] : [];
-  });
 }
 
 /** What is applied is for `status` to tell: a doctor also looks at files before there is an engine. */

@@ -14,7 +14,7 @@ export function defineSchedule(program: Command): void {
     summary: 'let it run no more until it is unpaused',
     description:
       'A run that is under way goes on. The pause stays, whatever is applied, until `unpause`; `status` and alarms\n' +
-      'tell of it. Without a name all schedules of the system are paused.',
+      'tell of it. Without a name all schedules of the system are paused but the monitor, which goes on telling so.',
     examples: [
       'schedule pause m2m-connector backup/daily --note "move to the new disk"',
       'schedule pause m2m-connector',
@@ -90,7 +90,9 @@ async function answer(
     import('../engine/schedules-by-hand.ts'),
     import('./names.ts'),
   ]);
-  const chosen = await choose(system, name);
+  const named = await choose(system, name);
+  // The monitor goes on, to tell that the others are paused.
+  const chosen = name === undefined && verb === 'pause' ? named.filter((one) => one.name !== 'monitor') : named;
   await using engine = await connectEngine();
   const by = await whoAmI();
   const full = `${verb}d by ${by}${note === undefined ? '' : `: ${note}`}`;

@@ -67,6 +67,7 @@ const JOBS: readonly ((system: System) => readonly Job[])[] = [
   prunes,
   copies,
   verification,
+  housekeeping,
   ({ name, maintenance }) => [simple(name, 'monitor', 'everything compared with its limits', maintenance.monitor)],
 ];
 
@@ -98,6 +99,14 @@ function verification({ name: system, maintenance: { verify } }: System): Job[] 
   const about = { name: 'verify', what: `verification of ${store ?? 'every store'}`, config: verify };
   const workflowId = `${system}/verify-store/${store ?? 'all'}`;
   return [{ ...about, operation: 'verifyStore', workflowId, fields: present({ store, level, all, heal }) }];
+}
+
+function housekeeping({ name: system, maintenance }: System): Job[] {
+  return Object.entries(maintenance.housekeeping).map(([task, config]) => {
+    const name = `housekeeping/${task}`;
+    const about = { name, what: `housekeeping: ${task}`, config };
+    return { ...about, operation: 'housekeeping', workflowId: `${system}/${name}`, fields: { task } };
+  });
 }
 
 /** A workflow that is named like its job, runs once a system and asks for nothing but the system. */

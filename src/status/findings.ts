@@ -3,6 +3,8 @@
  * engine and the hosts as far as they answer. Judged by src/policy.
  */
 import { connectEngine } from '../engine/connect.ts';
+import { FRAME } from '../engine/schedule-encode.ts';
+import { describeSchedules } from '../engine/schedules.ts';
 import { inOrder, isUnknown, findingId, type Finding, type Unknown } from '../policy/findings.ts';
 import { channelFindings } from '../notify/delivery-record.ts';
 import type { HostSeen } from '../policy/host-look.ts';
@@ -11,6 +13,9 @@ import { judgeHosts } from '../policy/judge-hosts.ts';
 import { judgeLogs } from '../policy/judge-log.ts';
 import { judgeFreshness, judgeProof, planState, type Judged } from '../policy/judge-plans.ts';
 import { judgeCopyLags, judgeRule, judgeStores, type StoreSeen } from '../policy/judge-stores.ts';
+import { scheduleFindings } from '../policy/schedule-findings.ts';
+import type { DescribedSchedule } from '../policy/schedule-facts.ts';
+import { declaredSchedules } from '../policy/schedules.ts';
 import { judgeSizes } from '../policy/size-anomaly.ts';
 import { localHost } from '../system/home.ts';
 import type { System } from '../system/types.ts';
@@ -60,7 +65,7 @@ export async function findingsOf(
 ): Promise<SystemFindings> {
   const signal = options.signal ?? AbortSignal.timeout(LOOK_LIMIT_MS);
   const { read } = options;
-  const [known, logs, readBacks, runs, hosts, totals, channels] = await Promise.all([
+  const [known, logs, readBacks, runs, hosts, totals, channels, schedules] = await Promise.all([
     read?.known ?? readSeen(system, signal),
     read?.logs ?? logStatuses(system, engine, nowMs),
     read?.readBacks ?? storeReadBacks(system, nowMs),
@@ -68,6 +73,7 @@ export async function findingsOf(
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
     channelFindings(system),
+    engine.running ? schedulesOf(system) : undefined,
   ]);
   const { backups } = known;
   const stores = system.stores.map(({ name }) => storeSeen(name, known.unread, readBacks, totals));
@@ -83,6 +89,7 @@ export async function findingsOf(
     judgeLogs(system, logs, nowMs),
     judgeEngine(system, { ...engine, ...(runs === undefined ? {} : { runs }) }),
     judgeHosts(system, hosts),
+    judgeSchedules(system, schedules, nowMs),
     found([
       ...system.plans.flatMap((plan) => judgeSizes(system, plan, backups, nowMs)),
       ...judgeStores(system, stores, backups),
@@ -167,6 +174,21 @@ async function runsOf(system: string): Promise<RunSeen[] | undefined> {
     // Told as unknown by the judgment.
     return undefined;
   }
+}
+
+async function schedulesOf(system: System): Promise<DescribedSchedule[] | undefined> {
+  try {
+    await using engine = await connectEngine();
+    return await describeSchedules(engine.client, system.name, declaredSchedules(system));
+  } catch {
+    // Told as unknown by the judgment.
+    return undefined;
+  }
+}
+
+function judgeSchedules(system: System, described: readonly DescribedSchedule[] | undefined, nowMs: number): Judged {
+  if (described !== undefined) return found(scheduleFindings(system, described, nowMs, FRAME));
+  return { findings: [], unknown: [{ what: 'schedule', why: 'the engine did not say what is scheduled' }] };
 }
 
 /** This machine, when it is a host of the system. */

@@ -1,7 +1,10 @@
 /** The schedules of a system as people see them: what is declared beside what the engine has. */
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import { connectEngine } from '../engine/connect.ts';
 import { describeSchedules } from '../engine/schedules.ts';
+import type { Colours } from '../observe/colours.ts';
+import { formatSeconds } from '../observe/format.ts';
 import { tell } from '../observe/told.ts';
 import { isPausedByHand } from '../policy/schedule-diff.ts';
 import type { DescribedSchedule, ScheduledRun } from '../policy/schedule-facts.ts';
@@ -74,6 +77,36 @@ async function stateOf(
     skipped,
     missed,
   };
+}
+
+/** Empty when the engine does not answer, which is told elsewhere. */
+export async function schedulesOf(system: System): Promise<ScheduleState[]> {
+  try {
+    await using engine = await connectEngine();
+    return await scheduleStates(engine.client, system, { outcomes: false });
+  } catch (error) {
+    if (tell(error).code === 'EngineUnreachable') return [];
+    throw error;
+  }
+}
+
+/** For the row of a plan. */
+export function nextText(state: ScheduleState | undefined, nowMs: number): string {
+  if (state === undefined) return '';
+  if (!state.applied) return 'not applied';
+  if (state.paused !== undefined) return 'paused';
+  return state.nextAt === undefined ? 'never' : `in ${formatSeconds(secondsUntil(state.nextAt, nowMs))}`;
+}
+
+function secondsUntil(time: string, nowMs: number): number {
+  return Math.max(0, Math.round((Date.parse(time) - nowMs) / 1000));
+}
+
+/** A line for each schedule that a person has paused. */
+export function pauseText(system: string, { name, paused }: ScheduleState, colours: Colours): string[] {
+  if (paused?.byHand !== true) return [];
+  const note = paused.note === '' ? '' : ` (${paused.note})`;
+  return [`${colours.yellow('paused')} ${name}${note} — holdfast schedule unpause ${system} ${name}`];
 }
 
 /** Undefined when the engine remembers it no longer. */

@@ -13,6 +13,7 @@ import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
 import { readBackText, storeReadBacks, type StoreReadBack } from './read-back-status.ts';
 import type { EngineState, RunningOperation } from './running.ts';
+import { nextText, pauseText, schedulesOf, type ScheduleState } from './schedule-state.ts';
 import type { ExitCode } from '../observe/told.ts';
 
 export interface SystemStatus {
@@ -29,6 +30,8 @@ export interface SystemStatus {
   readonly behind: readonly StoreBehind[];
   /** What the copies of each plan's newest backup come to. */
   readonly copies: readonly PlanCopies[];
+  /** What runs by itself, next and paused; empty while the engine is down. */
+  readonly schedules: readonly ScheduleState[];
   /** Stores that could not be read; undefined knowledge, not bad news. */
   readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
 }
@@ -57,7 +60,9 @@ export async function statusOf(
   const stores = await storeReadBacks(system, nowMs);
   const behind = storesBehind(system, known, operations, nowMs);
   const copies = planCopies(system, known, stores, (name) => plans.find(({ plan }) => plan === name)?.newest?.id);
-  return { system: system.name, plans, operations, logs, slots, stores, behind, copies, unread: known.unread };
+  const schedules = engine.running ? await schedulesOf(system) : [];
+  const { unread } = known;
+  return { system: system.name, plans, operations, logs, slots, stores, behind, copies, schedules, unread };
 }
 
 /** Not being able to read a store outweighs what the others say. A plan that never ran and has no rpo is no fault. */
@@ -92,17 +97,19 @@ export function systemText(status: SystemStatus, colours: Colours): string {
     stateText({ state, limitSeconds }, status, colours),
     newest === undefined ? '' : `${newest.id}, ${formatAge(newest.pointAtMs, nowMs)}`,
     limitSeconds === undefined ? '' : formatSeconds(limitSeconds),
+    nextText(status.schedules.find(({ name }) => name === `backup/${plan}`), nowMs),
     String(backups),
     state === 'stale' || (state === 'missing' && limitSeconds !== undefined && status.unread.length === 0) ? why : '',
   ]);
   const lines = [
     colours.bold(status.system),
-    table(['plan', 'state', 'newest', 'rpo', 'backups', ''], rows, colours),
+    table(['plan', 'state', 'newest', 'rpo', 'next', 'backups', ''], rows, colours),
     ...status.copies.map((one) => copiesText(one, colours)),
     ...status.behind.map((one) => behindText(one, colours, nowMs)),
     ...status.logs.map((log) => logText(log, colours)),
     ...status.slots.map((slot) => colours.yellow(leftSlotText(slot))),
     ...status.stores.map((store) => readBackText(store, colours, nowMs)),
+    ...status.schedules.flatMap((one) => pauseText(status.system, one, colours)),
     ...status.operations.map((operation) => operationText(status.system, operation, colours, nowMs)),
     ...status.unread.map(({ store, error }) => `${colours.red('unread')} store ${store}: ${error.message}`),
   ];

@@ -6,7 +6,7 @@ import { WATCHED_KINDS } from '../policy/watched.ts';
 import { checkPostgres } from './postgres-checks.ts';
 import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
 import { checkRule } from './rule-checks.ts';
-import { checkSchedule } from './schedule-checks.ts';
+import { checkMaintenance, checkSchedule } from './schedule-checks.ts';
 import { DEFAULTS, NAME_PATTERN, type SystemFile } from './schema.ts';
 import { STORE_DEFAULTS } from './store-schema.ts';
 
@@ -48,7 +48,7 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkCycles(file, report);
   checkCompose(file, names, report);
   checkPlans(file, names, report);
-  checkMaintenance(file, names, report);
+  checkMaintenance(file, names, unknown, report);
   checkStores(file, report);
   checkHousekeeping(file, names, report);
   checkRule(file, report);
@@ -164,25 +164,6 @@ function checkOnChange(file: SystemFile, name: string, report: Report): void {
     ['plans', name, 'onChange'],
     `only components of the kinds ${watched} are watched: add one, or write a schedule`,
   );
-}
-
-/** A store may be pruned or copied to when it is there; a copy needs another store to come from. */
-function checkMaintenance(file: SystemFile, names: DeclaredNames, report: Report): void {
-  const { prune = {}, copy = {}, verify, monitor } = file.maintenance ?? {};
-  for (const [section, jobs] of Object.entries({ prune, copy })) {
-    for (const [store, schedule] of Object.entries(jobs)) {
-      const path = ['maintenance', section, store];
-      if (!names.stores.includes(store)) report(path, unknown('store', store, names.stores), true);
-      checkSchedule(path, schedule, report);
-    }
-  }
-  if (names.stores.length === 1 && Object.keys(copy).length > 0) {
-    report(['maintenance', 'copy'], 'there is only one store, so nothing can be copied to it: remove it');
-  }
-  if (verify !== undefined) checkSchedule(['maintenance', 'verify'], verify, report);
-  const store = typeof verify === 'object' ? verify.store : undefined;
-  if (store !== undefined) reportUnknown(['maintenance', 'verify', 'store'], 'store', store, names.stores, report);
-  if (monitor !== undefined) checkSchedule(['maintenance', 'monitor'], monitor, report);
 }
 
 function checkStores(file: SystemFile, report: Report): void {

@@ -3,9 +3,9 @@ import { nextOfCalendar } from '../policy/calendar-times.ts';
 import { parseCron } from '../policy/cron.ts';
 import { parseDurationSeconds } from './durations.ts';
 import type { ProblemPath } from './problems.ts';
-import type { ScheduleFile } from './schedule-schema.ts';
+import type { MaintenanceFile, ScheduleFile } from './schedule-schema.ts';
 
-type Report = (path: ProblemPath, message: string) => void;
+type Report = (path: ProblemPath, message: string, atKey?: boolean) => void;
 
 /** What the engine can keep apart. */
 const LEAST_EVERY_SECONDS = 10;
@@ -61,4 +61,35 @@ function isTimeZone(zone: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Stores and tasks must be there; a copy needs another store to come from. `unknown` words a name that is not there. */
+export function checkMaintenance(
+  file: { readonly maintenance?: MaintenanceFile | undefined; readonly housekeeping?: object | undefined },
+  { stores }: { readonly stores: readonly string[] },
+  unknown: (what: string, name: string, known: readonly string[]) => string,
+  report: Report,
+): void {
+  const { prune = {}, copy = {}, housekeeping = {}, verify, monitor } = file.maintenance ?? {};
+  const tasks = Object.keys(file.housekeeping ?? {});
+  for (const [section, what, jobs, known] of [
+    ['prune', 'store', prune, stores],
+    ['copy', 'store', copy, stores],
+    ['housekeeping', 'housekeeping task', housekeeping, tasks],
+  ] as const) {
+    for (const [name, schedule] of Object.entries(jobs)) {
+      const path = ['maintenance', section, name];
+      if (!known.includes(name)) report(path, unknown(what, name, known), true);
+      checkSchedule(path, schedule, report);
+    }
+  }
+  if (stores.length === 1 && Object.keys(copy).length > 0) {
+    report(['maintenance', 'copy'], 'there is only one store, so nothing can be copied to it: remove it');
+  }
+  if (verify !== undefined) checkSchedule(['maintenance', 'verify'], verify, report);
+  const store = typeof verify === 'object' ? verify.store : undefined;
+  if (store !== undefined && !stores.includes(store)) {
+    report(['maintenance', 'verify', 'store'], unknown('store', store, stores));
+  }
+  if (monitor !== undefined) checkSchedule(['maintenance', 'monitor'], monitor, report);
 }

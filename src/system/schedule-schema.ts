@@ -53,6 +53,10 @@ export const maintenanceSchema = z
       ])
       .describe(`When whole stores are read back. ${ABOUT} With \`level\`, \`heal\`, \`all\`, \`store\`.`)
       .optional(),
+    housekeeping: z
+      .record(z.string(), job('When the task runs.'))
+      .describe('By task of the section `housekeeping`. Default: only when it is started.')
+      .optional(),
     monitor: job(`How often everything is compared with its limits. Default { every: ${MONITOR_EVERY} }.`).optional(),
   })
   .describe('What runs by itself beside the plans.');

@@ -43,6 +43,8 @@ export interface Maintenance {
   /** By the store that is brought up to what the others hold. */
   readonly copy: Readonly<Record<string, ScheduleConfig>>;
   readonly verify?: VerifySchedule;
+  /** By task of the section `housekeeping`. */
+  readonly housekeeping: Readonly<Record<string, ScheduleConfig>>;
   /** Always there, unless paused. */
   readonly monitor: ScheduleConfig;
 }

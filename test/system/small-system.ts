@@ -9,24 +9,25 @@ keys:
     - age1${'p'.repeat(58)}
   chunkIdKey: { env: CHUNK_ID_KEY }
   signer: { file: /etc/holdfast/signer }
+  identity: { file: /etc/holdfast/identity }
   rootFingerprint: SHA256:${'A'.repeat(43)}
 `;
 
+/** These lines and keys. */
+export function systemFrom(name: string, lines: readonly string[]): System {
+  return parseSystem([`system: ${name}`, ...lines, KEYS_FOR_TESTS].join('\n'), `${name}.yaml`);
+}
+
 /** `plan` and `prune`: schedules as they stand in the file. */
 export function systemOf(name: string, { plan, prune }: { plan?: string; prune?: string }): System {
-  return parseSystem(
-    [
-      `system: ${name}`,
-      'stores: { nas: { kind: directory, path: /mnt/nas } }',
-      'components: { files: { kind: files, path: /srv } }',
-      'plans:',
-      '  daily:',
-      '    components: [files]',
-      '    stores: [nas]',
-      ...(plan === undefined ? [] : [`    schedule: ${plan}`]),
-      ...(prune === undefined ? [] : ['maintenance:', '  prune:', `    nas: ${prune}`]),
-      KEYS_FOR_TESTS,
-    ].join('\n'),
-    `${name}.yaml`,
-  );
+  return systemFrom(name, [
+    'stores: { nas: { kind: directory, path: /mnt/nas } }',
+    'components: { files: { kind: files, path: /srv } }',
+    'plans:',
+    '  daily:',
+    '    components: [files]',
+    '    stores: [nas]',
+    ...(plan === undefined ? [] : [`    schedule: ${plan}`]),
+    ...(prune === undefined ? [] : ['maintenance:', '  prune:', `    nas: ${prune}`]),
+  ]);
 }
