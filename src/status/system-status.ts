@@ -97,7 +97,10 @@ export function systemText(status: SystemStatus, colours: Colours): string {
     stateText({ state, limitSeconds }, status, colours),
     newest === undefined ? '' : `${newest.id}, ${formatAge(newest.pointAtMs, nowMs)}`,
     limitSeconds === undefined ? '' : formatSeconds(limitSeconds),
-    nextText(status.schedules.find(({ name }) => name === `backup/${plan}`), nowMs),
+    nextText(
+      status.schedules.find(({ name }) => name === `backup/${plan}`),
+      nowMs,
+    ),
     String(backups),
     state === 'stale' || (state === 'missing' && limitSeconds !== undefined && status.unread.length === 0) ? why : '',
   ]);

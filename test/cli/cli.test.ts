@@ -274,7 +274,10 @@ describe('init, doctor, list, status without an engine', () => {
       'doctor',
       'first',
     ]);
-    expect(well.findings.filter(({ state }) => state !== 'ok').map(({ what }) => what)).toEqual(['engine', 'schedules']);
+    expect(well.findings.filter(({ state }) => state !== 'ok').map(({ what }) => what)).toEqual([
+      'engine',
+      'schedules',
+    ]);
     await rm(path.join(home, 'keys', 'first', 'signer'));
     await rm(at('data'), { recursive: true });
     const ill = await holdfast(home, ['doctor', 'first']);

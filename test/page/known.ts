@@ -113,6 +113,7 @@ export function shop(more: Partial<SystemFacts> = {}): SystemFacts {
       stores: [],
       behind: [],
       copies: [],
+      schedules: [],
       unread: [],
     },
     numbers: {
