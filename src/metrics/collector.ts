@@ -5,30 +5,34 @@
  */
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
+import { connectEngine } from '../engine/connect.ts';
 import { log } from '../observe/log.ts';
+import { listIncidents } from '../status/incidents.ts';
 import { runningOperations, type EngineState } from '../status/running.ts';
 import { engineDirectory } from '../system/home.ts';
 import { durationSeconds } from '../system/durations.ts';
 import { listSystems, loadSystem } from '../system/load.ts';
 import type { System } from '../system/types.ts';
 import type { Sample } from './definitions.ts';
+import { OPERATIONS } from './ended-runs.ts';
 import { countEndedRuns } from './ended-runs-reader.ts';
 import { lookAtDisks, lookAtLogs, lookAtStores, type Remembered } from './look.ts';
+import { findingSamples, incidentSamples, lastMonitor } from './monitor-samples.ts';
 import type { MetricsPage } from './page.ts';
 import { Paced } from './paced.ts';
 import { RunTotals } from './run-totals.ts';
 import { operationSamples } from './system-samples.ts';
 
 export interface Pace {
-  /** Runs that have ended, what runs now, disks. */
+  /** Runs that have ended, and what runs now. */
   readonly engineMs: number;
-  /** Write-ahead logs. */
+  /** Write-ahead logs, disks, what the monitor says. */
   readonly logsMs: number;
   /** Whole catalogues; a run of a system that has ended is a reason to look at once. */
   readonly storesMs: number;
 }
 
-export const USUAL_PACE: Pace = { engineMs: 15_000, logsMs: 60_000, storesMs: 300_000 };
+export const USUAL_PACE: Pace = { engineMs: 15_000, logsMs: 60_000, storesMs: 600_000 };
 
 /** HOLDFAST_METRICS_REFRESH, such as `1m`: how often whole catalogues are read, and the rest at least as often. */
 export function paceOf(environment: NodeJS.ProcessEnv): Pace {
@@ -49,7 +53,7 @@ export interface Collector {
 /** Disks alone: what a worker of a host can tell that the one for the stories can't. */
 export function collectDisks(page: MetricsPage, host: string | undefined, pace: Pace): Collector {
   const paced = new Paced(page);
-  paced.every('disks', '', pace.engineMs, async () => page.replace('disks', await lookAtDisks(host)));
+  paced.every('disks', '', pace.logsMs, async () => page.replace('disks', await lookAtDisks(host)));
   return paced;
 }
 
@@ -87,7 +91,10 @@ class Systems implements Collector {
       this.followRegister().finally(() => this.registerRead.resolve(undefined)),
     );
     this.paced.every('engine', '', engineMs, () => this.lookAtEngine());
-    this.paced.every('disks', '', engineMs, async () => this.page.replace('disks', await lookAtDisks(undefined)));
+    this.paced.every('monitor', '', this.pace.logsMs, () => this.lookAtMonitor());
+    this.paced.every('disks', '', this.pace.logsMs, async () =>
+      this.page.replace('disks', await lookAtDisks(undefined)),
+    );
   }
 
   stop(): Promise<void> {
@@ -120,14 +127,16 @@ class Systems implements Collector {
 
   private beginSeries(system: string, plan: string): void {
     const labels = { system, operation: 'backup', plan };
-    for (const status of ['success', 'failure'] as const) this.totals.begin({ ...labels, status });
+    const others = OPERATIONS.filter((operation) => operation !== labels.operation);
+    const all = [labels, ...others.map((operation) => ({ system, operation, plan: '' }))];
+    for (const one of all) for (const status of ['success', 'failure'] as const) this.totals.begin({ ...one, status });
     this.page.begin('backup_duration_seconds', labels);
   }
 
   private forget(name: string): void {
     this.known.delete(name);
     this.remembered.delete(name);
-    for (const kind of ['stores', 'logs']) {
+    for (const kind of ['stores', 'logs', 'monitor']) {
       this.paced.end(kind, name);
       this.page.replace(`${kind} ${name}`, []);
     }
@@ -165,6 +174,18 @@ class Systems implements Collector {
     this.page.replace('engine', [up, ...operations]);
     await this.registerRead.promise;
     await this.countRuns();
+  }
+
+  /** Judging is the monitor's work, on hosts that can look at themselves; here its word is passed on. */
+  private async lookAtMonitor(): Promise<void> {
+    await this.registerRead.promise;
+    await using engine = await connectEngine();
+    const incidents = await listIncidents(engine);
+    for (const name of this.known.keys()) {
+      const last = await lastMonitor(engine, name);
+      const found = last === undefined ? [] : findingSamples(name, last);
+      if (this.known.has(name)) this.page.replace(`monitor ${name}`, [...found, ...incidentSamples(name, incidents)]);
+    }
   }
 
   private async countRuns(): Promise<void> {

@@ -87,13 +87,19 @@ const STORES: readonly Row[] = [
     'holdfast_proved_timestamp_seconds',
     'gauge',
     'system plan',
-    'Recovery point of the newest backup that was verified and found good; 0 when there is none.',
+    'Recovery point of the newest backup that was read back in full, or restored, and found good; 0 when there is none.',
   ],
   [
     'holdfast_proved_age_seconds',
     'gauge',
     'system plan',
-    'How old the newest backup is that was verified and found good.',
+    'How old the newest backup is that was read back in full, or restored, and found good.',
+  ],
+  [
+    'holdfast_proved_limit_seconds',
+    'gauge',
+    'system plan',
+    'How old the newest proved backup may become by the limits of the plan; absent where it has none.',
   ],
   [
     'holdfast_restore_test_timestamp_seconds',
@@ -211,6 +217,27 @@ const ENGINE: readonly Row[] = [
   ],
 ];
 
+const MONITOR: readonly Row[] = [
+  [
+    'holdfast_findings',
+    'gauge',
+    'system check severity',
+    'What the newest run of monitor found wrong, by kind of trouble.',
+  ],
+  [
+    'holdfast_monitor_timestamp_seconds',
+    'gauge',
+    'system',
+    'When a run of monitor last judged the system; absent when none has.',
+  ],
+  [
+    'holdfast_incidents_open',
+    'gauge',
+    'system severity state',
+    'Incidents that are not healed: open ones, and acknowledged ones that somebody is on.',
+  ],
+];
+
 const PROCESS: readonly Row[] = [
   ['holdfast_build_info', 'gauge', 'version node role', 'Always 1; the labels say what runs.'],
   [
@@ -245,7 +272,7 @@ const of =
 export const METRICS: readonly MetricDefinition[] = [
   ...RUNS.map(of('runs')),
   ...STORES.map(of('stores')),
-  ...ENGINE.map(of('engine')),
+  ...[...ENGINE, ...MONITOR].map(of('engine')),
   ...PROCESS.map(of('process')),
 ];
 

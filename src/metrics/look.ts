@@ -1,16 +1,17 @@
 /** One look at the stores, the logs and the engine for the sake of metrics: facts, whatever they cost. */
-import { statfs } from 'node:fs/promises';
 import { holdfastHome } from '../system/home.ts';
+import { planState } from '../policy/judge-plans.ts';
 import { listSystems, loadSystem } from '../system/load.ts';
 import type { System } from '../system/types.ts';
 import { lookAtCatalogues, type KnownBackup } from '../status/catalogues.ts';
 import { planCopies, storesBehind } from '../status/copy-status.ts';
+import { diskOf } from '../status/disk-look.ts';
 import { isBehind, logStatuses } from '../status/log-status.ts';
 import { storeReadBacks } from '../status/read-back-status.ts';
 import type { EngineState } from '../status/running.ts';
 import { seenCatalogue, seenOf } from '../status/seen.ts';
 import type { Sample } from './definitions.ts';
-import { logSamples, newestUsable, storeSamples } from './system-samples.ts';
+import { logSamples, storeSamples } from './system-samples.ts';
 
 /** What was known of a system's backups at the last look, so that a store that is away does not make them unknown. */
 export interface Remembered {
@@ -29,18 +30,14 @@ export async function lookAtStores(
   const unread = known.unread.map(({ store }) => store);
   const backups = before === undefined ? known.backups : withAbsent(known.backups, before.backups, unread);
   const complete = unread.length === 0 || before?.complete === true;
+  const seen = backups.map(seenOf);
   const facts = {
     backups,
     complete,
     unread: known.unread,
     readBacks,
     behind: storesBehind(system, seenCatalogue(known), operations, nowMs),
-    copies: planCopies(
-      system,
-      { backups: backups.map(seenOf) },
-      readBacks,
-      (plan) => newestUsable(backups, plan, nowMs)?.entry.body.id,
-    ),
+    copies: planCopies(system, { backups: seen }, readBacks, (plan) => planState(seen, plan, nowMs).newest?.id),
   };
   return { samples: storeSamples(system, facts, nowMs), remembered: { backups, complete } };
 }
@@ -83,12 +80,12 @@ export async function lookAtDisks(host: string | undefined): Promise<Sample[]> {
   const found = await Promise.all(
     places.map(async ({ system, place, path }): Promise<Sample[]> => {
       const labels = { system, place };
-      // A place that is not there has no size; that its store can't be read is told by the looks at stores.
-      const facts = await statfs(path).catch(() => undefined);
-      if (facts === undefined) return [];
+      // A place that does not answer has no size; that its store can't be read is told by the looks at stores.
+      const seen = await diskOf(path).catch(() => undefined);
+      if (seen === undefined) return [];
       return [
-        { name: 'holdfast_filesystem_size_bytes', labels, value: facts.blocks * facts.bsize },
-        { name: 'holdfast_filesystem_available_bytes', labels, value: facts.bavail * facts.bsize },
+        { name: 'holdfast_filesystem_size_bytes', labels, value: seen.totalBytes },
+        { name: 'holdfast_filesystem_available_bytes', labels, value: seen.freeBytes },
       ];
     }),
   );

@@ -1,14 +1,17 @@
-/** What the stores and the engine say of one system, as samples. Pure. */
+/** What the stores and the engine say of one system, as samples; usable, proved and limits as src/policy means them. Pure. */
+import { isGood, isProved } from '../policy/backup-seen.ts';
+import { usable } from '../policy/judge-plans.ts';
+import { limitsOf } from '../policy/limits.ts';
+import { seenOf } from '../status/seen.ts';
 import type { KnownBackup } from '../status/catalogues.ts';
 import type { PlanCopies, StoreBehind } from '../status/copy-status.ts';
 import type { LogStatus } from '../status/log-status.ts';
 import type { StoreReadBack } from '../status/read-back-status.ts';
 import type { RunningOperation } from '../status/running.ts';
-import { CLOCK_TOLERANCE_MS } from '../policy/freshness.ts';
 import type { System } from '../system/types.ts';
 import type { Sample } from './definitions.ts';
 
-/** Older than this, a plan without a limit of its own is overdue. */
+/** Older than this, the newest backup of a plan is overdue that has neither a limit nor a schedule to go by. */
 export const USUAL_LIMIT_SECONDS = 24 * 3600;
 const PARTS = 256;
 
@@ -55,18 +58,6 @@ function isOf(plan: string, { entry: { body, trust } }: KnownBackup): boolean {
   return trust.ok && body.plan === plan && body.purpose === 'backup';
 }
 
-/** The newest backup of a plan that a restore would take. */
-export function newestUsable(backups: readonly KnownBackup[], plan: string, nowMs: number): KnownBackup | undefined {
-  return latest(
-    backups.filter((backup) => isOf(plan, backup) && isUsable(backup, nowMs)),
-    pointMs,
-  );
-}
-
-function isUsable(backup: KnownBackup, nowMs: number): boolean {
-  return !isBad(backup) && pointMs(backup) <= nowMs + CLOCK_TOLERANCE_MS;
-}
-
 function onePlan(
   system: System,
   plan: Plan,
@@ -74,29 +65,44 @@ function onePlan(
   { complete, nowMs }: { readonly complete: boolean; readonly nowMs: number },
 ): Sample[] {
   const labels = { system: system.name, plan: plan.name };
-  const usable = own.filter((backup) => isUsable(backup, nowMs));
-  const newest = latest(usable, pointMs);
-  const proved = latest(usable.filter(isProved), pointMs);
-  const stores = system.stores.filter(({ name }) => plan.stores.includes(name));
+  const bySeen = new Map(own.map((backup) => [seenOf(backup), backup]));
+  const seen = [...bySeen.keys()];
+  const good = usable(seen, plan.name, nowMs);
+  const [newest] = good;
+  const known = newest === undefined ? undefined : bySeen.get(newest);
+  const proved = good.find(isProved);
+  const { newestSeconds, provedSeconds } = limitsOf(plan, nowMs);
+  const limitSeconds = newestSeconds ?? (isByAge(plan) ? USUAL_LIMIT_SECONDS : undefined);
   // A plan that promises nothing and never ran is no fault, and has no age.
-  const promised = complete && plan.rpoSeconds !== undefined;
+  const promised = complete && newestSeconds !== undefined;
+  const provedPromised = complete && provedSeconds !== undefined;
+  const stores = system.stores.filter(({ name }) => plan.stores.includes(name));
+  const usableBackups = good.flatMap((one) => bySeen.get(one) ?? []);
   return [
     ...stores.map(({ name: store }): Sample => {
       const value = own.filter((backup) => backup.stores.includes(store)).length;
       return { name: 'holdfast_backups', labels: { ...labels, store }, value };
     }),
-    { name: 'holdfast_backups_failed_verification', labels, value: own.filter(isBad).length },
-    ...(newest === undefined && !promised ? [] : limits(labels, plan)),
-    ...moment('holdfast_recovery_point', labels, newest === undefined ? undefined : pointMs(newest), promised),
-    ...moment('holdfast_proved', labels, proved === undefined ? undefined : pointMs(proved), promised),
+    {
+      name: 'holdfast_backups_failed_verification',
+      labels,
+      value: seen.filter((one) => !isGood(one)).length,
+    },
+    ...(limitSeconds === undefined || (newest === undefined && !promised)
+      ? []
+      : [{ name: 'holdfast_recovery_point_limit_seconds', labels, value: limitSeconds }]),
+    ...(provedSeconds === undefined ? [] : [{ name: 'holdfast_proved_limit_seconds', labels, value: provedSeconds }]),
+    ...moment('holdfast_recovery_point', labels, newest?.pointAtMs, promised),
+    ...moment('holdfast_proved', labels, proved?.pointAtMs, provedPromised),
     ...moment('holdfast_restore_test', labels, restoreTestMs(own), false),
-    ...lastSuccesses(labels, usable, promised),
-    ...(newest === undefined ? [] : newestBackup(labels, newest)),
+    ...lastSuccesses(labels, usableBackups, promised),
+    ...(known === undefined ? [] : newestBackup(labels, known)),
   ];
 }
 
-function limits(labels: Labels, { rpoSeconds }: Plan): Sample[] {
-  return [{ name: 'holdfast_recovery_point_limit_seconds', labels, value: rpoSeconds ?? USUAL_LIMIT_SECONDS }];
+/** What is captured when it changes may be old and up to date. */
+function isByAge({ onChange, rpoSeconds }: Plan): boolean {
+  return !onChange && rpoSeconds !== 0;
 }
 
 /** A time and its age. What is promised and not there is as old as time. */
@@ -209,17 +215,7 @@ function secondsOf(at: string | undefined): number {
   return at === undefined ? 0 : Date.parse(at) / 1000;
 }
 
-const pointMs = ({ entry }: KnownBackup): number => Date.parse(entry.body.pointAt);
 const finishedMs = ({ entry }: KnownBackup): number => Date.parse(entry.body.finishedAt);
-
-/** No store has a good verdict, and one has a bad one. */
-function isBad({ verdicts }: KnownBackup): boolean {
-  return verdicts.length > 0 && verdicts.every(({ proof }) => !proof.ok);
-}
-
-function isProved({ verdicts }: KnownBackup): boolean {
-  return verdicts.some(({ proof }) => proof.ok);
-}
 
 function restoreTestMs(own: readonly KnownBackup[]): number | undefined {
   const restored = own.flatMap(({ entry }) => entry.proofs.filter(({ ok, level }) => ok && level === 'restored'));
