@@ -5,7 +5,6 @@
 import { dockerEngine } from './setup/docker.ts';
 import { moto } from './setup/moto.ts';
 import { postgres17 } from './setup/postgres-17.ts';
-import { prometheus } from './setup/prometheus.ts';
 import { fakeGcs } from './setup/fake-gcs.ts';
 import { ensurePackages } from './setup/packages.ts';
 import type { Program } from './setup/packages.ts';
@@ -34,6 +33,8 @@ const TEST_PROGRAMS: readonly Program[] = [
     'postgres',
     'python-venv',
     'chromium',
+    'prometheus',
+    'prometheus-alertmanager',
   ] as const),
 ];
 
@@ -60,8 +61,6 @@ export async function prepare(purpose: Purpose): Promise<Prepared> {
     environment['HOLDFAST_MOTO'] = await moto();
     const newer = await postgres17();
     if (newer !== undefined) environment['HOLDFAST_POSTGRES_17'] = newer;
-    const watching = await prometheus();
-    if (watching !== undefined) environment['HOLDFAST_PROMETHEUS'] = watching;
     environment['HOLDFAST_FAKE_GCS'] = await fakeGcs();
   }
   const needsDocker = purpose === 'test' || purpose === 'bench' || purpose === 'demo';

@@ -31,6 +31,9 @@ const PACKAGES = {
   // Server, client and contrib programs; the client's package comes with it.
   postgres: 'postgresql-15',
   pgbackrest: 'pgbackrest',
+  // With promtool; the other with amtool.
+  prometheus: 'prometheus',
+  'prometheus-alertmanager': 'prometheus-alertmanager',
   // Debian parts Python from what makes environments with pip.
   'python-venv': 'python3-venv',
   chromium: 'chromium',
@@ -81,6 +84,12 @@ async function install(programs: readonly Program[], purpose: string): Promise<v
   await doing(`Installing ${packages.join(', ')} for ${purpose}`, async () => {
     if (packages.includes(PACKAGES.postgres)) makeNoDatabaseServer(CLUSTER_SETTINGS);
     if (packages.includes(PACKAGES.sshd)) startNoLoginServer(SYSTEMD_UNITS);
+    maskUnits(
+      SYSTEMD_UNITS,
+      [PACKAGES.prometheus, PACKAGES['prometheus-alertmanager']]
+        .filter((name) => packages.includes(name))
+        .map((name) => `${name}.service`),
+    );
     await withRetries('apt-get update', () => run('apt-get', ['update', '-qq', wait], { env }));
     const args = ['install', '-y', '-qq', wait, '--no-install-recommends', ...packages];
     await withRetries('apt-get install', () => run('apt-get', args, { env }));
@@ -107,7 +116,12 @@ const SYSTEMD_UNITS = '/etc/systemd/system';
  * masked (systemctl(1), mask). What an administrator made stays. `systemctl unmask ssh.service ssh.socket` undoes it.
  */
 export function startNoLoginServer(units: string): void {
-  for (const unit of ['ssh.service', 'ssh.socket']) {
+  maskUnits(units, ['ssh.service', 'ssh.socket']);
+}
+
+/** So that a package is installed for its programs alone. What an administrator made stays. */
+export function maskUnits(units: string, names: readonly string[]): void {
+  for (const unit of names) {
     const file = path.join(units, unit);
     if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) continue;
     mkdirSync(units, { recursive: true });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { dashboardExpressions, metricsIn, ruleExpressions } from '../metrics/shipped.ts';
-import { PROMETHEUS, startAlerting } from '../support/alerting.ts';
+import { startAlerting } from '../support/alerting.ts';
 import { holdfast, holdfastJson, interrupted, up, type RunningUp } from './holdfast.ts';
 
 /** One machine, from an empty directory to a restored system, by the command line alone. */
@@ -133,57 +133,50 @@ it('a watcher leaves, and the plan is rejected: nothing is changed, and whoever 
   await expectRestored();
 });
 
-it.skipIf(PROMETHEUS === undefined)(
-  '[T10] a store breaks: an alert of the shipped rules reaches people, and is resolved when it is back',
-  async () => {
-    const state = await holdfastJson<{ engine: { metrics: { targets: string[] }[] } }>(home, ['status', 'shop'], 0);
-    const places = state.engine.metrics.flatMap(({ targets }) => targets);
-    expect(places).toHaveLength(2);
-    await using alerting = await startAlerting(PROMETHEUS ?? '', path.join(home, 'engine', 'metrics-targets'));
-    const { told, ask } = alerting;
-    const about = (status: string) =>
-      told.filter(
-        ({ labels, ...alert }) => alert.status === status && labels['alertname'] === 'HoldfastStoreUnreadable',
-      );
-    const query = async (text: string) =>
-      (await ask<{ result: { value: [number, string] }[] }>('query', { query: text })).result.map(
-        ({ value }) => value[1],
-      );
-    const counted = 'max(backup_operations_total{system="shop",operation="backup",plan="daily",status="success"})';
-    await vi.waitFor(async () => expect(await query(counted)).toEqual(['1']), PATIENTLY);
-    await vi.waitFor(async () => expect(await query('holdfast_store_readable')).toEqual(['1']), PATIENTLY);
-    expect(await query('sum(up)')).toEqual(['2']);
-    expect(about('firing')).toEqual([]);
-
-    await rename(at('vault'), at('vault-away'));
-    await vi.waitFor(() => expect(about('firing').length).toBeGreaterThan(0), PATIENTLY);
-    expect(about('firing')[0]).toMatchObject({
-      labels: { system: 'shop', store: 'vault', severity: 'critical' },
-      annotations: { summary: 'the store vault of shop can not be read' },
-    });
-    await rename(at('vault-away'), at('vault'));
-    await vi.waitFor(() => expect(about('resolved').length).toBeGreaterThan(0), PATIENTLY);
-
-    // Every rule and every panel is understood, and asks for what is really shown.
-    const { groups } = await ask<{ groups: { rules: { name: string; health: string }[] }[] }>('rules');
-    const rules = groups.flatMap((group) => group.rules);
-    expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
-    expect(rules).toHaveLength(ruleExpressions().length);
-    for (const expression of dashboardExpressions()) await query(expression);
-    const pages = await Promise.all(places.map(async (place) => (await fetch(`http://${place}/metrics`)).text()));
-    const shown = new Set(
-      pages.flatMap((page) => [...page.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1] ?? '')),
+it('[T10] a store breaks: an alert of the shipped rules reaches people, and is resolved when it is back', async () => {
+  const state = await holdfastJson<{ engine: { metrics: { targets: string[] }[] } }>(home, ['status', 'shop'], 0);
+  const places = state.engine.metrics.flatMap(({ targets }) => targets);
+  expect(places).toHaveLength(2);
+  await using alerting = await startAlerting(path.join(home, 'engine', 'metrics-targets'));
+  const { told, ask } = alerting;
+  const about = (status: string) =>
+    told.filter(({ labels, ...alert }) => alert.status === status && labels['alertname'] === 'HoldfastStoreUnreadable');
+  const query = async (text: string) =>
+    (await ask<{ result: { value: [number, string] }[] }>('query', { query: text })).result.map(
+      ({ value }) => value[1],
     );
-    const wanted = [...ruleExpressions(), ...dashboardExpressions()]
-      .flatMap(metricsIn)
-      .map((name) => name.replace(/_bucket$/, ''));
-    expect(wanted.filter((name) => !shown.has(name) && !UNSEEN.includes(name))).toEqual([]);
-    for (const page of pages) {
-      const types = [...page.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
-      expect(types.length).toBe(new Set(types).size);
-    }
-  },
-);
+  const counted = 'max(backup_operations_total{system="shop",operation="backup",plan="daily",status="success"})';
+  await vi.waitFor(async () => expect(await query(counted)).toEqual(['1']), PATIENTLY);
+  await vi.waitFor(async () => expect(await query('holdfast_store_readable')).toEqual(['1']), PATIENTLY);
+  expect(await query('sum(up)')).toEqual(['2']);
+  expect(about('firing')).toEqual([]);
+
+  await rename(at('vault'), at('vault-away'));
+  await vi.waitFor(() => expect(about('firing').length).toBeGreaterThan(0), PATIENTLY);
+  expect(about('firing')[0]).toMatchObject({
+    labels: { system: 'shop', store: 'vault', severity: 'critical' },
+    annotations: { summary: 'the store vault of shop can not be read' },
+  });
+  await rename(at('vault-away'), at('vault'));
+  await vi.waitFor(() => expect(about('resolved').length).toBeGreaterThan(0), PATIENTLY);
+
+  // Every rule and every panel is understood, and asks for what is really shown.
+  const { groups } = await ask<{ groups: { rules: { name: string; health: string }[] }[] }>('rules');
+  const rules = groups.flatMap((group) => group.rules);
+  expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
+  expect(rules).toHaveLength(ruleExpressions().length);
+  for (const expression of dashboardExpressions()) await query(expression);
+  const pages = await Promise.all(places.map(async (place) => (await fetch(`http://${place}/metrics`)).text()));
+  const shown = new Set(pages.flatMap((page) => [...page.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1] ?? '')));
+  const wanted = [...ruleExpressions(), ...dashboardExpressions()]
+    .flatMap(metricsIn)
+    .map((name) => name.replace(/_bucket$/, ''));
+  expect(wanted.filter((name) => !shown.has(name) && !UNSEEN.includes(name))).toEqual([]);
+  for (const page of pages) {
+    const types = [...page.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
+    expect(types.length).toBe(new Set(types).size);
+  }
+});
 
 it('break glass: the machine is lost, the kit and the store are not; one command restores', async () => {
   await running?.stop();

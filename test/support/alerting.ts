@@ -6,11 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { prometheusHere } from '../../scripts/setup/prometheus.ts';
 import { startServerProcess } from './server-process.ts';
 
-/** Where Prometheus' programs are; undefined: not on this machine. */
-export const PROMETHEUS = process.env['HOLDFAST_PROMETHEUS'] ?? prometheusHere();
 export const MONITORING = fileURLToPath(new URL('../../monitoring', import.meta.url));
 
 /** One alert as Alertmanager hands it over. */
@@ -28,7 +25,7 @@ export interface Alerting extends AsyncDisposable {
 }
 
 /** The rules are those that are shipped, with no time to wait before they fire. */
-export async function startAlerting(bin: string, targetsDirectory: string): Promise<Alerting> {
+export async function startAlerting(targetsDirectory: string): Promise<Alerting> {
   const told: ToldAlert[] = [];
   const receiver = createServer((request, response) => {
     let text = '';
@@ -41,8 +38,8 @@ export async function startAlerting(bin: string, targetsDirectory: string): Prom
   receiver.listen(0, '127.0.0.1');
   await once(receiver, 'listening');
   const { port } = receiver.address() as AddressInfo;
-  const manager = await startAlertmanager(bin, `http://127.0.0.1:${port}/`);
-  const prometheus = await startPrometheus(bin, targetsDirectory, manager.port);
+  const manager = await startAlertmanager(`http://127.0.0.1:${port}/`);
+  const prometheus = await startPrometheus(targetsDirectory, manager.port);
   const ask = async <T>(place: string, parameters: Readonly<Record<string, string>> = {}): Promise<T> => {
     const query = new URLSearchParams(parameters).toString();
     const answer = await fetch(`http://127.0.0.1:${prometheus.port}/api/v1/${place}?${query}`);
@@ -62,7 +59,7 @@ export async function startAlerting(bin: string, targetsDirectory: string): Prom
   };
 }
 
-async function startAlertmanager(bin: string, url: string) {
+async function startAlertmanager(url: string) {
   const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-alertmanager-'));
   const file = path.join(directory, 'alertmanager.yml');
   const route = '{ receiver: people, group_by: [alertname], group_wait: 200ms, group_interval: 500ms }';
@@ -71,7 +68,7 @@ async function startAlertmanager(bin: string, url: string) {
     `route: ${route}\nreceivers: [{ name: people, webhook_configs: [{ url: '${url}', send_resolved: true }] }]\n`,
   );
   return startServerProcess({
-    program: path.join(bin, 'prometheus-alertmanager'),
+    program: 'prometheus-alertmanager',
     args: (port) => [
       `--config.file=${file}`,
       `--storage.path=${directory}`,
@@ -82,7 +79,7 @@ async function startAlertmanager(bin: string, url: string) {
   });
 }
 
-async function startPrometheus(bin: string, targetsDirectory: string, managerPort: number) {
+async function startPrometheus(targetsDirectory: string, managerPort: number) {
   const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-prometheus-'));
   const rules = await readFile(path.join(MONITORING, 'rules', 'holdfast.yml'), 'utf8');
   await writeFile(path.join(directory, 'rules.yml'), rules.replaceAll(/^( +)for: .*$/gm, '$1for: 0s'));
@@ -97,7 +94,7 @@ async function startPrometheus(bin: string, targetsDirectory: string, managerPor
   ];
   await writeFile(file, `${lines.join('\n')}\n`);
   return startServerProcess({
-    program: path.join(bin, 'prometheus'),
+    program: 'prometheus',
     args: (port) => [
       `--config.file=${file}`,
       `--storage.tsdb.path=${path.join(directory, 'data')}`,
