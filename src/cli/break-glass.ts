@@ -107,7 +107,8 @@ async function recoverSystem(name: string, text: string, config: StoreAddress, i
 
 /**
  * The file as it was backed up, with this store and this identity in place of what the lost machine had. What is said of
- * the other stores goes with them: the rule of copies, which one store rarely meets, and what is kept in each.
+ * the other stores goes with them: the rule of copies, which one store rarely meets, what is kept in each, how late a copy
+ * may be, and what is done to them by a schedule.
  */
 export function recoveredText(text: string, config: StoreAddress, identityFile: string): string {
   const document = parseDocument(text);
@@ -120,9 +121,13 @@ export function recoveredText(text: string, config: StoreAddress, identityFile: 
     for (const { key } of plans.items) {
       document.setIn(['plans', String(key), 'stores'], document.createNode([STORE_NAME]));
       document.deleteIn(['plans', String(key), 'keepIn']);
+      if (document.hasIn(['plans', String(key), 'limits', 'copy'])) {
+        document.deleteIn(['plans', String(key), 'limits', 'copy']);
+      }
     }
   }
   document.delete('rule');
+  document.delete('maintenance');
   return document.toString();
 }
 

@@ -39,6 +39,8 @@ beforeAll(async () => {
       `  balances: { kind: sqlite, tier: critical, path: ${at('balances.db')}, requiredTables: [balances] }`,
       'plans:',
       '  daily: { components: [config, balances], stores: [vault], rpo: 1d, verify: content }',
+      // Once a year, so that no test meets it.
+      'maintenance: { prune: { vault: 0 3 29 2 * } }',
       '',
     ].join('\n'),
   );
