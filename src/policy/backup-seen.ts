@@ -26,6 +26,8 @@ export interface BackupSeen {
     readonly storedBytes: number;
   }[];
   readonly stores: readonly string[];
+  /** When its manifest came into each, by the store's own clock; absent where that was not asked. */
+  readonly storedAt?: readonly { readonly store: string; readonly atMs: number }[];
   /** The newest verdict in each store that has one. */
   readonly verdicts: readonly VerdictSeen[];
 }

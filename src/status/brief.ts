@@ -43,6 +43,10 @@ const briefSchema = z.object({
 });
 type Brief = z.infer<typeof briefSchema>;
 
+interface Found extends ObjectInfo {
+  readonly brief: Brief;
+}
+
 const proofSchema = z.object({
   manifestKey: z.string(),
   manifestSha256: z.string(),
@@ -80,7 +84,8 @@ export async function readSeen(system: System, signal?: AbortSignal): Promise<Se
 }
 
 function merged(a: BackupSeen, b: BackupSeen): BackupSeen {
-  return { ...a, stores: [...a.stores, ...b.stores], verdicts: [...a.verdicts, ...b.verdicts] };
+  const storedAt = [...(a.storedAt ?? []), ...(b.storedAt ?? [])];
+  return { ...a, stores: [...a.stores, ...b.stores], storedAt, verdicts: [...a.verdicts, ...b.verdicts] };
 }
 
 /** By key and digest: the same name with other bytes is another thing, and must be seen. */
@@ -110,9 +115,10 @@ async function readStore(
     return new Map(
       manifests
         .filter((one) => one !== undefined)
-        .map(({ key, brief }) => {
+        .map((found) => {
+          const { key, brief } = found;
           const own = (byManifest.get(key) ?? []).filter(({ manifestSha256 }) => manifestSha256 === brief.sha256);
-          return [`${key} ${brief.sha256}`, seenIn(config.name, key, brief, own)];
+          return [`${key} ${brief.sha256}`, seenIn(config.name, found, own)];
         }),
     );
   } finally {
@@ -141,19 +147,15 @@ async function readAll<T>(
   });
 }
 
-async function manifestOf(
-  from: CatalogueSource,
-  cache: BriefCache,
-  info: ObjectInfo,
-): Promise<{ key: string; brief: Brief } | undefined> {
+async function manifestOf(from: CatalogueSource, cache: BriefCache, info: ObjectInfo): Promise<Found | undefined> {
   const known = cache.get(info, briefSchema);
-  if (known !== undefined) return { key: info.key, brief: known };
+  if (known !== undefined) return { ...info, brief: known };
   const entry = await readEntry(from, info.key);
   if (entry === undefined) return undefined;
   const brief = briefOf(entry);
   // What can't be trusted may be read better the next time.
   if (brief.trusted) cache.add(info, brief);
-  return { key: info.key, brief };
+  return { ...info, brief };
 }
 
 async function proofOf(from: CatalogueSource, cache: BriefCache, info: ObjectInfo): Promise<BriefProof | undefined> {
@@ -194,10 +196,11 @@ function briefProof({ manifestKey, manifestSha256, level: of, ok, at, bad, moreB
   return { manifestKey, manifestSha256, level: of, ok, atMs: Date.parse(at), errors: bad.length + moreBad };
 }
 
-function seenIn(store: string, key: string, brief: Brief, proofs: readonly BriefProof[]): BackupSeen {
+function seenIn(store: string, { key, modifiedAtMs, brief }: Found, proofs: readonly BriefProof[]): BackupSeen {
   const verdict = verdictIn(store, proofs);
   const { sha256, ...seen } = brief;
-  return { ...seen, key, sha256, stores: [store], verdicts: verdict === undefined ? [] : [verdict] };
+  const storedAt = [{ store, atMs: modifiedAtMs }];
+  return { ...seen, key, sha256, stores: [store], storedAt, verdicts: verdict === undefined ? [] : [verdict] };
 }
 
 /** The newest verdict, and when it was last read back in full, or restored, and found good. */

@@ -8,6 +8,7 @@ import { describeSchedules } from '../engine/schedules.ts';
 import { inOrder, isUnknown, findingId, type Finding, type Unknown } from '../policy/findings.ts';
 import { channelFindings } from '../notify/delivery-record.ts';
 import type { HostSeen } from '../policy/host-look.ts';
+import { judgeStoreClocks } from '../policy/judge-clocks.ts';
 import { judgeEngine, type RunSeen } from '../policy/judge-engine.ts';
 import { judgeHosts } from '../policy/judge-hosts.ts';
 import { judgeLogs } from '../policy/judge-log.ts';
@@ -93,6 +94,7 @@ export async function findingsOf(
     found([
       ...system.plans.flatMap((plan) => judgeSizes(system, plan, backups, nowMs)),
       ...judgeStores(system, stores, backups),
+      ...judgeStoreClocks(system, backups, nowMs),
       ...judgeCopyLags(
         system,
         behind.flatMap(({ worst }) => worst ?? []),
@@ -148,7 +150,10 @@ function unknownOf(
   onItsWay: boolean,
 ): Judged {
   const ofStores = unread.flatMap(({ store, error }) =>
-    ['corruption', 'total-size', 'copy'].map((check) => ({ what: `${check}/${store}`, why: error.message })),
+    [`corruption/${store}`, `total-size/${store}`, `copy/${store}`, `clock/store/${store}`].map((what) => ({
+      what,
+      why: error.message,
+    })),
   );
   const rules =
     unread.length > 0 || onItsWay

@@ -1,4 +1,5 @@
-/** A system file with one plan, of which a test says the limits. */
+/** A system file with one plan, of which a test says the limits; and its backups. */
+import type { BackupSeen, VerdictSeen } from '../../src/policy/backup-seen.ts';
 import { parseSystem as parse } from '../../src/system/parse.ts';
 import type { System } from '../../src/system/types.ts';
 
@@ -31,3 +32,40 @@ const KEYS = [
   '  signer: { file: /etc/holdfast/signer }',
   `  rootFingerprint: SHA256:${'A'.repeat(43)}`,
 ];
+
+export const NOW = Date.parse('2026-11-21T12:00:00Z');
+export const HOUR = 3600;
+export const DAY = 86_400;
+
+let count = 0;
+/** So old at NOW. */
+export function backup(ageSeconds: number, own: Partial<BackupSeen> = {}): BackupSeen {
+  count += 1;
+  const atMs = NOW - ageSeconds * 1000;
+  return {
+    id: `b${count}`,
+    key: `backups/daily/${count}.json`,
+    sha256: String(count),
+    plan: 'daily',
+    purpose: 'backup',
+    trusted: true,
+    startedAtMs: atMs,
+    pointAtMs: atMs,
+    finishedAtMs: atMs + 1000,
+    downtimeMs: 0,
+    signer: 's',
+    sequence: count,
+    components: [{ name: 'data', kind: 'files', sizeBytes: 1_000_000, storedBytes: 10 }],
+    stores: ['vault'],
+    verdicts: [],
+    ...own,
+  };
+}
+export const verdict = (own: Partial<VerdictSeen> = {}): VerdictSeen => ({
+  store: 'vault',
+  level: 'content',
+  ok: true,
+  atMs: NOW,
+  errors: 0,
+  ...own,
+});

@@ -3,54 +3,19 @@ import { describe, expect, test } from 'vitest';
 import type { BackupSeen, VerdictSeen } from '../../src/policy/backup-seen.ts';
 import { findingId } from '../../src/policy/findings.ts';
 import type { HostLook, HostSeen } from '../../src/policy/host-look.ts';
+import { judgeStoreClocks } from '../../src/policy/judge-clocks.ts';
 import { judgeEngine } from '../../src/policy/judge-engine.ts';
 import { clockOffsetMs, judgeDisk, judgeHosts, usedShare } from '../../src/policy/judge-hosts.ts';
 import { isLogBehind, judgeLogs } from '../../src/policy/judge-log.ts';
 import { judgeFreshness, judgeProof, planState } from '../../src/policy/judge-plans.ts';
 import { judgeCopyLags, judgeRule, judgeStores } from '../../src/policy/judge-stores.ts';
 import { limitsOf, marginSeconds, severityOf } from '../../src/policy/limits.ts';
-import { judgeSize, judgeSizes, type SizeFact } from '../../src/policy/size-anomaly.ts';
-import { parseSystem } from './monitored-system.ts';
-
-const NOW = Date.parse('2026-11-21T12:00:00Z');
-const HOUR = 3600;
-const DAY = 86_400;
+import { backup, DAY, HOUR, NOW, parseSystem, verdict } from './monitored-system.ts';
 
 const system = parseSystem(['limits: { proved: 7d, copy: { away: 2h } }'], ['totalSize: 10GiB', 'clock: 5s']);
 const [plan] = system.plans;
 if (plan === undefined) throw new Error('the system has a plan');
 
-let count = 0;
-function backup(ageSeconds: number, own: Partial<BackupSeen> = {}): BackupSeen {
-  count += 1;
-  const atMs = NOW - ageSeconds * 1000;
-  return {
-    id: `b${count}`,
-    key: `backups/daily/${count}.json`,
-    sha256: String(count),
-    plan: 'daily',
-    purpose: 'backup',
-    trusted: true,
-    startedAtMs: atMs,
-    pointAtMs: atMs,
-    finishedAtMs: atMs + 1000,
-    downtimeMs: 0,
-    signer: 's',
-    sequence: count,
-    components: [{ name: 'data', kind: 'files', sizeBytes: 1_000_000, storedBytes: 10 }],
-    stores: ['vault'],
-    verdicts: [],
-    ...own,
-  };
-}
-const verdict = (own: Partial<VerdictSeen> = {}): VerdictSeen => ({
-  store: 'vault',
-  level: 'content',
-  ok: true,
-  atMs: NOW,
-  errors: 0,
-  ...own,
-});
 const ALL_READ = { unread: [] };
 
 describe('limits', () => {
@@ -152,59 +117,6 @@ describe('[M9] [W5] freshness', () => {
     expect(judged([proved(60, { ok: false, errors: 1 })])).toHaveLength(1);
     expect(judged([])[0]?.what).toContain('no backup was ever read back');
     expect(planState([proved(8 * DAY), backup(60)], 'daily', NOW).newestProved?.pointAtMs).toBe(NOW - 8 * DAY * 1000);
-  });
-});
-
-describe('[T10] size', () => {
-  const series = (newest: number, before: readonly number[], stepMs = DAY * 1000): SizeFact[] =>
-    [newest, ...before].map((bytes, index) => ({ atMs: NOW - index * stepMs, bytes }));
-  const MB = 1_000_000;
-
-  test('half more or half less than the mean of the seven days before, and nothing nearer', () => {
-    const mean = 8 * MB;
-    for (let percent = 0; percent <= 300; percent += 5) {
-      const { state } = judgeSize(series((mean * percent) / 100, new Array<number>(7).fill(mean)), 0.5);
-      expect(state).toBe(percent < 50 ? 'smaller' : percent > 150 ? 'larger' : 'usual');
-    }
-  });
-
-  test('few backups: no alarm, and it says so', () => {
-    for (let samples = 0; samples < 3; samples += 1) {
-      const verdict = judgeSize(series(99 * MB, new Array<number>(samples).fill(MB)), 0.5);
-      expect(verdict).toEqual({ state: 'few', samples });
-    }
-    expect(judgeSize([], 0.5)).toEqual({ state: 'few', samples: 0 });
-  });
-
-  test('older than seven days does not count, but of a weekly plan the last four do', () => {
-    const hourly = [...new Array<number>(100).fill(MB), ...new Array<number>(400).fill(9 * MB)];
-    expect(judgeSize(series(MB, hourly, 3_600_000), 0.5)).toMatchObject({ samples: 168, state: 'smaller' });
-    const weekly = judgeSize(series(9 * MB, [MB, MB, MB, MB, 99 * MB], 7 * DAY * 1000), 0.5);
-    expect(weekly).toMatchObject({ samples: 4, meanBytes: MB, state: 'larger' });
-  });
-
-  test('the order of what is given and its scale change nothing', () => {
-    for (let seed = 1; seed < 50; seed += 1) {
-      const sizes = series(
-        seed * MB,
-        [3, 7, 5, 11, 2, 9].map((one) => one * MB),
-      );
-      const shuffled = sizes.toSorted((a, b) => ((a.bytes * seed) % 7) - ((b.bytes * seed) % 7));
-      const doubled = sizes.map((one) => ({ ...one, bytes: one.bytes * 2 }));
-      const { state } = judgeSize(sizes, 0.5);
-      expect(judgeSize(shuffled, 0.5).state).toBe(state);
-      expect(judgeSize(doubled, 0.5).state).toBe(state);
-    }
-  });
-
-  test('settings of a few bytes that double are no news; a component that was emptied is', () => {
-    expect(judgeSize(series(2000, [1000, 1000, 1000]), 0.5).state).toBe('usual');
-    const before = [1, 2, 3, 4].map((day) => backup(day * DAY));
-    const component = { name: 'data', kind: 'files', sizeBytes: 0, storedBytes: 0 };
-    const [finding] = judgeSizes(system, plan, [backup(60, { components: [component] }), ...before], NOW);
-    expect(finding).toMatchObject({ check: 'size', subject: 'daily/data', severity: 'warning' });
-    expect(finding?.what).toContain('100 % smaller than usual');
-    expect(judgeSizes(system, plan, [backup(60), ...before], NOW)).toEqual([]);
   });
 });
 
@@ -340,6 +252,33 @@ describe('[B5] [W5] hosts', () => {
     ]);
     expect(findings.map(findingId)).toEqual(['tools/local/data/pg_dump', 'rights/local/k', 'component/data']);
     expect(unknown.map(({ what }) => what)).toEqual(['disk/local/nas', 'component/data']);
+  });
+});
+
+describe('clocks by what lies in the stores', () => {
+  const stored = (finishedAtMs: number, storedAtMs: number, own: Partial<BackupSeen> = {}) =>
+    backup(60, { finishedAtMs, storedAt: [{ store: 'vault', atMs: storedAtMs }], ...own });
+
+  test('stored before it was finished: its host was ahead; after now: this machine is behind; late is a copy', () => {
+    for (let offset = -3600; offset <= 3600; offset += 60) {
+      const [finding, ...more] = judgeStoreClocks(
+        system,
+        [stored(NOW - 7200_000, NOW - 7200_000 + offset * 1000)],
+        NOW,
+      );
+      expect(more).toEqual([]);
+      expect(finding === undefined).toBe(offset >= 0);
+      if (finding !== undefined) expect(finding.what).toContain('its host was ahead');
+    }
+    expect(judgeStoreClocks(system, [stored(NOW, NOW - 6000)], NOW)).toEqual([]);
+    expect(judgeStoreClocks(system, [stored(NOW, NOW - 6001)], NOW)).toMatchObject([{ subject: 'store/vault' }]);
+    expect(judgeStoreClocks(system, [stored(NOW, NOW + 60_000)], NOW)[0]?.what).toContain("machine's clock is behind");
+  });
+
+  test('the next backup that is as it should be: the finding is gone', () => {
+    const wrong = stored(NOW - 1000, NOW - 3_600_000, { sequence: 900 });
+    expect(judgeStoreClocks(system, [wrong], NOW)).toHaveLength(1);
+    expect(judgeStoreClocks(system, [stored(NOW - 1000, NOW, { sequence: 901 }), wrong], NOW)).toEqual([]);
   });
 });
 
