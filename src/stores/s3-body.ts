@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { HoldfastError } from '../failures.ts';
 import type { Attempt } from './retry.ts';
-import { BrokenAnswerError } from './s3-errors.ts';
+import { BrokenAnswerError } from './broken-answer.ts';
 
 const MAX_OBJECT_BYTES = 256 * 1024 * 1024;
 

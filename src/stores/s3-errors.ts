@@ -4,8 +4,6 @@ import { BrokenAnswerError } from './broken-answer.ts';
 import { certificateCode, isNetworkFault, retryAfterMs } from './http-faults.ts';
 import { SilenceError } from './retry.ts';
 
-export { BrokenAnswerError } from './broken-answer.ts';
-
 interface S3Fault {
   /** S3's error code, such as NoSuchKey; the error's own name otherwise. */
   readonly name: string;
