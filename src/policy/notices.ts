@@ -193,8 +193,10 @@ export function safeId(text: string): string {
   return text.replaceAll(/[^\w-]/g, '_').slice(0, 200);
 }
 
+/** The last line says what to do: it stays. */
 function lines(all: readonly string[]): string {
-  return all.slice(0, MOST_LINES).map(line).join('\n');
+  const kept = all.length > MOST_LINES ? [...all.slice(0, MOST_LINES - 1), ...all.slice(-1)] : all;
+  return kept.map(line).join('\n');
 }
 
 /** One line, whatever was in it. */

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { dashboardExpressions, metricsIn, ruleExpressions } from '../metrics/shipped.ts';
 import { startAlerting } from '../support/alerting.ts';
+import { eventually } from '../workflows/stage.ts';
 import { holdfast, holdfastJson, interrupted, up, type RunningUp } from './holdfast.ts';
 
 /** One machine, from an empty directory to a restored system, by the command line alone. */
@@ -41,6 +42,10 @@ beforeAll(async () => {
       '  daily: { components: [config, balances], stores: [vault], rpo: 1d, verify: content }',
       // Once a year, so that no test meets it.
       'maintenance: { prune: { vault: 0 3 29 2 * } }',
+      'notify:',
+      `  ops: { kind: command, command: [/bin/sh, -c, 'cat >> "$0"', ${at('told.jsonl')}], on: [backup done, restore done] }`,
+      `  gone: { kind: command, command: [${at('no-such-program')}], on: [backup failed] }`,
+      'escalation: { settle: 1s, levels: [{ name: ops, after: 0s, notify: [ops] }] }',
       '',
     ].join('\n'),
   );
@@ -121,6 +126,62 @@ it('[M5] init, doctor, up, backup, list, show, verify, damage, restore, approve:
   ]);
   expect(restored.outcome).toBe('restored');
   await expectRestored();
+});
+
+interface Told {
+  readonly type: string;
+  readonly title: string;
+  readonly facts: Record<string, unknown>;
+}
+
+/** Every message that the channel has got, once there is one of this type. */
+function toldOf(type: string): Promise<Told[]> {
+  return eventually(`${type} is told`, async () => {
+    const text = await readFile(at('told.jsonl'), 'utf8').catch(() => '');
+    const all = text.split('\n').filter((line) => line !== '');
+    const told = all.map((line) => JSON.parse(line) as Told);
+    return told.some((one) => one.type === type) ? told : undefined;
+  });
+}
+
+it('a channel hears of the backup and the restore that were done; one that does not work says so [T7]', async () => {
+  const told = await toldOf('restore.done');
+  expect(told.filter(({ type }) => type === 'backup.done')).toMatchObject([
+    { title: 'shop: backup of daily done', facts: { outcome: 'done', subject: 'daily' } },
+  ]);
+  const tried = await holdfastJson<{ channels: object[] }>(home, ['notify', 'test', 'shop'], 1);
+  expect(tried.channels).toMatchObject([
+    { channel: 'ops', ok: true },
+    { channel: 'gone', ok: false, code: 'ChannelRefused' },
+  ]);
+  expect((await holdfast(home, ['notify', 'test', 'shop', 'ops'])).code).toBe(0);
+  expect((await holdfast(home, ['notify', 'test', 'shop', 'pos'])).code).toBe(2);
+});
+
+it('the store is away: an incident is opened, told, acknowledged, and over when it is back [M8] [B5]', async () => {
+  await holdfast(home, ['apply', 'shop', '--yes']);
+  await rename(at('vault'), at('away'));
+  await holdfastJson(home, ['schedule', 'trigger', 'shop', 'monitor']);
+  await toldOf('incident.opened');
+  const open = await holdfastJson<{ incidents: { id: string }[] }>(home, ['incidents', 'shop'], 1);
+  expect(open.incidents).toMatchObject([
+    { id: 'store/vault', incident: { state: 'open', level: 1, levelName: 'ops' } },
+  ]);
+  await holdfastJson(home, ['ack', 'shop', '--by', 'ana', '--note', 'the cable']);
+  expect(await toldOf('incident.acknowledged')).toContainEqual(
+    expect.objectContaining({ facts: expect.objectContaining({ acknowledgedBy: 'ana' }) as unknown }),
+  );
+  await rename(at('away'), at('vault'));
+  await holdfastJson(home, ['schedule', 'trigger', 'shop', 'monitor']);
+  await toldOf('incident.healed');
+  await eventually('no incident is open', async () => (await holdfast(home, ['incidents', 'shop'])).code === 0);
+  const alarms = await readFile(path.join(home, 'state', 'shop', 'alarms.jsonl'), 'utf8');
+  const said = alarms
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { what: string }).what.split(/[:;]/)[0]);
+  expect(said).toEqual(['opened', 'opened', 'acknowledged', 'gone', 'healed']);
+  expect((await holdfast(home, ['ack', 'shop'])).code).toBe(1);
 });
 
 it('a watcher leaves, and the plan is rejected: nothing is changed, and whoever waited is told no', async () => {
