@@ -211,7 +211,7 @@ it('[T10] a store breaks: an alert of the shipped rules reaches people, and is r
   const counted = 'max(backup_operations_total{system="shop",operation="backup",plan="daily",status="success"})';
   await vi.waitFor(async () => expect(await query(counted)).toEqual(['1']), PATIENTLY);
   await vi.waitFor(async () => expect(await query('holdfast_store_readable')).toEqual(['1']), PATIENTLY);
-  expect(await query('sum(up)')).toEqual(['2']);
+  await vi.waitFor(async () => expect(await query('sum(up)')).toEqual(['2']), PATIENTLY);
   expect(about('firing')).toEqual([]);
 
   await rename(at('vault'), at('vault-away'));
