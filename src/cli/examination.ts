@@ -100,6 +100,7 @@ async function examineSecrets(system: System): Promise<Finding[]> {
     ['keys.chunkIdKey', chunkIdKey],
     ['keys.signer', signer],
     ['keys.identity', identity],
+    ['monitor.ping.url', system.monitor?.ping?.url],
     ...maintainerSecrets(system),
     ...system.stores.flatMap(storeSecrets),
     ...serverSecrets(system),
