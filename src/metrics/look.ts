@@ -3,7 +3,7 @@ import { holdfastHome } from '../system/home.ts';
 import { planState } from '../policy/judge-plans.ts';
 import { listSystems, loadSystem } from '../system/load.ts';
 import type { System } from '../system/types.ts';
-import { lookAtCatalogues, type KnownBackup } from '../status/catalogues.ts';
+import { lookAtCatalogues, type CatalogueMemories, type KnownBackup } from '../status/catalogues.ts';
 import { planCopies, storesBehind } from '../status/copy-status.ts';
 import { diskOf } from '../status/disk-look.ts';
 import { isBehind, logStatuses } from '../status/log-status.ts';
@@ -17,6 +17,8 @@ import { logSamples, storeSamples } from './system-samples.ts';
 export interface Remembered {
   readonly backups: readonly KnownBackup[];
   readonly complete: boolean;
+  /** Manifests and proofs that were read: the next look reads what is new. */
+  readonly memories?: CatalogueMemories;
 }
 
 export async function lookAtStores(
@@ -26,7 +28,8 @@ export async function lookAtStores(
   nowMs: number,
 ): Promise<{ samples: Sample[]; remembered: Remembered }> {
   const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
-  const [known, readBacks] = await Promise.all([lookAtCatalogues(system, {}), storeReadBacks(system, nowMs)]);
+  const memories = before?.memories ?? (new Map() as CatalogueMemories);
+  const [known, readBacks] = await Promise.all([lookAtCatalogues(system, { memories }), storeReadBacks(system, nowMs)]);
   const unread = known.unread.map(({ store }) => store);
   const backups = before === undefined ? known.backups : withAbsent(known.backups, before.backups, unread);
   const complete = unread.length === 0 || before?.complete === true;
@@ -39,7 +42,7 @@ export async function lookAtStores(
     behind: storesBehind(system, seenCatalogue(known), operations, nowMs),
     copies: planCopies(system, { backups: seen }, readBacks, (plan) => planState(seen, plan, nowMs).newest?.id),
   };
-  return { samples: storeSamples(system, facts, nowMs), remembered: { backups, complete } };
+  return { samples: storeSamples(system, facts, nowMs), remembered: { backups, complete, memories } };
 }
 
 /** Pure: what lay in stores that can't be read now is taken to lie there still. That they can't be read is told apart. */
