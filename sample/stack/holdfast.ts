@@ -20,6 +20,7 @@ export interface CommandResult {
 }
 
 interface EngineFile {
+  readonly pageUrl?: string;
   readonly address: string;
   readonly uiUrl?: string;
 }

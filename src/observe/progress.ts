@@ -1,6 +1,6 @@
 /** Progress of an operation on a terminal: one bar; elsewhere a plain line whenever the phase changes. */
 import cliProgress from 'cli-progress';
-import { formatBytes, formatMilliseconds } from './format.ts';
+import { formatBytes, formatCount, formatMilliseconds } from './format.ts';
 
 export interface ProgressFacts {
   readonly phase: string;
@@ -30,7 +30,7 @@ export function amountText({ bytesDone, bytesTotal, filesDone }: ProgressFacts):
       : bytesTotal === undefined
         ? formatBytes(bytesDone)
         : `${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`;
-  const files = filesDone === undefined || filesDone === 0 ? undefined : `${filesDone.toLocaleString('en')} files`;
+  const files = filesDone === undefined || filesDone === 0 ? undefined : formatCount(filesDone, 'file');
   return [bytes, files].filter((text) => text !== undefined).join(', ');
 }
 

@@ -2,8 +2,10 @@
 import type { ToldError } from '../observe/told.ts';
 import type { Finding, Unknown } from '../policy/findings.ts';
 import type { KnownBackup } from '../status/catalogues.ts';
+import type { KnownIncident } from '../status/incidents.ts';
 import type { SystemNumbers } from '../status/numbers.ts';
 import type { RunningOperation } from '../status/running.ts';
+import type { ScheduleState } from '../status/schedule-state.ts';
 import type { SystemStatus } from '../status/system-status.ts';
 import type { System } from '../system/types.ts';
 import type { ActivityProgress, IncidentState, Progress } from '../workflows/contract.ts';
@@ -32,6 +34,8 @@ export interface EngineFacts {
   /** As they were when it last answered. */
   readonly operations: readonly OperationFacts[];
   readonly incidents: readonly IncidentFacts[];
+  /** Those that are over, newest first. */
+  readonly healed: readonly KnownIncident[];
   /** What has ended in the last days, newest first. */
   readonly ended: readonly EndedRun[];
 }
@@ -77,9 +81,14 @@ export interface SystemFacts {
   readonly numbers?: SystemNumbers;
   /** What could not be looked at. */
   readonly unknown: readonly Unknown[];
+  /** Undefined where the engine could not be asked. */
+  readonly schedules?: readonly ScheduleState[];
 }
 
-export const NOTHING_KNOWN: Knowledge = { engine: { operations: [], incidents: [], ended: [] }, systems: [] };
+export const NOTHING_KNOWN: Knowledge = {
+  engine: { operations: [], incidents: [], healed: [], ended: [] },
+  systems: [],
+};
 
 /** Looks at stores are minutes apart when nobody looks at the page; older than this something keeps them. */
 const STORES_STALE_MS = 15 * 60_000;

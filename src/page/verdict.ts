@@ -52,7 +52,9 @@ export function systemVerdict(facts: SystemFacts, engine: EngineFacts, nowMs: nu
     };
   }
   const plans =
-    promised.length === 1 ? 'The plan keeps its objective' : `All ${promised.length} plans keep their objectives`;
+    promised.length === 1
+      ? 'The plan keeps its objective'
+      : `${promised.length === 2 ? 'Both' : `All ${promised.length}`} plans keep their objectives`;
   return { level: 'safe', title: 'Safe', why: `${plans}.` };
 }
 

@@ -152,6 +152,7 @@ export function known(
       ui: { url: 'http://127.0.0.1:8233', namespace: 'default' },
       operations: [],
       incidents: [],
+      healed: [],
       ended: [],
       ...engine,
     },

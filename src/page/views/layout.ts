@@ -3,7 +3,8 @@ import { html, type Html, type Shown } from '../html.ts';
 import { isEngineStale, isSystemStale, type Knowledge } from '../facts.ts';
 import { ROUTES } from '../links.ts';
 import { icon, ICON_SHEET } from './icons.ts';
-import { ageText, mark } from './parts.ts';
+import { ageText } from '../ages.ts';
+import { mark } from './parts.ts';
 
 export interface Frame {
   readonly title: string;

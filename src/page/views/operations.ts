@@ -25,10 +25,17 @@ export function operationView(operation: OperationFacts, engine: EngineFacts, no
       steps.length === 0
         ? undefined
         : html`<ol class="steps">
-            ${steps.map(({ name, state }) => html`<li class="${state}">${name}<span class="hidden">: ${state}</span></li>`)}
+            ${inTheirOrder(steps).map(({ name, state }) => html`<li class="${state}">${name}<span class="hidden">: ${state}</span></li>`)}
           </ol>`
     }
   </article>`;
+}
+
+/** Steps that were not known beforehand stand last in the story, also when they were the first. */
+function inTheirOrder(steps: OperationFacts['steps']): OperationFacts['steps'] {
+  const ahead = ({ state }: OperationFacts['steps'][number]): number =>
+    ['done', 'failed', 'running', 'waiting'].indexOf(state);
+  return steps.toSorted((a, b) => ahead(a) - ahead(b));
 }
 
 function amountView(amount: ActivityProgress): Html {

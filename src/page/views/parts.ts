@@ -1,5 +1,5 @@
 /** What all pages are made of. */
-import { formatSeconds } from '../../observe/format.ts';
+import { ageText, momentText } from '../ages.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { runUrl, type TemporalUi } from '../links.ts';
 import type { Level, Verdict } from '../verdict.ts';
@@ -18,23 +18,6 @@ export function verdictBanner({ level, title, why }: Verdict, heading: Shown, id
       <p>${why}</p>
     </div>
   </section>`;
-}
-
-/** In the two largest units, and no finer than a minute, so that a page that lies open does not flicker. */
-export function ageText(sinceMs: number, nowMs: number): string {
-  const seconds = (nowMs - sinceMs) / 1000;
-  if (Math.abs(seconds) < 60) return seconds < 0 ? 'in a moment' : 'less than a minute ago';
-  const text = coarse(Math.abs(seconds));
-  return seconds > 0 ? `${text} ago` : `in ${text}`;
-}
-
-export function coarse(seconds: number): string {
-  return seconds < 60 ? 'less than a minute' : formatSeconds(Math.floor(seconds / 60) * 60);
-}
-
-/** `2026-11-21 14:05 UTC` */
-export function momentText(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** A moment, told as an age; the moment itself on hovering and for programs. */

@@ -1,11 +1,13 @@
 /** Plans against what they promise. */
 import { findingId, isUnknown } from '../../policy/findings.ts';
+import type { ScheduleState } from '../../status/schedule-state.ts';
 import type { SystemNumbers } from '../../status/numbers.ts';
 import { bar } from '../draw/bar.ts';
 import type { SystemFacts } from '../facts.ts';
 import { html, joined, type Html, type Shown } from '../html.ts';
 import { ROUTES } from '../links.ts';
-import { age, coarse, facts, mark } from './parts.ts';
+import { coarse } from '../ages.ts';
+import { age, facts, mark } from './parts.ts';
 
 type PlanNumbers = SystemNumbers['plans'][number];
 
@@ -20,10 +22,10 @@ export function plansView(of: SystemFacts, nowMs: number, full: boolean): Html {
 
 function planView(of: SystemFacts, plan: PlanNumbers, nowMs: number, full: boolean): Html {
   const { newest, newestProved, limits } = plan;
-  const { name, system, status } = of;
+  const { name, schedules, status } = of;
   const ageNow = ageOf(newest, nowMs);
   const words = promiseText(ageNow, limits.newestSeconds);
-  const schedule = system?.plans.find((one) => one.name === plan.plan)?.schedule;
+  const schedule = schedules?.find((one) => one.name === `backup/${plan.plan}`);
   return html`<div class="plan">
     <h3>${plan.plan} ${stateMark(of, plan, ageNow)}</h3>
     ${ageNow === undefined || limits.newestSeconds === undefined ? undefined : bar(`${plan.plan}: ${words}`, ageNow, limits.newestSeconds)}
@@ -45,10 +47,18 @@ function planView(of: SystemFacts, plan: PlanNumbers, nowMs: number, full: boole
             )}`
           : undefined,
       ],
-      ['rule', full ? ruleText(status, plan.plan) : undefined],
-      ['schedule', full && schedule !== undefined ? `${schedule.cron} (${schedule.timeZone})` : undefined],
+      ['copies', full ? ruleText(status, plan.plan) : undefined],
+      ['next run', schedule === undefined ? undefined : nextText(schedule, nowMs)],
     ])}
   </div>`;
+}
+
+/** When it runs next, or why not. */
+export function nextText({ applied, paused, nextAt, running }: ScheduleState, nowMs: number): Shown {
+  if (!applied) return mark('attention', 'not applied: holdfast apply');
+  if (paused !== undefined) return html`${mark('attention', 'paused')} ${paused.note}`;
+  if (running) return mark('safe', 'runs now');
+  return nextAt === undefined ? 'never' : age(nextAt, nowMs);
 }
 
 function ageOf(backup: { readonly pointAt: string } | undefined, nowMs: number): number | undefined {
@@ -97,9 +107,9 @@ function ruleText(status: SystemFacts['status'], plan: string): Shown {
   const own = status?.copies.find((one) => one.plan === plan);
   if (own === undefined) return undefined;
   const errors = own.errors === undefined ? 'not all verified' : `${own.errors} errors`;
-  const counts = `${own.copies} copies with the live data, ${own.offsite} elsewhere, ${own.immutable} immutable, ${errors}`;
-  if (own.ok === undefined) return `none; there are ${counts}`;
+  const counts = `${own.copies} with the live data, ${own.offsite} elsewhere, ${own.immutable} immutable, ${errors}`;
+  if (own.ok === undefined) return counts;
   return own.ok
-    ? html`${mark('safe', 'kept')} ${counts}`
-    : html`${mark('attention', 'short')} ${(own.short ?? []).join('; ')}`;
+    ? html`${mark('safe', 'as the rule asks')} ${counts}`
+    : html`${mark('attention', 'short of the rule')} ${(own.short ?? []).join('; ')}`;
 }

@@ -12,7 +12,8 @@ import { isForPeople } from '../waiting.ts';
 import { endedView, operationView } from './operations.ts';
 import { age, command, mark, moment, part, table, verdictBanner } from './parts.ts';
 import { backupLink, plansView } from './plans.ts';
-import { toDo, unseen } from './to-do.ts';
+import { schedulesView } from './schedules.ts';
+import { healedView, toDo, unseen } from './to-do.ts';
 
 const MOST_BACKUPS = 50;
 const MOST_ENDED = 20;
@@ -28,7 +29,8 @@ export function systemPage(facts: SystemFacts, knowledge: Knowledge, nowMs: numb
     plansView(facts, nowMs, true),
     lookedAtMs === undefined ? undefined : html`<span class="quiet">stores looked at ${age(lookedAtMs, nowMs)}</span>`,
   )}
-  ${timeline(facts, engine, nowMs)} ${stores(facts, nowMs)} ${logs(facts)} ${trends(facts, nowMs)}
+  ${schedulesView(facts, nowMs)} ${timeline(facts, engine, nowMs)} ${stores(facts, nowMs)} ${logs(facts)}
+  ${trends(facts, nowMs)}
   ${part(
     'drills',
     'Drills',
@@ -38,7 +40,7 @@ export function systemPage(facts: SystemFacts, knowledge: Knowledge, nowMs: numb
       </p>
       <p>${command(`holdfast restore ${name} --verify-only`)}</p>`,
   )}
-  ${backupsView(facts, nowMs)} ${ended(facts, engine, nowMs)} ${unseen(facts)}`;
+  ${backupsView(facts, nowMs)} ${ended(facts, engine, nowMs)} ${healedView(facts, engine)} ${unseen(facts)}`;
 }
 
 function running({ name }: SystemFacts, engine: EngineFacts, nowMs: number): Shown {

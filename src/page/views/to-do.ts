@@ -1,5 +1,6 @@
 /** What a person should do next: plans that wait for a word, incidents, findings with their hints. */
 import { findingId, type Finding } from '../../policy/findings.ts';
+import type { IncidentState } from '../../workflows/contract.ts';
 import { belongsTo, type EngineFacts, type IncidentFacts, type SystemFacts } from '../facts.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { waitingFor, type Waiting } from '../waiting.ts';
@@ -18,6 +19,33 @@ export function toDo(systems: readonly SystemFacts[], engine: EngineFacts, nowMs
       ${items.map((item) => html`<li>${item}</li>`)}
     </ul>`,
   );
+}
+
+/** Incidents that are over, as far as the engine remembers them. */
+export function healedView({ name }: SystemFacts, { healed }: EngineFacts): Shown {
+  const own = healed.filter(({ system }) => system === name);
+  if (own.length === 0) return undefined;
+  return part(
+    'healed',
+    'Incidents that are over',
+    html`<ul class="to-do">
+      ${own.map(
+        ({ workflowId, id, incident, startedAt }) =>
+          html`<li>
+            <details id="healed-${workflowId}-${startedAt}">
+              <summary>${moment(startedAt)} ${id}: ${incident?.finding.what}</summary>
+              ${timelineView(incident?.timeline ?? [])}
+            </details>
+          </li>`,
+      )}
+    </ul>`,
+  );
+}
+
+function timelineView(timeline: IncidentState['timeline']): Html {
+  return html`<ol class="timeline">
+    ${timeline.map(({ at, what, by }) => html`<li>${moment(at)} ${what}${by === undefined ? undefined : ` (${by})`}</li>`)}
+  </ol>`;
 }
 
 /** What could not be looked at. */
@@ -106,9 +134,7 @@ function incidentItem(system: string, incident: IncidentFacts, engine: EngineFac
     }
     <details id="timeline-${incident.runId}">
       <summary>What happened</summary>
-      <ol class="timeline">
-        ${timeline.map(({ at, what, by }) => html`<li>${moment(at)} ${what}${by === undefined ? undefined : ` (${by})`}</li>`)}
-      </ol>
+      ${timelineView(timeline)}
     </details>
   </article>`;
 }

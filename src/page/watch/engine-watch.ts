@@ -4,8 +4,11 @@ import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { connectEngine, type Engine } from '../../engine/connect.ts';
 import { isEngineKnown } from '../../engine/ephemeral.ts';
 import { tell } from '../../observe/told.ts';
+import { listIncidents } from '../../status/incidents.ts';
 import { isShown } from '../../status/running.ts';
+import { scheduleStates, type ScheduleState } from '../../status/schedule-state.ts';
 import { stepTrouble } from '../../status/step-trouble.ts';
+import type { System } from '../../system/types.ts';
 import {
   QUERIES,
   WORKFLOWS,
@@ -13,14 +16,16 @@ import {
   type IncidentState,
   type Progress,
 } from '../../workflows/contract.ts';
-import type { EndedRun, EngineFacts, IncidentFacts, OperationFacts } from '../facts.ts';
+import { NOTHING_KNOWN, type EndedRun, type EngineFacts, type IncidentFacts, type OperationFacts } from '../facts.ts';
 import { webAddress } from '../links.ts';
 import { endedRuns } from './ended-runs.ts';
 
 /** A question costs the workers a task each time. */
 const MOST_OPERATIONS = 50;
 const MOST_INCIDENTS = 100;
+const MOST_HEALED = 30;
 const ASKED_AT_ONCE = 8;
+const SCHEDULES_LIMIT_MS = 10_000;
 const ANSWER_LIMIT_MS = 3_000;
 /** What has ended changes when something ends, and is asked for anew this often besides. */
 const ENDED_EVERY_MS = 60_000;
@@ -29,7 +34,7 @@ const { incident } = WORKFLOWS;
 
 export class EngineWatch {
   private engine: Engine | undefined;
-  private last: EngineFacts = { operations: [], incidents: [], ended: [] };
+  private last: EngineFacts = NOTHING_KNOWN.engine;
   private endedAtMs = 0;
   private runningBefore = '';
   private readonly whys = new Map<string, string>();
@@ -70,7 +75,7 @@ export class EngineWatch {
     const operations = await mapped(shown, (run) => operationOf(engine, run));
     const open = runs.filter(({ type }) => type === incident).slice(0, MOST_INCIDENTS);
     const incidents = await mapped(open, (run) => incidentOf(engine, run));
-    const ended = await this.endedSince(engine, shown.map(({ runId }) => runId).join(' '));
+    const past = await this.endedSince(engine, [...shown, ...open].map(({ runId }) => runId).join(' '));
     const url = webAddress(this.uiUrl ?? uiUrl ?? '');
     return {
       running: true,
@@ -78,18 +83,34 @@ export class EngineWatch {
       ...(url === undefined ? {} : { ui: { url, namespace } }),
       operations,
       incidents: incidents.filter((one) => one !== undefined),
-      ended,
+      ...past,
     };
   }
 
-  private async endedSince(engine: Engine, running: string): Promise<readonly EndedRun[]> {
+  private async endedSince(engine: Engine, running: string): Promise<Pick<EngineFacts, 'ended' | 'healed'>> {
     const nowMs = Date.now();
-    if (running === this.runningBefore && nowMs - this.endedAtMs < ENDED_EVERY_MS) return this.last.ended;
-    const ended = await endedRuns(engine, this.whys, nowMs);
+    if (running === this.runningBefore && nowMs - this.endedAtMs < ENDED_EVERY_MS)
+      return { ended: this.last.ended, healed: this.last.healed };
+    const ended: readonly EndedRun[] = await endedRuns(engine, this.whys, nowMs);
+    const incidents = await listIncidents(engine, { all: true, limit: MOST_HEALED });
+    const healed = incidents.filter((one) => !one.running && one.incident !== undefined);
     // The list lags behind what ended a moment ago, so that the next look asks again.
     if (running === this.runningBefore) this.endedAtMs = nowMs;
     this.runningBefore = running;
-    return ended;
+    return { ended, healed };
+  }
+
+  /** Undefined when it can't be asked. */
+  async schedulesOf(system: System): Promise<readonly ScheduleState[] | undefined> {
+    if (this.engine === undefined) return undefined;
+    const { client } = this.engine;
+    try {
+      return await client.withDeadline(Date.now() + SCHEDULES_LIMIT_MS, () =>
+        scheduleStates(client, system, { outcomes: false }),
+      );
+    } catch {
+      return undefined;
+    }
   }
 }
 

@@ -12,11 +12,20 @@ import type { System } from '../../system/types.ts';
 import type { EngineFacts, SystemFacts } from '../facts.ts';
 
 const HOSTS_EVERY_MS = 2 * 60_000;
+const SCHEDULES_EVERY_MS = 30_000;
 const HOSTS_LIMIT_MS = 60_000;
 
 export class StoresWatch {
   private readonly memories = new Map<string, CatalogueMemories>();
   private readonly hosts = new Map<string, { atMs: number; of: string; hosts: readonly HostSeen[] }>();
+
+  private readonly schedules = new Map<string, { atMs: number; of: string; said: Pick<SystemFacts, 'schedules'> }>();
+  private readonly ask: (system: System) => Promise<SystemFacts['schedules']>;
+
+  /** `ask`: for the schedules of a system. */
+  constructor(ask: (system: System) => Promise<SystemFacts['schedules']>) {
+    this.ask = ask;
+  }
 
   /** Every registered system, one after another. What can't be read is told in its place. Throws what `listSystems` throws. */
   async look(engine: EngineFacts, before: readonly SystemFacts[]): Promise<SystemFacts[]> {
@@ -25,6 +34,7 @@ export class StoresWatch {
       if (registered.some((system) => system.name === name)) continue;
       this.memories.delete(name);
       this.hosts.delete(name);
+      this.schedules.delete(name);
     }
     const found: SystemFacts[] = [];
     for (const { name } of registered) {
@@ -52,7 +62,8 @@ export class StoresWatch {
         read: { known: seen, logs: status.logs, readBacks: status.stores },
       });
       const { backups } = known;
-      return { name, system, lookedAtMs: nowMs, status, numbers: facts, backups, findings, unknown };
+      const schedules = await this.schedulesOf(system, nowMs);
+      return { name, system, lookedAtMs: nowMs, status, numbers: facts, backups, findings, unknown, ...schedules };
     } catch (error) {
       return { backups: [], findings: [], unknown: [], ...before, name, failure: tell(error) };
     }
@@ -66,6 +77,18 @@ export class StoresWatch {
     const hosts = await lookHere(system, AbortSignal.timeout(HOSTS_LIMIT_MS));
     this.hosts.set(system.name, { atMs: nowMs, of: system.sourceText, hosts });
     return hosts;
+  }
+
+  /** Each is asked for by itself, so that they are asked for less often than stores are read. */
+  private async schedulesOf(system: System, nowMs: number): Promise<Pick<SystemFacts, 'schedules'>> {
+    const known = this.schedules.get(system.name);
+    if (known !== undefined && nowMs - known.atMs < SCHEDULES_EVERY_MS && known.of === system.sourceText) {
+      return known.said;
+    }
+    const schedules = await this.ask(system);
+    const said = schedules === undefined ? {} : { schedules };
+    this.schedules.set(system.name, { atMs: nowMs, of: system.sourceText, said });
+    return said;
   }
 
   private memoriesOf({ name, stores }: System): CatalogueMemories {

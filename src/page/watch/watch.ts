@@ -18,7 +18,7 @@ const logger = log('page');
 export class Watch {
   private knowledge = NOTHING_KNOWN;
   private readonly engine: EngineWatch;
-  private readonly stores = new StoresWatch();
+  private readonly stores = new StoresWatch((system) => this.engine.schedulesOf(system));
   private readonly engineBell = new Bell();
   private readonly storesBell = new Bell();
   private readonly stopBell = new Bell();
