@@ -100,6 +100,7 @@ async function main(): Promise<number> {
     const browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox'] });
     try {
       const { pageUrl = '' } = holdfast.engine() ?? {};
+      await holdfast.run('apply', '--yes');
       await makeHistory(holdfast, directory, 'ledger', 3);
       await makeHistory(holdfast, directory, 'shop', 6);
       for (const picture of ON_A_PHONE.slice(0, 1)) await take(browser, pageUrl, picture);

@@ -55,10 +55,13 @@ describe('whatever is put into the page', () => {
 
   it('any text: neither leaves an attribute nor begins an element', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(...`<>"'&=/ax \u0000\u00e9`) }), (text) => {
-        expect(escaped(text)).not.toMatch(/[<>"']/);
-        expect(html`<a title="${text}">${text}</a>`.text.match(/[<>"]/g)).toHaveLength(6);
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', '=', '/', 'a', ' ', '\u0000', '\u00e9') }),
+        (text) => {
+          expect(escaped(text)).not.toMatch(/[<>"']/);
+          expect(html`<a title="${text}">${text}</a>`.text.match(/[<>"]/g)).toHaveLength(6);
+        },
+      ),
     );
   });
 
