@@ -304,7 +304,7 @@ describe('init, doctor, list, status without an engine', () => {
     const told = findings.filter(({ what }) => what === 'schedules');
     expect(told.map(({ state }) => state)).toEqual(['warn', 'warn']);
     expect(told[0]?.detail).toMatch(/^backup\/daily is left out on 20\d\d-03-\d\d, when 02:30 does not exist/);
-    expect(told[1]?.detail).toBe('nothing prunes vault by itself');
+    expect(told[1]?.detail).toBe('nothing prunes more, vault by itself');
   });
 
   it("doctor where the C library can't be called: a warning that names what backups and restores then lack", async () => {

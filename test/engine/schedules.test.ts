@@ -1,4 +1,6 @@
 /** What system files declare, in a real server: no worker is needed to see what is started, when, and how often. */
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -16,7 +18,8 @@ import { nextRuns, specOf } from '../../src/policy/due-times.ts';
 import type { DescribedSchedule } from '../../src/policy/schedule-facts.ts';
 import { scheduleFindings } from '../../src/policy/schedule-findings.ts';
 import { declaredSchedules, scheduleId, type DeclaredSchedule } from '../../src/policy/schedules.ts';
-import type { ScheduleTimes, System } from '../../src/system/index.ts';
+import { registerSystem, type ScheduleTimes, type System } from '../../src/system/index.ts';
+import { holdfastJson } from '../cli/holdfast.ts';
 import { systemOf } from '../system/small-system.ts';
 import { temporaryHome } from './home.ts';
 
@@ -148,6 +151,43 @@ describe('[M2] schedules of a system', () => {
     await vi.waitFor(async () => {
       expect((await described('delta', 'backup/daily')).recent.at(-1)?.dueAtMs).toBe(Date.parse('2025-01-01T02:00Z'));
     }, WAIT);
+  });
+});
+
+describe('[M2] the command line', () => {
+  it('the difference first, then applied; a pause is listed, exit 1; registered no more: removed', async () => {
+    const file = path.join(home.path, 'shop.yaml');
+    writeFileSync(file, systemOf('shop', { plan: '0 2 1 1 *' }).sourceText);
+    await registerSystem(file);
+    interface Applied {
+      readonly outcome: string;
+      readonly systems: readonly { readonly system: string; readonly changes: readonly { readonly do: string }[] }[];
+    }
+    const apply = (code: number, ...args: string[]) => holdfastJson<Applied>(home.path, ['apply', ...args], code);
+    const planned = await apply(1, 'shop', '--dry-run');
+    expect(planned.outcome).toBe('not applied');
+    expect(planned.systems[0]?.changes.map((change) => change.do)).toEqual(['create', 'create']);
+    expect((await apply(0, 'shop')).outcome).toBe('applied');
+
+    await pauseSchedule(engine.client, scheduleId('shop', 'backup/daily'), 'paused by ann: new disk');
+    const { systems } = await holdfastJson<{ systems: { schedules: object[] }[] }>(
+      home.path,
+      ['schedule', 'list', 'shop'],
+      1,
+    );
+    expect(systems[0]?.schedules).toMatchObject([
+      {
+        name: 'backup/daily',
+        applied: true,
+        paused: { byHand: true, note: expect.stringContaining('new disk') as string },
+      },
+      { name: 'monitor', applied: true },
+    ]);
+    rmSync(path.join(home.path, 'systems', 'shop.json'));
+    const removed = await apply(0);
+    const shop = removed.systems.find(({ system }) => system === 'shop');
+    expect(shop?.changes.map((change) => change.do)).toEqual(['remove', 'remove']);
+    expect(await describeSchedule(engine.client, scheduleId('shop', 'backup/daily'))).toBeUndefined();
   });
 });
 

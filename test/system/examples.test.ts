@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { declaredSchedules } from '../../src/policy/schedules.ts';
 import { parseSystem } from '../../src/system/parse.ts';
 import type { System } from '../../src/system/types.ts';
 
@@ -49,6 +50,25 @@ describe('the examples', () => {
       weekly: { cron: '0 2 * * SUN', keep: { weekly: 4 } },
       daily: { cron: '0 2 * * MON-SAT', keep: { daily: 30 }, rpoSeconds: 86_400 },
     });
+  });
+
+  it('[T7] [T8] [B5] [M9] what runs by itself beside the plans: verification, clean-up, copies, housekeeping', () => {
+    const times = (name: string) =>
+      Object.fromEntries(
+        declaredSchedules(example(name))
+          .filter(({ start }) => start.operation !== 'backup')
+          .map((one) => [one.name, one.written]),
+      );
+    expect(times('tracktion')).toMatchObject({ 'prune/primary': '0 3 * * MON UTC', verify: '0 6 * * * UTC' });
+    expect(times('tbcv')).toMatchObject({
+      verify: 'every 6h',
+      'copy/offsite': '0 4 * * * UTC',
+      'housekeeping/checkpoints': '0 1 * * * UTC',
+    });
+    for (const name of ['m2m-connector', 'tracktion', 'tbcv', 'btcdecoded', 'watan']) {
+      expect(times(name)).toHaveProperty('verify');
+      expect(times(name)).toHaveProperty('monitor', 'every 1m');
+    }
   });
 
   it('[T9] tracktion: the tables that a restored database must have', () => {
