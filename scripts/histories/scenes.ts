@@ -271,6 +271,8 @@ export const SCENES: readonly Scene[] = [
       return history;
     },
   },
+  finished('checklist-done', 'checklist', () => ({ list: 'monthly' })),
+  openIn('checklist-open', 'checklist', 'goThrough', { list: 'monthly' }),
   finished('housekeeping-done', 'housekeeping', () => ({ task: 'logs' })),
   finished('housekeeping-planned', 'housekeeping', () => ({ task: 'logs', dryRun: true })),
   openIn('housekeeping-open', 'housekeeping', 'housekeep', { task: 'logs' }),

@@ -8,6 +8,7 @@ import { abandonCapture, beginCapture, commitCapture, hotPass } from './capture.
 import { captureGroup } from './capture-group.ts';
 import { housekeep } from './housekeep.ts';
 import { chooseStore } from './choose-store.ts';
+import { goThrough } from './checklist.ts';
 import { commitConfiguration } from './commit-configuration.ts';
 import { copyTurn } from './copy.ts';
 import { condemnPruned, keepLocks, planPrune, sweepCondemned } from './prune.ts';
@@ -50,6 +51,7 @@ export function createHostActivities(context: HostContext): HostActivities {
     verifyBackup: of(verifyBackup),
     verifyStore: of(verifyStore),
     housekeep: of(housekeep),
+    goThrough: of(goThrough),
     findBackup: of(findBackup),
     lookAtLive: of(lookAtLive),
     planRestore: of(planRestore),

@@ -9,7 +9,13 @@ import type { CopyFacts } from './store-types.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
 import type { RowsApplied } from '../sources/rows/rows-kind.ts';
 import type { StoreVerdict } from '../workflows/contract.ts';
-import type { HousekeepingOutcome, RestoreInput, RestorePlan, RowsPlan } from '../workflows/contract.ts';
+import type {
+  ChecklistResult,
+  HousekeepingOutcome,
+  RestoreInput,
+  RestorePlan,
+  RowsPlan,
+} from '../workflows/contract.ts';
 
 export type * from './monitor-types.ts';
 export type * from './standing-types.ts';
@@ -206,6 +212,8 @@ export interface HostActivities {
   }): Promise<StoreVerdict>;
   /** Removes the files of a housekeeping task that are old enough and that a store gives back. */
   housekeep(input: { system: string; task: string; dryRun: boolean; runId: string }): Promise<HousekeepingOutcome>;
+  /** Goes through a checklist and keeps the report. */
+  goThrough(input: { system: string; list: string }): Promise<ChecklistResult>;
   /** Finds a backup by `latest`, id or time. */
   findBackup(input: {
     system: string;

@@ -1,35 +1,18 @@
 /** Checklists gone through, signed and shown. What is written goes to every store that can be reached, and to a file. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { HoldfastError } from '../failures.ts';
 import { checklistHtml, checklistMarkdown, OUTCOME_WORDS, seenText } from '../observe/checklist-report.ts';
 import type { ChecklistReport, ReportPoint } from '../observe/checklist-report.ts';
 import type { Colours } from '../observe/colours.ts';
-import { tell } from '../observe/told.ts';
 import { CHECKLISTS, type Checklist } from '../policy/checklist-lists.ts';
-import { answersOf, outcomeOf, signedBy, type SignOff } from '../policy/checklists.ts';
-import { checklistFacts } from '../status/checklist-facts.ts';
-import { reportsDirectory } from '../system/home.ts';
-import { nearest } from '../system/problems.ts';
+import { outcomeOf, signedBy, type SignOff } from '../policy/checklists.ts';
+import { goThroughList, inStores, listOf, newestOf, writeFiles, type Kept } from '../status/checklist-run.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
 import { signerOf } from '../vault/envelope.ts';
-import { withVault } from '../vault/maintained.ts';
-import { newestReport, reportKeyOf, writeReport, writeSignature, type StoredReport } from '../vault/reports.ts';
+import { writeSignature, type StoredReport } from '../vault/reports.ts';
 import type { ChecklistOptions } from './checklist.ts';
 import { whoAmI } from './names.ts';
 import type { ExitCode, Shell } from './shell.ts';
-
-/** Throws BadInput with the lists that there are. */
-function listOf(name: string): Checklist {
-  const found = CHECKLISTS.find((list) => list.name === name);
-  if (found !== undefined) return found;
-  const names = CHECKLISTS.map((list) => list.name);
-  const guess = nearest(name, names);
-  throw new HoldfastError('BadInput', `there is no checklist ${name}; there are ${names.join(', ')}`, {
-    hint: guess === undefined ? 'Name one of them.' : `Did you mean ${guess}?`,
-  });
-}
 
 export async function goThrough(
   shell: Shell,
@@ -37,39 +20,8 @@ export async function goThrough(
   name: string,
   options: ChecklistOptions,
 ): Promise<ExitCode> {
-  const list = listOf(name);
-  const nowMs = Date.now();
-  const answers = answersOf(list, await checklistFacts(system, nowMs));
-  const at = new Date(nowMs).toISOString();
-  const by = options.by ?? (await whoAmI());
-  const report: ChecklistReport = {
-    system: system.name,
-    title: list.title,
-    at,
-    by,
-    outcome: outcomeOf(answers),
-    points: answers,
-  };
-  const key = reportKeyOf(name, nowMs, JSON.stringify(answers));
-  const signer = signerOf(await resolveSecret(system.keys.keeper ?? system.keys.signer));
-  const kept = await inStores(system, async ({ store, vaultId }) => {
-    const body = {
-      key,
-      list: name,
-      at,
-      by,
-      answers: answers.map(({ id, text, state, evidence, todo }) => ({
-        id,
-        text,
-        state,
-        evidence,
-        ...(todo === undefined ? {} : { todo }),
-      })),
-    };
-    await writeReport(store, { vaultId, signer }, body);
-  });
-  const file = await writeFiles(system.name, key, report);
-  return told(shell, report, { key, file, ...kept }, options);
+  const { report, ...kept } = await goThroughList(system, name, options.by ?? (await whoAmI()));
+  return told(shell, report, kept, options);
 }
 
 export async function sign(
@@ -155,62 +107,6 @@ function reportOf(
 ): ChecklistReport {
   const points = signedBy(body.answers, list, signed);
   return { system: system.name, title: list.title, at: body.at, by: body.by, outcome: outcomeOf(points), points };
-}
-
-interface Kept {
-  readonly stores?: readonly string[];
-  readonly unread: readonly { readonly store: string; readonly message: string }[];
-}
-
-type Place = Parameters<Parameters<typeof withVault>[2]>[0];
-
-/** Throws what kept it from all of them. */
-async function inStores(system: System, write: (place: Place) => Promise<void>): Promise<Kept> {
-  const stores: string[] = [];
-  const unread: { store: string; message: string }[] = [];
-  let failure: Error | undefined;
-  for (const config of system.stores) {
-    try {
-      await withVault(system, config, write);
-      stores.push(config.name);
-    } catch (error) {
-      failure ??= error instanceof Error ? error : new Error(String(error));
-      unread.push({ store: config.name, message: tell(error).message });
-    }
-  }
-  if (stores.length === 0) throw failure ?? new HoldfastError('BadInput', `${system.name} has no stores`);
-  return { stores, unread };
-}
-
-/** Of all stores that can be read; signatures may lie in one alone, that the others missed. */
-async function newestOf(system: System, name: string): Promise<StoredReport | undefined> {
-  const found: StoredReport[] = [];
-  let failure: Error | undefined;
-  for (const config of system.stores) {
-    try {
-      const one = await withVault(system, config, (place) => newestReport(place.store, place, name));
-      if (one !== undefined) found.push(one);
-    } catch (error) {
-      failure ??= error instanceof Error ? error : new Error(String(error));
-    }
-  }
-  if (found.length === 0 && failure !== undefined) throw failure;
-  const newest = found.toSorted((a, b) => Date.parse(a.body.at) - Date.parse(b.body.at)).at(-1);
-  if (newest === undefined) return undefined;
-  const same = found.filter(({ body }) => body.key === newest.body.key).flatMap(({ signatures }) => signatures);
-  return { body: newest.body, signatures: [...new Map(same.map((one) => [one.key, one])).values()] };
-}
-
-/** The report as Markdown, HTML and JSON under the system's reports; the name of the first. */
-async function writeFiles(system: string, key: string, report: ChecklistReport): Promise<string> {
-  const [, list = '', run = ''] = key.split('/');
-  const directory = path.join(reportsDirectory(system), 'checklists');
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const file = path.join(directory, `${list}-${run}`);
-  await writeFile(`${file}.md`, checklistMarkdown(report), { mode: 0o600 });
-  await writeFile(`${file}.html`, checklistHtml(report), { mode: 0o600 });
-  await writeFile(`${file}.json`, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 });
-  return `${file}.md`;
 }
 
 function told(

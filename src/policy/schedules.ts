@@ -68,6 +68,7 @@ const JOBS: readonly ((system: System) => readonly Job[])[] = [
   copies,
   verification,
   housekeeping,
+  checklists,
   ({ name, maintenance }) => [simple(name, 'monitor', 'everything compared with its limits', maintenance.monitor)],
 ];
 
@@ -106,6 +107,13 @@ function housekeeping({ name: system, maintenance }: System): Job[] {
     const name = `housekeeping/${task}`;
     const about = { name, what: `housekeeping: ${task}`, config };
     return { ...about, operation: 'housekeeping', workflowId: `${system}/${name}`, fields: { task } };
+  });
+}
+
+function checklists({ name: system, maintenance }: System): Job[] {
+  return Object.entries(maintenance.checklists).map(([list, config]) => {
+    const about = { name: `checklist/${list}`, what: `checklist ${list}`, config };
+    return { ...about, operation: 'checklist', workflowId: `${system}/checklist/${list}`, fields: { list } };
   });
 }
 

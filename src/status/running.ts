@@ -33,6 +33,7 @@ const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.backup,
   WORKFLOWS.copy,
   WORKFLOWS.prune,
+  WORKFLOWS.checklist,
   WORKFLOWS.housekeeping,
   WORKFLOWS.verify,
   WORKFLOWS.verifyStore,

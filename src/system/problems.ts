@@ -305,7 +305,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   rule: ['copies', 'media', 'offsite', 'immutable', 'errors'],
   quiesce: ['mode', 'budget'],
   schedule: SCHEDULE,
-  maintenance: ['prune', 'copy', 'verify', 'housekeeping', 'monitor'],
+  maintenance: ['prune', 'copy', 'verify', 'housekeeping', 'checklists', 'monitor'],
   'maintenance.verify': [...SCHEDULE, 'store', 'level', 'all', 'heal'],
   approval: ['limit'],
   keys: ['recipients', 'chunkIdKey', 'signer', 'keeper', 'identity', 'rootFingerprint'],

@@ -25,10 +25,12 @@ function buildTimes({ cron, every, offset, timeZone }: Exclude<ScheduleFile, str
 }
 
 export function buildMaintenance(file: MaintenanceFile = {}): Maintenance {
-  const { prune = {}, copy = {}, verify, housekeeping = {}, monitor = { every: MONITOR_EVERY } } = file;
+  const { prune = {}, copy = {}, verify, housekeeping = {}, checklists = {} } = file;
+  const { monitor = { every: MONITOR_EVERY } } = file;
   return {
     prune: buildEach(prune),
     copy: buildEach(copy),
+    checklists: buildEach(checklists),
     ...(verify === undefined ? {} : { verify: buildVerify(verify) }),
     housekeeping: buildEach(housekeeping),
     monitor: buildSchedule(monitor),

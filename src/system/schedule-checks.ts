@@ -1,5 +1,6 @@
 /** What a schema can't say of schedules: expressions that come, zones that exist, times that go together. Pure. */
 import { nextOfCalendar } from '../policy/calendar-times.ts';
+import { CHECKLISTS } from '../policy/checklist-lists.ts';
 import { parseCron } from '../policy/cron.ts';
 import { parseDurationSeconds } from './durations.ts';
 import type { ProblemPath } from './problems.ts';
@@ -63,19 +64,20 @@ function isTimeZone(zone: string): boolean {
   }
 }
 
-/** Stores and tasks must be there; a copy needs another store to come from. `unknown` words a name that is not there. */
+/** Stores, tasks and lists must be there; a copy needs another store to come from. `unknown` words a name that is not there. */
 export function checkMaintenance(
   file: { readonly maintenance?: MaintenanceFile | undefined; readonly housekeeping?: object | undefined },
   { stores }: { readonly stores: readonly string[] },
   unknown: (what: string, name: string, known: readonly string[]) => string,
   report: Report,
 ): void {
-  const { prune = {}, copy = {}, housekeeping = {}, verify, monitor } = file.maintenance ?? {};
+  const { prune = {}, copy = {}, housekeeping = {}, checklists = {}, verify, monitor } = file.maintenance ?? {};
   const tasks = Object.keys(file.housekeeping ?? {});
   for (const [section, what, jobs, known] of [
     ['prune', 'store', prune, stores],
     ['copy', 'store', copy, stores],
     ['housekeeping', 'housekeeping task', housekeeping, tasks],
+    ['checklists', 'checklist', checklists, CHECKLISTS.map(({ name }) => name)],
   ] as const) {
     for (const [name, schedule] of Object.entries(jobs)) {
       const path = ['maintenance', section, name];

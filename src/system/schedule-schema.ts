@@ -57,6 +57,10 @@ export const maintenanceSchema = z
       .record(z.string(), job('When the task runs.'))
       .describe('By task of the section `housekeeping`. Default: only when it is started.')
       .optional(),
+    checklists: z
+      .record(z.string(), job('When the program goes through the list.'))
+      .describe('By list (`before-backup`, `after-backup`, `restore-test`, `monthly`, `audit`). Default: never.')
+      .optional(),
     monitor: job(`How often everything is compared with its limits. Default { every: ${MONITOR_EVERY} }.`).optional(),
   })
   .describe('What runs by itself beside the plans.');

@@ -46,5 +46,7 @@ export interface Maintenance {
   /** By task of the section `housekeeping`. */
   readonly housekeeping: Readonly<Record<string, ScheduleConfig>>;
   /** Always there, unless paused. */
+  /** By list. */
+  readonly checklists: Readonly<Record<string, ScheduleConfig>>;
   readonly monitor: ScheduleConfig;
 }

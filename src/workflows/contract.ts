@@ -6,6 +6,7 @@
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
 
 export type * from './changes-contract.ts';
+export type * from './checklist-contract.ts';
 export type * from './housekeeping-contract.ts';
 export type * from './monitor-contract.ts';
 export type * from './rows-contract.ts';
@@ -264,6 +265,7 @@ export interface Progress {
     | 'restore'
     | 'restoreRows'
     | 'receiveWal'
+    | 'checklist'
     | 'followChanges'
     | 'housekeeping'
     | 'scheduled'
@@ -297,6 +299,7 @@ export const WORKFLOWS = {
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
   receiveWal: 'receiveWal',
+  checklist: 'checklist',
   followChanges: 'followChanges',
   housekeeping: 'housekeeping',
   scheduled: 'scheduled',
@@ -333,6 +336,7 @@ export const workflowIds = {
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
   receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
+  checklist: (system: string, list: string) => `${system}/checklist/${list}`,
   followChanges: (system: string, plan: string) => `${system}/changes/${plan}`,
   housekeeping: (system: string, task: string) => `${system}/housekeeping/${task}`,
   monitor: (system: string) => `${system}/monitor`,

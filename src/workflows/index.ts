@@ -1,5 +1,6 @@
 /** Every workflow type a worker of the orchestration queue knows, under the names people type. */
 export { backup } from './backup.ts';
+export { checklist } from './checklist.ts';
 export { copy } from './copy.ts';
 export { monitor } from './monitor.ts';
 export { incident } from './incident.ts';

@@ -2,7 +2,7 @@
 import type { CopyTurn, SystemJudged } from '../../src/activities/types.ts';
 import type { HostLook, HostSeen } from '../../src/policy/host-look.ts';
 import { KEPT_REASONS } from '../../src/policy/housekeeping.ts';
-import type { HousekeepingOutcome } from '../../src/workflows/contract.ts';
+import type { ChecklistResult, HousekeepingOutcome } from '../../src/workflows/contract.ts';
 
 export const HOST = 'alpha';
 
@@ -50,6 +50,11 @@ export function proof(manifestKey: string, level: 'presence' | 'content') {
     moreBad: 0,
     signer: 's',
   };
+}
+
+export function gone(list: string): ChecklistResult {
+  const points = { pass: 3, fail: 0, unknown: 0, open: 2, signed: 0 };
+  return { list, outcome: 'open', report: `reports/${list}/1/report.json`, points };
 }
 
 export function housekept(task: string, dryRun: boolean): HousekeepingOutcome {

@@ -26,6 +26,7 @@ import type { FrozenFacts, RestorePlan, RowsPlan } from '../../src/workflows/con
 import { startCopies } from '../../src/activities/start-copies.ts';
 import {
   componentRecord,
+  gone,
   HOST,
   hostLook,
   housekept,
@@ -175,6 +176,7 @@ export class World {
       abandonCapture: () => Promise.resolve(),
       verifyBackup: ({ manifestKey, level }) => Promise.resolve(proof(manifestKey, level)),
       verifyStore: ({ store, level }) => Promise.resolve(storeVerdict(store, level)),
+      goThrough: ({ list }) => Promise.resolve(gone(list)),
       housekeep: ({ task, dryRun }) => Promise.resolve(housekept(task, dryRun)),
       findBackup: ({ store }) =>
         Promise.resolve({ store: store ?? 'main', manifestKey: 'backups/daily/x.json', backup: this.backupInUse }),
@@ -256,10 +258,8 @@ export class World {
     return this.scripted<WalActivities>({
       receiveWal: turn,
       collectWal: turn,
-      awaitChange: async ({ print }) => {
-        if (print === this.print) return untilCancelled();
-        return { changed: true, print: this.print };
-      },
+      awaitChange: async ({ print }) =>
+        print === this.print ? untilCancelled() : { changed: true, print: this.print },
     });
   }
 
