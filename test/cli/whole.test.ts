@@ -201,11 +201,11 @@ it('[T10] a store breaks: an alert of the shipped rules reaches people, and is r
   const places = state.engine.metrics.flatMap(({ targets }) => targets);
   expect(places).toHaveLength(2);
   await using alerting = await startAlerting(path.join(home, 'engine', 'metrics-targets'));
-  const { told, ask } = alerting;
+  const { told } = alerting;
   const about = (status: string) =>
     told.filter(({ labels, ...alert }) => alert.status === status && labels['alertname'] === 'HoldfastStoreUnreadable');
   const query = async (text: string) =>
-    (await ask<{ result: { value: [number, string] }[] }>('query', { query: text })).result.map(
+    (await alerting.ask<{ result: { value: [number, string] }[] }>('query', { query: text })).result.map(
       ({ value }) => value[1],
     );
   const counted = 'max(backup_operations_total{system="shop",operation="backup",plan="daily",status="success"})';
@@ -224,7 +224,7 @@ it('[T10] a store breaks: an alert of the shipped rules reaches people, and is r
   await vi.waitFor(() => expect(about('resolved').length).toBeGreaterThan(0), PATIENTLY);
 
   // Every rule and every panel is understood, and asks for what is really shown.
-  const { groups } = await ask<{ groups: { rules: { name: string; health: string }[] }[] }>('rules');
+  const { groups } = await alerting.ask<{ groups: { rules: { name: string; health: string }[] }[] }>('rules');
   const rules = groups.flatMap((group) => group.rules);
   expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
   expect(rules).toHaveLength(ruleExpressions().length);
