@@ -141,6 +141,19 @@ describe('what to do', () => {
     expect(text).toContain('told on call by mail');
     expect(text.split(`shop: ${finding.what}`)).toHaveLength(2);
   });
+  it('a broken promise stands before what waits, and a warning behind it', () => {
+    const warning: Finding = {
+      ...finding,
+      check: 'disk',
+      subject: '/',
+      severity: 'warning',
+      what: 'the disk is 86 % full',
+    };
+    const text = page(known([shop({ findings: [finding, warning] })], { operations: [operation()] }));
+    const places = [`shop: ${finding.what}`, 'waits for approval', warning.what].map((words) => text.indexOf(words));
+    expect(places.every((place) => place > 0)).toBe(true);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+  });
   it('another system: its operations are not told here', () => {
     expect(waitingFor(known([], { operations: [operation({ workflowId: 'shop-2/restore' })] }).engine, 'shop')).toEqual(
       [],

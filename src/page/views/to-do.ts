@@ -63,11 +63,19 @@ export function unseen({ unknown }: SystemFacts): Shown {
 function itemsOf({ name, findings }: SystemFacts, engine: EngineFacts, nowMs: number): Html[] {
   const incidents = engine.incidents.filter((one) => belongsTo(name, one) && one.state.state !== 'healed');
   const known = new Set(incidents.map(({ state }) => findingId(state.finding)));
-  return [
-    ...waitingFor(engine, name).map((waiting) => waitingItem(name, waiting, engine, nowMs)),
-    ...incidents.map((incident) => incidentItem(name, incident, engine, nowMs)),
+  const troubles = (severity: Finding['severity']): Html[] => [
+    ...incidents
+      .filter(({ state }) => state.finding.severity === severity)
+      .map((incident) => incidentItem(name, incident, engine, nowMs)),
     // An incident tells its finding.
-    ...findings.filter((finding) => !known.has(findingId(finding))).map((finding) => findingItem(finding, nowMs)),
+    ...findings
+      .filter((finding) => finding.severity === severity && !known.has(findingId(finding)))
+      .map((finding) => findingItem(finding, nowMs)),
+  ];
+  return [
+    ...troubles('critical'),
+    ...waitingFor(engine, name).map((waiting) => waitingItem(name, waiting, engine, nowMs)),
+    ...troubles('warning'),
   ];
 }
 
