@@ -6,6 +6,7 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectEngine, startUp } from '../../src/engine/index.ts';
 import type { Engine, RunningEngine } from '../../src/engine/index.ts';
+import { Schedules, type ScheduleNews } from '../../src/engine/follow-schedules.ts';
 import { FRAME, optionsOf } from '../../src/engine/schedule-encode.ts';
 import {
   backfillSchedule,
@@ -188,6 +189,36 @@ describe('[M2] the command line', () => {
     const shop = removed.systems.find(({ system }) => system === 'shop');
     expect(shop?.changes.map((change) => change.do)).toEqual(['remove', 'remove']);
     expect(await describeSchedule(engine.client, scheduleId('shop', 'backup/daily'))).toBeUndefined();
+  });
+});
+
+describe('[M2] files that change', () => {
+  it('each change is applied and told once; a file that is broken keeps what is applied of it', async () => {
+    const file = path.join(home.path, 'tide.yaml');
+    const write = (plan: string) => writeFileSync(file, systemOf('tide', { plan }).sourceText);
+    write('0 2 1 1 *');
+    await registerSystem(file);
+    const news: ScheduleNews[] = [];
+    const schedules = new Schedules((one) => news.push(one));
+    const told = (): string[] =>
+      news
+        .splice(0)
+        .filter(({ system }) => system === 'tide')
+        .flatMap((one) => (one.did === 'failed' ? ['failed'] : one.changes.map((change) => change.do)));
+    await schedules.ensure(engine);
+    expect(told()).toEqual(['create', 'create']);
+    await schedules.ensure(engine);
+    expect(told()).toEqual([]);
+    write('0 3 1 1 *');
+    await schedules.ensure(engine);
+    expect(told()).toEqual(['change']);
+    writeFileSync(file, 'system: tide');
+    await schedules.ensure(engine);
+    await schedules.ensure(engine);
+    expect(told()).toEqual(['failed']);
+    expect(await described('tide', 'backup/daily')).toMatchObject({ taken: 0 });
+    await schedules.stop();
+    rmSync(path.join(home.path, 'systems', 'tide.json'));
   });
 });
 
