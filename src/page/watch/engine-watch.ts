@@ -95,7 +95,7 @@ export class EngineWatch {
     const incidents = await listIncidents(engine, { all: true, limit: MOST_HEALED });
     const healed = incidents.filter((one) => !one.running && one.incident !== undefined);
     // The list lags behind what ended a moment ago, so that the next look asks again.
-    if (running === this.runningBefore) this.endedAtMs = nowMs;
+    this.endedAtMs = running === this.runningBefore ? nowMs : 0;
     this.runningBefore = running;
     return { ended, healed };
   }
