@@ -1,16 +1,16 @@
 /**
  * The three requests that every object costs, composed of the SDK's own parts: its resolution of the endpoint, its chain of
- * credentials and its HTTP handler; signed by ourselves. The layers between them take several times as long as the request itself.
+ * credentials, its signer and its HTTP handler. The layers between them take several times as long as the request itself.
  */
 import type { IncomingMessage } from 'node:http';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../failures.ts';
 import type { Target } from './s3-calls.ts';
-import { S3Signature } from './s3-signature.ts';
 
 type Resolved = S3Client['config'];
-type SignedRequest = Awaited<ReturnType<Awaited<ReturnType<Resolved['signer']>>['sign']>>;
+type Signer = Awaited<ReturnType<Resolved['signer']>>;
+type SignedRequest = Awaited<ReturnType<Signer['sign']>>;
 type Handled = Parameters<Resolved['requestHandler']['handle']>[0];
 type Method = 'GET' | 'HEAD' | 'PUT';
 
@@ -30,7 +30,9 @@ interface Place {
   /** Of the bucket, ending in a slash. */
   readonly path: string;
   readonly headers: Record<string, string>;
-  readonly signature: S3Signature;
+  readonly signer: Signer;
+  readonly signingRegion?: string;
+  readonly signingService?: string;
 }
 
 interface AuthScheme {
@@ -62,8 +64,7 @@ export class S3Wire {
     },
   ): Promise<Answered> {
     const place = await this.#placeOf(target.Bucket);
-    const { config } = this.#client;
-    const credentials = await config.credentials();
+    const { signer, signingRegion, signingService } = place;
     const request = {
       ...place.to,
       method,
@@ -72,9 +73,13 @@ export class S3Wire {
       headers: { ...place.headers, ...asked.headers },
       body: asked.body,
     };
-    // The SDK learns from the answers by how much this machine's clock is wrong.
-    const at = new Date(Date.now() + config.systemClockOffset);
-    const signed = { ...request, headers: place.signature.sign(request, credentials, at) };
+    const { config } = this.#client;
+    const signed = await signer.sign(request, {
+      // The SDK learns from the answers by how much this machine's clock is wrong.
+      signingDate: new Date(Date.now() + config.systemClockOffset),
+      ...(signingRegion === undefined ? {} : { signingRegion }),
+      ...(signingService === undefined ? {} : { signingService }),
+    });
     const handled = await config.requestHandler.handle(signed as Handled, { abortSignal: asked.signal });
     const { response } = handled as { readonly response: Response };
     if (response.statusCode >= 200 && response.statusCode < 300) return response;
@@ -141,7 +146,9 @@ async function findPlace(client: S3Client, bucket: string): Promise<Place> {
     to: { protocol, hostname, ...(port === undefined ? {} : { port }) },
     path: path.slice(0, -key.length),
     headers: { host: port === undefined ? hostname : `${hostname}:${port}`, 'user-agent': 'holdfast' },
-    signature: new S3Signature(scheme?.signingRegion ?? (await client.config.region()), scheme?.signingName ?? 's3'),
+    signer: await client.config.signer(scheme as Parameters<Resolved['signer']>[0]),
+    ...(scheme?.signingRegion === undefined ? {} : { signingRegion: scheme.signingRegion }),
+    ...(scheme?.signingName === undefined ? {} : { signingService: scheme.signingName }),
   };
 }
 
