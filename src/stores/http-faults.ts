@@ -52,7 +52,7 @@ export function retryAfterMs(headers: unknown): number | undefined {
   const asked = headerOf(headers, 'retry-after');
   if (asked === undefined) return undefined;
   const ms = /^\d+$/.test(asked) ? Number(asked) * 1000 : Date.parse(asked) - Date.now();
-  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
 function headerOf(headers: unknown, name: string): string | undefined {
