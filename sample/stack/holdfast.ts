@@ -23,6 +23,7 @@ interface EngineFile {
   readonly pageUrl?: string;
   readonly address: string;
   readonly uiUrl?: string;
+  readonly pageUrl?: string;
 }
 
 export interface Up {
@@ -87,10 +88,15 @@ export class Holdfast {
    * Resolves when server and workers are at work; nothing runs that was not asked for. It has a process group of its own, so
    * that Ctrl-C spares it.
    */
-  async up(...args: readonly string[]): Promise<Up> {
+  up(...args: readonly string[]): Promise<Up> {
+    return this.everydayUp('--no-schedules', ...args);
+  }
+
+  /** The same with what the system files declare to run by itself. */
+  async everydayUp(...args: readonly string[]): Promise<Up> {
     const logFile = join(this.home, 'up.log');
     const log = openSync(logFile, 'a', 0o600);
-    const child = spawn(process.execPath, [CLI, 'up', '--no-schedules', ...args], {
+    const child = spawn(process.execPath, [CLI, 'up', ...args], {
       env: this.childEnvironment(),
       stdio: ['ignore', log, log],
       detached: true,

@@ -1,8 +1,15 @@
 /** The answer to "am I safe?", in words. Pure. */
 import { formatCount } from '../observe/format.ts';
-import { findingId } from '../policy/findings.ts';
+import { findingId, inOrder, type Finding } from '../policy/findings.ts';
 import { decisive } from '../status/findings.ts';
-import { isEngineStale, isSystemStale, type EngineFacts, type Knowledge, type SystemFacts } from './facts.ts';
+import {
+  belongsTo,
+  isEngineStale,
+  isSystemStale,
+  type EngineFacts,
+  type Knowledge,
+  type SystemFacts,
+} from './facts.ts';
 import { waitingFor, type Waiting } from './waiting.ts';
 
 /** From the worst: data may be lost; it can't be told; somebody should look; all is as promised; nothing is promised. */
@@ -21,7 +28,8 @@ const RANK: Readonly<Record<Level, number>> = { danger: 0, unknown: 1, attention
 /** Of one system. */
 export function systemVerdict(facts: SystemFacts, engine: EngineFacts, nowMs: number): Verdict {
   const { failure, status, lookedAtMs } = facts;
-  const critical = facts.findings.filter(({ severity }) => severity === 'critical');
+  const troubles = troublesOf(facts, engine);
+  const critical = troubles.filter(({ severity }) => severity === 'critical');
   if (critical.length > 0) {
     return {
       level: 'danger',
@@ -36,12 +44,12 @@ export function systemVerdict(facts: SystemFacts, engine: EngineFacts, nowMs: nu
   if (isSystemStale(facts, nowMs)) {
     return { level: 'unknown', title: 'Not known', why: 'Its stores were not looked at for too long.' };
   }
-  const [unseen] = facts.findings.length > 0 ? [] : decisive(facts.unknown);
+  const [unseen] = troubles.length > 0 ? [] : decisive(facts.unknown);
   if (unseen !== undefined) return { level: 'unknown', title: 'Not known', why: `${unseen.what}: ${unseen.why}.` };
   const late = lateSince(facts, nowMs);
   if (late !== undefined)
     return { level: 'danger', title: 'Not safe', why: `The newest backup of ${late} is too old.` };
-  const looks = reasonsToLook(facts, waitingFor(engine, facts.name), engine, nowMs);
+  const looks = reasonsToLook(troubles, waitingFor(engine, facts.name), engine, nowMs);
   if (looks.length > 0) return { level: 'attention', title: 'Needs a look', why: `${sentence(looks)}.` };
   const promised = (facts.numbers?.plans ?? []).filter(({ limits }) => limits.newestSeconds !== undefined);
   if (promised.length === 0) {
@@ -58,6 +66,18 @@ export function systemVerdict(facts: SystemFacts, engine: EngineFacts, nowMs: nu
   return { level: 'safe', title: 'Safe', why: `${plans}.` };
 }
 
+/**
+ * What the page has found itself, and what monitoring follows: that sees more (other hosts, clocks), and some of it sooner.
+ * Critical first.
+ */
+function troublesOf({ name, findings }: SystemFacts, { incidents }: EngineFacts): readonly Finding[] {
+  const followed = incidents
+    .filter((one) => belongsTo(name, one) && one.state.state !== 'healed')
+    .map(({ state }) => state.finding);
+  const own = new Set(findings.map(findingId));
+  return inOrder([...findings, ...followed.filter((finding) => !own.has(findingId(finding)))]);
+}
+
 /** A plan whose limit has passed since its stores were looked at, so that no finding tells it yet. */
 function lateSince({ numbers, findings }: SystemFacts, nowMs: number): string | undefined {
   return numbers?.plans.find(({ plan, newest, limits: { newestSeconds = Infinity } }) => {
@@ -67,7 +87,7 @@ function lateSince({ numbers, findings }: SystemFacts, nowMs: number): string | 
 }
 
 function reasonsToLook(
-  { findings }: SystemFacts,
+  findings: readonly Finding[],
   waiting: readonly Waiting[],
   engine: EngineFacts,
   nowMs: number,

@@ -9,7 +9,7 @@ import { renderPage } from '../../src/page/pages.ts';
 import { systemVerdict, wholeVerdict } from '../../src/page/verdict.ts';
 import { waitingFor } from '../../src/page/waiting.ts';
 import { enginePauseMs, storesPauseMs } from '../../src/page/watch/pauses.ts';
-import type { Finding } from '../../src/policy/findings.ts';
+import { findingId, type Finding } from '../../src/policy/findings.ts';
 import { ago, backup, known, NOW_MS, operation, shop } from './known.ts';
 
 const assets = { css: '/a.css', js: '/a.js', icon: '/a.svg' };
@@ -78,6 +78,15 @@ describe('am I safe?', () => {
     const verdict = wholeVerdict(known([shop({ findings: [finding] })]), NOW_MS);
     expect(verdict).toMatchObject({ level: 'danger', title: 'Not safe' });
     expect(verdict.why).toContain('The newest backup is 3 d old');
+  });
+  it('monitoring follows what the page can not see, such as a clock elsewhere: it counts until it has healed', () => {
+    const followed = (state: 'open' | 'healed') => {
+      const timeline = [{ at: ago(60), what: 'opened' }];
+      const incident = { finding, state, openedAt: ago(60), level: 1, timeline } as const;
+      return { incidents: [{ workflowId: `shop/incident/${findingId(finding)}`, runId: 'r', state: incident }] };
+    };
+    expect(level(known([shop()], followed('open')))).toBe('danger');
+    expect(level(known([shop()], followed('healed')))).toBe('safe');
   });
   it('a limit passed since the stores were looked at: no, without a new look', () => {
     const late = { nowMs: NOW_MS + 86_400_000 };

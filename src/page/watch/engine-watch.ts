@@ -27,6 +27,7 @@ const MOST_HEALED = 30;
 const ASKED_AT_ONCE = 8;
 const SCHEDULES_LIMIT_MS = 10_000;
 const ANSWER_LIMIT_MS = 3_000;
+const LOOK_LIMIT_MS = 15_000;
 /** What has ended changes when something ends, and is asked for anew this often besides. */
 const ENDED_EVERY_MS = 60_000;
 
@@ -53,8 +54,10 @@ export class EngineWatch {
       return this.last;
     }
     try {
-      this.engine ??= await connectEngine();
-      this.last = { ...(await this.ask(this.engine)), lookedAtMs, answeredAtMs: lookedAtMs };
+      const engine = (this.engine ??= await connectEngine());
+      // One that hangs keeps its connections: without a deadline it would be taken for one that works.
+      const asked = engine.client.withDeadline(Date.now() + LOOK_LIMIT_MS, () => this.ask(engine));
+      this.last = { ...(await asked), lookedAtMs, answeredAtMs: lookedAtMs };
     } catch (error) {
       await this.close();
       this.last = { ...this.last, running: false, why: tell(error).message, lookedAtMs };

@@ -4,7 +4,9 @@
  */
 import { log } from '../../observe/log.ts';
 import { tell } from '../../observe/told.ts';
-import { NOTHING_KNOWN, type EngineFacts, type Knowledge } from '../facts.ts';
+import { findingId, inOrder } from '../../policy/findings.ts';
+import { judgeEngine } from '../../policy/judge-engine.ts';
+import { NOTHING_KNOWN, type EngineFacts, type Knowledge, type SystemFacts } from '../facts.ts';
 import { Bell } from './bell.ts';
 import { EngineWatch } from './engine-watch.ts';
 import { enginePauseMs, storesPauseMs } from './pauses.ts';
@@ -68,7 +70,8 @@ export class Watch {
       this.engineBell.begin();
       const before = stateOf(this.knowledge.engine);
       const engine = await this.engine.look();
-      this.knowledge = { ...this.knowledge, engine };
+      const systems = this.knowledge.systems.map((facts) => withEngine(facts, engine));
+      this.knowledge = { ...this.knowledge, engine, systems };
       this.engineSeen.resolve(undefined);
       // What has ended has changed the stores, and findings tell of the engine too.
       if (before !== stateOf(engine)) this.storesBell.ring();
@@ -92,7 +95,9 @@ export class Watch {
   private async lookAtStores(): Promise<void> {
     try {
       const systems = await this.stores.look(this.knowledge.engine, this.knowledge.systems);
-      this.knowledge = { engine: this.knowledge.engine, systems, lookedAtMs: Date.now() };
+      const { engine } = this.knowledge;
+      const seen = systems.map((facts) => withEngine(facts, engine));
+      this.knowledge = { engine, systems: seen, lookedAtMs: Date.now() };
     } catch (error) {
       logger.warn({ why: tell(error).message }, 'the systems could not be looked at');
       this.knowledge = { ...this.knowledge, failure: tell(error) };
@@ -100,6 +105,17 @@ export class Watch {
   }
 }
 
-function stateOf({ operations, running = false }: EngineFacts): string {
-  return [String(running), ...operations.map(({ runId }) => runId)].join(' ');
+/** The engine is looked at more often than the stores: whether it runs is known from there, both ways. */
+function withEngine(facts: SystemFacts, engine: EngineFacts): SystemFacts {
+  const { system, findings } = facts;
+  const { running, why } = engine;
+  if (system === undefined || running === undefined) return facts;
+  const others = findings.filter((finding) => findingId(finding) !== findingId({ check: 'engine', subject: 'engine' }));
+  const own = running ? [] : judgeEngine(system, { running, ...(why === undefined ? {} : { why }) }).findings;
+  return { ...facts, findings: inOrder([...others, ...own]) };
+}
+
+function stateOf({ operations, incidents, running = false }: EngineFacts): string {
+  const followed = incidents.map(({ runId, state }) => `${runId} ${state.state}`);
+  return [String(running), ...operations.map(({ runId }) => runId), ...followed].join(' ');
 }
