@@ -20,7 +20,6 @@ export interface CommandResult {
 }
 
 interface EngineFile {
-  readonly pageUrl?: string;
   readonly address: string;
   readonly uiUrl?: string;
   readonly pageUrl?: string;

@@ -243,6 +243,7 @@ describe('[M8] [M9] [T10] [B5] [B10] [G6] [W5] every day', () => {
     await until('the next sign of life', () => Promise.resolve(signs() > heard || undefined));
     await pageSays('safe', 'Safe');
     expect((await holdfast.run('monitor', SYSTEM)).code).toBe(0);
+    expect(up.output()).not.toMatch(/^died {5}(page|worker)/m);
   });
 
   test('whoever was told by the webhook was told by the program too, in the same words', async () => {

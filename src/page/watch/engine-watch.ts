@@ -59,7 +59,7 @@ export class EngineWatch {
       const asked = engine.client.withDeadline(Date.now() + LOOK_LIMIT_MS, () => this.ask(engine));
       this.last = { ...(await asked), lookedAtMs, answeredAtMs: lookedAtMs };
     } catch (error) {
-      await this.close();
+      this.leave();
       this.last = { ...this.last, running: false, why: tell(error).message, lookedAtMs };
     }
     return this.last;
@@ -69,6 +69,16 @@ export class EngineWatch {
     const { engine } = this;
     this.engine = undefined;
     await engine?.close();
+  }
+
+  /**
+   * A connection that failed is closed when none of its requests can be waiting for another try any more: such a try on a
+   * closed one throws where nobody catches it, and would end this process.
+   */
+  private leave(): void {
+    const { engine } = this;
+    this.engine = undefined;
+    if (engine !== undefined) setTimeout(() => void engine.close().catch(() => undefined), 2 * LOOK_LIMIT_MS).unref();
   }
 
   private async ask(engine: Engine): Promise<EngineFacts> {

@@ -9,7 +9,7 @@ import { statusOf } from '../../status/system-status.ts';
 import { loadSystem } from '../../system/load.ts';
 import { listSystems } from '../../system/register.ts';
 import type { System } from '../../system/types.ts';
-import { belongsTo, type EngineFacts, type SystemFacts } from '../facts.ts';
+import type { EngineFacts, SystemFacts } from '../facts.ts';
 
 const HOSTS_EVERY_MS = 2 * 60_000;
 const SCHEDULES_EVERY_MS = 30_000;
@@ -25,6 +25,13 @@ export class StoresWatch {
   /** `ask`: for the schedules of a system. */
   constructor(ask: (system: System) => Promise<SystemFacts['schedules']>) {
     this.ask = ask;
+  }
+
+  private news = 0;
+
+  /** Monitoring has found something, or found it gone: what hosts were seen to be before is of no use any more. */
+  hearNews(): void {
+    this.news += 1;
   }
 
   /** Every registered system, one after another. What can't be read is told in its place. Throws what `listSystems` throws. */
@@ -58,7 +65,7 @@ export class StoresWatch {
       const seen = seenCatalogue(known);
       const status = await statusOf(system, state, seen, nowMs);
       const { findings, facts, unknown } = await findingsOf(system, state, nowMs, {
-        hosts: await this.hostsOf(system, engine, nowMs),
+        hosts: await this.hostsOf(system, nowMs),
         read: { known: seen, logs: status.logs, readBacks: status.stores },
       });
       const { backups } = known;
@@ -73,9 +80,9 @@ export class StoresWatch {
    * Looking at components asks databases and Docker, so that it is done less often than looking at stores: but at once
    * when monitoring has found something, or found it gone.
    */
-  private async hostsOf(system: System, engine: EngineFacts, nowMs: number): Promise<readonly HostSeen[]> {
+  private async hostsOf(system: System, nowMs: number): Promise<readonly HostSeen[]> {
     const known = this.hosts.get(system.name);
-    const of = `${followedOf(system.name, engine)}\n${system.sourceText}`;
+    const of = `${this.news}\n${system.sourceText}`;
     if (known !== undefined && nowMs - known.atMs < HOSTS_EVERY_MS && known.of === of) return known.hosts;
     const hosts = await lookHere(system, AbortSignal.timeout(HOSTS_LIMIT_MS));
     this.hosts.set(system.name, { atMs: nowMs, of, hosts });
@@ -100,11 +107,6 @@ export class StoresWatch {
     for (const store of memories.keys()) if (!stores.some((one) => one.name === store)) memories.delete(store);
     return memories;
   }
-}
-
-function followedOf(system: string, { incidents }: EngineFacts): string {
-  const own = incidents.filter((one) => belongsTo(system, one));
-  return own.map(({ runId, state }) => `${runId} ${state.state}`).join(' ');
 }
 
 function stateOf({ running = false, why, address, operations }: EngineFacts): EngineState {

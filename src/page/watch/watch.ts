@@ -68,13 +68,14 @@ export class Watch {
   private async watchEngine(): Promise<void> {
     while (!this.stopped) {
       this.engineBell.begin();
-      const before = stateOf(this.knowledge.engine);
+      const { engine: known } = this.knowledge;
       const engine = await this.engine.look();
       const systems = this.knowledge.systems.map((facts) => withEngine(facts, engine));
       this.knowledge = { ...this.knowledge, engine, systems };
       this.engineSeen.resolve(undefined);
       // What has ended has changed the stores, and findings tell of the engine too.
-      if (before !== stateOf(engine)) this.storesBell.ring();
+      if (followedIn(known) !== followedIn(engine)) this.stores.hearNews();
+      if (stateOf(known) !== stateOf(engine)) this.storesBell.ring();
       await this.engineBell.wait(enginePauseMs({ idleMs: this.idleMs(), busy: engine.operations.length > 0 }));
     }
   }
@@ -115,7 +116,11 @@ function withEngine(facts: SystemFacts, engine: EngineFacts): SystemFacts {
   return { ...facts, findings: inOrder([...others, ...own]) };
 }
 
-function stateOf({ operations, incidents, running = false }: EngineFacts): string {
-  const followed = incidents.map(({ runId, state }) => `${runId} ${state.state}`);
-  return [String(running), ...operations.map(({ runId }) => runId), ...followed].join(' ');
+function stateOf(engine: EngineFacts): string {
+  const { operations, running = false } = engine;
+  return [String(running), ...operations.map(({ runId }) => runId), followedIn(engine)].join(' ');
+}
+
+function followedIn({ incidents }: EngineFacts): string {
+  return incidents.map(({ runId, state }) => `${runId} ${state.state}`).join(' ');
 }
