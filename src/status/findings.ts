@@ -70,7 +70,7 @@ export async function findingsOf(
     read?.known ?? readSeen(system, signal),
     read?.logs ?? logStatuses(system, engine, nowMs),
     read?.readBacks ?? storeReadBacks(system, nowMs),
-    engine.running ? runsOf(system.name) : undefined,
+    engine.running ? runsOf(system) : undefined,
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
     channelFindings(system),
@@ -171,7 +171,7 @@ function unknownOf(
   return { findings: [], unknown: [...ofStores, ...rules, ...sizes, ...ofHosts] };
 }
 
-async function runsOf(system: string): Promise<RunSeen[] | undefined> {
+async function runsOf(system: System): Promise<RunSeen[] | undefined> {
   try {
     await using engine = await connectEngine();
     return await lastRuns(engine, system);

@@ -2,36 +2,48 @@
 import type { Engine } from '../engine/connect.ts';
 import { tell } from '../observe/told.ts';
 import type { RunSeen } from '../policy/judge-engine.ts';
-import { SEARCH_ATTRIBUTES, WORKFLOWS } from '../workflows/contract.ts';
+import type { System } from '../system/types.ts';
+import { workflowIds } from '../workflows/contract.ts';
 
-/** What runs by itself; a restore has a person before it. */
-const TYPES = [WORKFLOWS.backup, WORKFLOWS.copy, WORKFLOWS.prune, WORKFLOWS.verifyStore] as const;
-const MOST_LOOKED_AT = 500;
+/** Of one operation: those that people have cancelled are passed over. */
+const MOST_LOOKED_AT = 50;
 /** A schedule adds the time for which it started a run. */
 const SCHEDULED = /-\d{4}-\d\d-\d\dT[0-9:.]+Z$/;
 
-/** Of each operation the newest that was not cancelled. Throws what the engine's client throws. */
-export async function lastRuns({ client }: Engine, system: string): Promise<RunSeen[]> {
-  const types = TYPES.map((type) => `'${type}'`).join(', ');
-  const query = `${SEARCH_ATTRIBUTES.system} = '${system}' AND WorkflowType IN (${types}) AND ExecutionStatus != 'Running'`;
-  const newest = new Map<string, { workflowId: string; runId: string; endedAtMs: number; status: string }>();
+/** What the system file makes run by itself; a restore has a person before it. What it names no more is nobody's trouble. */
+export function operationIds({ name, plans, stores }: Pick<System, 'name' | 'plans' | 'stores'>): string[] {
+  const ofStores = stores.map((store) => store.name);
+  return [
+    ...plans.map((plan) => workflowIds.backup(name, plan.name)),
+    ...ofStores.flatMap((store) => [workflowIds.copy(name, store), workflowIds.prune(name, store)]),
+    ...[undefined, ...ofStores].map((store) => workflowIds.verifyStore(name, store)),
+  ];
+}
+
+/**
+ * Of each operation the newest that was not cancelled, each asked for by its own id: among all runs of a system the one
+ * that comes once a week would be lost behind those that come every minute. Throws what the engine's client throws.
+ */
+export async function lastRuns(
+  { client }: Engine,
+  system: Pick<System, 'name' | 'plans' | 'stores'>,
+): Promise<RunSeen[]> {
+  const found = await Promise.all(operationIds(system).map((id) => lastRun({ client }, system.name, id)));
+  return found.filter((one) => one !== undefined);
+}
+
+async function lastRun(engine: Pick<Engine, 'client'>, system: string, id: string): Promise<RunSeen | undefined> {
+  const query = `WorkflowId = '${id}' AND ExecutionStatus != 'Running'`;
   let seen = 0;
-  for await (const { workflowId, runId, closeTime, status } of client.workflow.list({ query, pageSize: 100 })) {
+  for await (const { runId, closeTime, status } of engine.client.workflow.list({ query, pageSize: 5 })) {
     seen += 1;
-    if (seen > MOST_LOOKED_AT) break;
+    if (seen > MOST_LOOKED_AT) return undefined;
     if (status.name === 'CANCELLED' || status.name === 'CONTINUED_AS_NEW' || closeTime === undefined) continue;
-    const subject = operationOf(system, workflowId);
-    const endedAtMs = closeTime.getTime();
-    const known = newest.get(subject);
-    if (known !== undefined && known.endedAtMs >= endedAtMs) continue;
-    newest.set(subject, { workflowId, runId, endedAtMs, status: status.name });
+    const about = { subject: operationOf(system, id), workflowId: id, endedAtMs: closeTime.getTime() };
+    if (status.name === 'COMPLETED') return { ...about, ok: true };
+    return { ...about, ok: false, ...(await whyOf(engine, id, runId)) };
   }
-  return Promise.all(
-    [...newest].map(async ([subject, { workflowId, runId, endedAtMs, status }]): Promise<RunSeen> => {
-      if (status === 'COMPLETED') return { subject, workflowId, endedAtMs, ok: true };
-      return { subject, workflowId, endedAtMs, ok: false, ...(await whyOf({ client }, workflowId, runId)) };
-    }),
-  );
+  return undefined;
 }
 
 /** `shop/backup/daily-2026-11-21T02:00:00Z` is `backup/daily`. */
