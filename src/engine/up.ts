@@ -14,6 +14,7 @@ import { forgetTargets } from './metrics-targets.ts';
 import { freePort, preferPort, requirePort } from './ports.ts';
 import { identityOf, pidOf } from './process.ts';
 import { Schedules, type ScheduleNews } from './follow-schedules.ts';
+import { LooksForgotten } from './forget-looks.ts';
 import { failAttemptsOfDead } from './recover.ts';
 import type { FailedAttempt } from './recover.ts';
 import { Receivers, type ReceiverStart } from './receivers.ts';
@@ -87,6 +88,7 @@ class Household {
   private stopping: Promise<void> | undefined;
   private receivers: Receivers | undefined;
   private schedules: Schedules | undefined;
+  private readonly looks = new LooksForgotten();
 
   constructor(options: UpOptions) {
     this.options = options;
@@ -147,6 +149,11 @@ class Household {
     this.schedules.follow();
   }
 
+  /** Of the embedded server: how long another keeps what, its people decide. */
+  forgetLooks(): void {
+    this.looks.follow();
+  }
+
   takeLock(): void {
     this.lock = takeInstanceLock();
     if (this.lock === undefined) {
@@ -189,6 +196,7 @@ class Household {
   }
 
   private async stopInOrder(): Promise<void> {
+    await this.looks.stop();
     await this.schedules?.stop();
     await this.receivers?.stop();
     const workers = this.children.filter((child) => child.name !== 'server');
@@ -227,6 +235,7 @@ async function register(household: Household, engine: Engine, embedded: boolean)
   if (embedded) {
     await raiseRetention(connection, target.namespace);
     recordDatabaseVersion();
+    household.forgetLooks();
   }
   const searchAttributes = await registerSearchAttributes(connection, target.namespace);
   if (searchAttributes.length > 0) household.tell({ kind: 'registered', searchAttributes });

@@ -29,7 +29,7 @@ export interface EngineState {
 }
 
 const MOST_SHOWN = 200;
-const SHOWN_TYPES: readonly string[] = [
+export const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.backup,
   WORKFLOWS.copy,
   WORKFLOWS.prune,

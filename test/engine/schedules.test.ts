@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectEngine, startUp } from '../../src/engine/index.ts';
 import type { Engine, RunningEngine } from '../../src/engine/index.ts';
 import { Schedules, type ScheduleNews } from '../../src/engine/follow-schedules.ts';
+import { forgetLooks } from '../../src/engine/forget-looks.ts';
 import { FRAME, optionsOf } from '../../src/engine/schedule-encode.ts';
 import {
   backfillSchedule,
@@ -63,6 +64,32 @@ function dueIn(ms: number): string {
   const offsetSeconds = Math.ceil(((Date.now() + ms) % 3_600_000) / 1000) % 3600;
   return `{ every: 1h, offset: ${offsetSeconds}s }`;
 }
+
+describe('looks of monitor', () => {
+  async function run(workflowId: string, type: string, end: boolean): Promise<void> {
+    const handle = await engine.client.workflow.start(type, { workflowId, taskQueue: 'nobody' });
+    if (end) await handle.terminate();
+  }
+  async function left(): Promise<string[]> {
+    const found: string[] = [];
+    for await (const one of engine.client.workflow.list({ query: "TaskQueue = 'nobody'" })) found.push(one.workflowId);
+    return found.toSorted();
+  }
+
+  it('old ones go; other runs, the open one and those of another system stay', async () => {
+    const old = ['seen/monitor', 'seen/scheduled/monitor-2026-11-01T00:00:00Z'];
+    const kept = ['seen/prune/nas', 'seen/scheduled/prune/nas-2026-11-01T00:00:00Z', 'seen-too/monitor'];
+    for (const id of [...old, ...kept])
+      await run(id, id.includes('/scheduled/') ? 'scheduled' : (id.split('/')[1] ?? ''), true);
+    await run('seen/monitor', 'monitor', false);
+    await vi.waitFor(async () => expect(await left()).toHaveLength(6), WAIT);
+
+    // The engine does it within the minute.
+    expect(await forgetLooks(engine.client, ['seen'], Date.now() - 60_000)).toEqual([]);
+    expect(await forgetLooks(engine.client, ['seen'], Date.now() + 60_000)).toEqual(old);
+    await engine.client.workflow.getHandle('seen/monitor').terminate();
+  });
+});
 
 describe('[M2] schedules of a system', () => {
   it('applied: all are there as declared; again: nothing changes; from two sides at once: the same', async () => {

@@ -2,7 +2,7 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import type { Engine } from '../../engine/connect.ts';
 import { tell } from '../../observe/told.ts';
-import { isShown } from '../../status/running.ts';
+import { isShown, SHOWN_TYPES } from '../../status/running.ts';
 import type { EndedRun } from '../facts.ts';
 
 export const ENDED_DAYS = 30;
@@ -23,7 +23,9 @@ const OUTCOMES: Readonly<Record<string, EndedRun['outcome']>> = {
 /** Newest first. `whys` remembers by run what was looked up; what is not shown any more is taken out of it. */
 export async function endedRuns(engine: Engine, whys: Map<string, string>, nowMs: number): Promise<EndedRun[]> {
   const since = new Date(nowMs - ENDED_DAYS * DAY_MS).toISOString();
-  const query = `CloseTime > '${since}'`;
+  // Monitoring alone ends thousands of runs a day.
+  const types = SHOWN_TYPES.map((type) => `'${type}'`).join(', ');
+  const query = `WorkflowType IN (${types}) AND CloseTime > '${since}'`;
   const found: EndedRun[] = [];
   for await (const run of engine.client.workflow.list({ query, pageSize: MOST })) {
     const ended = endedRun(run);

@@ -1,0 +1,96 @@
+/**
+ * The workflow `monitor` looks every minute: two runs of some 14 KB each, which the engine would keep for as long as a
+ * backup's, 260,000 of them and gigabytes for each system. What they found is told by incidents, which stay.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { log } from '../observe/log.ts';
+import { scheduledRunId } from '../policy/schedules.ts';
+import { listSystems } from '../system/index.ts';
+import { workflowIds, WORKFLOWS } from '../workflows/contract.ts';
+import { connectEngine } from './connect.ts';
+
+/** Long enough to see how a trouble of yesterday was found. */
+const KEPT_MS = 24 * 3_600_000;
+const EVERY_MS = 3_600_000;
+const FIRST_AFTER_MS = 300_000;
+/** A day of one system are 2880; what is left over is for the next turn. */
+const MOST_AT_ONCE = 5000;
+
+/**
+ * Removes runs of `monitor`, and of the schedule that starts it, which ended before, and returns their ids: the
+ * engine does it within a minute. Runs of anything else, open ones, and those of systems that are not named stay. A repeat
+ * goes on with what is left.
+ */
+export async function forgetLooks(
+  client: Client,
+  systems: readonly string[],
+  beforeMs: number,
+  options: { readonly most?: number; readonly signal?: AbortSignal } = {},
+): Promise<string[]> {
+  const { most = MOST_AT_ONCE, signal } = options;
+  const closed = `ExecutionStatus != 'Running' AND CloseTime < '${new Date(beforeMs).toISOString()}'`;
+  const forgotten: string[] = [];
+  for (const system of systems) {
+    const queries = [
+      `WorkflowType = '${WORKFLOWS.monitor}' AND WorkflowId = '${workflowIds.monitor(system)}'`,
+      `WorkflowType = '${WORKFLOWS.scheduled}' AND WorkflowId STARTS_WITH '${scheduledRunId(system, 'monitor')}-'`,
+    ];
+    for (const query of queries) {
+      for await (const { workflowId, runId } of client.workflow.list({ query: `${query} AND ${closed}` })) {
+        if (forgotten.length >= most) return forgotten;
+        signal?.throwIfAborted();
+        if (await forget(client, workflowId, runId)) forgotten.push(workflowId);
+      }
+    }
+  }
+  return forgotten;
+}
+
+/** False when it is gone already: lists lag behind. */
+async function forget(client: Client, workflowId: string, runId: string): Promise<boolean> {
+  const { namespace } = client.options;
+  try {
+    await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } });
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError || isNotFound(error)) return false;
+    throw error;
+  }
+}
+
+const GRPC_NOT_FOUND = 5;
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === GRPC_NOT_FOUND;
+}
+
+/** Does so every hour, until `stop`. What fails is logged, and tried again an hour later. */
+export class LooksForgotten {
+  private readonly over = new AbortController();
+  private following: Promise<void> | undefined;
+
+  follow(): void {
+    this.following ??= this.goOn().catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    this.over.abort();
+    await this.following;
+  }
+
+  private async goOn(): Promise<void> {
+    const { signal } = this.over;
+    for (let waitMs = FIRST_AFTER_MS; ; waitMs = EVERY_MS) {
+      await sleep(waitMs, undefined, { signal, ref: false });
+      try {
+        await using engine = await connectEngine();
+        const systems = (await listSystems()).map(({ name }) => name);
+        await forgetLooks(engine.client, systems, Date.now() - KEPT_MS, { signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        log('engine').warn({ err: error }, 'old looks of monitor could not be removed from the engine');
+      }
+    }
+  }
+}
