@@ -1,6 +1,7 @@
 import { Cron } from 'croner';
 import { describe, expect, it } from 'vitest';
 import { parseCron } from '../../src/policy/cron.ts';
+import { longestIntervalSeconds } from '../../src/policy/schedule-interval.ts';
 import { clockChangeNotes, intervalsSeconds, nextRun, nextRuns, specOf } from '../../src/policy/due-times.ts';
 
 const at = (text: string): number => Date.parse(text);
@@ -150,3 +151,13 @@ function randomOf(seed: number): () => number {
     return state / 4_294_967_296;
   };
 }
+
+describe('the longest interval', () => {
+  it('the night on which clocks are put back is 25 hours long, also while it goes on; days later it is 24 again', () => {
+    const daily = { cron: '0 4 * * *', timeZone: 'Europe/Berlin' };
+    const hours = (now: string): number => (longestIntervalSeconds(daily, at(now)) ?? 0) / 3600;
+    expect(hours('2026-10-24T22:00:00Z')).toBe(25);
+    expect(hours('2026-10-25T04:00:00Z')).toBe(25);
+    expect(hours('2026-10-29T12:00:00Z')).toBe(24);
+  });
+});
