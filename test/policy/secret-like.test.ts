@@ -18,6 +18,14 @@ describe('[T5] secrets in text files', () => {
     ['readme.md', '-----BEGIN OPENSSH PRIVATE KEY-----'],
     ['notes.txt', 'AGE-SECRET-KEY-1QQQQ'],
     ['aws.conf', 'id AKIAIOSFODNN7EXAMPLE'],
+    ['app.yaml', 'database: { user: app, password: hunter22 }'],
+    ['app.json', '{"db":{"user":"app","password":"hunter22"},"port":80}'],
+    ['app.yaml', 'db:\n  password: |\n    hunter22\n'],
+    ['app.xml', '<user>app</user><password>hunter22</password>'],
+    ['compose.yaml', '    command: serve --api-token=hunter22 --port 80'],
+    ['run.sh', 'curl --token hunter22 http://x'],
+    ['pod.yaml', 'env:\n  - name: DB_PASSWORD\n    value: hunter22\n'],
+    ['run.sh', 'export DB_PASSWORD=hunter22'],
   ])('%s with %j stays out', (path, text) => {
     expect(secretIn(path, text)).toBeDefined();
   });
@@ -34,6 +42,12 @@ describe('[T5] secrets in text files', () => {
     ['app.yaml', 'token: <your token>'],
     ['app.yaml', 'tokens:\n  limit: 100\n  secretRotation: true\n'],
     ['app.conf', 'listen 443;\nserver_name example.net;'],
+    ['app.yaml', 'database: { user: app, password: ${DB_PASSWORD}, port: 80 }'],
+    ['app.json', '{"db":{"password":"${DB_PASSWORD}","user":"app"}}'],
+    ['app.xml', '<password>${db.password}</password><secrets/>'],
+    ['compose.yaml', '    command: serve --token-file /run/secrets/token'],
+    ['notes.md', '# the password: ask the one who is on call'],
+    ['pod.yaml', 'env:\n  - name: DB_PASSWORD\n    valueFrom:\n      secretKeyRef: { name: db, key: password }\n'],
   ])('%s with %j may be committed', (path, text) => {
     expect(secretIn(path, text)).toBeUndefined();
   });
