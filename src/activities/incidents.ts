@@ -3,6 +3,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { appendAlarms } from '../notify/alarm-log.ts';
 import { channelOf, deliver } from '../notify/deliver.ts';
 import { recordDelivery } from '../notify/delivery-record.ts';
+import { log } from '../observe/log.ts';
 import { policyFor } from '../policy/escalation.ts';
 import { findingId, isUnknown, type Finding, type Unknown } from '../policy/findings.ts';
 import type { Notice } from '../policy/notices.ts';
@@ -97,10 +98,19 @@ async function notify(input: { system: string; channel: string; notice: Notice }
     await deliver(channel, input.notice, run.signal);
   } catch (error) {
     run.signal.throwIfAborted();
-    await recordDelivery(input.system, input.channel, error instanceof Error ? error.message : String(error));
+    await remember(input, error instanceof Error ? error.message : String(error));
     throw error;
   }
-  await recordDelivery(input.system, input.channel, undefined);
+  await remember(input, undefined);
+}
+
+/** Nice to have: what was delivered must not be sent again and again because a disk is full. */
+async function remember(of: { system: string; channel: string }, failure: string | undefined): Promise<void> {
+  try {
+    await recordDelivery(of.system, of.channel, failure);
+  } catch (error) {
+    log('notify').warn({ err: error, channel: of.channel }, 'how a delivery went could not be written down');
+  }
 }
 
 function recordAlarms(system: string, alarms: readonly AlarmFact[]): Promise<void> {

@@ -1,7 +1,9 @@
 /** What a system takes in each store: counted by listing all of it, seldom, and remembered in the state directory. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { log } from '../observe/log.ts';
 import { openStore } from '../stores/index.ts';
 import { stateDirectory } from '../system/home.ts';
 import { resolveSecret } from '../system/secrets.ts';
@@ -48,9 +50,22 @@ async function totalOf(
   const newest = total ?? known?.total;
   const tookMs = Math.round(performance.now() - beganMs);
   const kept: Remembered = { triedAtMs: nowMs, tookMs, ...(newest === undefined ? {} : { total: newest }) };
-  await writeFile(`${file}.${process.pid}.new`, JSON.stringify(kept), { mode: 0o600 });
-  await rename(`${file}.${process.pid}.new`, file);
+  await remember(file, kept).catch((error: unknown) => {
+    // Only counted again: that a disk is full is found by others, who must get that far.
+    log('status').warn({ err: error, file }, 'what was counted could not be kept');
+  });
   return newest;
+}
+
+async function remember(file: string, kept: Remembered): Promise<void> {
+  const fresh = `${file}.${randomUUID()}.new`;
+  try {
+    await writeFile(fresh, JSON.stringify(kept), { mode: 0o600 });
+    await rename(fresh, file);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw error;
+  }
 }
 
 async function remembered(file: string): Promise<Remembered | undefined> {

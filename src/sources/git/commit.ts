@@ -54,7 +54,9 @@ function gitFailure(what: string, error: unknown): HoldfastError {
       cause: error,
     });
   }
-  const said = typeof stderr === 'string' && stderr !== '' ? stderr.trim().slice(-500) : String(error);
+  // The error's own message has the command line, in which a remote may have a password.
+  const silent = `it said nothing${typeof code === 'number' ? ` (exit ${code})` : ' and was ended'}`;
+  const said = typeof stderr === 'string' && stderr !== '' ? stderr.trim().slice(-500) : silent;
   return new HoldfastError('GitFailed', `git ${what} failed: ${said}`, { cause: error });
 }
 
