@@ -37,7 +37,9 @@ export class Schedules {
       });
       if (!settled) seen = '';
     }
+    // A directory that is not mounted looks like this: then a person says whether all of it is to go (`holdfast apply`).
     const settled = await this.attempt('every system', async () => {
+      if (names.length === 0) return;
       for (const abandoned of await planAbandoned(engine, names)) await this.apply(engine, abandoned);
     });
     this.seen = settled ? seen : '';

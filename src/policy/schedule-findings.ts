@@ -48,6 +48,21 @@ export function scheduleFindings(
   return [...found, ...left].map((one) => ({ system: system.name, check: 'schedule', ...one }));
 }
 
+/** Plans on change whose files nobody watches: without a schedule as well nothing backs them up. */
+export function followFindings(system: System, notFollowed: readonly string[]): Finding[] {
+  return notFollowed.map((name) => {
+    const isScheduled = system.plans.some((plan) => plan.name === name && plan.schedule !== undefined);
+    return {
+      system: system.name,
+      check: 'schedule',
+      subject: `changes/${name}`,
+      severity: isScheduled ? 'warning' : 'critical',
+      what: `the files of plan ${name} are not watched: it is to be backed up on change, and no change is noticed`,
+      hint: `Back it up now: holdfast backup ${system.name} ${name}. Watching begins when holdfast up starts, or the service that runs it.`,
+    };
+  });
+}
+
 function troubleOf(
   declared: DeclaredSchedule,
   now: DescribedSchedule | undefined,

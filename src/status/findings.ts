@@ -14,7 +14,7 @@ import { judgeHosts } from '../policy/judge-hosts.ts';
 import { judgeLogs } from '../policy/judge-log.ts';
 import { judgeFreshness, judgeProof, planState, type Judged } from '../policy/judge-plans.ts';
 import { judgeCopyLags, judgeRule, judgeStores, type StoreSeen } from '../policy/judge-stores.ts';
-import { scheduleFindings } from '../policy/schedule-findings.ts';
+import { followFindings, scheduleFindings } from '../policy/schedule-findings.ts';
 import type { DescribedSchedule } from '../policy/schedule-facts.ts';
 import { declaredSchedules } from '../policy/schedules.ts';
 import { judgeSizes } from '../policy/size-anomaly.ts';
@@ -22,6 +22,7 @@ import { localHost } from '../system/home.ts';
 import type { System } from '../system/types.ts';
 import { readSeen, type SeenCatalogue } from './brief.ts';
 import { planCopies, storesBehind } from './copy-status.ts';
+import { plansNotFollowed } from './followed.ts';
 import { lookAtHost } from './host-look.ts';
 import { lastRuns } from './last-runs.ts';
 import { logStatuses, type LogStatus } from './log-status.ts';
@@ -181,18 +182,28 @@ async function runsOf(system: System): Promise<RunSeen[] | undefined> {
   }
 }
 
-async function schedulesOf(system: System): Promise<DescribedSchedule[] | undefined> {
+interface Scheduled {
+  readonly described: readonly DescribedSchedule[];
+  /** Plans on change. */
+  readonly notFollowed: readonly string[];
+}
+
+async function schedulesOf(system: System): Promise<Scheduled | undefined> {
   try {
     await using engine = await connectEngine();
-    return await describeSchedules(engine.client, system.name, declaredSchedules(system));
+    const described = await describeSchedules(engine.client, system.name, declaredSchedules(system));
+    return { described, notFollowed: await plansNotFollowed(engine, system) };
   } catch {
     // Told as unknown by the judgment.
     return undefined;
   }
 }
 
-function judgeSchedules(system: System, described: readonly DescribedSchedule[] | undefined, nowMs: number): Judged {
-  if (described !== undefined) return found(scheduleFindings(system, described, nowMs, FRAME));
+function judgeSchedules(system: System, seen: Scheduled | undefined, nowMs: number): Judged {
+  if (seen !== undefined) {
+    const { described, notFollowed } = seen;
+    return found([...scheduleFindings(system, described, nowMs, FRAME), ...followFindings(system, notFollowed)]);
+  }
   return { findings: [], unknown: [{ what: 'schedule', why: 'the engine did not say what is scheduled' }] };
 }
 

@@ -1,5 +1,5 @@
 /** What system files declare, in a real server: no worker is needed to see what is started, when, and how often. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -220,7 +220,7 @@ describe('[M2] the command line', () => {
 });
 
 describe('[M2] files that change', () => {
-  it('each change is applied and told once; a file that is broken keeps what is applied of it', async () => {
+  it('each change is applied and told once; a file that is broken, or a register that is away, keeps what is applied', async () => {
     const file = path.join(home.path, 'tide.yaml');
     const write = (plan: string) => writeFileSync(file, systemOf('tide', { plan }).sourceText);
     write('0 2 1 1 *');
@@ -244,8 +244,14 @@ describe('[M2] files that change', () => {
     await schedules.ensure(engine);
     expect(told()).toEqual(['failed']);
     expect(await described('tide', 'backup/daily')).toMatchObject({ taken: 0 });
+    const systems = path.join(home.path, 'systems');
+    renameSync(systems, `${systems}.away`);
+    await schedules.ensure(engine);
+    expect(await described('tide', 'backup/daily')).toMatchObject({ taken: 0 });
+    rmSync(systems, { recursive: true });
+    renameSync(`${systems}.away`, systems);
     await schedules.stop();
-    rmSync(path.join(home.path, 'systems', 'tide.json'));
+    rmSync(path.join(systems, 'tide.json'));
   });
 });
 

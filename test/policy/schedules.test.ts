@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { specOf } from '../../src/policy/due-times.ts';
 import { diffSchedules, specText, type ScheduleFrame } from '../../src/policy/schedule-diff.ts';
 import type { DescribedSchedule } from '../../src/policy/schedule-facts.ts';
-import { scheduleFindings } from '../../src/policy/schedule-findings.ts';
+import { followFindings, scheduleFindings } from '../../src/policy/schedule-findings.ts';
 import { declaredSchedules, scheduleNotes, secondsText, type DeclaredSchedule } from '../../src/policy/schedules.ts';
 import { durationSeconds } from '../../src/system/durations.ts';
 import { workflowIds } from '../../src/workflows/contract.ts';
@@ -208,6 +208,14 @@ describe('[M2] what is wrong', () => {
       FRAME,
     );
     expect(left.map(({ subject }) => subject)).toEqual(['backup/daily']);
+  });
+
+  it('a plan on change that nobody follows: told, worst where no schedule backs it up either', () => {
+    expect(followFindings(system, ['daily', 'other'])).toMatchObject([
+      { check: 'schedule', subject: 'changes/daily', severity: 'warning' },
+      { check: 'schedule', subject: 'changes/other', severity: 'critical' },
+    ]);
+    expect(followFindings(system, [])).toEqual([]);
   });
 
   it('nothing was ever applied and nothing but the default monitor is declared: a timer of their own, no trouble', () => {
