@@ -7,7 +7,7 @@ import path from 'node:path';
 import { HoldfastError } from '../failures.ts';
 import { KEPT_REASONS, oldEnough, type KeptReason } from '../policy/housekeeping.ts';
 import { displayName, type ByteString } from '../sources/byte-string.ts';
-import { failureOf } from '../sources/io-errors.ts';
+import { failureOf, isMissing } from '../sources/io-errors.ts';
 import { removeIfAsSeen, unitsOf, type Unit } from '../sources/old-files.ts';
 import { openFiles } from '../sources/open-files.ts';
 import { compareStored, type Comparison } from '../sources/tree/compare-stored.ts';
@@ -173,12 +173,16 @@ interface Journal {
   close(): Promise<void>;
 }
 
-/** One line of JSON for each that was old enough, oldest first; of a repeated attempt only the last one's. */
+/** One line of JSON for each that was old enough, oldest first; a repeated attempt adds its own to those of the one before. */
 async function openJournal(system: string, runId: string): Promise<Journal> {
   const directory = path.join(reportsDirectory(system), 'housekeeping');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = path.join(directory, `${runId.replaceAll(/[^\w.-]/g, '_')}.list.jsonl`);
-  const handle: FileHandle = await open(`${file}.new`, 'w', 0o600);
+  // What an attempt before has removed is told nowhere else.
+  await rename(file, `${file}.new`).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
+  const handle: FileHandle = await open(`${file}.new`, 'a', 0o600);
   return {
     file,
     write: async ({ absolute, sizeBytes, mtimeMs }, outcome, dryRun) => {

@@ -7,7 +7,14 @@ import { HoldfastError } from '../failures.ts';
 import type { ScheduleChange } from '../policy/schedule-diff.ts';
 import { listSystems, loadSystem } from '../system/index.ts';
 import { connectEngine, type Engine } from './connect.ts';
-import { applySchedules, hasChanges, planAbandoned, planSchedules, type PlannedSchedules } from './schedules.ts';
+import {
+  applySchedules,
+  hasChanges,
+  leavingOthers,
+  planAbandoned,
+  planSchedules,
+  type PlannedSchedules,
+} from './schedules.ts';
 import { filesSignature } from './system-files.ts';
 
 export type ScheduleNews =
@@ -33,7 +40,8 @@ export class Schedules {
     const names = (await listSystems()).map(({ name }) => name);
     for (const system of names) {
       const settled = await this.attempt(system, async () => {
-        await this.apply(engine, await planSchedules(engine.client, await loadSystem(system)));
+        const planned = await planSchedules(engine.client, await loadSystem(system));
+        await this.apply(engine, await leavingOthers(engine, planned));
       });
       if (!settled) seen = '';
     }

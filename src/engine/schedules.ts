@@ -79,6 +79,18 @@ export async function planAbandoned(engine: Engine, registered: readonly string[
   return [...bySystem].map(([system, changes]) => ({ system, changes }));
 }
 
+/**
+ * What may be done without asking anybody: on an engine that others share no schedule goes that another installation has
+ * applied, because its system file may be newer than the one here. Monitoring tells of what is declared no longer.
+ */
+export async function leavingOthers(engine: Engine, planned: PlannedSchedules): Promise<PlannedSchedules> {
+  const removes = planned.changes.some((change) => change.do === 'remove');
+  if (engine.target.from === 'this machine' || !removes) return planned;
+  const own = ownMark();
+  const mine = new Set((await listOwn(engine.client)).filter(({ mark }) => mark.by === own.by).map(({ id }) => id));
+  return { ...planned, changes: planned.changes.filter((change) => change.do !== 'remove' || mine.has(change.id)) };
+}
+
 export function hasChanges({ changes }: PlannedSchedules): boolean {
   return changes.some((change) => change.do !== 'keep');
 }

@@ -15,7 +15,13 @@ import {
   triggerSchedule,
   unpauseSchedule,
 } from '../../src/engine/schedules-by-hand.ts';
-import { applySchedules, describeSchedule, planAbandoned, planSchedules } from '../../src/engine/schedules.ts';
+import {
+  applySchedules,
+  describeSchedule,
+  leavingOthers,
+  planAbandoned,
+  planSchedules,
+} from '../../src/engine/schedules.ts';
 import { nextRuns, specOf } from '../../src/policy/due-times.ts';
 import type { DescribedSchedule } from '../../src/policy/schedule-facts.ts';
 import { scheduleFindings } from '../../src/policy/schedule-findings.ts';
@@ -144,18 +150,27 @@ describe('[M2] schedules of a system', () => {
     expect((await described('beta', 'backup/daily')).paused).toBe(false);
   });
 
-  it('a system that is registered no more loses its schedules; those that a person made stay', async () => {
+  it('a system that is registered no more loses its schedules; those that a person made stay, and unasked those of another machine', async () => {
     await apply(systemOf('gamma', { plan: '0 2 * * *' }));
     const [declared] = declaredSchedules(systemOf('gamma', { plan: '0 2 * * *' }));
     if (declared === undefined) throw new Error('nothing is declared');
     const byHand = { ...optionsOf(declared, { by: 'x' }), scheduleId: 'gamma/schedule/own', memo: {} };
     await engine.client.schedule.create(byHand);
+    const others = 'gamma/schedule/others';
+    await engine.client.schedule.create({ ...optionsOf(declared, { by: 'another machine' }), scheduleId: others });
     const abandoned = await vi.waitFor(async () => {
       const found = await planAbandoned(engine, ['alpha', 'beta']);
-      expect(found.flatMap(({ changes }) => changes)).toHaveLength(2);
+      expect(found.flatMap(({ changes }) => changes)).toHaveLength(3);
       return found;
     }, WAIT);
     expect(abandoned.map(({ system }) => system)).toEqual(['gamma']);
+    const [planned] = abandoned;
+    if (planned === undefined) throw new Error('nothing is abandoned');
+    const shared: Engine = { ...engine, target: { ...engine.target, from: 'TEMPORAL_*' } };
+    expect(await leavingOthers(engine, planned)).toBe(planned);
+    const { changes } = await leavingOthers(shared, planned);
+    expect(changes).toEqual(planned.changes.filter((change) => change.do === 'remove' && change.id !== others));
+    expect(changes).toHaveLength(2);
     for (const one of abandoned) await applySchedules(engine.client, one);
     expect(await describeSchedule(engine.client, declared.id)).toBeUndefined();
     expect(await describeSchedule(engine.client, 'gamma/schedule/own')).toBeDefined();
