@@ -16,7 +16,7 @@ export interface MetricsPage {
   replace(source: string, samples: readonly Sample[]): void;
   /** The counters of this name show what this gives, at the moment of the scrape. */
   countBy(name: string, totals: () => readonly CountedSample[]): void;
-  /** A series of a histogram that is there with nothing in it, so that its first rise is seen. */
+  /** A series of a histogram that is there with nothing in it, so that its first rise is seen. A repeat changes nothing. */
   begin(name: string, labels: Readonly<Record<string, string>>): void;
   observe(name: string, labels: Readonly<Record<string, string>>, value: number): void;
   /** Never asks anybody: what was last known is told. */
@@ -33,6 +33,7 @@ export function createPage(nowMs: () => number = Date.now): MetricsPage {
   const sources = new Map<string, readonly Sample[]>();
   const totals = new Map<string, () => readonly CountedSample[]>();
   const histograms = new Map<string, Histogram>();
+  const begun = new Set<string>();
   for (const definition of METRICS) {
     if (definition.type === 'gauge') addGauge(registry, definition, sources, nowMs);
     if (definition.type === 'counter') addCounter(registry, definition, totals);
@@ -54,8 +55,16 @@ export function createPage(nowMs: () => number = Date.now): MetricsPage {
       requireMetric(name, 'counter');
       totals.set(name, given);
     },
-    begin: (name, labels) => histogram(name).zero({ ...labels }),
-    observe: (name, labels, value) => histogram(name).observe({ ...labels }, value),
+    begin(name, labels) {
+      const key = JSON.stringify([name, labels]);
+      // Zeroed again it would lose what it has counted.
+      if (!begun.has(key)) histogram(name).zero({ ...labels });
+      begun.add(key);
+    },
+    observe(name, labels, value) {
+      begun.add(JSON.stringify([name, labels]));
+      histogram(name).observe({ ...labels }, value);
+    },
     text: () => registry.metrics(),
   };
 }

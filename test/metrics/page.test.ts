@@ -68,6 +68,17 @@ describe('the page', () => {
     expect(await age()).toBe('65');
   });
 
+  it('a series that is begun once more, as at each look at the register: what it has counted stays', async () => {
+    const page = createPage();
+    const labels = { system: 'shop', operation: 'backup', plan: 'daily' };
+    const count = async () => own(await page.text(), 'backup_duration_seconds_count').map((line) => line.split(' ')[1]);
+    page.begin('backup_duration_seconds', labels);
+    expect(await count()).toEqual(['0']);
+    page.observe('backup_duration_seconds', labels, 30);
+    page.begin('backup_duration_seconds', { ...labels });
+    expect(await count()).toEqual(['1']);
+  });
+
   it('a name that is not in the table: refused', () => {
     const page = createPage();
     expect(() => page.replace('a', [{ name: 'holdfast_other', labels: {}, value: 1 }])).toThrow(/no gauge/);
