@@ -14,7 +14,10 @@ export async function readBody(
 ): Promise<Uint8Array> {
   const length = answer.ContentLength;
   const body = answer.Body as Readable | undefined;
-  if (body === undefined || length === undefined) throw new BrokenAnswerError('an answer without a body or a length');
+  if (body === undefined || length === undefined) {
+    body?.destroy();
+    throw new BrokenAnswerError('an answer without a body or a length');
+  }
   if (length > MAX_OBJECT_BYTES) {
     body.destroy();
     throw new HoldfastError('ObjectCorrupt', `An object of ${length} bytes is none of ours.`);

@@ -90,7 +90,14 @@ const NO_BODY = { 'x-amz-content-sha256': 'e3b0c44298fc1c149afbf4c8996fb92427ae4
 const WITH_CHECKSUM = { ...NO_BODY, 'x-amz-checksum-mode': 'ENABLED' } as const;
 
 function fromS3(answered: Answered): Answered {
-  genuine({ ETag: answered.headers['etag'] });
+  try {
+    genuine({ ETag: answered.headers['etag'] });
+  } catch (error) {
+    // Unread it would keep its connection for ever, of which there are so many and no more.
+    letGo(answered.body);
+    answered.body.destroy();
+    throw error;
+  }
   return answered;
 }
 

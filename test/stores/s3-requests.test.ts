@@ -106,6 +106,14 @@ describe('requests of an S3 store', () => {
     await store.close();
   });
 
+  it('an answer that is not from S3: its connection is free for the next attempt', async () => {
+    const store = await openHere({ ...LOGIN, parallelism: 1 });
+    server.answer(() => ({ ...(server.requests.length === 1 ? { status: 200 } : WRITTEN), body: 'sealed' }));
+    expect(Buffer.from(await store.get('a')).toString()).toBe('sealed');
+    expect(server.requests).toHaveLength(2);
+    await store.close();
+  });
+
   it('a bucket that is a name of its own: the host of every request', async () => {
     vi.stubEnv('HTTP_PROXY', server.url);
     vi.stubEnv('NO_PROXY', '');
