@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { HoldfastError } from '../../failures.ts';
 import type { TextFile } from './text-files.ts';
@@ -25,9 +26,21 @@ const run = promisify(execFile);
 const PUSH_LIMIT_MS = 60_000;
 const AUTHOR = 'Holdfast <holdfast@localhost>';
 
-/** Nothing asks at a terminal, no hook of a template runs, and no settings of the machine or its user change a commit. */
+/**
+ * Nothing asks at a terminal, no hook of a template runs, and no settings of the machine change a commit. What git itself
+ * reads from the environment would send it to another repository: of that it gets nothing but how to reach a remote.
+ */
 function environment(): NodeJS.ProcessEnv {
-  return { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', GIT_TEMPLATE_DIR: '', LC_ALL: 'C' };
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_') || REACHING.has(name));
+  const own = { GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', GIT_TEMPLATE_DIR: '', LC_ALL: 'C' };
+  return { ...Object.fromEntries(others), ...own };
+}
+
+const REACHING = new Set(['GIT_SSH', 'GIT_SSH_COMMAND', 'GIT_SSL_CAINFO', 'GIT_SSL_CAPATH', 'GIT_ASKPASS']);
+
+/** Of the repository, and no hook of it. */
+function inside(repository: string): string[] {
+  return ['--git-dir', repository, '-c', 'core.hooksPath=/dev/null'];
 }
 
 async function git(
@@ -38,7 +51,7 @@ async function git(
 ): Promise<string> {
   const options = { env: environment(), signal, ...(limitMs === undefined ? {} : { timeout: limitMs }) };
   try {
-    const { stdout } = await run('git', ['--git-dir', repository, '-c', 'core.hooksPath=/dev/null', ...args], options);
+    const { stdout } = await run('git', [...inside(repository), ...args], options);
     return stdout.trim();
   } catch (error) {
     signal.throwIfAborted();
@@ -47,17 +60,21 @@ async function git(
 }
 
 function gitFailure(what: string, error: unknown): HoldfastError {
-  const { code, stderr } = error as { code?: unknown; stderr?: unknown };
+  const { code, stderr, killed } = error as {
+    code?: unknown;
+    stderr?: unknown;
+    killed?: unknown;
+  };
   if (code === 'ENOENT') {
     return new HoldfastError('ToolMissing', 'git is not installed on this host', {
       hint: 'Install git.',
-      cause: error,
     });
   }
-  // The error's own message has the command line, in which a remote may have a password.
-  const silent = `it said nothing${typeof code === 'number' ? ` (exit ${code})` : ' and was ended'}`;
-  const said = typeof stderr === 'string' && stderr !== '' ? stderr.trim().slice(-500) : silent;
-  return new HoldfastError('GitFailed', `git ${what} failed: ${said}`, { cause: error });
+  const ended = typeof code === 'number' || typeof code === 'string' ? `it ended with ${code}` : 'it was ended';
+  const end = killed === true ? 'it took too long' : ended;
+  const said = typeof stderr === 'string' && stderr !== '' ? stderr.trim().slice(-500) : end;
+  // Without the error itself, which has the command line, and so a remote's address with whatever is in it.
+  return new HoldfastError('GitFailed', `git ${what} failed: ${said}`);
 }
 
 /** Makes the repository when there is none. A repeat changes nothing. */
@@ -120,13 +137,15 @@ async function importCommit(
   { files, message }: Snapshot,
   signal: AbortSignal,
 ): Promise<void> {
-  const args = ['--git-dir', repository, 'fast-import', '--quiet', '--force', '--done'];
+  const args = [...inside(repository), 'fast-import', '--quiet', '--force', '--done'];
   const child = spawn('git', args, { env: environment(), signal, stdio: ['pipe', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => void (said = (said + chunk.toString()).slice(-2000)));
   // A git that ends early breaks the pipe; why it did is told by its exit.
   child.stdin.on('error', () => undefined);
   const exit = once(child, 'exit') as Promise<[number | null]>;
+  // It may fail while the files are written: it is asked for afterwards.
+  exit.catch(() => undefined);
   const seconds = Math.floor(Date.now() / 1000);
   child.stdin.write(`commit ${ref}\ncommitter ${AUTHOR} ${seconds} +0000\n${data(message)}`);
   if (before !== undefined) child.stdin.write(`from ${before}\n`);
@@ -147,7 +166,9 @@ function data(text: string): string {
   return `data ${Buffer.byteLength(text)}\n${text}\n`;
 }
 
-async function drained(stream: NodeJS.WritableStream): Promise<void> {
+async function drained(stream: Writable): Promise<void> {
+  // Its end was told already, and nobody will tell it again.
+  if (stream.destroyed) return;
   await new Promise<void>((resolve) => {
     stream.once('drain', resolve);
     stream.once('close', resolve);

@@ -98,6 +98,10 @@ class Gathering {
   }
 
   private async take(name: string, place: string | Buffer, executable: boolean): Promise<void> {
+    if (/(^|\/)\.git(\/|$)/i.test(name)) {
+      this.leave(name, 'git holds nothing of this name');
+      return;
+    }
     let bytes;
     try {
       bytes = await readFile(place);

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { variablesFile } from '../../../src/activities/commit-configuration.ts';
 import { commitSnapshot, ensureRepository, push, type Committed } from '../../../src/sources/git/commit.ts';
@@ -49,6 +50,8 @@ describe('[T5] [B2] configuration in git', () => {
     await writeFile(path.join(live, 'config', 'db.yaml'), 'password: hunter22\n');
     await writeFile(path.join(live, 'config', 'logo'), Buffer.from([0, 1, 2]));
     await writeFile(path.join(live, 'config', 'old.bak'), 'old\n');
+    await mkdir(path.join(live, 'config', '.git'));
+    await writeFile(path.join(live, 'config', '.git', 'config'), '[core]\n');
     await writeFile(path.join(live, '.env'), 'PORT=80\n');
     await writeFile(path.join(live, 'notes.txt'), 'not asked for\n');
     const { leftOut } = await commit('b1');
@@ -59,6 +62,7 @@ describe('[T5] [B2] configuration in git', () => {
     ).toEqual(['100644 config/config/app.yaml', '100755 config/config/run', '100644 config/config/straße.yaml']);
     expect(leftOut.map(({ path: name }) => name).toSorted()).toEqual([
       'config/.env',
+      'config/config/.git/config',
       'config/config/db.yaml',
       'config/config/logo',
     ]);
@@ -78,6 +82,25 @@ describe('[T5] [B2] configuration in git', () => {
     expect(git('rev-list', 'production').trim().split('\n')).toEqual([second.commit, first.commit]);
     expect(git('ls-tree', '-r', '--name-only', 'production').trim()).toBe('config/app.yaml');
     expect(git('for-each-ref', 'refs/holdfast').trim()).toBe('');
+  });
+
+  test('git ends before it has read everything: a failure with its words, and not a wait for ever', async () => {
+    const text = 'x'.repeat(1024 * 1024);
+    const files = Array.from({ length: 20 }, (_, n) => ({ path: `a/${n}`, executable: false, text }));
+    const snapshot = {
+      branch: 'main',
+      files: [{ path: 'a//b', executable: false, text }, ...files],
+      message: 'm',
+      id: 'b1',
+    };
+    await expect(commitSnapshot(repository, snapshot, signal)).rejects.toMatchObject({ code: 'GitFailed' });
+  });
+
+  test('a push that fails: not a word of the remote, in whose address a token may stand', async () => {
+    const remote = 'http://hunter22@127.0.0.1:1/config.git';
+    const error: unknown = await push(repository, remote, 'production', signal).catch((failure: unknown) => failure);
+    expect(error).toMatchObject({ code: 'GitFailed' });
+    expect(inspect(error)).not.toContain('hunter22');
   });
 
   test('the remote gets it; one that is not there is a failure with the words of git', async () => {
