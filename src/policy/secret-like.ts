@@ -4,20 +4,22 @@
  */
 
 const FILE_NAME =
-  /(^|\/)(\.env(\..*)?|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|.*\.(pem|key|p12|pfx|jks|keystore|kdbx|age|gpg))$/i;
+  /(^|\/)((.*\.)?env|\.env\..*|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.my\.cnf|\.git-credentials|\.?htpasswd|.*\.(pem|key|p12|pfx|jks|keystore|kdbx|age|gpg))$/i;
 const WORD =
-  /(pass(word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth[_-]?key|signing[_-]?key|dsn)/i;
+  /(pass(word|wd|phrase)?|pwd|secret|token|(api|access|private|auth|signing|encryption|master|session|app|preshared|shared)[_-]?key|requirepass|masterauth|credential|dsn|jwt|psk)/i;
 const BLOCK =
-  /-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}/;
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|\bA[KS]IA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com\/services\/\w|\bwhsec_[A-Za-z0-9+/]{16,}|\$(2[abxy]|apr1|argon2\w*|[156])\$[\w./+=,$-]{8,}|\b(Basic|Bearer) [\w+/=.~-]{16,}/;
 /** `scheme://user:password@host` */
 const IN_URL = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@'"]*:([^\s/@'"]+)@/i;
 /** `name: value`, `name = "value"`, `name=value`, with the word somewhere in the name. */
-const ASSIGNMENT = new RegExp(`^[\\s\\-"'#/;]*([\\w.-]*${WORD.source}[\\w.-]*)["']?\\s*[:=]\\s*(.*)$`, 'i');
+const ASSIGNMENT = new RegExp(`^[\\s\\-"'#/;]*((?=[\\w.])[\\w.-]*${WORD.source}[\\w.-]*)["']?\\s*[:=]\\s*(.*)$`, 'i');
 
 /** Behind a word in the middle of a line: the rest of the name, and what is given to it. */
 const GIVEN = /^[\w.-]*["'\]]{0,2}\s{0,8}(?:=>|[:=])\s*(.*)$/;
 const IN_ELEMENT = /^[\w.-]*>\s*([^<]*)/;
-const FLAG = /^[\w-]*\s+([^\s-]\S*)/;
+const FLAG = /^[\w-]*["']?,?\s+([^\s-]\S*)/;
+/** Of servers that have no sign between name and value. */
+const DIRECTIVE = /^\s*(requirepass|masterauth|password|secret)\s+["']?(?<value>[^\s"':=]+)["']?\s*;?$/i;
 const COMMENT = /^\s*(#|\/\/|;)/;
 const WORDS = new RegExp(WORD.source, 'gi');
 /** Of a line: more can't be a name and its value. */
@@ -39,6 +41,7 @@ export function secretIn(path: string, text: string): string | undefined {
       if (isValue(value)) return `${where} gives ${name} a value`;
       if (isBlock(value) && next.trim() !== '') return `${where} gives ${name} a value`;
     }
+    if (isValue(DIRECTIVE.exec(line)?.groups?.['value'] ?? '')) return `${where} gives a secret's name a value`;
     if (NAMED.test(line) && isGivenThere(next)) return `line ${index + 2} gives the name before it a value`;
     if (!COMMENT.test(line) && isGivenWithin(line)) return `${where} gives a secret's name a value`;
   }
@@ -68,6 +71,8 @@ function isGivenWithin(line: string): boolean {
     const rest = line.slice(end, end + LOOK_AHEAD);
     const before = line.slice(Math.max(0, match.index - LOOK_BEHIND), match.index);
     const own = /[\w.-]*$/.exec(before)?.[0] ?? '';
+    // `${NAME:?what is said when it is missing}`
+    if (/\$\{[\w.]*$/.test(before) && /^\w*:?\?/.test(rest)) continue;
     const given = GIVEN.exec(rest)?.[1];
     if (given !== undefined && isValue(given) && isValue(firstOf(given))) return true;
     const opens = before.slice(0, before.length - own.length).endsWith('<');
@@ -105,7 +110,10 @@ function isValue(written: string): boolean {
 
 /** A place where the secret is found, or nothing: `${VAR}`, `$VAR`, `{ env: … }`, `/run/secrets/…`, `<your password>`. */
 function isReference(value: string): boolean {
-  return /^(\$\{?\w[^}]*\}?|\{\{.*\}\}|\{.*\}|\[.*\]|[|>]-?|<[^>]*>|\/[\w./-]+|file:.*|env:.*|vault:.*|null|none|true|false|\d{1,5}|\*+|x+)$/i.test(
-    value,
-  );
+  return VARIABLE.test(value) || PLACE.test(value);
 }
+
+/** Not `${VAR:-default}`, which gives one; with what may follow it in a list or a call. */
+const VARIABLE = /^\${1,2}([A-Z_][A-Z0-9_]*|\{[\w.]+(:?\?[^}]*|:?-)?\}|\(.*\))[\s,;)}\]"']*$/;
+const PLACE =
+  /^(\{\{.*\}\}|\{.*\}|\[.*\]|[|>]-?|<[^>]*>|\/[\w./-]+|file:.*|env:.*|vault:.*|!\w+( .*)?|ENC\[.*\]|null|none|true|false|\d{1,5}|\*+|x+)$/i;

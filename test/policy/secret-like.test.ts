@@ -26,6 +26,20 @@ describe('[T5] secrets in text files', () => {
     ['run.sh', 'curl --token hunter22 http://x'],
     ['pod.yaml', 'env:\n  - name: DB_PASSWORD\n    value: hunter22\n'],
     ['run.sh', 'export DB_PASSWORD=hunter22'],
+    ['production.env', 'PORT=80'],
+    ['run.sh', 'export DB_PASSWORD=hunter22'],
+    ['app.json', '{"user": "app", "password": "hunter22", "port": 1}'],
+    ['app.json', '{"password": {"env": "DB"}, "token": "abc"}'],
+    ['app.yaml', 'database: { user: app, password: hunter22 }'],
+    ['app.yaml', 'dsn_parts: host=db user=app password=hunter22'],
+    ['app.xml', '<password>hunter22</password>'],
+    ['compose.yaml', '      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:-hunter22}'],
+    ['compose.yaml', '    command: ["redis-server", "--requirepass", "hunter22"]'],
+    ['redis.conf', 'requirepass hunter22'],
+    ['users.conf', 'app:$2y$10$abcdefghijklmnopqrstuv'],
+    ['users.yaml', 'password: $2y$10$abcdefghijklmnopqrstuv'],
+    ['notify.yaml', 'url: https://hooks.slack.com/services/T0/B0/x'],
+    ['nginx.conf', 'proxy_set_header Authorization "Basic dXNlcjpodW50ZXIyMg==";'],
   ])('%s with %j stays out', (path, text) => {
     expect(secretIn(path, text)).toBeDefined();
   });
@@ -48,8 +62,18 @@ describe('[T5] secrets in text files', () => {
     ['compose.yaml', '    command: serve --token-file /run/secrets/token'],
     ['notes.md', '# the password: ask the one who is on call'],
     ['pod.yaml', 'env:\n  - name: DB_PASSWORD\n    valueFrom:\n      secretKeyRef: { name: db, key: password }\n'],
+    ['nginx.conf', 'proxy_pass http://127.0.0.1:8080;\nfastcgi_pass unix:/run/php.sock;'],
+    ['app.json', '{"user": "app", "password": "${DB_PASSWORD}", "port": 1}'],
+    ['app.yaml', 'database: { user: app, password: ${DB_PASSWORD} }'],
+    ['compose.yaml', '      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?set it}\n      TOKEN: "$TOKEN"'],
+    ['compose.yaml', '    command: --default-authentication-plugin=mysql_native_password'],
+    ['run.sh', 'DB_PASSWORD="$(cat /run/secrets/db)"'],
   ])('%s with %j may be committed', (path, text) => {
     expect(secretIn(path, text)).toBeUndefined();
+  });
+
+  test('a line of a mebibyte: looked through at once', () => {
+    expect(secretIn('rule.md', `${'-'.repeat(1024 * 1024)}\n${'a: ${A}, '.repeat(1000)}`)).toBeUndefined();
   });
 
   test('the reason never repeats the value', () => {
