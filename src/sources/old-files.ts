@@ -1,5 +1,5 @@
 /** What a component holds, in the units in which housekeeping removes it, and the removal of one that is as it was seen. */
-import { lstat, realpath, rmdir, unlink } from 'node:fs/promises';
+import { lstat, readdir, realpath, rmdir, unlink } from 'node:fs/promises';
 import type { FilesComponent } from '../system/types.ts';
 import { byteString, displayName, pathArgument, type ByteString } from './byte-string.ts';
 import { errorCode, isMissing } from './io-errors.ts';
@@ -107,14 +107,34 @@ async function isDirectory(path: ByteString): Promise<boolean> {
 }
 
 /**
- * False when something of it is not what the scan saw any more: that stays, and so do the directories above it. A repeat
- * goes on with what is left.
+ * False when something of it is not what the scan saw any more, or when its directories hold what the scan left out: then
+ * all of it stays, but for what changes under its hands. A repeat goes on with what is left.
  */
-export async function removeIfAsSeen({ files, directories }: Unit): Promise<boolean> {
+export async function removeIfAsSeen(unit: Unit): Promise<boolean> {
+  if (!(await isAllAsSeen(unit))) return false;
+  const { files, directories } = unit;
   let whole = true;
   for (const file of files) whole = (await removeFile(file)) && whole;
   for (const directory of directories) whole = (await removeEmpty(directory)) && whole;
   return whole;
+}
+
+/** A checkpoint of which a part went is worth nothing: looked through before the first one goes. */
+async function isAllAsSeen({ files, directories }: Unit): Promise<boolean> {
+  const known = new Set<ByteString>([...files.map(({ absolute }) => absolute), ...directories]);
+  try {
+    for (const file of files) {
+      if (!isAsSeen(file, await lstat(pathArgument(file.absolute), { bigint: true }))) return false;
+    }
+    for (const directory of directories) {
+      const names = await readdir(pathArgument(directory), { encoding: 'latin1' });
+      if (!names.every((name) => known.has(`${directory}/${name}`))) return false;
+    }
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
 async function removeFile(file: SeenFile): Promise<boolean> {
