@@ -15,6 +15,7 @@ const MERCY_MS = 2000;
  * end or when it takes too long: a program may well succeed later. Its output is nobody's: it may hold anything.
  */
 export async function runCommand(channel: CommandChannel, notice: Notice, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   const [program, ...args] = channel.command;
   if (program === undefined) throw new HoldfastError('BadInput', `${channel.name} names no program`);
   const message = channel.template === undefined ? {} : { message: fillTemplate(channel.template, notice) };
@@ -66,40 +67,35 @@ interface Ended {
   readonly late: boolean;
 }
 
-/** In a process group of its own, all of which ends when its time is over. */
+/** In a process group of its own, all of which ends when its time is over; what can't be ended is left alone. */
 function run(program: string, args: readonly string[], options: RunOptions): Promise<Ended> {
   return new Promise((resolve) => {
     let late = false;
+    let stopped = false;
+    let killing: NodeJS.Timeout | undefined;
     const child = spawn(program, args, {
       env: options.environment,
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     });
-    const end = (signal: NodeJS.Signals): void => {
-      if (child.pid === undefined) return;
-      try {
-        process.kill(-child.pid, signal);
-      } catch (error) {
-        // The group has ended.
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-      }
-    };
-    const stop = (): void => {
-      end('SIGTERM');
-      killing = setTimeout(() => end('SIGKILL'), MERCY_MS);
-    };
-    let killing: NodeJS.Timeout | undefined;
-    const limit = setTimeout(() => {
-      late = true;
-      stop();
-    }, options.limitMs);
-    options.signal.addEventListener('abort', stop, { once: true });
     const settle = (ended: Omit<Ended, 'late'>): void => {
+      // Whatever it has started and did not end when it was asked to.
+      if (stopped) endGroup(child.pid, 'SIGKILL');
       clearTimeout(limit);
       clearTimeout(killing);
       options.signal.removeEventListener('abort', stop);
       resolve({ ...ended, late });
     };
+    const stop = (): void => {
+      stopped = true;
+      endGroup(child.pid, 'SIGTERM');
+      killing = setTimeout(() => settle({ exitCode: null, killedBy: 'SIGKILL' }), MERCY_MS);
+    };
+    const limit = setTimeout(() => {
+      late = true;
+      stop();
+    }, options.limitMs);
+    options.signal.addEventListener('abort', stop, { once: true });
     child.once('error', (error: NodeJS.ErrnoException) =>
       settle({ exitCode: null, notStarted: error.code ?? 'unknown error' }),
     );
@@ -108,4 +104,14 @@ function run(program: string, args: readonly string[], options: RunOptions): Pro
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input);
   });
+}
+
+function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    // It has ended, or runs as somebody else: thrown from a timer that would end this process instead.
+    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }

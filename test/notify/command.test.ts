@@ -76,6 +76,20 @@ describe('a command', () => {
     await vi.waitFor(async () => expect(await runs(child)).toBe(false), { timeout: 30_000 });
   });
 
+  test('what it has started does not heed the request to end: ended all the same', async () => {
+    const cancelled = new AbortController();
+    const stubborn = `sh -c 'trap "" TERM; echo $$ > "$0/stubborn"; while :; do sleep 1; done' "$1" & sleep 300`;
+    const running = deliver(channel(stubborn, 300), NOTICE, cancelled.signal);
+    running.catch(() => undefined);
+    await vi.waitFor(async () => expect(await readFile(path.join(directory, 'stubborn'), 'utf8')).toMatch(/^\d+\n$/), {
+      timeout: 30_000,
+    });
+    cancelled.abort(new Error('cancelled'));
+    await expect(running).rejects.toThrow('cancelled');
+    const child = Number(await readFile(path.join(directory, 'stubborn'), 'utf8'));
+    await vi.waitFor(async () => expect(await runs(child)).toBe(false), { timeout: 30_000 });
+  });
+
   test('a cancel ends it', async () => {
     const cancel = new AbortController();
     const running = deliver(channel('echo on > "$1/on"; sleep 300'), NOTICE, cancel.signal);
