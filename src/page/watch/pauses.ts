@@ -9,12 +9,15 @@ export function enginePauseMs({ idleMs, busy }: { readonly idleMs: number; reado
   return busy ? 1_500 : 4_000;
 }
 
+/** Before what is shown counts as too old to be believed: a look at a store that hangs takes long and costs nothing. */
+const LONGEST_MS = 10 * 60_000;
+
 /**
- * A look at the stores costs as much as they hold. It takes at most a twentieth of the time, however long it takes, and
- * comes before `most` only when there is a reason, and never before `least`.
+ * A look at the stores costs as much as they hold. It takes at most a twentieth of the time, unless that were ten minutes
+ * and more, and comes before `most` only when there is a reason, and never before `least`.
  */
 export function storesPauseMs({ idleMs, tookMs }: { readonly idleMs: number; readonly tookMs: number }) {
-  const least = Math.max(1_000, 20 * tookMs);
+  const least = Math.min(Math.max(1_000, 20 * tookMs), LONGEST_MS);
   const usual = idleMs > NOBODY_AFTER_MS ? 5 * 60_000 : 15_000;
   return { least, most: Math.max(least, usual) };
 }
