@@ -18,6 +18,7 @@ import { followFindings, scheduleFindings } from '../policy/schedule-findings.ts
 import type { DescribedSchedule } from '../policy/schedule-facts.ts';
 import { declaredSchedules } from '../policy/schedules.ts';
 import { judgeSizes } from '../policy/size-anomaly.ts';
+import { unseenOf } from '../policy/unseen.ts';
 import { localHost } from '../system/home.ts';
 import type { System } from '../system/types.ts';
 import { readSeen, type SeenCatalogue } from './brief.ts';
@@ -83,7 +84,9 @@ export async function findingsOf(
   const behind = storesBehind(system, known, operations, nowMs);
   const copies = planCopies(system, known, readBacks, (plan) => planState(backups, plan, nowMs).newest?.id);
   const onItsWay = behind.some(({ copy }) => copy !== undefined && copy.trouble === undefined);
-  const readable = known.unread.length === 0;
+  const unread = stores.flatMap((one) =>
+    one.unread === undefined ? [] : [{ store: one.store, why: one.unread.message }],
+  );
 
   const judged: readonly Judged[] = [
     ...system.plans.map((plan) => judgeFreshness(system, plan, backups, known, nowMs)),
@@ -100,10 +103,10 @@ export async function findingsOf(
         system,
         behind.flatMap(({ worst }) => worst ?? []),
       ),
-      ...(onItsWay || !readable ? [] : judgeRule(system, copies)),
+      ...(onItsWay || unread.length > 0 ? [] : judgeRule(system, copies)),
       ...channels,
     ]),
-    unknownOf(system, known.unread, hosts, onItsWay),
+    { findings: [], unknown: unseenOf(system, { unread, hosts: hosts.map(({ host }) => host), onItsWay }) },
   ];
   const gathered: Gathered = {
     system,
@@ -141,35 +144,6 @@ const DECISIVE = [{ what: 'freshness' }, { what: 'proof' }, { what: 'copy' }, { 
 
 function found(findings: readonly Finding[]): Judged {
   return { findings, unknown: [] };
-}
-
-/** Of an unread store nothing is known; of hosts that were not asked neither. */
-function unknownOf(
-  system: System,
-  unread: readonly { readonly store: string; readonly error: { readonly message: string } }[],
-  hosts: readonly HostSeen[],
-  onItsWay: boolean,
-): Judged {
-  const ofStores = unread.flatMap(({ store, error }) =>
-    [`corruption/${store}`, `total-size/${store}`, `copy/${store}`, `clock/store/${store}`].map((what) => ({
-      what,
-      why: error.message,
-    })),
-  );
-  const rules =
-    unread.length > 0 || onItsWay
-      ? [{ what: 'copy/rule', why: unread.length > 0 ? 'a store could not be read' : 'copies are on their way' }]
-      : [];
-  const sizes = unread.length > 0 ? [{ what: 'size', why: 'a store could not be read' }] : [];
-  const unasked = system.hosts.filter((host) => !hosts.some((seen) => seen.host === host));
-  const ofHosts = unasked.flatMap((host) => {
-    const why = `host ${host} is looked at by the monitor workflow`;
-    const own = system.components.filter((component) => component.host === host).map(({ name }) => `component/${name}`);
-    return [...own, `disk/${host}`, `clock/${host}`, `tools/${host}`, `rights/${host}`, `engine/${host}`].map(
-      (what) => ({ what, why }),
-    );
-  });
-  return { findings: [], unknown: [...ofStores, ...rules, ...sizes, ...ofHosts] };
 }
 
 async function runsOf(system: System): Promise<RunSeen[] | undefined> {
