@@ -52,6 +52,8 @@ class PageServer {
   private readonly options: PageServerOptions;
   private readonly assets: Assets = readAssets();
   private readonly attempts = new WrongAttempts();
+  /** Apart from those by the form: a program with an old token must not lock people out. */
+  private readonly bearers = new WrongAttempts();
 
   constructor(options: PageServerOptions) {
     this.options = options;
@@ -65,6 +67,7 @@ class PageServer {
       this.sendPlain(response, access.status, 'Not here', refused('Not here', access.why));
       return;
     }
+    if (this.guesses(request, response, access)) return;
     const posts = path === ROUTES.login || path === ROUTES.logout;
     const allowed = posts && this.options.rules.token !== undefined ? 'GET, HEAD, POST' : 'GET, HEAD';
     if (!allowed.split(', ').includes(method)) {
@@ -122,12 +125,7 @@ class PageServer {
     }
     const nowMs = Date.now();
     const from = plainAddress(request.socket.remoteAddress);
-    const waitMs = this.attempts.waitMs(from, nowMs);
-    if (waitMs > 0) {
-      response.setHeader('Retry-After', String(Math.ceil(waitMs / 1000)));
-      this.sendPlain(response, 429, 'Log in', loginForm('Too many wrong tokens. Wait a minute.'));
-      return;
-    }
+    if (this.isPaused(response, this.attempts.waitMs(from, nowMs))) return;
     const given = (await formOf(request)).get('token') ?? '';
     if (!isSame(given.trim(), token)) {
       this.attempts.add(from, nowMs);
@@ -137,6 +135,23 @@ class PageServer {
     }
     response.setHeader('Set-Cookie', setCookie(sessionValue(token, nowMs), isSecure(request)));
     redirect(response, ROUTES.overview);
+  }
+
+  /** Answers who has shown too many wrong tokens in the header, whatever is shown now; counts another one. */
+  private guesses({ headers, socket }: IncomingMessage, response: ServerResponse, access: Access): boolean {
+    if (this.options.rules.token === undefined || !/^Bearer /i.test(headers.authorization ?? '')) return false;
+    const nowMs = Date.now();
+    const from = plainAddress(socket.remoteAddress);
+    if (this.isPaused(response, this.bearers.waitMs(from, nowMs))) return true;
+    if (access.may === 'log in') this.bearers.add(from, nowMs);
+    return false;
+  }
+
+  private isPaused(response: ServerResponse, waitMs: number): boolean {
+    if (waitMs <= 0) return false;
+    response.setHeader('Retry-After', String(Math.ceil(waitMs / 1000)));
+    this.sendPlain(response, 429, 'Log in', loginForm('Too many wrong tokens. Wait a minute.'));
+    return true;
   }
 
   private askToken(response: ServerResponse, request: IncomingMessage): void {

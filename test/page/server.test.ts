@@ -172,4 +172,22 @@ describe('a page behind a token', () => {
     expect(Number(right.headers['retry-after'])).toBeGreaterThan(0);
     expect((await ask(closed, '/login', { method: 'POST', body: 'token='.padEnd(10_000, 'x') })).status).toBe(429);
   });
+
+  it('wrong tokens in the header: not listened to either, and who has logged in by the form is not kept out', async () => {
+    const server = await listen({ hosts: [], token: TOKEN });
+    try {
+      const login = await ask(server, '/login', form(TOKEN));
+      const cookie = login.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+      const shown = async (token: string) =>
+        (await ask(server, '/', { headers: { authorization: `Bearer ${token}` } })).status;
+      const statuses: number[] = [];
+      for (let count = 0; count < 10; count += 1) statuses.push(await shown(`wrong-${count}`));
+      expect([...statuses, await shown(TOKEN)]).toEqual([...Array<number>(10).fill(401), 429]);
+      expect((await ask(server, '/', { headers: { cookie } })).status).toBe(200);
+      expect((await ask(server, '/login', form(TOKEN))).status).toBe(303);
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
 });
