@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { createProgram } from '../../src/cli/program.ts';
 import { METRICS } from '../../src/metrics/definitions.ts';
 import { createPage } from '../../src/metrics/page.ts';
 import { MONITORING } from '../support/alerting.ts';
@@ -84,6 +85,15 @@ describe('what is shipped', () => {
       expect(quiet.find((one) => one.expr === expr)?.exp_samples).toEqual([]);
       expect(read('docs', 'metrics.md')).toContain(`### ${rule.alert}\n`);
     }
+  });
+
+  it('what an alert tells to type: commands that there are', () => {
+    const commands = createProgram().commands.map((command) => command.name());
+    const told = shippedRules().flatMap(({ annotations }) =>
+      [...(annotations['action'] ?? '').matchAll(/`holdfast ([^` ]*)/g)].map(([, name]) => name),
+    );
+    expect(told.filter((name) => !commands.includes(name ?? ''))).toEqual([]);
+    expect(told.length).toBeGreaterThan(20);
   });
 
   it('[T10] the alerts of the guide: their times and severities', () => {
