@@ -46,6 +46,9 @@ const MALLOC = {
   MALLOC_TRIM_THRESHOLD_: String(8 * 1024 * 1024),
 } as const;
 
+/** A store on a mount that hangs holds a thread for each question: the others are there to tell of it. */
+const JUDGING_THREADS = '16';
+
 export interface WorkerPlace {
   readonly spec: ChildSpec;
   readonly queue: string;
@@ -60,7 +63,7 @@ function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[
     args: [WORKER, '--role', role, ...args],
     env: {
       ...process.env,
-      ...(role === 'host' ? MALLOC : {}),
+      ...(role === 'host' ? MALLOC : { UV_THREADPOOL_SIZE: JUDGING_THREADS, ...process.env }),
       NODE_OPTIONS: options.join(' '),
       // The environment reaches the threads as well: without it each strips and compiles its files for every capture.
       NODE_COMPILE_CACHE: compileCacheDirectory(),

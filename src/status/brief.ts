@@ -18,6 +18,7 @@ import { readHead } from '../vault/head.ts';
 import { mapBounded } from '../vault/mutex.ts';
 import { readTrustRoots, type TrustRoots } from '../vault/trust.ts';
 import type { CatalogueEntry, ProofBody } from '../vault/types.ts';
+import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
 import { BriefCache } from './brief-cache.ts';
 
 /** Another one when the shapes below, or what is judged, change: what was kept before is then read anew. */
@@ -66,7 +67,11 @@ export interface SeenCatalogue {
 
 /** Never throws for a store that can't be read. */
 export async function readSeen(system: System, signal?: AbortSignal): Promise<SeenCatalogue> {
-  const read = await Promise.allSettled(system.stores.map((config) => readStore(system, config, signal)));
+  const read = await Promise.allSettled(
+    system.stores.map((config) =>
+      answeredInTime(`store ${config.name} of ${system.name}`, STORE_LIMIT_MS, () => readStore(system, config, signal)),
+    ),
+  );
   const byName = new Map<string, BackupSeen>();
   const unread: { store: string; error: ToldError }[] = [];
   for (const [index, outcome] of read.entries()) {

@@ -12,6 +12,7 @@ import { explainGaps, rangeText, readWalEnd, readWalInventory } from '../vault/i
 import { readTrustRoots } from '../vault/trust.ts';
 import { QUERIES, workflowIds, type ActivityProgress, type Progress, type WalProgress } from '../workflows/contract.ts';
 import { tell, type ToldError } from '../observe/told.ts';
+import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
 import type { EngineState } from './running.ts';
 
 export interface LogStatus {
@@ -71,10 +72,13 @@ function isLogged(component: System['components'][number]): component is Logged 
 
 async function logStatus(system: System, component: Logged, engine: EngineState, nowMs: number): Promise<LogStatus> {
   const { name, wal } = component;
-  const stored = await storedLog(system, component).catch((error: unknown): Stored => ({
-    gaps: [],
-    unread: tell(error),
-  }));
+  const store = `store ${wal.store} of ${system.name}`;
+  const stored = await answeredInTime(store, STORE_LIMIT_MS, () => storedLog(system, component)).catch(
+    (error: unknown): Stored => ({
+      gaps: [],
+      unread: tell(error),
+    }),
+  );
   const live = engine.running ? await liveLog(workflowIds.receiveWal(system.name, name)) : {};
   const point = [stored.recoveryPointAt, live.recoveryPointAt]
     .filter((one) => one !== undefined)

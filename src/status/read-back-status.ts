@@ -10,6 +10,7 @@ import { readHead } from '../vault/head.ts';
 import { readingOf, readReadings } from '../vault/verify/readings.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import { tell, type ToldError } from '../observe/told.ts';
+import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
 
 export interface StoreReadBack {
   readonly store: string;
@@ -33,7 +34,9 @@ const BAD_SHOWN = 5;
 export function storeReadBacks(system: System, nowMs: number): Promise<StoreReadBack[]> {
   return Promise.all(
     system.stores.map((config) =>
-      storeReadBack(system, config, nowMs).catch((error: unknown) => ({
+      answeredInTime(`store ${config.name} of ${system.name}`, STORE_LIMIT_MS, () =>
+        storeReadBack(system, config, nowMs),
+      ).catch((error: unknown) => ({
         store: config.name,
         errors: 0,
         bad: [],

@@ -8,6 +8,7 @@ import { openStore } from '../stores/index.ts';
 import { stateDirectory } from '../system/home.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { StoreConfig, System } from '../system/types.ts';
+import { answeredInTime, COUNT_LIMIT_MS } from './asked-once.ts';
 
 export interface TotalSize {
   readonly bytes: number;
@@ -45,7 +46,8 @@ async function totalOf(
   const restMs = Math.max(LEAST_AGE_MS, (known?.tookMs ?? 0) * REST);
   if (known !== undefined && known.triedAtMs <= nowMs && nowMs - known.triedAtMs < restMs) return known.total;
   const beganMs = performance.now();
-  const total = await count(config, nowMs, signal).catch(() => undefined);
+  const asked = `the count of store ${config.name} of ${system.name}`;
+  const total = await answeredInTime(asked, COUNT_LIMIT_MS, () => count(config, nowMs, signal)).catch(() => undefined);
   // A store that can't be read is told by those who need to read it; a number that is old is still a number.
   const newest = total ?? known?.total;
   const tookMs = Math.round(performance.now() - beganMs);
