@@ -1,5 +1,5 @@
 /** Takes one backup of a plan: a recovery point that exists if and only if its manifest does. */
-import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, patched, workflowInfo } from '@temporalio/workflow';
 import type { BackupFacts, CommittedConfiguration } from '../activities/types.ts';
 import type { CaptureTicket } from '../vault/types.ts';
 import { captureGroups, silenceOf, type Gathered } from './capture.ts';
@@ -21,6 +21,9 @@ const FIELDS: Fields<BackupInput> = {
 const STEPS = ['wait for the system', 'begin', 'capture', 'commit', 'verify', 'report'] as const;
 
 const WAIT_SECONDS = 6 * 3600;
+/** Before, a store was waited for with the system's lock in hand. */
+const STORE_BEFORE_LOCK = 'store-before-lock';
+const CHOICE_HOLDS_MS = 30_000;
 
 /** `skipped` when the same plan is being backed up already; otherwise `done`, or the run fails and says why. */
 export async function backup(input: BackupInput): Promise<BackupResult> {
@@ -38,11 +41,14 @@ async function run(asked: BackupInput, story: Story): Promise<BackupResult> {
 async function runOn(facts: BackupFacts, asked: BackupInput, story: Story): Promise<BackupResult> {
   const { system, site, plan } = facts;
 
+  // Before the system is taken: a plan whose only store is away for hours must not keep the others from theirs.
+  const chosen = patched(STORE_BEFORE_LOCK) ? await chooseStore(facts, story) : undefined;
+
   // One operation at a time, so that nothing is restored or stopped while it is being read.
   story.begin('wait for the system');
   const { waitSeconds = WAIT_SECONDS } = asked;
   const locked = await withSystemLock(story, { system, site, operation: 'backup', plan, waitSeconds }, () =>
-    capture(facts, asked, story),
+    capture(facts, asked, story, chosen),
   );
   const result: BackupResult = locked.held ? locked.value : { outcome: 'skipped', why: locked.why };
 
@@ -52,9 +58,14 @@ async function runOn(facts: BackupFacts, asked: BackupInput, story: Story): Prom
   return result;
 }
 
-async function capture(given: BackupFacts, asked: BackupInput, story: Story): Promise<BackupResult> {
+async function capture(
+  given: BackupFacts,
+  asked: BackupInput,
+  story: Story,
+  chosen: Chosen | undefined,
+): Promise<BackupResult> {
   const silentSeconds = silenceOf(given);
-  const { store, warnings } = await chooseStore(given, story);
+  const { store, warnings } = chosen !== undefined && isFresh(chosen) ? chosen : await choose(given, story);
   const facts = { ...given, store };
   const { system, plan } = facts;
 
@@ -99,10 +110,24 @@ function isOneOfMany({ stores = [] }: BackupFacts): boolean {
   return stores.length > 1;
 }
 
+interface Chosen {
+  readonly store: string;
+  readonly warnings: readonly string[];
+  readonly atMs: number;
+}
+
+/** After a long wait for the system another store may be the first that answers. */
+function isFresh({ atMs }: Chosen): boolean {
+  return Date.now() - atMs < CHOICE_HOLDS_MS;
+}
+
+async function choose(facts: BackupFacts, story: Story): Promise<Chosen> {
+  return isOneOfMany(facts) ? chooseStore(facts, story) : { store: facts.store, warnings: [], atMs: Date.now() };
+}
+
 /** The first store of the plan that can be reached; what keeps another from it is told, and its copy comes later. */
-async function chooseStore(facts: BackupFacts, story: Story): Promise<{ store: string; warnings: string[] }> {
-  const { system, store, stores = [], commitHost } = facts;
-  if (!isOneOfMany(facts)) return { store, warnings: [] };
+async function chooseStore(facts: BackupFacts, story: Story): Promise<Chosen> {
+  const { system, store, stores = [store], commitHost } = facts;
   story.begin('choose a store');
   const chosen = await whileHostAnswers(system, commitHost, { silentSeconds: silenceOf(facts) }, (host) =>
     host.chooseStore({ system, stores }),
@@ -110,7 +135,7 @@ async function chooseStore(facts: BackupFacts, story: Story): Promise<{ store: s
   const warnings = chosen.passedOver.map(
     ({ store: other, why }) => `The store ${other} was passed over, and gets a copy when it can: ${why}`,
   );
-  return { store: chosen.store, warnings };
+  return { store: chosen.store, warnings, atMs: Date.now() };
 }
 
 /** The backup is committed: what keeps its copies from starting is told, and the next one starts them. */

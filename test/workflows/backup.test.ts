@@ -27,6 +27,7 @@ describe('backup', () => {
       expect(result).toMatchObject({ readBytes: 20, storedBytes: 10, chunksNew: 2, chunksReused: 4 });
       expect(world.names()).toEqual([
         'describeBackup',
+        'chooseStore',
         'beginCapture',
         'hotPass',
         'captureGroup',
@@ -201,6 +202,24 @@ describe('backup', () => {
       await workers.start('orchestration');
       expect(((await handle.result()) as BackupResult).outcome).toBe('done');
       expect(world.count('captureGroup')).toBe(1);
+    });
+  });
+
+  test('its only store is away: it waits, and the system is free for other plans', async () => {
+    let away = true;
+    const script = {
+      chooseStore: () => {
+        if (away) failWith('StoreUnreachable', 'the share is not mounted');
+      },
+    };
+    await play.inWorld({ script }, async (world) => {
+      const system = uniqueName('sys');
+      const handle = await play.start('backup', { system, plan: 'daily' });
+      await eventually('the store is asked for', () => world.count('chooseStore') > 1 || undefined);
+      expect(await play.lockIsFree(system).catch(() => true)).toBe(true);
+      away = false;
+      expect(await handle.result()).toMatchObject({ outcome: 'done' });
+      expect(world.count('captureGroup')).toBeGreaterThan(0);
     });
   });
 });
