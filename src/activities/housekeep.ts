@@ -5,7 +5,7 @@
 import { mkdir, open, rename, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { HoldfastError } from '../failures.ts';
-import { KEPT_REASONS, oldEnough, type KeptReason } from '../policy/housekeeping.ts';
+import { KEPT_REASONS, oldEnough, plansThatCount, type KeptReason } from '../policy/housekeeping.ts';
 import { displayName, type ByteString } from '../sources/byte-string.ts';
 import { failureOf, isMissing } from '../sources/io-errors.ts';
 import { removeIfAsSeen, unitsOf, type Unit } from '../sources/old-files.ts';
@@ -86,12 +86,19 @@ async function readStores(
   const read: ReadStore[] = [];
   for (const store of asked) {
     const entries = await context.catalogue(system, store, { signal: run.signal });
+    const counting = plansThatCount(system.plans, task.component, store);
     const entry = entries.find(
-      (each) => usable(each) && each.body.components.some(({ name }) => name === task.component),
+      (each) =>
+        usable(each) &&
+        counting.includes(each.body.plan) &&
+        each.body.components.some(({ name }) => name === task.component),
     );
     if (entry === undefined) {
       if (task.stores.length === 0) continue;
-      throw new HoldfastError('BackupMissing', `${store} holds no backup of ${task.component}: nothing is removed`);
+      throw new HoldfastError(
+        'BackupMissing',
+        `${store} holds no backup of ${task.component} that is kept for days: nothing is removed`,
+      );
     }
     const found = await context.withReader(system, store, async (vault) => {
       const backup = await vault.open(entry.key);
@@ -105,7 +112,10 @@ async function readStores(
     if (task.stores.length === 0) return read;
   }
   if (read.length > 0) return read;
-  throw new HoldfastError('BackupMissing', `no store holds a backup of ${task.component}: nothing is removed`);
+  throw new HoldfastError(
+    'BackupMissing',
+    `no store holds a backup of ${task.component} that is kept for days: nothing is removed`,
+  );
 }
 
 async function decide(candidates: readonly Unit[], read: readonly ReadStore[]): Promise<Decided[]> {

@@ -1,4 +1,6 @@
-/** What of a component is old enough to go. What becomes of them is decided by what a store gives back. Pure. */
+/** What of a component is old enough to go, and which backups count. What becomes of them is decided by what a store gives back. Pure. */
+
+import type { Plan, RetentionConfig } from '../system/types.ts';
 
 export interface OldEnough {
   readonly olderThanSeconds: number;
@@ -42,4 +44,24 @@ export function oldEnough<T extends Aged>(
   const spare = Math.max(0, byAge.length - rule.keepAtLeast);
   const candidates = old.slice(0, spare);
   return { candidates, young: byAge.length - old.length, newest: old.length - candidates.length };
+}
+
+const DAY_SECONDS = 86_400;
+
+/**
+ * A file that is removed is in no later backup: where only the newest backups are kept, the next prune would remove it for
+ * good. One of each day, week, month or year is only the newest, as one of `last` is.
+ */
+export function keepsForDays(keep: RetentionConfig | undefined): boolean {
+  if (keep === undefined) return true;
+  const { daily = 0, weekly = 0, monthly = 0, yearly = 0, withinSeconds = 0 } = keep;
+  return Math.max(daily, weekly, monthly, yearly) >= 2 || withinSeconds >= DAY_SECONDS;
+}
+
+/** The plans whose backups of the component count in a store: those that keep it for longer than until the next ones. */
+export function plansThatCount(plans: readonly Plan[], component: string, store: string): string[] {
+  return plans
+    .filter((plan) => plan.components.includes(component) && plan.stores.includes(store))
+    .filter(({ keep, keepIn }) => keepsForDays(keepIn[store] ?? keep))
+    .map(({ name }) => name);
 }

@@ -1,7 +1,7 @@
 /** Which files are old enough to go: the oldest first, never the newest ones, never what is from the future. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { oldEnough, type Aged } from '../../src/policy/housekeeping.ts';
+import { keepsForDays, oldEnough, type Aged } from '../../src/policy/housekeeping.ts';
 
 const DAY_MS = 86_400_000;
 const NOW_MS = Date.parse('2026-11-21T01:00:00Z');
@@ -47,5 +47,15 @@ describe('[B3] old files', () => {
         for (const file of files) if (!going.has(file)) expect(file.mtimeMs).toBeGreaterThanOrEqual(newestGoing);
       }),
     );
+  });
+});
+
+describe('backups that count', () => {
+  test('kept for days, or for ever; not those that the next ones displace', () => {
+    const counts = [undefined, { daily: 2 }, { yearly: 2 }, { last: 1, withinSeconds: 86_400 }].map(keepsForDays);
+    const displaced = [{}, { last: 100 }, { hourly: 48 }, { daily: 1 }, { withinSeconds: 7200 }, { proved: 3 }].map(
+      keepsForDays,
+    );
+    expect([...new Set(counts), ...new Set(displaced)]).toEqual([true, false]);
   });
 });

@@ -102,6 +102,20 @@ describe('the examples', () => {
     ]);
   });
 
+  it('a file that went would go from its store too with the next prune: refused', () => {
+    const text = readFileSync(new URL('tbcv.yaml', EXAMPLES), 'utf8') + KEY_SECTION;
+    const of = (keep: string): string => {
+      const [before = '', after = ''] = text.split(/(?=\n {2}checkpoints:\n {4}components)/);
+      return before + after.replace(/keep: \{[^}]*\}/, `keep: ${keep}`);
+    };
+    for (const keep of ['{ last: 50 }', '{ daily: 1 }', '{ within: 2h }']) {
+      expect(() => parseSystem(of(keep), 'tbcv.yaml')).toThrow(/what goes would soon go from `offsite` too/);
+    }
+    for (const keep of ['{ daily: 2 }', '{ last: 1, within: 30d }']) {
+      expect(parseSystem(of(keep), 'tbcv.yaml').housekeeping).toHaveLength(1);
+    }
+  });
+
   it('[G2] btcdecoded: a dump, the cluster with its log, and SQLite, kept for 30 days', () => {
     const system = example('btcdecoded');
     expect(component(system, 'database')).toMatchObject({ method: 'dump', databases: ['governance'] });
