@@ -65,11 +65,12 @@ function trouble({ name }: Pick<Component, 'name'>, error: unknown): ComponentLo
 
 async function lookAtPath(path: string, kind: 'file' | 'any'): Promise<void> {
   try {
-    await askedOnce(path, PATH_LIMIT_MS, async () => {
-      const facts = await stat(path);
-      if (kind === 'file' && !facts.isFile()) throw new HoldfastError('SourceMissing', `${path} is no file`);
-      await access(path, facts.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK);
+    const facts = await askedOnce(path, PATH_LIMIT_MS, async () => {
+      const found = await stat(path);
+      await access(path, found.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK);
+      return found;
     });
+    if (kind === 'file' && !facts.isFile()) throw new HoldfastError('SourceMissing', `${path} is no file`);
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
