@@ -6,20 +6,20 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { z } from 'zod';
 import { log } from '../observe/log.ts';
-import { tell, type ToldError } from '../observe/told.ts';
 import type { BackupSeen, VerdictSeen } from '../policy/backup-seen.ts';
-import { openStore, type Store } from '../stores/index.ts';
+import type { Store } from '../stores/index.ts';
 import type { ObjectInfo } from '../stores/store.ts';
 import { stateDirectory } from '../system/home.ts';
-import { resolveSecret } from '../system/secrets.ts';
 import type { StoreConfig, System } from '../system/types.ts';
 import { readEntry, readProof, type CatalogueSource } from '../vault/catalogue.ts';
-import { readHead } from '../vault/head.ts';
+import { readingVault } from '../vault/maintained.ts';
 import { mapBounded } from '../vault/mutex.ts';
-import { readTrustRoots, type TrustRoots } from '../vault/trust.ts';
-import type { CatalogueEntry, ProofBody } from '../vault/types.ts';
+import type { TrustRoots } from '../vault/trust.ts';
+import type { ProofBody } from '../vault/types.ts';
 import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
 import { BriefCache } from './brief-cache.ts';
+import { manifestFacts, proves, type ManifestFacts } from './seen.ts';
+import { askStores, type UnreadStore } from './store-answers.ts';
 
 /** Another one when the shapes below, or what is judged, change: what was kept before is then read anew. */
 const VERSION = 1;
@@ -41,11 +41,10 @@ const briefSchema = z.object({
   signer: z.string(),
   sequence: z.number(),
   components: z.array(z.object({ name: z.string(), kind: z.string(), sizeBytes: z.number(), storedBytes: z.number() })),
-});
-type Brief = z.infer<typeof briefSchema>;
+}) satisfies z.ZodType<ManifestFacts>;
 
 interface Found extends ObjectInfo {
-  readonly brief: Brief;
+  readonly brief: ManifestFacts;
 }
 
 const proofSchema = z.object({
@@ -61,26 +60,18 @@ type BriefProof = z.infer<typeof proofSchema>;
 export interface SeenCatalogue {
   /** Newest recovery point first. */
   readonly backups: readonly BackupSeen[];
-  /** Stores that could not be read, each with its reason; the others still count. */
-  readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
+  /** Stores that could not be read; the others still count. */
+  readonly unread: readonly UnreadStore[];
 }
 
 /** Never throws for a store that can't be read. */
 export async function readSeen(system: System, signal?: AbortSignal): Promise<SeenCatalogue> {
-  const read = await Promise.allSettled(
-    system.stores.map((config) =>
-      answeredInTime(`store ${config.name} of ${system.name}`, STORE_LIMIT_MS, () => readStore(system, config, signal)),
-    ),
+  const { answers, unread } = await askStores(system.stores, (config) =>
+    answeredInTime(`store ${config.name} of ${system.name}`, STORE_LIMIT_MS, () => readStore(system, config, signal)),
   );
   const byName = new Map<string, BackupSeen>();
-  const unread: { store: string; error: ToldError }[] = [];
-  for (const [index, outcome] of read.entries()) {
-    const store = system.stores[index]?.name ?? '';
-    if (outcome.status === 'rejected') {
-      unread.push({ store, error: tell(outcome.reason) });
-      continue;
-    }
-    for (const [name, seen] of outcome.value) {
+  for (const { value } of answers) {
+    for (const [name, seen] of value) {
       const known = byName.get(name);
       byName.set(name, known === undefined ? seen : merged(known, seen));
     }
@@ -94,19 +85,16 @@ function merged(a: BackupSeen, b: BackupSeen): BackupSeen {
 }
 
 /** By key and digest: the same name with other bytes is another thing, and must be seen. */
-async function readStore(
+function readStore(
   system: System,
   config: StoreConfig,
   signal: AbortSignal | undefined,
 ): Promise<Map<string, BackupSeen>> {
-  const store = await openStore(config, resolveSecret);
-  try {
-    const { vaultId } = await readHead(store, system.name);
-    const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
+  return readingVault(system, config, async (from) => {
+    const { store, vaultId, roots } = from;
     const file = path.join(stateDirectory(system.name), `seen-${config.name}.jsonl`);
     const cache = new BriefCache(file, trustDigest(vaultId, roots));
     await cache.open();
-    const from = { store, vaultId, roots };
     const manifests = await readAll(store, 'backups/', signal, (info) => manifestOf(from, cache, info));
     const proofs = await readAll(store, 'proofs/', signal, (info) => proofOf(from, cache, info));
     await cache.save().catch((error: unknown) => {
@@ -126,9 +114,7 @@ async function readStore(
           return [`${key} ${brief.sha256}`, seenIn(config.name, found, own)];
         }),
     );
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 /** Whose word everything is judged by: what was judged by others is judged anew. */
@@ -157,7 +143,7 @@ async function manifestOf(from: CatalogueSource, cache: BriefCache, info: Object
   if (known !== undefined) return { ...info, brief: known };
   const entry = await readEntry(from, info.key);
   if (entry === undefined) return undefined;
-  const brief = briefOf(entry);
+  const brief = manifestFacts(entry);
   // What can't be trusted may be read better the next time.
   if (brief.trusted) cache.add(info, brief);
   return { ...info, brief };
@@ -171,30 +157,6 @@ async function proofOf(from: CatalogueSource, cache: BriefCache, info: ObjectInf
   const brief = briefProof(proof);
   cache.add(info, brief);
   return brief;
-}
-
-function briefOf({ body, trust, sha256 }: CatalogueEntry): Brief {
-  return {
-    id: body.id,
-    sha256,
-    plan: body.plan,
-    ...(body.tag === undefined ? {} : { tag: body.tag }),
-    purpose: body.purpose,
-    trusted: trust.ok,
-    ...(trust.ok ? {} : { why: trust.why }),
-    startedAtMs: Date.parse(body.startedAt),
-    pointAtMs: Date.parse(body.pointAt),
-    finishedAtMs: Date.parse(body.finishedAt),
-    downtimeMs: body.freezes.reduce((sum, { downtimeMs }) => sum + downtimeMs, 0),
-    signer: body.signer,
-    sequence: body.sequence,
-    components: body.components.map(({ name, kind, artifacts, counts }) => ({
-      name,
-      kind,
-      sizeBytes: artifacts.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0),
-      storedBytes: counts.storedBytes,
-    })),
-  };
 }
 
 function briefProof({ manifestKey, manifestSha256, level: of, ok, at, bad, moreBad }: ProofBody): BriefProof {
@@ -214,6 +176,6 @@ function verdictIn(store: string, proofs: readonly BriefProof[]): VerdictSeen | 
   const newest = sorted.at(-1);
   if (newest === undefined) return undefined;
   const { level: of, ok, atMs, errors } = newest;
-  const proved = sorted.findLast((proof) => proof.ok && proof.level !== 'presence');
+  const proved = sorted.findLast(proves);
   return { store, level: of, ok, atMs, errors, ...(proved === undefined ? {} : { provedAtMs: proved.atMs }) };
 }

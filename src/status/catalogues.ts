@@ -1,15 +1,12 @@
 /** Backups of a system as its stores tell of them: no engine and no identity are needed. */
-import { tell, type ToldError } from '../observe/told.ts';
-import { openStore } from '../stores/index.ts';
-import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
 import { readCatalogue } from '../vault/catalogue.ts';
 import { CatalogueMemory } from '../vault/catalogue-memory.ts';
-import { readHead } from '../vault/head.ts';
-import { readTrustRoots } from '../vault/trust.ts';
 import type { CatalogueEntry, ProofBody } from '../vault/index.ts';
+import { readingVault } from '../vault/maintained.ts';
 import { storeOf } from './of-system.ts';
 import { provedAt } from './seen.ts';
+import { askStores, type UnreadStore } from './store-answers.ts';
 
 /** One backup, with the stores that hold it. */
 export interface KnownBackup {
@@ -27,8 +24,8 @@ export interface KnownBackup {
 export interface Catalogues {
   /** Newest first. */
   readonly backups: readonly KnownBackup[];
-  /** Stores that could not be read, each with its reason; the others still count. */
-  readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
+  /** Stores that could not be read; the others still count. */
+  readonly unread: readonly UnreadStore[];
 }
 
 /** What was read before, by store. */
@@ -54,16 +51,10 @@ export async function lookAtCatalogues(
   options: Chosen,
 ): Promise<Catalogues & { readonly failure?: Error }> {
   const chosen = options.store === undefined ? system.stores : [storeOf(system, options.store)];
-  const read = await Promise.allSettled(chosen.map((config) => readStore(system, config, options)));
+  const { answers, unread, failures } = await askStores(chosen, (config) => readStore(system, config, options));
   const byId = new Map<string, KnownBackup>();
-  const unread: { store: string; error: ToldError }[] = [];
-  for (const [index, outcome] of read.entries()) {
-    const store = chosen[index]?.name ?? '';
-    if (outcome.status === 'rejected') {
-      unread.push({ store, error: tell(outcome.reason) });
-      continue;
-    }
-    for (const entry of outcome.value) {
+  for (const { store, value } of answers) {
+    for (const entry of value) {
       // The same id with other bytes is another thing, and must be seen.
       const name = `${entry.key} ${entry.sha256}`;
       const proof = newestProof(entry);
@@ -86,9 +77,8 @@ export async function lookAtCatalogues(
   const backups = [...byId.values()].toSorted(
     (a, b) => Date.parse(b.entry.body.startedAt) - Date.parse(a.entry.body.startedAt),
   );
-  const [failed] = read.filter((outcome) => outcome.status === 'rejected');
-  if (failed === undefined || unread.length < chosen.length) return { backups, unread };
-  const failure: unknown = failed.reason;
+  if (answers.length > 0 || failures.length === 0) return { backups, unread };
+  const [failure] = failures;
   return { backups, unread, failure: failure instanceof Error ? failure : new Error(String(failure)) };
 }
 
@@ -106,19 +96,14 @@ function merged(a: CatalogueEntry, b: CatalogueEntry): CatalogueEntry {
   };
 }
 
-async function readStore(
+function readStore(
   system: System,
   config: System['stores'][number],
   { plan, memories }: Chosen,
 ): Promise<CatalogueEntry[]> {
-  const store = await openStore(config, resolveSecret);
-  try {
-    const { vaultId } = await readHead(store, system.name);
-    const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
-    return await readCatalogue({ store, vaultId, roots }, { plan, memory: memoryOf(memories, config.name) });
-  } finally {
-    await store.close();
-  }
+  return readingVault(system, config, (from) =>
+    readCatalogue(from, { plan, memory: memoryOf(memories, config.name) }),
+  );
 }
 
 function memoryOf(memories: CatalogueMemories | undefined, store: string): CatalogueMemory | undefined {

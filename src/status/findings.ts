@@ -30,6 +30,7 @@ import { logStatuses, type LogStatus } from './log-status.ts';
 import { numbersOf, type Gathered, type SystemNumbers } from './numbers.ts';
 import { storeReadBacks, type StoreReadBack } from './read-back-status.ts';
 import type { EngineState } from './running.ts';
+import type { UnreadStore } from './store-answers.ts';
 import { totalSizes } from './total-size.ts';
 
 export interface SystemFindings {
@@ -195,7 +196,7 @@ export async function lookHere(system: System, signal: AbortSignal): Promise<Hos
 
 function storeSeen(
   store: string,
-  unread: readonly { readonly store: string; readonly error: { readonly message: string; readonly hint: string } }[],
+  unread: readonly UnreadStore[],
   readBacks: readonly StoreReadBack[],
   totals: ReadonlyMap<string, { readonly bytes: number; readonly atMs: number }>,
 ): StoreSeen {

@@ -4,12 +4,9 @@ import type { Colours } from '../observe/colours.ts';
 import { formatBytes, formatSeconds } from '../observe/format.ts';
 import { isLogBehind, logLimitSeconds } from '../policy/judge-log.ts';
 import { formatLsn } from '../policy/lsn.ts';
-import { openStore } from '../stores/index.ts';
-import { resolveSecret } from '../system/secrets.ts';
 import type { PostgresBaseComponent, System } from '../system/types.ts';
-import { readHead } from '../vault/head.ts';
 import { explainGaps, rangeText, readWalEnd, readWalInventory } from '../vault/index.ts';
-import { readTrustRoots } from '../vault/trust.ts';
+import { readingVault } from '../vault/maintained.ts';
 import { QUERIES, workflowIds, type ActivityProgress, type Progress, type WalProgress } from '../workflows/contract.ts';
 import { tell, type ToldError } from '../observe/told.ts';
 import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
@@ -103,25 +100,21 @@ type Stored = Pick<LogStatus, 'storedLsn' | 'timeline' | 'recoveryPointAt' | 'ga
 async function storedLog(system: System, { name, wal }: Logged): Promise<Stored> {
   const config = system.stores.find((one) => one.name === wal.store);
   if (config === undefined) return { gaps: [] };
-  const store = await openStore(config, resolveSecret);
-  try {
-    const { vaultId } = await readHead(store, system.name);
-    const trust = { vaultId, roots: await readTrustRoots(store, vaultId, system.keys.rootFingerprint) };
+  return readingVault(system, config, async (from) => {
+    const { store } = from;
     const cluster = (await readWalInventory(store, name)).at(-1);
     const last = cluster?.intervals.at(-1);
     if (cluster === undefined || last === undefined) return { gaps: [] };
     const { systemIdentifier, gaps } = cluster;
-    const explained = await explainGaps(store, trust, { component: name, systemIdentifier }, gaps);
-    const { coversUntil, receivedAt } = await readWalEnd(store, trust, last);
+    const explained = await explainGaps(store, from, { component: name, systemIdentifier }, gaps);
+    const { coversUntil, receivedAt } = await readWalEnd(store, from, last);
     return {
       storedLsn: formatLsn(last.to),
       timeline: last.timeline,
       recoveryPointAt: coversUntil ?? receivedAt,
       gaps: explained.map((gap) => `${rangeText(gap)}${gap.why === undefined ? '' : `: ${gap.why}`}`),
     };
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 type Live = Partial<Pick<LogStatus, 'received' | 'waitingFor' | 'heldBackBytes' | 'trouble' | 'recoveryPointAt'>>;

@@ -3,12 +3,9 @@ import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatCount, formatSeconds } from '../observe/format.ts';
 import { readBackOf } from '../policy/read-back.ts';
 import { isArchived } from '../policy/thaw.ts';
-import { openStore } from '../stores/index.ts';
-import { resolveSecret } from '../system/secrets.ts';
 import type { StoreConfig, System } from '../system/types.ts';
-import { readHead } from '../vault/head.ts';
+import { readingVault } from '../vault/maintained.ts';
 import { readingOf, readReadings } from '../vault/verify/readings.ts';
-import { readTrustRoots } from '../vault/trust.ts';
 import { tell, type ToldError } from '../observe/told.ts';
 import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
 
@@ -48,12 +45,9 @@ export function storeReadBacks(system: System, nowMs: number): Promise<StoreRead
   );
 }
 
-async function storeReadBack(system: System, config: StoreConfig, nowMs: number): Promise<StoreReadBack> {
-  const store = await openStore(config, resolveSecret);
-  try {
-    const { vaultId } = await readHead(store, system.name);
-    const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
-    const readings = (await readReadings({ store, vaultId, roots })).map(readingOf);
+function storeReadBack(system: System, config: StoreConfig, nowMs: number): Promise<StoreReadBack> {
+  return readingVault(system, config, async (from) => {
+    const readings = (await readReadings(from)).map(readingOf);
     const archived = isArchived(config);
     const everySeconds = archived ? undefined : config.verifyEverySeconds;
     const known = readBackOf(readings, { everySeconds, nowMs });
@@ -67,9 +61,7 @@ async function storeReadBack(system: System, config: StoreConfig, nowMs: number)
       overdue: known.overdue,
       ...(archived ? { archived } : {}),
     };
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 /** Nothing of a store that could not be read: that is told once, elsewhere. */

@@ -1,15 +1,16 @@
 /** Backups as the judgments of src/policy see them. */
 import type { BackupSeen, VerdictSeen } from '../policy/backup-seen.ts';
-import type { ProofBody } from '../vault/types.ts';
+import type { CatalogueEntry, ProofBody } from '../vault/types.ts';
 import type { SeenCatalogue } from './brief.ts';
 import type { Catalogues, KnownBackup } from './catalogues.ts';
 
-export function seenOf({ entry, stores, verdicts }: KnownBackup): BackupSeen {
-  const { body, trust } = entry;
+/** What a manifest alone tells of its backup, wherever it lies. */
+export type ManifestFacts = Omit<BackupSeen, 'key' | 'stores' | 'storedAt' | 'verdicts'>;
+
+export function manifestFacts({ body, trust, sha256 }: CatalogueEntry): ManifestFacts {
   return {
     id: body.id,
-    key: entry.key,
-    sha256: entry.sha256,
+    sha256,
     plan: body.plan,
     ...(body.tag === undefined ? {} : { tag: body.tag }),
     purpose: body.purpose,
@@ -19,17 +20,19 @@ export function seenOf({ entry, stores, verdicts }: KnownBackup): BackupSeen {
     pointAtMs: Date.parse(body.pointAt),
     finishedAtMs: Date.parse(body.finishedAt),
     downtimeMs: body.freezes.reduce((sum, { downtimeMs }) => sum + downtimeMs, 0),
+    signer: body.signer,
+    sequence: body.sequence,
     components: body.components.map(({ name, kind, artifacts, counts }) => ({
       name,
       kind,
       sizeBytes: artifacts.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0),
       storedBytes: counts.storedBytes,
     })),
-    signer: body.signer,
-    sequence: body.sequence,
-    stores,
-    verdicts: verdicts.map(verdictOf),
   };
+}
+
+export function seenOf({ entry, stores, verdicts }: KnownBackup): BackupSeen {
+  return { ...manifestFacts(entry), key: entry.key, stores, verdicts: verdicts.map(verdictOf) };
 }
 
 /** What was read in full, in brief. */
@@ -50,5 +53,10 @@ function verdictOf({ store, proof, provedAt }: KnownBackup['verdicts'][number]):
 
 /** When it was last read back in full or restored, and found good; undefined when it never was. */
 export function provedAt(proofs: readonly ProofBody[]): string | undefined {
-  return proofs.findLast(({ ok, level }) => ok && level !== 'presence')?.at;
+  return proofs.findLast(proves)?.at;
+}
+
+/** Found good by reading it back in full, or by restoring it. */
+export function proves({ ok, level }: Pick<VerdictSeen, 'ok' | 'level'>): boolean {
+  return ok && level !== 'presence';
 }

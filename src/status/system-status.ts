@@ -8,12 +8,12 @@ import { factOf } from '../policy/judge-plans.ts';
 import type { System } from '../system/types.ts';
 import { readSeen, type SeenCatalogue } from './brief.ts';
 import { behindText, copiesText, planCopies, storesBehind, type PlanCopies, type StoreBehind } from './copy-status.ts';
-import type { ToldError } from '../observe/told.ts';
 import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
 import { readBackText, storeReadBacks, type StoreReadBack } from './read-back-status.ts';
 import type { EngineState, RunningOperation } from './running.ts';
 import { nextText, pauseText, schedulesOf, type ScheduleState } from './schedule-state.ts';
+import type { UnreadStore } from './store-answers.ts';
 import type { ExitCode } from '../observe/told.ts';
 
 export interface SystemStatus {
@@ -33,7 +33,7 @@ export interface SystemStatus {
   /** What runs by itself, next and paused; empty while the engine is down. */
   readonly schedules: readonly ScheduleState[];
   /** Stores that could not be read; undefined knowledge, not bad news. */
-  readonly unread: readonly { readonly store: string; readonly error: ToldError }[];
+  readonly unread: readonly UnreadStore[];
 }
 
 export async function systemStatus(system: System, engine: EngineState, nowMs: number): Promise<SystemStatus> {
