@@ -1,7 +1,7 @@
 /** The engine itself, and the last run of each operation. Pure. */
 import type { System } from '../system/types.ts';
 import type { Finding } from './findings.ts';
-import type { Judged } from './judge-plans.ts';
+import type { Judged } from './judged.ts';
 import { severityOf, systemTier, tierOf } from './limits.ts';
 
 /** The newest ended run of one operation. */

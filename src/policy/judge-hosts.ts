@@ -4,13 +4,12 @@ import { USUAL_DISK_USED, USUAL_MONITOR } from '../system/monitor-build.ts';
 import type { System } from '../system/types.ts';
 import type { Finding, Unknown } from './findings.ts';
 import type { DiskSeen, HostSeen, TroubleSeen } from './host-look.ts';
-import type { Judged } from './judge-plans.ts';
-import { severityOf, systemTier } from './limits.ts';
+import { together, type Judged } from './judged.ts';
+import { severityOf, systemTier, tierOf } from './limits.ts';
 
 /** A silent host is a finding; what it would have been asked is unknown. */
 export function judgeHosts(system: System, hosts: readonly HostSeen[]): Judged {
-  const judged = hosts.map((seen) => judgeHost(system, seen));
-  return { findings: judged.flatMap(({ findings }) => findings), unknown: judged.flatMap(({ unknown }) => unknown) };
+  return together(hosts.map((seen) => judgeHost(system, seen)));
 }
 
 function judgeHost(system: System, seen: HostSeen): Judged {
@@ -115,9 +114,8 @@ function judgeClock(system: System, seen: HostSeen): Finding[] {
 }
 
 function componentTrouble(system: System, trouble: TroubleSeen): Finding {
-  const tier = system.components.find(({ name }) => name === trouble.subject)?.tier ?? 'important';
   const { subject, what, hint } = trouble;
-  const severity = severityOf(tier, true);
+  const severity = severityOf(tierOf(system, { components: [subject] }), true);
   return { system: system.name, check: 'component', subject, severity, what: `component ${subject}: ${what}`, hint };
 }
 

@@ -2,8 +2,8 @@
 import { formatBytes, formatSeconds } from '../observe/format.ts';
 import type { System } from '../system/types.ts';
 import type { Finding } from './findings.ts';
-import type { Judged } from './judge-plans.ts';
-import { limitsOf, severityOf } from './limits.ts';
+import { NOTHING, together, type Judged } from './judged.ts';
+import { limitsOf, severityOf, tierOf } from './limits.ts';
 
 export interface LogSeen {
   readonly component: string;
@@ -44,8 +44,7 @@ export function isLogBehind(log: LogSeen, limitSeconds: number | undefined): boo
 }
 
 export function judgeLogs(system: System, logs: readonly LogSeen[], nowMs: number): Judged {
-  const judged = logs.map((log) => judgeLog(system, log, nowMs));
-  return { findings: judged.flatMap(({ findings }) => findings), unknown: judged.flatMap(({ unknown }) => unknown) };
+  return together(logs.map((log) => judgeLog(system, log, nowMs)));
 }
 
 function judgeLog(system: System, log: LogSeen, nowMs: number): Judged {
@@ -56,8 +55,8 @@ function judgeLog(system: System, log: LogSeen, nowMs: number): Judged {
       unknown: [{ what: `wal/${log.component}`, why: `store ${log.store}: ${log.unread.message}` }],
     };
   }
-  if (!isLogBehind(log, limit)) return { findings: [], unknown: [] };
-  const tier = system.components.find(({ name }) => name === log.component)?.tier ?? 'important';
+  if (!isLogBehind(log, limit)) return NOTHING;
+  const tier = tierOf(system, { components: [log.component] });
   const finding: Finding = {
     system: system.name,
     check: 'wal',

@@ -2,14 +2,10 @@
 import { formatSeconds } from '../observe/format.ts';
 import type { Plan, System } from '../system/types.ts';
 import { isGood, isProved, type BackupSeen } from './backup-seen.ts';
-import type { Finding, Unknown } from './findings.ts';
+import type { Finding } from './findings.ts';
 import { CLOCK_TOLERANCE_MS, freshness, type Freshness } from './freshness.ts';
+import { NOTHING, type Judged } from './judged.ts';
 import { limitsOf, severityOf, tierOf } from './limits.ts';
-
-export interface Judged {
-  readonly findings: readonly Finding[];
-  readonly unknown: readonly Unknown[];
-}
 
 export interface PlanState {
   readonly plan: string;
@@ -22,8 +18,6 @@ export interface StoresRead {
   /** Stores that could not be read. */
   readonly unread: readonly { readonly store: string }[];
 }
-
-const WHICH = { stale: 'stale', missing: 'missing' } as const;
 
 /** Backups that count as something to restore from, newest recovery point first. */
 export function usable(backups: readonly BackupSeen[], plan: string, nowMs: number): BackupSeen[] {
@@ -61,14 +55,11 @@ export function judgeFreshness(
   const found = freshness(own, { rpoSeconds: newestSeconds }, nowMs);
   const promised = newestSeconds !== undefined || plan.rpoSeconds !== undefined;
   if (!promised || found.state === 'fresh' || found.state === 'unbounded') return NOTHING;
-  const missed = unread.filter(({ store }) => plan.stores.includes(store)).map(({ store }) => store);
-  if (missed.length > 0) {
-    const why = `${missed.join(', ')} could not be read, and may hold a newer backup`;
-    return { findings: [], unknown: [{ what: `freshness/${plan.name}`, why }] };
-  }
+  const missed = storesMissed(plan, unread);
+  if (missed !== undefined) return unknownOf(`freshness/${plan.name}`, `${missed}, and may hold a newer backup`);
   const { ageSeconds = 0, newest } = found;
   const limit = newestSeconds ?? 0;
-  const grave = found.state === WHICH.missing || ageSeconds > 2 * limit;
+  const grave = found.state === 'missing' || ageSeconds > 2 * limit;
   const finding: Finding = {
     system: system.name,
     check: 'freshness',
@@ -82,15 +73,15 @@ export function judgeFreshness(
 }
 
 function whatOf(plan: string, found: Freshness, limitSeconds: number, from: string): string {
-  if (found.state === WHICH.missing) return `plan ${plan}: ${found.why}`;
+  if (found.state === 'missing') return `plan ${plan}: ${found.why}`;
   const { newest, ageSeconds = 0 } = found;
   const limit = `${formatSeconds(limitSeconds)} (${from})`;
   return `plan ${plan}: the newest backup ${newest?.id ?? ''} is ${formatSeconds(ageSeconds)} old, its limit is ${limit}`;
 }
 
 function hintOf(system: string, plan: string, { state, why }: Freshness): string {
-  if (state === WHICH.missing && why.includes('clocks')) return 'Set the clocks right (NTP), then look again.';
-  if (state === WHICH.missing && /trusted|verification/.test(why)) {
+  if (state === 'missing' && why.includes('clocks')) return 'Set the clocks right (NTP), then look again.';
+  if (state === 'missing' && /trusted|verification/.test(why)) {
     return `See why: holdfast list ${system} --plan ${plan}; then make a new one: holdfast backup ${system} ${plan}`;
   }
   return `Run it now, and see why it did not run: holdfast backup ${system} ${plan}; holdfast status ${system}`;
@@ -109,11 +100,8 @@ export function judgeProof(
   const { newestProved } = planState(backups, plan.name, nowMs);
   const ageSeconds = newestProved === undefined ? Infinity : ageOf(newestProved, nowMs);
   if (ageSeconds <= provedSeconds) return NOTHING;
-  const missed = unread.filter(({ store }) => plan.stores.includes(store)).map(({ store }) => store);
-  if (missed.length > 0) {
-    const why = `${missed.join(', ')} could not be read, and may hold a newer proof`;
-    return { findings: [], unknown: [{ what: `proof/${plan.name}`, why }] };
-  }
+  const missed = storesMissed(plan, unread);
+  if (missed !== undefined) return unknownOf(`proof/${plan.name}`, `${missed}, and may hold a newer proof`);
   const limit = formatSeconds(provedSeconds);
   const what =
     newestProved === undefined
@@ -133,7 +121,15 @@ export function judgeProof(
   return { findings: [finding], unknown: [] };
 }
 
-export const NOTHING: Judged = { findings: [], unknown: [] };
+/** Undefined when every store of the plan could be read. */
+function storesMissed({ stores }: Plan, unread: StoresRead['unread']): string | undefined {
+  const missed = unread.filter(({ store }) => stores.includes(store)).map(({ store }) => store);
+  return missed.length === 0 ? undefined : `${missed.join(', ')} could not be read`;
+}
+
+function unknownOf(what: string, why: string): Judged {
+  return { findings: [], unknown: [{ what, why }] };
+}
 
 export function ageOf({ pointAtMs }: Pick<BackupSeen, 'pointAtMs'>, nowMs: number): number {
   return Math.max(0, Math.floor((nowMs - pointAtMs) / 1000));

@@ -12,7 +12,8 @@ import { judgeStoreClocks } from '../policy/judge-clocks.ts';
 import { judgeEngine, type RunSeen } from '../policy/judge-engine.ts';
 import { judgeHosts } from '../policy/judge-hosts.ts';
 import { judgeLogs } from '../policy/judge-log.ts';
-import { judgeFreshness, judgeProof, planState, type Judged } from '../policy/judge-plans.ts';
+import { judgeFreshness, judgeProof, planState } from '../policy/judge-plans.ts';
+import { together, type Judged } from '../policy/judged.ts';
 import { judgeCopyLags, judgeRule, judgeStores, type StoreSeen } from '../policy/judge-stores.ts';
 import { followFindings, scheduleFindings } from '../policy/schedule-findings.ts';
 import type { DescribedSchedule } from '../policy/schedule-facts.ts';
@@ -89,7 +90,7 @@ export async function findingsOf(
     one.unread === undefined ? [] : [{ store: one.store, why: one.unread.message }],
   );
 
-  const judged: readonly Judged[] = [
+  const { findings: all, unknown } = together([
     ...system.plans.map((plan) => judgeFreshness(system, plan, backups, known, nowMs)),
     ...system.plans.map((plan) => judgeProof(system, plan, backups, known, nowMs)),
     judgeLogs(system, logs, nowMs),
@@ -108,7 +109,7 @@ export async function findingsOf(
       ...channels,
     ]),
     { findings: [], unknown: unseenOf(system, { unread, hosts: hosts.map(({ host }) => host), onItsWay }) },
-  ];
+  ]);
   const gathered: Gathered = {
     system,
     backups,
@@ -119,8 +120,7 @@ export async function findingsOf(
     engineRunning: engine.running,
     nowMs,
   };
-  const findings = inOrder(judged.flatMap((one) => one.findings));
-  const unknown = judged.flatMap((one) => one.unknown);
+  const findings = inOrder(all);
   return {
     system: system.name,
     at: new Date(nowMs).toISOString(),
