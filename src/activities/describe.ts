@@ -2,13 +2,14 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import { stillRuns } from '../engine/still-runs.ts';
 import { HoldfastError } from '../failures.ts';
 import { captureGroups } from '../policy/order.ts';
 import { filesByHost, watchedByHost } from '../policy/watched.ts';
 import { reportsDirectory } from '../system/home.ts';
-import { taskOf } from '../status/of-system.ts';
-import { loadSystem, type Component, type Plan, type System } from '../system/index.ts';
+import { planOf, storeOf, taskOf } from '../status/of-system.ts';
+import { loadSystem, type Component, type System } from '../system/index.ts';
 import type { PostgresWal } from '../system/postgres-types.ts';
 import { lockHolderOf } from './lock-holder.ts';
 import { describeMonitoring, judgeSystem, signOfLife } from './monitor.ts';
@@ -59,19 +60,13 @@ async function describeBackup(name: string, planName: string): Promise<BackupFac
 }
 
 async function describeCopy(name: string, target: string): Promise<CopyFacts> {
-  const { stores } = await loadSystem(name);
-  const store = stores.find((one) => one.name === target);
-  if (store !== undefined) return { host: store.maintainedBy };
-  const known = stores.map((one) => one.name).join(', ');
-  throw new HoldfastError('BadInput', `${name} has no store ${target}; it has ${known}`);
+  return { host: storeOf(await loadSystem(name), target).maintainedBy };
 }
 
 async function describeStores(name: string, storeName: string | undefined): Promise<{ name: string; host: string }[]> {
-  const { stores } = await loadSystem(name);
-  const wanted = stores.filter((store) => storeName === undefined || store.name === storeName);
-  if (wanted.length > 0) return wanted.map((store) => ({ name: store.name, host: store.maintainedBy }));
-  const known = stores.map((store) => store.name).join(', ');
-  throw new HoldfastError('BadInput', `${name} has no store ${storeName ?? ''}; it has ${known}`);
+  const system = await loadSystem(name);
+  const wanted = storeName === undefined ? system.stores : [storeOf(system, storeName)];
+  return wanted.map((store) => ({ name: store.name, host: store.maintainedBy }));
 }
 
 async function describeWal(name: string, componentName: string): Promise<WalFacts | undefined> {
@@ -103,22 +98,6 @@ async function describeChanges(name: string, planName: string): Promise<ChangeFa
 /** How the component's write-ahead log is received, when it is. */
 function logOf(component: Component): PostgresWal | undefined {
   return component.kind === 'postgres' && component.method === 'base' ? component.wal : undefined;
-}
-
-async function stillRuns(client: Client, workflowId: string): Promise<boolean> {
-  try {
-    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
-}
-
-function planOf(system: System, name: string): Plan {
-  const found = system.plans.find((plan) => plan.name === name);
-  if (found !== undefined) return found;
-  const known = system.plans.map((plan) => plan.name).join(', ');
-  throw new HoldfastError('BadInput', `${system.name} has no plan ${name}; it has ${known}`);
 }
 
 function factsOf(system: System): SystemFacts {

@@ -3,7 +3,8 @@
  * signal and a way to tell its progress and needs to know nothing of Temporal.
  */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import { stillRuns } from '../engine/still-runs.ts';
 import { HoldfastError } from '../failures.ts';
 import { logWith, withLogFields, type LogFields, type Logger } from '../observe/log.ts';
 import { redact, redactText } from '../observe/redact.ts';
@@ -87,22 +88,17 @@ function fieldsOf(activity: string, { info }: Context, input: unknown): LogField
 
 /** The client is asked for only when it is needed: an activity that runs without an engine has none. */
 function askerOf(execution: Execution, client: () => Client): Asker {
-  return { execution, stillRuns: (asked) => stillRuns(client(), asked), engineId: () => engineId(client()) };
+  return {
+    execution,
+    stillRuns: ({ workflowId, runId }) => stillRuns(client(), workflowId, runId),
+    engineId: () => engineId(client()),
+  };
 }
 
 /** A namespace gets its id when it is made. */
 async function engineId({ workflowService, options: { namespace } }: Client): Promise<string> {
   const { namespaceInfo } = await workflowService.describeNamespace({ namespace });
   return namespaceInfo?.id ?? '';
-}
-
-async function stillRuns(client: Client, { workflowId, runId }: Execution): Promise<boolean> {
-  try {
-    return (await client.workflow.getHandle(workflowId, runId).describe()).status.name === 'RUNNING';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
 }
 
 /** The first at once, so that a cancel finds even a short activity; then the latest progress every few seconds. */
