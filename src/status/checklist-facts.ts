@@ -1,15 +1,18 @@
 /** What the checklists are answered from: findings, reports of restores beside, and the system file. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { listFiles } from '../docker/durable-file.ts';
 import type { ChecklistFacts, RestoreTest } from '../policy/checklists.ts';
 import { reportsDirectory } from '../system/home.ts';
 import type { System } from '../system/types.ts';
+import { mapBounded } from '../vault/mutex.ts';
 import type { RestoreResult } from '../workflows/contract.ts';
 import { findingsOf } from './findings.ts';
 import type { SystemNumbers } from './numbers.ts';
 import { runningOperations } from './running.ts';
 
 const MONTH_MS = 30 * 86_400_000;
+const READS_AT_ONCE = 16;
 
 /** Needs no engine; what it alone could tell is then unknown. */
 export async function checklistFacts(system: System, nowMs: number): Promise<ChecklistFacts> {
@@ -45,11 +48,8 @@ function storedBytes({ plans }: SystemNumbers, nowMs: number): ChecklistFacts['s
 
 /** Of the reports on this machine: a restore that was made beside, checked and removed, or that went live. */
 async function newestRestoreTest(system: string): Promise<RestoreTest | undefined> {
-  const directory = path.join(reportsDirectory(system), 'restore');
-  const names = await readdir(directory).catch(() => []);
-  const tests = await Promise.all(
-    names.filter((name) => name.endsWith('.json')).map((name) => readTest(path.join(directory, name))),
-  );
+  const files = await listFiles(path.join(reportsDirectory(system), 'restore'), '.json');
+  const tests = await mapBounded(files, READS_AT_ONCE, readTest);
   return tests
     .filter((one) => one !== undefined)
     .toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at))

@@ -91,16 +91,16 @@ async function frozen(system: System): Promise<string | undefined> {
 
 /** Key files and directories that others can read or write. */
 async function lookAtRights(system: System): Promise<TroubleSeen[]> {
-  const files = secretFiles(system);
-  const directories = [holdfastHome(), systemsDirectory(), stateDirectory(system.name), keysDirectory(system.name)];
-  const keys = await readdir(keysDirectory(system.name));
-  const paths = [...files, ...keys.map((key) => `${keysDirectory(system.name)}/${key}`)];
-  const found = [
-    ...(await Promise.all([...new Set(paths)].map((path) => tooWide(path, 0o077, '600')))),
-    ...(await Promise.all(directories.map((path) => tooWide(path, 0o022, '700')))),
-    ...(await Promise.all([tooWide(keysDirectory(system.name), 0o077, '700')])),
-  ].filter((one) => one !== undefined);
-  return [...new Map(found.map((one) => [one.subject, one])).values()];
+  const keys = keysDirectory(system.name);
+  const names = await readdir(keys);
+  const files = new Set([...secretFiles(system), ...names.map((name) => `${keys}/${name}`)]);
+  const directories = [holdfastHome(), systemsDirectory(), stateDirectory(system.name)];
+  const found = await Promise.all([
+    ...[...files].map((path) => tooWide(path, 0o077, '600')),
+    ...directories.map((path) => tooWide(path, 0o022, '700')),
+    tooWide(keys, 0o077, '700'),
+  ]);
+  return found.filter((one) => one !== undefined);
 }
 
 function secretFiles(system: System): string[] {

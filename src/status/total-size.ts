@@ -10,15 +10,8 @@ import { resolveSecret } from '../system/secrets.ts';
 import type { StoreConfig, System } from '../system/types.ts';
 import { answeredInTime, COUNT_LIMIT_MS } from './asked-once.ts';
 
-export interface TotalSize {
-  readonly bytes: number;
-  readonly objects: number;
-  readonly atMs: number;
-  /** How long counting took. */
-  readonly tookMs: number;
-}
-
-const totalSchema = z.object({ bytes: z.number(), objects: z.number(), atMs: z.number(), tookMs: z.number() });
+const totalSchema = z.object({ bytes: z.number(), atMs: z.number() });
+export type TotalSize = Readonly<z.infer<typeof totalSchema>>;
 /** A count that failed is remembered too, so that a store that is too large for the time isn't listed all the time. */
 const rememberedSchema = z.object({ total: totalSchema.exactOptional(), triedAtMs: z.number(), tookMs: z.number() });
 type Remembered = z.infer<typeof rememberedSchema>;
@@ -47,8 +40,13 @@ async function totalOf(
   if (known !== undefined && known.triedAtMs <= nowMs && nowMs - known.triedAtMs < restMs) return known.total;
   const beganMs = performance.now();
   const asked = `the count of store ${config.name} of ${system.name}`;
-  const total = await answeredInTime(asked, COUNT_LIMIT_MS, () => count(config, nowMs, signal)).catch(() => undefined);
-  // A store that can't be read is told by those who need to read it; a number that is old is still a number.
+  const total = await answeredInTime(asked, COUNT_LIMIT_MS, () => count(config, nowMs, signal)).catch(
+    (error: unknown) => {
+      // A store that can't be read is a finding of those who need to read it; a number that is old is still a number.
+      log('status').warn({ err: error, system: system.name }, `store ${config.name} could not be counted`);
+      return undefined;
+    },
+  );
   const newest = total ?? known?.total;
   const tookMs = Math.round(performance.now() - beganMs);
   const kept: Remembered = { triedAtMs: nowMs, tookMs, ...(newest === undefined ? {} : { total: newest }) };
@@ -80,16 +78,11 @@ async function remembered(file: string): Promise<Remembered | undefined> {
 }
 
 async function count(config: StoreConfig, nowMs: number, signal: AbortSignal): Promise<TotalSize> {
-  const beganMs = performance.now();
   const store = await openStore(config, resolveSecret);
   try {
     let bytes = 0;
-    let objects = 0;
-    for await (const { sizeBytes } of store.list('', { signal })) {
-      bytes += sizeBytes;
-      objects += 1;
-    }
-    return { bytes, objects, atMs: nowMs, tookMs: Math.round(performance.now() - beganMs) };
+    for await (const { sizeBytes } of store.list('', { signal })) bytes += sizeBytes;
+    return { bytes, atMs: nowMs };
   } finally {
     await store.close();
   }
