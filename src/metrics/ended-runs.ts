@@ -26,10 +26,14 @@ const NOT_OPERATIONS: readonly string[] = [
   WORKFLOWS.systemLock,
   WORKFLOWS.releaseFreeze,
   WORKFLOWS.receiveWal,
+  WORKFLOWS.followChanges,
+  // It ends as what it has started, which counts itself.
+  WORKFLOWS.scheduled,
+  WORKFLOWS.notify,
   WORKFLOWS.monitor,
   WORKFLOWS.incident,
 ];
-/** Of an operation: its types are those of the contract, and none of the parts. */
+/** Types of the contract that are neither. */
 export const OPERATIONS: readonly string[] = Object.values(WORKFLOWS).filter((type) => !NOT_OPERATIONS.includes(type));
 
 /** Undefined for what is no operation, or goes on in a new run. */

@@ -142,6 +142,8 @@ describe('ends of operations', () => {
       undefined,
     ]);
     expect(runStatus({ type: 'systemLock', status: 'FAILED' })).toBeUndefined();
+    // The backup that it started has failed, and is counted.
+    expect(runStatus({ type: 'scheduled', status: 'FAILED' })).toBeUndefined();
     expect(runStatus({ type: 'anything', status: 'FAILED' })).toBeUndefined();
     expect(RUN_STATUSES).toHaveLength(6);
   });
