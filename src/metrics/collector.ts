@@ -8,7 +8,7 @@ import type { Client } from '@temporalio/client';
 import { connectEngine } from '../engine/connect.ts';
 import { log } from '../observe/log.ts';
 import { listIncidents } from '../status/incidents.ts';
-import { runningOperations, type EngineState } from '../status/running.ts';
+import { operationsOf, runningOperations, type EngineState } from '../status/running.ts';
 import { engineDirectory } from '../system/home.ts';
 import { durationSeconds } from '../system/durations.ts';
 import { listSystems, loadSystem } from '../system/load.ts';
@@ -166,10 +166,7 @@ class Systems implements Collector {
       throw new Error(this.engine.why ?? 'the engine does not answer');
     }
     const operations = [...this.known.keys()].flatMap((name) =>
-      operationSamples(
-        name,
-        this.engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${name}/`)),
-      ),
+      operationSamples(name, operationsOf(name, this.engine)),
     );
     this.page.replace('engine', [up, ...operations]);
     await this.registerRead.promise;

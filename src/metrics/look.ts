@@ -8,7 +8,7 @@ import { planCopies, storesBehind } from '../status/copy-status.ts';
 import { diskOf } from '../status/disk-look.ts';
 import { isBehind, logStatuses } from '../status/log-status.ts';
 import { storeReadBacks } from '../status/read-back-status.ts';
-import type { EngineState } from '../status/running.ts';
+import { operationsOf, type EngineState } from '../status/running.ts';
 import { seenCatalogue, seenOf } from '../status/seen.ts';
 import type { Sample } from './definitions.ts';
 import { logSamples, storeSamples } from './system-samples.ts';
@@ -27,7 +27,7 @@ export async function lookAtStores(
   before: Remembered | undefined,
   nowMs: number,
 ): Promise<{ samples: Sample[]; remembered: Remembered }> {
-  const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
+  const operations = operationsOf(system.name, engine);
   const memories = before?.memories ?? (new Map() as CatalogueMemories);
   const [known, readBacks] = await Promise.all([lookAtCatalogues(system, { memories }), storeReadBacks(system, nowMs)]);
   const unread = known.unread.map(({ store }) => store);

@@ -1,19 +1,19 @@
 /** What the stores and the engine say of one system, as samples; usable, proved and limits as src/policy means them. Pure. */
-import { isGood, isProved } from '../policy/backup-seen.ts';
+import { isGood, isProved, sizeOf, type BackupSeen } from '../policy/backup-seen.ts';
 import { usable } from '../policy/judge-plans.ts';
 import { limitsOf } from '../policy/limits.ts';
+import { PARTS } from '../policy/read-back.ts';
 import { seenOf } from '../status/seen.ts';
 import type { KnownBackup } from '../status/catalogues.ts';
 import type { PlanCopies, StoreBehind } from '../status/copy-status.ts';
 import type { LogStatus } from '../status/log-status.ts';
 import type { StoreReadBack } from '../status/read-back-status.ts';
-import type { RunningOperation } from '../status/running.ts';
+import { isForPeople, type RunningOperation } from '../status/running.ts';
 import type { System } from '../system/types.ts';
 import type { Sample } from './definitions.ts';
 
 /** Older than this, the newest backup of a plan is overdue that has neither a limit nor a schedule to go by. */
-export const USUAL_LIMIT_SECONDS = 24 * 3600;
-const PARTS = 256;
+const USUAL_LIMIT_SECONDS = 24 * 3600;
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -96,7 +96,7 @@ function onePlan(
     ...moment('holdfast_proved', labels, proved?.pointAtMs, provedPromised),
     ...moment('holdfast_restore_test', labels, restoreTestMs(own), false),
     ...lastSuccesses(labels, usableBackups, promised),
-    ...(known === undefined ? [] : newestBackup(labels, known)),
+    ...(newest === undefined || known === undefined ? [] : newestBackup(labels, newest, known)),
   ];
 }
 
@@ -120,26 +120,24 @@ function lastSuccesses(labels: Labels, usable: readonly KnownBackup[], promised:
     if (ms === undefined && !always) return [];
     return [{ name: 'backup_last_success_timestamp', labels: { ...labels, operation }, value: (ms ?? 0) / 1000 }];
   };
-  const finished = latest(usable, finishedMs);
+  const finished = usable.map(({ entry }) => Date.parse(entry.body.finishedAt));
   const verdicts = usable.flatMap(({ entry }) => entry.proofs.filter(({ ok }) => ok));
   return [
-    ...success('backup', finished === undefined ? undefined : finishedMs(finished), promised),
+    ...success('backup', latestMs(finished), promised),
     ...success('verify', latestMs(verdicts.map(({ at }) => Date.parse(at))), false),
   ];
 }
 
-function newestBackup(labels: Labels, { entry: { body } }: KnownBackup): Sample[] {
-  const kinds = Map.groupBy(body.components, ({ kind }) => kind);
-  const downtimeMs = body.freezes.reduce((sum, freeze) => sum + freeze.downtimeMs, 0);
-  const tookMs = Date.parse(body.finishedAt) - Date.parse(body.startedAt);
+function newestBackup(labels: Labels, newest: BackupSeen, { entry }: KnownBackup): Sample[] {
+  const kinds = Map.groupBy(newest.components, ({ kind }) => kind);
+  const tookMs = newest.finishedAtMs - newest.startedAtMs;
   return [
     ...[...kinds].map(([kind, components]): Sample => {
-      const lengths = components.flatMap(({ artifacts }) => artifacts.map(({ lengthBytes }) => lengthBytes));
-      return { name: 'backup_size_bytes', labels: { ...labels, backup_type: kind }, value: sum(lengths) };
+      return { name: 'backup_size_bytes', labels: { ...labels, backup_type: kind }, value: sizeOf({ components }) };
     }),
-    { name: 'holdfast_backup_downtime_seconds', labels, value: downtimeMs / 1000 },
+    { name: 'holdfast_backup_downtime_seconds', labels, value: newest.downtimeMs / 1000 },
     { name: 'holdfast_backup_capture_seconds', labels, value: Math.max(0, tookMs / 1000) },
-    ...body.components.flatMap(({ name: component, counts }): Sample[] => {
+    ...entry.body.components.flatMap(({ name: component, counts }): Sample[] => {
       const own = { ...labels, component };
       return [
         { name: 'holdfast_backup_read_bytes', labels: own, value: counts.readBytes },
@@ -200,7 +198,7 @@ function oneLog(system: string, log: LogStatus & { readonly behind: boolean }): 
 /** Samples of what runs on a system. */
 export function operationSamples(system: string, operations: readonly RunningOperation[]): Sample[] {
   const byType = Map.groupBy(operations, ({ type }) => type);
-  const waiting = operations.filter(({ waitingFor }) => /approval|decision/.test(waitingFor ?? ''));
+  const waiting = operations.filter(({ waitingFor }) => isForPeople(waitingFor));
   const troubled = operations.filter(({ trouble }) => trouble !== undefined);
   return [
     ...[...byType].map(([operation, own]): Sample => {
@@ -215,8 +213,6 @@ function secondsOf(at: string | undefined): number {
   return at === undefined ? 0 : Date.parse(at) / 1000;
 }
 
-const finishedMs = ({ entry }: KnownBackup): number => Date.parse(entry.body.finishedAt);
-
 function restoreTestMs(own: readonly KnownBackup[]): number | undefined {
   const restored = own.flatMap(({ entry }) => entry.proofs.filter(({ ok, level }) => ok && level === 'restored'));
   return latestMs(restored.map(({ at }) => Date.parse(at)));
@@ -224,12 +220,4 @@ function restoreTestMs(own: readonly KnownBackup[]): number | undefined {
 
 function latestMs(times: readonly number[]): number | undefined {
   return times.length === 0 ? undefined : times.reduce((a, b) => Math.max(a, b));
-}
-
-function latest<T>(all: readonly T[], by: (one: T) => number): T | undefined {
-  return all.reduce<T | undefined>((best, one) => (best === undefined || by(one) > by(best) ? one : best), undefined);
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -71,6 +71,11 @@ export function storesBehind(
   });
 }
 
+/** A copy runs and gets on: what is short of the rule at this moment may be on its way. */
+export function isCopyOnItsWay(behind: readonly StoreBehind[]): boolean {
+  return behind.some(({ copy }) => copy !== undefined && copy.trouble === undefined);
+}
+
 function lagOf(
   store: string,
   backups: number,

@@ -23,14 +23,14 @@ import { unseenOf } from '../policy/unseen.ts';
 import { localHost } from '../system/home.ts';
 import type { System } from '../system/types.ts';
 import { readSeen, type SeenCatalogue } from './brief.ts';
-import { planCopies, storesBehind } from './copy-status.ts';
+import { isCopyOnItsWay, planCopies, storesBehind } from './copy-status.ts';
 import { plansNotFollowed } from './followed.ts';
 import { lookAtHost } from './host-look.ts';
 import { lastRuns } from './last-runs.ts';
 import { logStatuses, type LogStatus } from './log-status.ts';
 import { numbersOf, type Gathered, type SystemNumbers } from './numbers.ts';
 import { storeReadBacks, type StoreReadBack } from './read-back-status.ts';
-import type { EngineState } from './running.ts';
+import { operationsOf, type EngineState } from './running.ts';
 import type { UnreadStore } from './store-answers.ts';
 import { totalSizes } from './total-size.ts';
 
@@ -82,10 +82,9 @@ export async function findingsOf(
   ]);
   const { backups } = known;
   const stores = system.stores.map(({ name }) => storeSeen(name, known.unread, readBacks, totals));
-  const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
-  const behind = storesBehind(system, known, operations, nowMs);
+  const behind = storesBehind(system, known, operationsOf(system.name, engine), nowMs);
   const copies = planCopies(system, known, readBacks, (plan) => planState(backups, plan, nowMs).newest?.id);
-  const onItsWay = behind.some(({ copy }) => copy !== undefined && copy.trouble === undefined);
+  const onItsWay = isCopyOnItsWay(behind);
   const unread = stores.flatMap((one) =>
     one.unread === undefined ? [] : [{ store: one.store, why: one.unread.message }],
   );

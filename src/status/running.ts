@@ -70,6 +70,16 @@ export function isShown(type: string): boolean {
   return SHOWN_TYPES.includes(type);
 }
 
+/** Of one system, among all that runs. */
+export function operationsOf(system: string, { operations }: Pick<EngineState, 'operations'>): RunningOperation[] {
+  return operations.filter(({ workflowId }) => workflowId.startsWith(`${system}/`));
+}
+
+/** Whether what an operation waits for is a person's word. */
+export function isForPeople(waitingFor: string | undefined): boolean {
+  return waitingFor !== undefined && /approval|decision/.test(waitingFor);
+}
+
 /** Empty when no worker can answer, or the operation has just ended. */
 async function whereItIs(engine: Engine, workflowId: string): Promise<Partial<RunningOperation>> {
   const handle = engine.client.workflow.getHandle(workflowId);
@@ -93,7 +103,7 @@ async function whereItIs(engine: Engine, workflowId: string): Promise<Partial<Ru
  * says itself what is wrong; else the only one that waits. Throws BadInput when several could be meant.
  */
 export async function waitingOperation(engine: Engine, system: string, digest?: string): Promise<string> {
-  const own = (await listOperations(engine)).filter(({ workflowId }) => workflowId.startsWith(`${system}/`));
+  const own = operationsOf(system, { operations: await listOperations(engine) });
   const waiting = own.filter(({ waitingFor }) => waitingFor !== undefined);
   const meant = waiting.filter(
     (one) => digest !== undefined && one.digest !== undefined && namesDigest(digest, one.digest),

@@ -7,11 +7,19 @@ import { freshness, type Freshness } from '../policy/freshness.ts';
 import { factOf } from '../policy/judge-plans.ts';
 import type { System } from '../system/types.ts';
 import { readSeen, type SeenCatalogue } from './brief.ts';
-import { behindText, copiesText, planCopies, storesBehind, type PlanCopies, type StoreBehind } from './copy-status.ts';
+import {
+  behindText,
+  copiesText,
+  isCopyOnItsWay,
+  planCopies,
+  storesBehind,
+  type PlanCopies,
+  type StoreBehind,
+} from './copy-status.ts';
 import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
 import { readBackText, storeReadBacks, type StoreReadBack } from './read-back-status.ts';
-import type { EngineState, RunningOperation } from './running.ts';
+import { isForPeople, operationsOf, type EngineState, type RunningOperation } from './running.ts';
 import { nextText, pauseText, schedulesOf, type ScheduleState } from './schedule-state.ts';
 import type { UnreadStore } from './store-answers.ts';
 import type { ExitCode } from '../observe/told.ts';
@@ -47,7 +55,7 @@ export async function statusOf(
   known: SeenCatalogue,
   nowMs: number,
 ): Promise<SystemStatus> {
-  const operations = engine.operations.filter(({ workflowId }) => workflowId.startsWith(`${system.name}/`));
+  const operations = operationsOf(system.name, engine);
   const plans = system.plans.map((plan) => {
     const own = known.backups.filter((one) => one.plan === plan.name);
     return { plan: plan.name, backups: own.length, ...freshness(own.map(factOf), plan, nowMs) };
@@ -80,12 +88,7 @@ export function exitOf(statuses: readonly SystemStatus[]): ExitCode {
 
 /** A copy that is on its way is no fault yet, whatever the rule says of this moment. */
 function isLate({ behind, copies }: SystemStatus): boolean {
-  const onItsWay = behind.some(({ copy }) => copy !== undefined && copy.trouble === undefined);
-  return behind.some(({ late }) => late) || (!onItsWay && copies.some(({ ok }) => ok === false));
-}
-
-function isForPeople(waitingFor: string | undefined): boolean {
-  return waitingFor !== undefined && /approval|decision/.test(waitingFor);
+  return behind.some(({ late }) => late) || (!isCopyOnItsWay(behind) && copies.some(({ ok }) => ok === false));
 }
 
 const STATE_COLOUR = { fresh: 'green', stale: 'red', missing: 'red', unbounded: 'dim' } as const;
