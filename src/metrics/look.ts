@@ -46,7 +46,7 @@ export async function lookAtStores(
 }
 
 /** Pure: what lay in stores that can't be read now is taken to lie there still. That they can't be read is told apart. */
-export function withAbsent(
+function withAbsent(
   now: readonly KnownBackup[],
   before: readonly KnownBackup[],
   unread: readonly string[],

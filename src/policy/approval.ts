@@ -6,7 +6,7 @@ export type Judgement =
   { readonly ok: true } | { readonly ok: false; readonly code: FailureCode; readonly why: string };
 
 /** A digest may be shortened to this many hex digits: 48 bits, far more than plans ever printed. */
-export const SHORT_DIGEST_LENGTH = 12;
+const SHORT_DIGEST_LENGTH = 12;
 
 /** What is printed for people. */
 export function shortDigest(digest: string): string {

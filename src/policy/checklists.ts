@@ -1,5 +1,5 @@
 /** What the program answers to the points of a checklist, and what is left to people. Pure. */
-import type { Checklist, Point, PointBy } from './checklist-lists.ts';
+import type { Checklist, PointBy } from './checklist-lists.ts';
 import { isUnknown, type Finding, type Unknown } from './findings.ts';
 
 /** A restore beside that was checked, as its report tells. */
@@ -51,26 +51,25 @@ export interface SignOff {
 const DAY_MS = 86_400_000;
 const MOST_TOLD = 3;
 
-/** One answer for each point, in order. A person may sign only for what is theirs: the program's answers stay. */
-export function answersOf(list: Checklist, facts: ChecklistFacts, signed: readonly SignOff[] = []): Answer[] {
+/** One answer for each point, in order. */
+export function answersOf(list: Checklist, facts: ChecklistFacts): Answer[] {
   return list.points.map((point) => {
     const { state, evidence } = judge(point.how, facts);
     const todo = point.todo.replaceAll('{system}', facts.system);
-    const answer = { id: point.id, text: point.text, state, evidence, ...(state === 'pass' ? {} : { todo }) };
-    return state === 'open' ? withSignature(answer, point, signed) : answer;
+    return { id: point.id, text: point.text, state, evidence, ...(state === 'pass' ? {} : { todo }) };
   });
 }
 
-/** The sign-offs that came later: the newest counts. */
+/** A person may sign only for what is theirs: the program's answers stay. The newest sign-off counts. */
 export function signedBy(answers: readonly Answer[], list: Checklist, signed: readonly SignOff[]): Answer[] {
   return answers.map((answer) => {
-    const point = list.points.find(({ id }) => id === answer.id);
-    return point === undefined || answer.state !== 'open' ? answer : withSignature(answer, point, signed);
+    const isPoint = list.points.some(({ id }) => id === answer.id);
+    return isPoint && answer.state === 'open' ? withSignature(answer, signed) : answer;
   });
 }
 
-function withSignature(answer: Answer, point: Point, signed: readonly SignOff[]): Answer {
-  const own = signed.filter((one) => one.point === point.id).toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+function withSignature(answer: Answer, signed: readonly SignOff[]): Answer {
+  const own = signed.filter((one) => one.point === answer.id).toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
   const last = own.at(-1);
   if (last === undefined) return answer;
   const { id, text } = answer;

@@ -8,7 +8,6 @@ import { NOTHING, type Judged } from './judged.ts';
 import { limitsOf, severityOf, tierOf } from './limits.ts';
 
 export interface PlanState {
-  readonly plan: string;
   readonly backups: number;
   readonly newest?: BackupSeen;
   readonly newestProved?: BackupSeen;
@@ -32,7 +31,6 @@ export function planState(backups: readonly BackupSeen[], plan: string, nowMs: n
   const [newest] = own;
   const newestProved = own.find(isProved);
   return {
-    plan,
     backups: backups.filter((one) => one.plan === plan).length,
     ...(newest === undefined ? {} : { newest }),
     ...(newestProved === undefined ? {} : { newestProved }),

@@ -29,8 +29,8 @@ export function marginSeconds(intervalSeconds: number): number {
 
 /**
  * `limits.newest`, else the rpo (with a margin where the schedule runs no oftener), else the longest interval of the
- * schedule with a margin. An rpo of nothing lost is about
- * changes and not about age: then the schedule counts. Throws on a bad cron expression.
+ * schedule with a margin. An rpo of nothing lost is about changes and not about age: then the schedule counts. Throws on a
+ * bad cron expression.
  */
 export function limitsOf(plan: Pick<Plan, 'limits' | 'rpoSeconds' | 'schedule'>, nowMs: number): Limits {
   const given = plan.limits ?? USUAL_LIMITS;

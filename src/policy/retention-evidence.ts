@@ -14,7 +14,7 @@ const BEGIN_MS = DAY_MS;
 /** Of a capture whose record is gone. */
 const LONGEST_CAPTURE_MS = 7 * DAY_MS;
 /** More than this in one interval of the schedule (or in an hour, without one) is not explained by it. */
-export const EXPLAINED_IN_INTERVAL = 4;
+const EXPLAINED_IN_INTERVAL = 4;
 const MINIMUM_AGE_SECONDS = 24 * 3600;
 const SURPLUS_AGE_SECONDS = 7 * 24 * 3600;
 const WITHOUT_SCHEDULE_SECONDS = 3600;

@@ -24,7 +24,7 @@ export type ScheduleChange =
   | { readonly do: 'remove'; readonly id: string };
 
 /** The note of a pause that the file asks for; any other note is a person's. */
-export const PAUSED_BY_FILE = 'paused by the system file';
+const PAUSED_BY_FILE = 'paused by the system file';
 
 /** Declared ones in their order, then those to remove. `existing`: all schedules of ours that belong to the system. */
 export function diffSchedules(

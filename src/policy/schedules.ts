@@ -150,7 +150,7 @@ function defaultCatchUp(spec: ScheduleSpec): number {
 }
 
 /** As the file says it: `0 2 * * * Europe/Berlin`, `every 6 h + 30 min`. */
-export function timesText(config: ScheduleConfig): string {
+function timesText(config: ScheduleConfig): string {
   if (config.cron !== undefined) return `${config.cron} ${config.timeZone}`;
   const { everySeconds, offsetSeconds } = config;
   return `every ${secondsText(everySeconds)}${offsetSeconds === 0 ? '' : ` + ${secondsText(offsetSeconds)}`}`;

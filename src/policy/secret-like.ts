@@ -36,11 +36,9 @@ export function secretIn(path: string, text: string): string | undefined {
     const inUrl = IN_URL.exec(line)?.[1];
     if (inUrl !== undefined && !isReference(inUrl)) return `${where} has a password in an address`;
     const next = lines[index + 1] ?? '';
-    const [, name, , value] = assignment(line);
-    if (name !== undefined && value !== undefined) {
-      if (isValue(value)) return `${where} gives ${name} a value`;
-      if (isBlock(value) && next.trim() !== '') return `${where} gives ${name} a value`;
-    }
+    const given = ASSIGNMENT.exec(line);
+    const [name = '', value = ''] = [given?.[1], given?.at(-1)];
+    if (isValue(value) || (isBlock(value) && next.trim() !== '')) return `${where} gives ${name} a value`;
     if (isValue(DIRECTIVE.exec(line)?.groups?.['value'] ?? '')) return `${where} gives a secret's name a value`;
     if (NAMED.test(line) && isGivenThere(next)) return `line ${index + 2} gives the name before it a value`;
     if (!COMMENT.test(line) && isGivenWithin(line)) return `${where} gives a secret's name a value`;
@@ -92,12 +90,6 @@ function firstOf(given: string): string {
 /** Whether the value of an environment variable may be written down. */
 export function isSecretVariable(name: string, value: string): boolean {
   return WORD.test(name) || BLOCK.test(value) || IN_URL.test(value);
-}
-
-function assignment(line: string): (string | undefined)[] {
-  const match = ASSIGNMENT.exec(line);
-  if (match === null) return [];
-  return [match[0], match[1], undefined, match.at(-1)];
 }
 
 function isValue(written: string): boolean {

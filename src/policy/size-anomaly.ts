@@ -72,7 +72,7 @@ export function judgeSizes(system: System, plan: Plan, backups: readonly BackupS
   });
 }
 
-export function sizesOf(backups: readonly BackupSeen[], component: string): SizeFact[] {
+function sizesOf(backups: readonly BackupSeen[], component: string): SizeFact[] {
   return backups.flatMap(({ pointAtMs, components }) => {
     const found = components.find(({ name }) => name === component);
     return found === undefined ? [] : [{ atMs: pointAtMs, bytes: found.sizeBytes }];

@@ -67,9 +67,6 @@ export interface Trouble {
   readonly sinceMs: number;
 }
 
-/** Trouble that passes by itself is no alarm before this time. */
-export const TROUBLE_ALARM_MS = 60_000;
-
 /** The alarm for something that waiting may help. */
 export function judgeTrouble(trouble: Trouble | undefined, nowMs: number, graceMs: number): WalAlarm | undefined {
   if (trouble === undefined || nowMs - trouble.sinceMs < graceMs) return undefined;

@@ -43,6 +43,6 @@ export function resumeAt(known: readonly StoredRange[], server: ServerLog, begin
 }
 
 /** On which timeline of this server a position lies. */
-export function timelineAt(server: ServerLog, lsn: bigint): number {
+function timelineAt(server: ServerLog, lsn: bigint): number {
   return server.history.find(({ at }) => at > lsn)?.parent ?? server.timeline;
 }

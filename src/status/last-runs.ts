@@ -11,7 +11,7 @@ const MOST_LOOKED_AT = 50;
 const SCHEDULED = /-\d{4}-\d\d-\d\dT[0-9:.]+Z$/;
 
 /** What the system file makes run by itself; a restore has a person before it. What it names no more is nobody's trouble. */
-export function operationIds({ name, plans, stores }: Pick<System, 'name' | 'plans' | 'stores'>): string[] {
+function operationIds({ name, plans, stores }: Pick<System, 'name' | 'plans' | 'stores'>): string[] {
   const ofStores = stores.map((store) => store.name);
   return [
     ...plans.map((plan) => workflowIds.backup(name, plan.name)),

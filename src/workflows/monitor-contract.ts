@@ -1,5 +1,5 @@
 /** Monitoring and incidents as people and programs meet them from outside. */
-import type { Check, Finding, Severity } from '../policy/findings.ts';
+import type { Finding, Severity, Unknown } from '../policy/findings.ts';
 
 export interface MonitorInput {
   readonly system: string;
@@ -14,18 +14,11 @@ export interface MonitorResult {
   /** Ids of findings that are gone: their incidents were told so. */
   readonly healed: readonly string[];
   /** What could not be looked at; its incidents stay as they are. */
-  readonly unknown: readonly { readonly what: string; readonly why: string }[];
+  readonly unknown: readonly Unknown[];
 }
 
-/** One trouble, from when it is found until it is gone. The fields are those of a finding. */
-export interface IncidentInput {
-  readonly system: string;
-  readonly check: Check;
-  readonly subject: string;
-  readonly severity: Severity;
-  readonly what: string;
-  readonly hint: string;
-  readonly since?: string;
+/** One trouble, from when it is found until it is gone. */
+export interface IncidentInput extends Finding {
   /** What the run before this one knew; people leave it out. */
   readonly carried?: string;
 }
