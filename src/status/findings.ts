@@ -2,9 +2,10 @@
  * What is wrong with a system now, and the numbers behind it: read from its stores, which need no engine, and from the
  * engine and the hosts as far as they answer. Judged by src/policy.
  */
-import { connectEngine } from '../engine/connect.ts';
+import { connectEngine, type Engine } from '../engine/connect.ts';
 import { FRAME } from '../engine/schedule-encode.ts';
 import { describeSchedules } from '../engine/schedules.ts';
+import { log } from '../observe/log.ts';
 import { inOrder, isUnknown, findingId, type Finding, type Unknown } from '../policy/findings.ts';
 import { channelFindings } from '../notify/delivery-record.ts';
 import type { HostSeen } from '../policy/host-look.ts';
@@ -20,7 +21,6 @@ import type { DescribedSchedule } from '../policy/schedule-facts.ts';
 import { declaredSchedules } from '../policy/schedules.ts';
 import { judgeSizes } from '../policy/size-anomaly.ts';
 import { unseenOf } from '../policy/unseen.ts';
-import { localHost } from '../system/home.ts';
 import type { System } from '../system/types.ts';
 import { readSeen, type SeenCatalogue } from './brief.ts';
 import { isCopyOnItsWay, planCopies, storesBehind } from './copy-status.ts';
@@ -28,6 +28,7 @@ import { plansNotFollowed } from './followed.ts';
 import { lookAtHost } from './host-look.ts';
 import { lastRuns } from './last-runs.ts';
 import { logStatuses, type LogStatus } from './log-status.ts';
+import { hostHere } from './of-system.ts';
 import { numbersOf, type Gathered, type SystemNumbers } from './numbers.ts';
 import { storeReadBacks, type StoreReadBack } from './read-back-status.ts';
 import { operationsOf, type EngineState } from './running.ts';
@@ -70,15 +71,14 @@ export async function findingsOf(
 ): Promise<SystemFindings> {
   const signal = options.signal ?? AbortSignal.timeout(LOOK_LIMIT_MS);
   const { read } = options;
-  const [known, logs, readBacks, runs, hosts, totals, channels, schedules] = await Promise.all([
+  const [known, logs, readBacks, { runs, schedules }, hosts, totals, channels] = await Promise.all([
     read?.known ?? readSeen(system, signal),
     read?.logs ?? logStatuses(system, engine, nowMs),
     read?.readBacks ?? storeReadBacks(system, nowMs),
-    engine.running ? runsOf(system) : undefined,
+    engine.running ? askEngine(system) : NOT_SAID,
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
     channelFindings(system),
-    engine.running ? schedulesOf(system) : undefined,
   ]);
   const { backups } = known;
   const stores = system.stores.map(({ name }) => storeSeen(name, known.unread, readBacks, totals));
@@ -146,31 +146,39 @@ function found(findings: readonly Finding[]): Judged {
   return { findings, unknown: [] };
 }
 
-async function runsOf(system: System): Promise<RunSeen[] | undefined> {
-  try {
-    await using engine = await connectEngine();
-    return await lastRuns(engine, system);
-  } catch {
-    // Told as unknown by the judgment.
-    return undefined;
-  }
-}
-
 interface Scheduled {
   readonly described: readonly DescribedSchedule[];
   /** Plans on change. */
   readonly notFollowed: readonly string[];
 }
 
-async function schedulesOf(system: System): Promise<Scheduled | undefined> {
-  try {
-    await using engine = await connectEngine();
-    const described = await describeSchedules(engine.client, system.name, declaredSchedules(system));
-    return { described, notFollowed: await plansNotFollowed(engine, system) };
-  } catch {
-    // Told as unknown by the judgment.
-    return undefined;
-  }
+interface EngineSaid {
+  readonly runs: readonly RunSeen[] | undefined;
+  readonly schedules: Scheduled | undefined;
+}
+
+const NOT_SAID: EngineSaid = { runs: undefined, schedules: undefined };
+
+async function askEngine(system: System): Promise<EngineSaid> {
+  const orUnknown = <T>(asked: Promise<T>): Promise<T | undefined> =>
+    asked.catch((error: unknown) => {
+      // The judgment tells that it is unknown.
+      log('status').warn({ err: error, system: system.name }, 'the engine did not say everything');
+      return undefined;
+    });
+  const connected = await orUnknown(connectEngine());
+  if (connected === undefined) return NOT_SAID;
+  await using engine = connected;
+  const [runs, schedules] = await Promise.all([
+    orUnknown(lastRuns(engine, system)),
+    orUnknown(schedulesOf(engine, system)),
+  ]);
+  return { runs, schedules };
+}
+
+async function schedulesOf(engine: Engine, system: System): Promise<Scheduled> {
+  const described = await describeSchedules(engine.client, system.name, declaredSchedules(system));
+  return { described, notFollowed: await plansNotFollowed(engine, system) };
 }
 
 function judgeSchedules(system: System, seen: Scheduled | undefined, nowMs: number): Judged {
@@ -183,14 +191,8 @@ function judgeSchedules(system: System, seen: Scheduled | undefined, nowMs: numb
 
 /** This machine, when it is a host of the system. */
 export async function lookHere(system: System, signal: AbortSignal): Promise<HostSeen[]> {
-  let host: string;
-  try {
-    host = localHost(system);
-  } catch {
-    // Another machine, such as one that only watches.
-    return [];
-  }
-  return [{ host, look: await lookAtHost(system, host, { signal }) }];
+  const host = hostHere(system);
+  return host === undefined ? [] : [{ host, look: await lookAtHost(system, host, { signal }) }];
 }
 
 function storeSeen(

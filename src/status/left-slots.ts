@@ -3,9 +3,9 @@ import { formatBytes } from '../observe/format.ts';
 import { dropping } from '../postgres/judge.ts';
 import { openPostgres } from '../postgres/open.ts';
 import { findLeftSlot } from '../postgres/replication.ts';
-import { localHost } from '../system/home.ts';
 import { usualSlot } from '../system/postgres-build.ts';
 import type { PostgresBaseComponent, System } from '../system/types.ts';
+import { hostHere } from './of-system.ts';
 
 export interface LeftSlotStatus {
   readonly component: string;
@@ -25,12 +25,7 @@ export async function leftSlots(system: System): Promise<LeftSlotStatus[]> {
       (component.wal?.mode !== 'stream' || component.wal.slot !== usualSlot(component.name)),
   );
   if (candidates.length === 0) return [];
-  let here: string;
-  try {
-    here = localHost(system);
-  } catch {
-    return [];
-  }
+  const here = hostHere(system);
   const own = candidates.filter(({ host }) => host === here);
   const found = await Promise.all(own.map((component) => leftSlotOf(component).catch(() => undefined)));
   return found.filter((one) => one !== undefined);

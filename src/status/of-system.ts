@@ -1,5 +1,6 @@
-/** Plans and stores of a system by their names, as a person writes them. */
+/** Parts of a system by their names, as a person writes them, and which of its hosts this machine is. */
 import { HoldfastError } from '../failures.ts';
+import { localHost } from '../system/home.ts';
 import { nearest } from '../system/problems.ts';
 import type { HousekeepingTask, Plan, StoreConfig, System } from '../system/types.ts';
 
@@ -16,6 +17,16 @@ export function storeOf(system: System, name: string): StoreConfig {
 /** The housekeeping task of this name. Throws BadInput with those that there are. */
 export function taskOf(system: System, name: string): HousekeepingTask {
   return named('housekeeping task', system.name, system.housekeeping, name);
+}
+
+/** Which of the system's hosts this machine is; undefined for another machine, such as one that only watches. */
+export function hostHere(system: System): string | undefined {
+  try {
+    return localHost(system);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'BadInput') return undefined;
+    throw error;
+  }
 }
 
 function named<T extends { readonly name: string }>(
