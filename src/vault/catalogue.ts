@@ -1,9 +1,10 @@
 /** What backups a vault holds, from the store alone, with how far each can be trusted. */
 import { HoldfastError } from '../failures.ts';
-import type { ObjectInfo, Store } from '../stores/store.ts';
+import type { Store } from '../stores/store.ts';
 import { CatalogueMemory, type FoundProof } from './catalogue-memory.ts';
 import { NAMESPACES, readRecord } from './envelope.ts';
 import { proofSchema } from './formats.ts';
+import { listed } from './listed.ts';
 import { getManifest, judgeManifest, judgeTombstone, parseAtManifestKey } from './manifest.ts';
 import { mapBounded } from './mutex.ts';
 import { backupIdOfKey, FORMAT, sha256Hex } from './names.ts';
@@ -26,7 +27,7 @@ export async function readCatalogue(
 ): Promise<CatalogueEntry[]> {
   const { memory = new CatalogueMemory(), signal } = options;
   memory.begin(from.vaultId, from.roots);
-  const manifests = await objectsUnder(from.store, 'backups/', signal);
+  const manifests = await listed(from.store, 'backups/', signal);
   const entries = await mapBounded(manifests, READS_AT_ONCE, (info) => {
     signal?.throwIfAborted();
     return memory.entries.recall(info, () => readEntry(from, info.key));
@@ -88,7 +89,7 @@ async function readProofs(
   signal?: AbortSignal,
   memory = new CatalogueMemory(),
 ): Promise<FoundProof[]> {
-  const proofs = await objectsUnder(from.store, prefix, signal);
+  const proofs = await listed(from.store, prefix, signal);
   return mapBounded(proofs, READS_AT_ONCE, (info) => memory.proofs.recall(info, () => readProof(from, info.key)));
 }
 
@@ -166,12 +167,6 @@ function chainNote(
 
 function withNotes(notes: readonly string[]): { notes?: readonly string[] } {
   return notes.length === 0 ? {} : { notes };
-}
-
-async function objectsUnder(store: Store, prefix: string, signal: AbortSignal | undefined): Promise<ObjectInfo[]> {
-  const objects: ObjectInfo[] = [];
-  for await (const info of store.list(prefix, signal === undefined ? {} : { signal })) objects.push(info);
-  return objects;
 }
 
 function compare(a: string, b: string): number {

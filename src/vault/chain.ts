@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
 import { HoldfastError } from '../failures.ts';
+import { keysIn } from './listed.ts';
 import { sha256Hex } from './names.ts';
 import type { Store } from '../stores/store.ts';
 import { mapBounded } from './mutex.ts';
@@ -59,8 +60,7 @@ export class Chain {
   }
 
   private async findInStore(): Promise<ChainLink | null> {
-    const keys: string[] = [];
-    for await (const { key } of this.store.list('backups/')) keys.push(key);
+    const keys = await keysIn(this.store, 'backups/');
     const links = await mapBounded(keys, 16, (key) => this.linkAt(key));
     return links.reduce<ChainLink | null>(
       (best, link) => (link !== undefined && link.sequence > (best?.sequence ?? 0) ? link : best),

@@ -1,10 +1,21 @@
 /** A hash table of 32-byte ids with the size and checksum of what is stored under them: 68 bytes an entry and an index. */
+import type { Room } from './names.ts';
 
 export interface Stored {
   /** Sealed bytes, as they lie in the store. */
   readonly sizeBytes: number;
   /** SHA-256 of those bytes (hex); undefined when nobody told. */
   readonly sha256: string | undefined;
+}
+
+/** Chunks and lists of equal content have equal ids; flipping bits of the id keeps the rooms apart in one table. */
+const TWEAKS: Record<Room, number> = { chunks: 0, lists: 0xa5, sums: 0x5a };
+
+/** `id` (hex) for a table that holds several rooms. */
+export function idInRoom(room: Room, id: string): Buffer {
+  const bytes = Buffer.from(id, 'hex');
+  bytes[31] = (bytes[31] as number) ^ TWEAKS[room];
+  return bytes;
 }
 
 const ENTRY_BYTES = 68;
@@ -33,11 +44,12 @@ export class IdTable {
     };
   }
 
-  /** Views of the ids that begin with this byte, in no order. One pass over the table. */
-  *idsWith(firstByte: number): Generator<Buffer> {
+  /** Views of the ids, or of those that begin with this byte, in no order. One pass over the table. */
+  *ids(firstByte?: number): Generator<Buffer> {
     for (const value of this.slots) {
       const at = (value - 1) * ENTRY_BYTES;
-      if (value > 0 && this.entries[at] === firstByte) yield this.entries.subarray(at, at + 32);
+      if (value <= 0 || (firstByte !== undefined && this.entries[at] !== firstByte)) continue;
+      yield this.entries.subarray(at, at + 32);
     }
   }
 

@@ -6,6 +6,7 @@ import { HoldfastError } from '../failures.ts';
 import type { Store } from '../stores/store.ts';
 import type { VaultHead } from './formats.ts';
 import { findHead, readHead } from './head.ts';
+import { keysIn } from './listed.ts';
 import { GUIDE_KEY, HEAD_KEY } from './names.ts';
 
 export interface Join {
@@ -33,8 +34,8 @@ export async function joinVault(from: Store, to: Store, system: string): Promise
 /** Signers and keys that `to` lacks. Returns how many. Throws Untrusted for a name that says something else there. */
 export async function copyTrust(from: Store, to: Store, signal?: AbortSignal): Promise<number> {
   let copied = await copySigners(from, to, signal);
-  const there = await keysUnder(to, 'keys/', signal);
-  for (const key of await keysUnder(from, 'keys/', signal)) {
+  const there = new Set(await keysIn(to, 'keys/', signal));
+  for (const key of await keysIn(from, 'keys/', signal)) {
     if (!there.has(key) && (await copySmall(from, to, key, signal)) === 'written') copied += 1;
   }
   return copied;
@@ -43,7 +44,7 @@ export async function copyTrust(from: Store, to: Store, signal?: AbortSignal): P
 /** The same of signers alone. */
 export async function copySigners(from: Store, to: Store, signal?: AbortSignal): Promise<number> {
   let copied = 0;
-  for (const key of await keysUnder(from, 'signers/', signal)) {
+  for (const key of await keysIn(from, 'signers/', signal)) {
     if ((await copySmall(from, to, key, signal)) === 'written') copied += 1;
   }
   return copied;
@@ -77,10 +78,4 @@ export async function copySmall(
   throw new HoldfastError('Untrusted', `${key} says one thing in ${from.label} and another in ${to.label}`, {
     hint: 'Both were signed by the same root: admit the signer in one store only; copies carry it to the others.',
   });
-}
-
-async function keysUnder(store: Store, prefix: string, signal: AbortSignal | undefined): Promise<Set<string>> {
-  const keys = new Set<string>();
-  for await (const { key } of store.list(prefix, signal === undefined ? {} : { signal })) keys.add(key);
-  return keys;
 }

@@ -8,7 +8,7 @@ import { closeSync, openSync, readFileSync, renameSync, rmSync, truncateSync, wr
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { IdTable, type Stored } from './id-table.ts';
+import { idInRoom, IdTable, type Stored } from './id-table.ts';
 import type { Room } from './names.ts';
 import { believedEntries, PendingFile } from './pending-file.ts';
 
@@ -16,8 +16,6 @@ import { believedEntries, PendingFile } from './pending-file.ts';
 const ENTRY_BYTES = 32 + 4 + 32;
 const FRAME_HEAD_BYTES = 4 + 16;
 const NO_CHECKSUM = Buffer.alloc(32);
-/** Chunks and lists of equal content have equal ids; flipping bits of the id keeps the rooms apart in one table. */
-const TWEAKS: Record<Room, number> = { chunks: 0, lists: 0xa5, sums: 0x5a };
 
 export interface KnownFiles {
   readonly directory: string;
@@ -62,16 +60,16 @@ export class KnownObjects {
   }
 
   has(room: Room, id: string): boolean {
-    return this.table.find(tableId(room, id)) !== undefined;
+    return this.table.find(idInRoom(room, id)) !== undefined;
   }
 
   stored(room: Room, id: string): Stored | undefined {
-    return this.table.find(tableId(room, id));
+    return this.table.find(idInRoom(room, id));
   }
 
   /** Something was put: believed at once, after a crash when this resolves, and after the next `settle` for ever. */
   async add(room: Room, id: string, stored: Stored): Promise<void> {
-    const entry = encodeEntry(tableId(room, id), stored);
+    const entry = encodeEntry(idInRoom(room, id), stored);
     this.table.set(entry.subarray(0, 32), stored);
     this.unsynced.push(entry);
     await this.pending.append(entry);
@@ -79,7 +77,7 @@ export class KnownObjects {
 
   /** The store says it is there; whether it is durable is not known. */
   learn(room: Room, id: string, stored: Stored): void {
-    const entry = encodeEntry(tableId(room, id), stored);
+    const entry = encodeEntry(idInRoom(room, id), stored);
     this.table.set(entry.subarray(0, 32), stored);
     this.unsynced.push(entry);
     this.doubtful = true;
@@ -87,7 +85,7 @@ export class KnownObjects {
 
   /** A sweep may have removed it. */
   forget(room: Room, id: string): void {
-    const gone = tableId(room, id);
+    const gone = idInRoom(room, id);
     if (!this.table.delete(gone)) return;
     // An entry with the largest size stands for a removal: files are only ever appended to.
     this.unsynced.push(encodeEntry(gone, { sizeBytes: 0xffffffff, sha256: undefined }));
@@ -236,12 +234,6 @@ function encodeEntry(id: Buffer, stored: Stored): Buffer {
   entry.writeUInt32BE(stored.sizeBytes, 32);
   if (stored.sha256 !== undefined) entry.write(stored.sha256, 36, 32, 'hex');
   return entry;
-}
-
-function tableId(room: Room, id: string): Buffer {
-  const bytes = Buffer.from(id, 'hex');
-  bytes[31] = (bytes[31] as number) ^ TWEAKS[room];
-  return bytes;
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {

@@ -50,6 +50,10 @@ export function captureKeyOf(backupId: string): string {
   return `captures/${backupId}.json`;
 }
 
+export function backupIdOfCapture(captureKey: string): string {
+  return captureKey.slice('captures/'.length, -'.json'.length);
+}
+
 /** A verdict's name says when and how; the digest makes it one of its own. */
 export function proofKeyOf(manifestKey: string, level: string, atMs: number, digest: string): string {
   return `proofs/${backupIdOfKey(manifestKey) ?? 'unknown'}/${compactTime(atMs)}-${level}-${digest.slice(0, 12)}.json`;

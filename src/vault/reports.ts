@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { HoldfastError } from '../failures.ts';
 import type { Store } from '../stores/store.ts';
 import { NAMESPACES, readRecord, signRecord, type Signer } from './envelope.ts';
+import { keysIn } from './listed.ts';
 import { compactTime, FORMAT, sha256Hex } from './names.ts';
 import { checkClaim, type TrustRoots } from './trust.ts';
 
@@ -96,12 +97,9 @@ export interface StoredReport {
 
 /** The newest report of a list that can be trusted, with what was signed under it; undefined when there is none. */
 export async function newestReport(store: Store, place: Place, list: string): Promise<StoredReport | undefined> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(`reports/${list}/`)) keys.push(key);
-  for (const key of keys
-    .filter((one) => one.endsWith('/report.json'))
-    .toSorted()
-    .toReversed()) {
+  const keys = await keysIn(store, `reports/${list}/`);
+  const newestFirst = keys.filter((one) => one.endsWith('/report.json')).toSorted().toReversed();
+  for (const key of newestFirst) {
     const body = await readOne(store, place, key, reportSchema);
     if (body === undefined) continue;
     const directory = key.slice(0, key.lastIndexOf('/') + 1);

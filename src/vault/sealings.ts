@@ -4,6 +4,7 @@
  */
 import { HoldfastError } from '../failures.ts';
 import type { Store } from '../stores/store.ts';
+import { keysIn } from './listed.ts';
 import { artifactsOf, getManifest, judgeManifest, parseAtManifestKey } from './manifest.ts';
 import { mapBounded } from './mutex.ts';
 import { readSums, type Expected } from './sums.ts';
@@ -29,8 +30,7 @@ export async function otherSealings(
 ): Promise<ReadonlyMap<string, readonly Expected[]>> {
   const found = new Map<string, Expected[]>();
   if (keys.size === 0) return found;
-  const manifests: string[] = [];
-  for await (const { key } of store.list('backups/', { signal })) manifests.push(key);
+  const manifests = await keysIn(store, 'backups/', signal);
   const seen = new Set<string>();
   const visit = async (id: string): Promise<void> => {
     if (seen.has(id)) return;

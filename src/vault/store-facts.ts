@@ -5,6 +5,7 @@ import { ExpectedObjects } from './verify/expected-objects.ts';
 import { artifactsOf, judgeManifest, judgeTombstone, parseAtManifestKey } from './manifest.ts';
 import { requireAsWritten } from './as-written.ts';
 import { getIfThere } from './get-if-there.ts';
+import { keysIn } from './listed.ts';
 import { mapBounded } from './mutex.ts';
 import { objectKey } from './names.ts';
 import { readSums } from './sums.ts';
@@ -61,8 +62,7 @@ export function isAboutObject({ code }: HoldfastError): boolean {
 
 /** Every backup whose manifest holds; what is wrong with the others is noted. */
 export async function readBackups(from: VaultPlace, note: Note): Promise<NamedBackup[]> {
-  const keys: string[] = [];
-  for await (const { key } of from.store.list('backups/', { signal: from.signal })) keys.push(key);
+  const keys = await keysIn(from.store, 'backups/', from.signal);
   const read = await mapBounded(keys, READS_AT_ONCE, (key) => {
     from.signal.throwIfAborted();
     return noting(key, note, () => readBackup(from, key));

@@ -4,6 +4,7 @@ import { sshFingerprint } from '../seal/ssh-key.ts';
 import type { Store } from '../stores/store.ts';
 import { checkSignature, NAMESPACES, publicKeyIn, readRecord, type Namespace, type OpenedRecord } from './envelope.ts';
 import { signerSchema, type SignerRole, type SignerStatement } from './formats.ts';
+import { keysIn } from './listed.ts';
 import { mapBounded } from './mutex.ts';
 
 export interface TrustRoots {
@@ -42,8 +43,7 @@ export async function readTrustRoots(
   vaultId: string,
   rootFingerprint: string | undefined,
 ): Promise<TrustRoots> {
-  const keys: string[] = [];
-  for await (const { key } of store.list('signers/')) keys.push(key);
+  const keys = await keysIn(store, 'signers/');
   const signers = new Map<string, SignerStatement>();
   const refused: { key: string; why: string }[] = [];
   const read = await mapBounded(keys, 8, async (key) => {

@@ -63,9 +63,7 @@ export class UnreadChunks {
       rmSync(this.path, { force: true });
       return;
     }
-    const left: Buffer[] = [];
-    for (let first = 0; first < 256; first += 1) for (const id of this.table.idsWith(first)) left.push(Buffer.from(id));
-    writeFileSync(`${this.path}.new`, Buffer.concat(left), { mode: 0o600, flush: true });
+    writeFileSync(`${this.path}.new`, Buffer.concat([...this.table.ids()]), { mode: 0o600, flush: true });
     renameSync(`${this.path}.new`, this.path);
   }
 

@@ -2,6 +2,7 @@
 import { HoldfastError } from '../failures.ts';
 import type { Store } from '../stores/store.ts';
 import { openEpochReader } from './epoch-reader.ts';
+import { keysIn } from './listed.ts';
 import { readListNode, rootOf, type ListKeys, type Placed } from './lists.ts';
 import { artifactsOf, judgeManifest, parseAtManifestKey } from './manifest.ts';
 import { mapBounded } from './mutex.ts';
@@ -93,8 +94,7 @@ function plainOf(body: ManifestBody): number {
 }
 
 async function readBodies(place: VaultPlace): Promise<{ read: ManifestBody[]; unread: number }> {
-  const keys: string[] = [];
-  for await (const { key } of place.store.list('backups/', { signal: place.signal })) keys.push(key);
+  const keys = await keysIn(place.store, 'backups/', place.signal);
   const bodies = await mapBounded(keys, READS_AT_ONCE, (key) => bodyOf(place, key));
   const read = bodies.filter((body) => body !== undefined && body !== 'unread');
   return { read, unread: bodies.filter((body) => body === 'unread').length };

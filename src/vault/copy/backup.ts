@@ -15,6 +15,7 @@ import {
   type CaptureRecord,
   type SumsNode,
 } from '../formats.ts';
+import { keysIn } from '../listed.ts';
 import { artifactsOf, parseAtManifestKey } from '../manifest.ts';
 import { mapBounded } from '../mutex.ts';
 import { captureKeyOf, FORMAT, objectKey, sha256Hex } from '../names.ts';
@@ -247,8 +248,7 @@ async function carryRecords(
   wanted: (key: string) => boolean,
   accept: (bytes: Uint8Array, key: string) => boolean,
 ): Promise<void> {
-  const there = new Set<string>();
-  for await (const { key } of target.list(prefix, { signal })) there.add(key);
+  const there = new Set(await keysIn(target, prefix, signal));
   for (const store of sources) {
     for await (const { key } of store.list(prefix, { signal })) {
       if (there.has(key) || !wanted(key)) continue;

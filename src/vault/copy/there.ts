@@ -1,6 +1,6 @@
 /** What a copy's target holds already: asked object by object while it is little, by one listing when it is much. */
 import type { ObjectInfo, Store, StoreKind } from '../../stores/store.ts';
-import { IdTable } from '../id-table.ts';
+import { idInRoom, IdTable } from '../id-table.ts';
 import { mapBounded } from '../mutex.ts';
 import { parseObjectKey, type Room } from '../names.ts';
 import type { Expected } from '../sums.ts';
@@ -16,7 +16,6 @@ const LISTS_THOUSANDS: readonly StoreKind[] = ['s3', 'gcs', 'azure'];
 /** In the order of their keys. */
 const ROOMS = ['chunks', 'lists', 'sums'] as const satisfies readonly Room[];
 const AFTER_ROOMS = 'sums0';
-const TWEAKS: Record<Room, number> = { chunks: 0, lists: 0xa5, sums: 0x5a };
 
 export interface Lacking {
   readonly key: string;
@@ -112,11 +111,7 @@ export class ObjectsThere {
   }
 }
 
-/** Rooms kept apart in one table: ids are of equal content. */
 function tableId(key: string): Buffer | undefined {
   const object = parseObjectKey(key);
-  if (object === undefined) return undefined;
-  const bytes = Buffer.from(object.id, 'hex');
-  bytes[31] = (bytes[31] as number) ^ TWEAKS[object.room];
-  return bytes;
+  return object === undefined ? undefined : idInRoom(object.room, object.id);
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { HoldfastError } from '../../failures.ts';
 import type { Store } from '../../stores/store.ts';
 import { NAMESPACES, readRecord, signRecord, type OpenedRecord, type Signer } from '../envelope.ts';
+import { keysIn } from '../listed.ts';
 import { mapBounded } from '../mutex.ts';
 import { backupIdOfKey, compactTime, FORMAT, sha256Hex } from '../names.ts';
 import { checkClaim, type TrustRoots } from '../trust.ts';
@@ -78,8 +79,7 @@ export async function writeHold(
  * stands, and says so.
  */
 export async function readHolds(store: Store, trust: HoldTrust, prefix = 'holds/'): Promise<Map<string, Hold[]>> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix)) keys.push(key);
+  const keys = await keysIn(store, prefix);
   const read = await mapBounded(keys, READS_AT_ONCE, (key) => readOne(store, trust, key));
   const released = new Set(read.flatMap((one) => (one.release === undefined ? [] : endedBy(one.release, read, trust))));
   const standing = read.flatMap(({ hold }) => (hold === undefined || released.has(hold.key) ? [] : [hold]));

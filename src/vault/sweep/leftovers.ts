@@ -8,9 +8,10 @@ import {
   type LeftoverDecision,
 } from '../../policy/leftovers.ts';
 import { readBackOf } from '../../policy/read-back.ts';
-import type { ObjectInfo, Store } from '../../stores/store.ts';
+import type { Store } from '../../stores/store.ts';
 import { readRecord } from '../envelope.ts';
 import { captureSchema } from '../formats.ts';
+import { listed } from '../listed.ts';
 import { parseAtManifestKey } from '../manifest.ts';
 import { mapBounded } from '../mutex.ts';
 import type { NamedObjects } from '../named-objects.ts';
@@ -69,10 +70,9 @@ export async function removeLeftovers(
 async function epochs(from: PruneSource, options: LeftoverOptions): Promise<LeftoverDecision[]> {
   const { currentEpoch: current, signal } = options;
   if (current === undefined) return [];
-  const found: EpochFact[] = [];
-  for await (const { key, modifiedAtMs } of from.store.list('keys/', { signal })) {
-    found.push({ key, epoch: key.slice('keys/'.length), storedAtMs: modifiedAtMs });
-  }
+  const found = (await listed(from.store, 'keys/', signal)).map(
+    ({ key, modifiedAtMs }): EpochFact => ({ key, epoch: key.slice('keys/'.length), storedAtMs: modifiedAtMs }),
+  );
   if (found.every(({ epoch }) => epoch === current)) return [];
   return decideEpochs(found, { current, ...(await usedEpochs(from.store, signal)) }, options);
 }
@@ -148,10 +148,4 @@ function given(epochNames: readonly (string | undefined)[]): Set<string> {
 async function isEmpty(store: Store, prefix: string, signal: AbortSignal): Promise<boolean> {
   for await (const _ of store.list(prefix, { signal })) return false;
   return true;
-}
-
-async function listed(store: Store, prefix: string, signal: AbortSignal): Promise<ObjectInfo[]> {
-  const found: ObjectInfo[] = [];
-  for await (const info of store.list(prefix, { signal })) found.push(info);
-  return found;
 }

@@ -1,6 +1,7 @@
 /** Where what manifests name begins: every one that is there, trusted or not, because what is named is not deleted. */
 import { HoldfastError } from '../../failures.ts';
 import type { ObjectInfo, Store } from '../../stores/store.ts';
+import { listed } from '../listed.ts';
 import { artifactsOf, parseAtManifestKey } from '../manifest.ts';
 import { mapBounded } from '../mutex.ts';
 
@@ -19,8 +20,7 @@ type Found =
   { readonly sums: readonly string[] } | { readonly tombstone: number } | { readonly unknown: string } | undefined;
 
 export async function readManifestRoots(store: Store, signal: AbortSignal): Promise<ManifestRoots> {
-  const infos: ObjectInfo[] = [];
-  for await (const info of store.list('backups/', { signal })) infos.push(info);
+  const infos = await listed(store, 'backups/', signal);
   const found = await mapBounded(infos, READS_AT_ONCE, (info) => {
     signal.throwIfAborted();
     return rootsOf(store, info);

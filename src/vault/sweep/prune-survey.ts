@@ -7,10 +7,11 @@ import type { ObjectInfo, Store } from '../../stores/store.ts';
 import { readCatalogue } from '../catalogue.ts';
 import { NAMESPACES, readRecord } from '../envelope.ts';
 import { captureSchema } from '../formats.ts';
+import { keysIn, listed } from '../listed.ts';
 import { readHolds, type Hold } from './holds.ts';
 import { artifactsOf, parseAtManifestKey } from '../manifest.ts';
 import { mapBounded } from '../mutex.ts';
-import { backupIdOfKey, captureKeyOf } from '../names.ts';
+import { backupIdOfCapture, backupIdOfKey, captureKeyOf } from '../names.ts';
 import { checkClaim, type TrustRoots } from '../trust.ts';
 import type { CatalogueEntry, ProofBody } from '../types.ts';
 
@@ -46,8 +47,8 @@ export async function surveyBackups(from: PruneSource, signal: AbortSignal): Pro
   const { store } = from;
   const [entries, manifests, captures, holds] = await Promise.all([
     readCatalogue(from, { signal }),
-    listed(store, 'backups/', signal),
-    listed(store, 'captures/', signal),
+    listed(store, 'backups/', signal).then(byKey),
+    listed(store, 'captures/', signal).then(byKey),
     readHolds(store, from),
   ]);
   const unknown: string[] = [];
@@ -74,9 +75,9 @@ export async function surveyBackups(from: PruneSource, signal: AbortSignal): Pro
  */
 export async function openRecords(from: PruneSource, storeNowMs: number, signal: AbortSignal): Promise<OpenCapture[]> {
   const records = await listed(from.store, 'captures/', signal);
-  const settled = new Set<string>();
-  for await (const { key } of from.store.list('backups/', { signal })) settled.add(backupIdOfKey(key) ?? key);
-  const open = [...records.values()].filter(({ key }) => !settled.has(idOfCapture(key)));
+  const manifests = await keysIn(from.store, 'backups/', signal);
+  const settled = new Set(manifests.map((key) => backupIdOfKey(key) ?? key));
+  const open = records.filter(({ key }) => !settled.has(backupIdOfCapture(key)));
   return mapBounded(open, READS_AT_ONCE, (info) => openCapture(from.store, info, storeNowMs));
 }
 
@@ -86,7 +87,7 @@ export interface OpenCapture extends OpenRecord {
 }
 
 async function openCapture(store: Store, info: ObjectInfo, storeNowMs: number): Promise<OpenCapture> {
-  const backupId = idOfCapture(info.key);
+  const backupId = backupIdOfCapture(info.key);
   const age = storeNowMs - info.modifiedAtMs;
   try {
     const { body } = readRecord(captureSchema, await store.get(info.key), info.key);
@@ -99,14 +100,8 @@ async function openCapture(store: Store, info: ObjectInfo, storeNowMs: number): 
   }
 }
 
-function idOfCapture(key: string): string {
-  return key.slice('captures/'.length, -'.json'.length);
-}
-
-async function listed(store: Store, prefix: string, signal: AbortSignal): Promise<Map<string, ObjectInfo>> {
-  const found = new Map<string, ObjectInfo>();
-  for await (const info of store.list(prefix, { signal })) found.set(info.key, info);
-  return found;
+function byKey(objects: readonly ObjectInfo[]): Map<string, ObjectInfo> {
+  return new Map(objects.map((info) => [info.key, info]));
 }
 
 function factOf(

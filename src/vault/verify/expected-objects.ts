@@ -29,7 +29,7 @@ export class ExpectedObjects {
   /** Keys of a part that are expected, in no order. */
   *inPart(part: number): Generator<string> {
     for (const room of ROOMS) {
-      for (const id of this.tables[room].idsWith(part)) yield objectKey(room, id.toString('hex'));
+      for (const id of this.tables[room].ids(part)) yield objectKey(room, id.toString('hex'));
     }
   }
 

@@ -47,8 +47,8 @@ export function missingLog(
         if (!missing.some((one) => one.key === key)) missing.push({ key, what: 'another store has got it from here' });
       }
     }
-    const timelines = new Set([...log.ranges.map(({ timeline }) => timeline)]);
-    const known = isReceived ? (elsewhere?.histories ?? new Set<number>()) : new Set<number>();
+    const timelines = log.ranges.map(({ timeline }) => timeline);
+    const known = isReceived ? (elsewhere?.histories ?? []) : [];
     for (const timeline of new Set([...timelines, ...known])) {
       if (timeline === 1 || log.histories.has(timeline)) continue;
       missing.push({ key: historyKey(place, timeline), what: 'the history of a timeline whose log is there' });

@@ -3,9 +3,10 @@ import { HoldfastError } from '../../failures.ts';
 import type { Store } from '../../stores/store.ts';
 import { NAMESPACES, readRecord } from '../envelope.ts';
 import { captureSchema, proofSchema } from '../formats.ts';
+import { keysIn } from '../listed.ts';
 import { parseAtManifestKey } from '../manifest.ts';
 import { mapBounded } from '../mutex.ts';
-import { backupIdOfKey } from '../names.ts';
+import { backupIdOfCapture, backupIdOfKey } from '../names.ts';
 import { isAboutObject, type NamedBackup, type Note, type VaultPlace } from '../store-facts.ts';
 import { readPruned } from '../sweep/sweep-records.ts';
 import { checkClaim } from '../trust.ts';
@@ -59,7 +60,7 @@ async function deletedHere(
   const proofs = (await keysIn(store, 'proofs/', signal)).filter((key) => key.includes('-presence-'));
   const taken = new Set((await keysIn(store, 'backups/', signal)).map((key) => backupIdOfKey(key) ?? key));
   const open = await mapBounded(
-    captures.filter((key) => !taken.has(key.slice('captures/'.length, -'.json'.length))),
+    captures.filter((key) => !taken.has(backupIdOfCapture(key))),
     READS_AT_ONCE,
     (key) => openRecord(place, key, beside),
   );
@@ -149,12 +150,6 @@ class Beside {
     }
     return answers;
   }
-}
-
-async function keysIn(store: Store, prefix: string, signal: AbortSignal): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix, { signal })) keys.push(key);
-  return keys;
 }
 
 function componentOf(key: string): string {

@@ -7,6 +7,7 @@ import { HoldfastError } from '../../failures.ts';
 import type { Store } from '../../stores/store.ts';
 import { NAMESPACES, signRecord, type Signer } from '../envelope.ts';
 import type { KnownObjects } from '../known-objects.ts';
+import { keysIn } from '../listed.ts';
 import { compactTime, FORMAT, parseObjectKey, sha256Hex } from '../names.ts';
 
 const CASE = /^quarantine\/(?<key>.+)-\d{8}T\d{6}Z-[0-9a-f]{12}(?:\.json)?$/;
@@ -50,8 +51,7 @@ export async function writeCase(store: Store, body: Omit<QuarantineBody, 'signer
  */
 export async function heedQuarantine(store: Store, known: KnownObjects): Promise<void> {
   const seen = known.readCasesSeen();
-  const cases: string[] = [];
-  for await (const { key } of store.list('quarantine/')) cases.push(key);
+  const cases = await keysIn(store, 'quarantine/');
   const unseen = cases.filter((key) => !seen.has(key));
   if (unseen.length === 0) return;
   for (const key of unseen) {

@@ -7,6 +7,7 @@ import type { Store } from '../../stores/store.ts';
 import { HoldfastError } from '../../failures.ts';
 import { NAMESPACES, readRecord, signRecord, type OpenedRecord, type Signer } from '../envelope.ts';
 import { parseRecord } from '../formats.ts';
+import { keysIn } from '../listed.ts';
 import { mapBounded } from '../mutex.ts';
 import { compactTime, FORMAT, sha256Hex } from '../names.ts';
 import { checkClaim, type TrustRoots } from '../trust.ts';
@@ -132,10 +133,7 @@ export interface ReadingsFrom {
 
 /** Those that can be trusted, with all they found; the others don't count, and are told by the next look at them. */
 export async function readReadings(from: ReadingsFrom, signal?: AbortSignal): Promise<ReadingBody[]> {
-  const keys: string[] = [];
-  for await (const { key } of from.store.list('verified/', signal === undefined ? {} : { signal })) {
-    if (!isRest(key)) keys.push(key);
-  }
+  const keys = (await keysIn(from.store, 'verified/', signal)).filter((key) => !isRest(key));
   const read = await mapBounded(keys, 16, async (key) => {
     try {
       const record = parseReading(await from.store.get(key), key);

@@ -8,6 +8,7 @@ import { backupIdOfKey, FORMAT, objectKey, parseObjectKey, sha256Hex } from '../
 import type { ExpectedObjects } from './expected-objects.ts';
 import { healObject, whileHealing, type Healed, type Healing, type IsGood, type OtherStore } from './heal.ts';
 import type { Signer } from '../envelope.ts';
+import { keysIn } from '../listed.ts';
 import { openOpener, type Opener } from '../opener.ts';
 import { lookForMissing } from './missing.ts';
 import { lookAtParts, partOf } from './part-look.ts';
@@ -352,17 +353,14 @@ async function keysOf(
   prefix: string,
   others: readonly OtherStore[] = [],
 ): Promise<string[]> {
-  const keys = new Set<string>();
-  for await (const { key } of store.list(prefix, { signal })) keys.add(key);
+  const keys = new Set(await keysIn(store, prefix, signal));
   for (const { store: other } of others) {
-    const found: string[] = [];
     try {
-      for await (const { key } of other.list(prefix, { signal })) found.push(key);
+      for await (const { key } of other.list(prefix, { signal })) keys.add(key);
     } catch (error) {
       // One that can't be asked can't help either; what needs it is told as it is.
       if (!(error instanceof HoldfastError)) throw error;
     }
-    for (const key of found) keys.add(key);
   }
   return [...keys];
 }
