@@ -1,12 +1,9 @@
 /** Whether files of a component have changed: a print of every fact by which a capture would store them anew. */
 import { createHash, type Hash } from 'node:crypto';
-import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import type { Component, ComposeComponent, FilesComponent } from '../system/types.ts';
-import { byteString } from './byte-string.ts';
 import { projectFiles } from './kinds/compose-files.ts';
-import { OWN_NAMES } from './replacement.ts';
-import { scanTree } from './tree/scan.ts';
+import { liveGroups, type LivePlace } from './tree/live.ts';
 
 /** Kinds whose changes can be seen without reading them. */
 export type WatchedComponent = FilesComponent | ComposeComponent;
@@ -23,7 +20,7 @@ export async function printOf(components: readonly WatchedComponent[], signal: A
   const hash = createHash('sha256');
   for (const component of components) {
     hash.update(`${component.name}\0`);
-    if (component.kind === 'files') await addTree(hash, component.path, component, signal);
+    if (component.kind === 'files') await addTree(hash, component, signal);
     else await addProject(hash, component, signal);
   }
   return hash.digest('hex').slice(0, 32);
@@ -40,23 +37,15 @@ async function addProject(
       if (isGone(error)) return named;
       throw error;
     });
-  for (const file of files) await addTree(hash, path.join(directory, file), { include: [], exclude: [] }, signal);
+  for (const file of files) {
+    await addTree(hash, { path: path.join(directory, file), include: [], exclude: [] }, signal);
+  }
 }
 
-async function addTree(
-  hash: Hash,
-  place: string,
-  only: { readonly include: readonly string[]; readonly exclude: readonly string[] },
-  signal: AbortSignal,
-): Promise<void> {
-  const root = await realpath(place).catch(() => place);
-  const walk = { include: only.include, exclude: [...only.exclude, OWN_NAMES], newestMtimeMs: null };
-  hash.update(`${place}\0`);
+async function addTree(hash: Hash, place: LivePlace, signal: AbortSignal): Promise<void> {
+  hash.update(`${place.path}\0`);
   try {
-    for await (const { fingerprint } of scanTree(byteString(root), walk, () => undefined)) {
-      signal.throwIfAborted();
-      hash.update(`${fingerprint}\n`);
-    }
+    for await (const { fingerprint } of liveGroups(place, signal)) hash.update(`${fingerprint}\n`);
   } catch (error) {
     if (!isGone(error)) throw error;
     hash.update('gone\n');

@@ -1,13 +1,11 @@
 /** What a component holds, in the units in which housekeeping removes it, and the removal of one that is as it was seen. */
-import { lstat, readdir, realpath, rmdir, unlink } from 'node:fs/promises';
+import { lstat, readdir, rmdir, unlink } from 'node:fs/promises';
 import type { FilesComponent } from '../system/types.ts';
-import { byteString, displayName, pathArgument, type ByteString } from './byte-string.ts';
+import { displayName, pathArgument, type ByteString } from './byte-string.ts';
 import { errorCode, isMissing } from './io-errors.ts';
-import { OWN_NAMES } from './replacement.ts';
 import { isAsSeen, type SeenFile } from './tree/compare-stored.ts';
-import { decodeEntries, type TreeEntry } from './tree/entry.ts';
 import { matcherOf } from './tree/globs.ts';
-import { scanTree } from './tree/scan.ts';
+import { liveEntries, type LiveEntry } from './tree/live.ts';
 
 export interface FoundFile extends SeenFile {
   /** In the component's tar. */
@@ -41,21 +39,15 @@ export interface UnitRule {
  * count: a file too young to be captured is one of the newest. Throws SourceMissing, PermissionDenied.
  */
 export async function unitsOf(component: FilesComponent, rule: UnitRule, signal: AbortSignal): Promise<Unit[]> {
-  const root = byteString(await realpath(component.path).catch(() => component.path));
-  const base = (await isDirectory(root)) ? root : root.slice(0, root.lastIndexOf('/'));
   const included = rule.include.length === 0 ? () => true : matcherOf(rule.include);
   const excluded = matcherOf(rule.exclude);
-  const walk = { include: component.include, exclude: [...component.exclude, OWN_NAMES], newestMtimeMs: null };
   const gathered = new Map<ByteString, Gathered>();
   const linked = new Set<bigint>();
-  for await (const { records } of scanTree(root, walk, () => undefined)) {
-    signal.throwIfAborted();
-    for (const entry of decodeEntries(records)) {
-      if (entry.type === 'hardlink') linked.add(entry.inode);
-      const shown = displayName(entry.path);
-      if (entry.type === 'end' || entry.path === '.' || !included(shown) || excluded(shown)) continue;
-      gather(gathered, base, entry, rule.units);
-    }
+  for await (const found of liveEntries(component, signal)) {
+    const { entry } = found;
+    if (entry.type === 'hardlink') linked.add(entry.inode);
+    const shown = displayName(entry.path);
+    if (included(shown) && !excluded(shown)) gather(gathered, found, rule.units);
   }
   return [...gathered.values()]
     .filter(({ files, special }) => files.length > 0 || special)
@@ -70,19 +62,18 @@ interface Gathered {
   special: boolean;
 }
 
-function gather(into: Map<ByteString, Gathered>, base: ByteString, entry: TreeEntry, units: UnitRule['units']): void {
+function gather(into: Map<ByteString, Gathered>, { entry, absolute }: LiveEntry, units: UnitRule['units']): void {
   const { type, path, sizeBytes, mtimeNs, ctimeNs, inode, device } = entry;
   if (units === 'files' && type === 'directory') return;
   const name = units === 'files' ? path : (path.split('/')[0] ?? path);
   const unit = into.get(name) ?? {
     path: name,
-    absolute: `${base}/${name}`,
+    absolute: absolute.slice(0, absolute.length - path.length + name.length),
     files: [],
     directories: [],
     special: false,
   };
   into.set(name, unit);
-  const absolute = `${base}/${path}`;
   if (type === 'file') unit.files.push({ path, absolute, sizeBytes, mtimeNs, ctimeNs, inode, device });
   else if (type === 'directory') unit.directories.push(absolute);
   else unit.special = true;
@@ -100,10 +91,6 @@ function unitOf({ path, absolute, files, directories, special }: Gathered, linke
     // A scan comes to a directory before what is in it.
     directories: directories.toReversed(),
   };
-}
-
-async function isDirectory(path: ByteString): Promise<boolean> {
-  return (await lstat(pathArgument(path)).catch(() => undefined))?.isDirectory() === true;
 }
 
 /**

@@ -1,5 +1,4 @@
 /** A base backup becomes a data directory beside the live one, ready to recover to the point that was asked for. */
-import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
@@ -10,8 +9,8 @@ import type { ServerAccount } from '../../postgres/server-account.ts';
 import { serverPrograms } from '../../postgres/server-programs.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Beside, KindContext, RestoreTarget } from '../kinds/component.ts';
-import { failureOf, isMissing } from '../io-errors.ts';
 import { Replacement } from '../replacement.ts';
+import { resolved } from '../tree/live.ts';
 import { directoryInContainer } from './container-place.ts';
 import { artifactsOf } from './facts.ts';
 import type { ClusterFacts } from './facts.ts';
@@ -135,13 +134,4 @@ async function refuseMountPoint(live: string): Promise<void> {
   throw new HoldfastError('BadInput', `${live} is a filesystem of its own, so no copy beside it can take its name`, {
     hint: 'Give the server a directory below the mount point, or restore to another directory with --target and move it.',
   });
-}
-
-async function resolved(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (isMissing(error)) return path;
-    throw failureOf(error, `look at ${path}`);
-  }
 }

@@ -4,7 +4,7 @@ import { HoldfastError } from '../../failures.ts';
 import { postmasterOf } from '../../postgres/pid-file.ts';
 import type { PostgresBaseComponent } from '../../system/types.ts';
 import type { Beside, KindContext } from '../kinds/component.ts';
-import { exists } from '../replacement.ts';
+import { exists, type Replacement, type ReplacementRecord } from '../replacement.ts';
 import { COPY, replacementOf } from './restore.ts';
 import { ServerInContainer, ServerOfDirectory, type ClusterServer } from './service.ts';
 
@@ -56,9 +56,7 @@ export async function reopenCluster(
 ): Promise<void> {
   const inPlace = await recordInPlace(component, beside, context);
   if (inPlace === undefined) return;
-  const { replacement, record } = inPlace;
-  const swap = await replacement.swap();
-  if (swap !== undefined && !(await swap.isOld(record.live)) && (await exists(record.live))) return;
+  if (await isNewLive(inPlace)) return;
   await swapClusterBack(component, beside, context);
 }
 
@@ -88,8 +86,22 @@ export async function discardCluster(
   if (record !== undefined) await serverOf(component, record.live, beside, context).forget();
 }
 
+async function isNewLive({ replacement, record: { live } }: InPlace): Promise<boolean> {
+  const swap = await replacement.swap();
+  return swap !== undefined && !(await swap.isOld(live)) && (await exists(live));
+}
+
+interface InPlace {
+  readonly replacement: Replacement;
+  readonly record: ReplacementRecord;
+}
+
 /** Undefined where nothing was restored, or elsewhere: nothing live is concerned then. */
-async function recordInPlace(component: PostgresBaseComponent, beside: Beside, context: KindContext) {
+async function recordInPlace(
+  component: PostgresBaseComponent,
+  beside: Beside,
+  context: KindContext,
+): Promise<InPlace | undefined> {
   const replacement = replacementOf(component, beside.restoreId, context);
   const record = await replacement.record();
   return record === undefined || record.elsewhere !== null ? undefined : { replacement, record };

@@ -1,16 +1,16 @@
 /** Text files of components that may be committed: chosen by pattern, small, and without anything that looks like a secret. */
-import { readFile, realpath } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { secretIn } from '../../policy/secret-like.ts';
 import type { GitConfig } from '../../system/git-schema.ts';
+import type { FilesComponent } from '../../system/types.ts';
 import { byteString, displayName, isAscii, pathArgument } from '../byte-string.ts';
 import type { WatchedComponent } from '../changes.ts';
 import { isMissing } from '../io-errors.ts';
 import { projectFiles } from '../kinds/compose-files.ts';
-import { OWN_NAMES } from '../replacement.ts';
-import { decodeEntries, type TreeEntry } from '../tree/entry.ts';
 import { matcherOf, type PathMatcher } from '../tree/globs.ts';
-import { scanTree } from '../tree/scan.ts';
+import { liveEntries, type LiveEntry } from '../tree/live.ts';
 
 export interface TextFile {
   /** In the repository: the component, and the path in it. */
@@ -36,8 +36,7 @@ export async function textFilesOf(
   const gathering = new Gathering(config);
   for (const component of components) {
     if (component.kind === 'files') {
-      const walk = { include: component.include, exclude: [...component.exclude, OWN_NAMES] };
-      await gathering.tree(component.name, component.path, walk, signal);
+      await gathering.tree(component, signal);
     } else {
       const { files } = await projectFiles(component.directory, component.files);
       for (const file of files) await gathering.file(component.name, component.directory, file);
@@ -58,22 +57,9 @@ class Gathering {
     this.excluded = matcherOf(exclude);
   }
 
-  async tree(
-    component: string,
-    place: string,
-    only: { readonly include: readonly string[]; readonly exclude: readonly string[] },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const root = await realpath(place);
-    const isFile = (entries: readonly TreeEntry[]): boolean => entries[0]?.path !== '.';
-    let base: string | undefined;
-    for await (const { records } of scanTree(byteString(root), { ...only, newestMtimeMs: null }, () => undefined)) {
-      signal.throwIfAborted();
-      const entries = [...decodeEntries(records)];
-      base ??= isFile(entries) ? path.dirname(root) : root;
-      for (const entry of entries) {
-        if (entry.type === 'file') await this.entry(component, base, entry);
-      }
+  async tree(component: FilesComponent, signal: AbortSignal): Promise<void> {
+    for await (const found of liveEntries(component, signal)) {
+      if (found.entry.type === 'file') await this.entry(component.name, found);
     }
   }
 
@@ -87,14 +73,14 @@ class Gathering {
     return { files: this.files, leftOut: this.leftOut };
   }
 
-  private async entry(component: string, base: string, entry: TreeEntry): Promise<void> {
+  private async entry(component: string, { entry, absolute }: LiveEntry): Promise<void> {
     const shown = displayName(entry.path);
     if (!this.included(shown) || this.excluded(shown)) return;
     const name = `${component}/${shown}`;
     const plain = isAscii(entry.path) || byteString(shown) === entry.path;
     if (!plain || /[\n\r"\\]/.test(shown)) this.leave(name, 'git would not show its name as it is');
     else if (entry.sizeBytes > MOST_FILE_BYTES) this.leave(name, 'larger than 1 MiB');
-    else await this.take(name, pathArgument(`${byteString(base)}/${entry.path}`), (entry.mode & 0o100) !== 0);
+    else await this.take(name, pathArgument(absolute), (entry.mode & 0o100) !== 0);
   }
 
   private async take(name: string, place: string | Buffer, executable: boolean): Promise<void> {
@@ -104,7 +90,8 @@ class Gathering {
     }
     let bytes;
     try {
-      bytes = await readFile(place);
+      // One byte more than is taken tells that there are more; it may have grown, and a Compose file's size is not known.
+      bytes = await buffer(createReadStream(place, { end: MOST_FILE_BYTES }));
     } catch (error) {
       if (!isMissing(error)) throw error;
       this.leave(name, 'it went while it was read');

@@ -1,5 +1,5 @@
 /** A tree of files, or a single file, on the host. */
-import { lstat, mkdir, readdir, realpath } from 'node:fs/promises';
+import { lstat, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ArtifactReader } from '../../part.ts';
 import { HoldfastError } from '../../failures.ts';
@@ -11,6 +11,7 @@ import { exists, OWN_NAMES, Replacement } from '../replacement.ts';
 import type { ReplacementRecord } from '../replacement.ts';
 import { surveyTree, treeArtifact } from '../tree/artifact.ts';
 import type { TreeOptions, TreeReport } from '../tree/artifact.ts';
+import { resolved } from '../tree/live.ts';
 import { normalPaths, pairsOfPaths } from './files-paths.ts';
 import { pairsOfSelection } from './files-selection.ts';
 import type { Beside, Captured, CaptureSink, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
@@ -116,16 +117,6 @@ export const filesKind: ComponentKind<FilesComponent> = {
 
 function replacementOf(component: string, restoreId: string, context: KindContext): Replacement {
   return new Replacement(context.stateDirectory, restoreId, component);
-}
-
-/** The place itself when the path is a link to it; the path as it stands when there is nothing yet. */
-async function resolved(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (isMissing(error)) return path;
-    throw failureOf(error, `look at ${path}`);
-  }
 }
 
 function optionsOf(component: FilesComponent): TreeOptions {

@@ -1,6 +1,6 @@
 /** A SQLite database on the host, in use or not. */
 import type { BigIntStats } from 'node:fs';
-import { lstat, realpath, rename, stat } from 'node:fs/promises';
+import { lstat, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import type { ArtifactReader } from '../../part.ts';
@@ -12,6 +12,7 @@ import { withScratch } from '../sqlite/scratch.ts';
 import { runSqlite } from '../sqlite/job.ts';
 import type { Examination } from '../sqlite/job.ts';
 import { writeStream } from '../sqlite/write-stream.ts';
+import { resolved } from '../tree/live.ts';
 import { readXattrs, setXattr, systemCallsProblem } from '../system-calls.ts';
 import type { Beside, Captured, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
 import { settle, settleUnused } from './sqlite-settle.ts';
@@ -152,15 +153,6 @@ function replacementOf(component: SqliteComponent, restoreId: string, context: K
 
 function copyOf(record: ReplacementRecord): string {
   return join(record.work, (record.expected as Expected).file);
-}
-
-async function resolved(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (isMissing(error)) return path;
-    throw failureOf(error, `look at ${path}`);
-  }
 }
 
 async function statOrNothing(path: string): Promise<BigIntStats | undefined> {

@@ -1,18 +1,17 @@
 /** A tree as an artifact: one tar, cut by files, so that what did not change is not read again. */
 import { createHash } from 'node:crypto';
-import { lstat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import type { Artifact, ChunkRecipe, Piece, RecipeSegment } from '../../part.ts';
 import { FIXED_CHUNK_BYTES } from '../../part.ts';
 import type { ByteString } from '../byte-string.ts';
-import { byteString, displayName, pathArgument } from '../byte-string.ts';
-import { failureOf, isMissing } from '../io-errors.ts';
+import { byteString, pathArgument } from '../byte-string.ts';
 import type { TreeEntry } from './entry.ts';
 import { decodeEntries } from './entry.ts';
 import { LARGE_FILE_BYTES } from './grouping.ts';
 import type { EntryGroup } from './groups.ts';
 import { paddedBytes, writeTarHeader } from './headers.ts';
+import { baseOf } from './live.ts';
 import type { Note } from './notes.ts';
 import { warningsOf } from './notes.ts';
 import { scanTree } from './scan.ts';
@@ -123,16 +122,6 @@ class Counter {
   report(rootIsEntry: boolean): TreeReport {
     const { files, newestMtimeMs, tarBytes, warnings } = this;
     return { files, entries: this.entries - (rootIsEntry ? 1 : 0), newestMtimeMs, tarBytes, warnings };
-  }
-}
-
-/** What the entries' paths count from: a root that is a file has its own name as the only entry. */
-async function baseOf(root: ByteString): Promise<ByteString> {
-  try {
-    return (await lstat(pathArgument(root))).isDirectory() ? root : root.slice(0, root.lastIndexOf('/'));
-  } catch (error) {
-    if (isMissing(error)) throw new HoldfastError('SourceMissing', `${displayName(root)} does not exist`);
-    throw failureOf(error, `read ${displayName(root)}`);
   }
 }
 
