@@ -11,6 +11,7 @@ import { loadSystem, resolveSecret } from '../../src/system/index.ts';
 import type { System } from '../../src/system/index.ts';
 import { openReaderVault } from '../../src/vault/index.ts';
 import type { ReaderVault } from '../../src/vault/index.ts';
+import { readHead } from '../../src/vault/head.ts';
 import { addNamed, NamedObjects } from '../../src/vault/named-objects.ts';
 import { parseObjectKey } from '../../src/vault/names.ts';
 import { readManifestRoots } from '../../src/vault/sweep/manifest-roots.ts';
@@ -124,9 +125,9 @@ async function wrongObjects(store: Store): Promise<string[]> {
 
 /** What would keep the next sweep or capture waiting. */
 async function leftRecords(system: System, store: Store): Promise<string[]> {
-  const head = JSON.parse(Buffer.from(await store.get('holdfast.json')).toString()) as { vaultId: string };
-  const roots = await readTrustRoots(store, head.vaultId, system.keys.rootFingerprint);
-  const open = await openRecords({ store, vaultId: head.vaultId, roots }, Date.now(), never);
+  const { vaultId } = await readHead(store, system.name);
+  const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
+  const open = await openRecords({ store, vaultId, roots }, Date.now(), never);
   const sweeps = (await readSweeps(store)).filter(({ done }) => !done);
   return [
     ...open.map(({ backupId, captureId }) => `the record of ${captureId ?? backupId} is open`),

@@ -39,6 +39,18 @@ export async function getManifest(store: Store, key: string): Promise<Uint8Array
   }
 }
 
+/** Trusted or not. False also for what can't be read, and for what is gone since it was listed. */
+export async function isTombstone(store: Store, key: string): Promise<boolean> {
+  try {
+    return parseAtManifestKey(await store.get(key), key).kind === 'tombstone';
+  } catch (error) {
+    if (error instanceof HoldfastError && UNREADABLE.includes(error.code)) return false;
+    throw error;
+  }
+}
+
+const UNREADABLE: readonly string[] = ['ObjectCorrupt', 'VaultFormat', 'ObjectMissing'];
+
 /** Throws Untrusted with the reason. `key` is where it was found: a copy under another name is refused. */
 export function judgeManifest(
   roots: TrustRoots,

@@ -1,21 +1,13 @@
 import { openAzureStore } from '../../src/stores/azure.ts';
 import { azureStoreConfig, resolveAzureSecret, startAzureServer } from '../support/azure-server.ts';
 import type { AzureServer } from '../support/azure-server.ts';
-import { onBadNetwork } from './http-faults.ts';
+import { onBadNetwork, PLAIN_ANSWERS } from './http-faults.ts';
 
 let server: AzureServer;
 
 onBadNetwork({
+  ...PLAIN_ANSWERS,
   name: 'an Azure store',
-  silenceMs: 2_000,
-  body: Buffer.alloc(15_000, 'what must come back whole '),
-  busy: { kind: 'status', status: 503 },
-  forbidden: { kind: 'status', status: 403 },
-  final: [
-    [403, undefined, 'StoreDenied'],
-    [401, undefined, 'StoreDenied'],
-    [501, undefined, 'StoreUnfit'],
-  ],
   reads: ({ method }) => method === 'HEAD',
   writes: () => true,
   start: async () => {

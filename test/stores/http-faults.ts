@@ -49,6 +49,19 @@ export interface HttpService {
   stop(): Promise<void>;
 }
 
+/** What is alike at services that say most by the status alone. */
+export const PLAIN_ANSWERS = {
+  silenceMs: 2_000,
+  body: Buffer.alloc(15_000, 'what must come back whole '),
+  busy: { kind: 'status', status: 503 },
+  forbidden: { kind: 'status', status: 403 },
+  final: [
+    [403, undefined, 'StoreDenied'],
+    [401, undefined, 'StoreDenied'],
+    [501, undefined, 'StoreUnfit'],
+  ],
+} as const satisfies Partial<HttpService>;
+
 /** What a service's own tests use of the same place. */
 export interface BadNetwork {
   readonly proxy: FaultProxy;

@@ -3,15 +3,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { mayNeedLock, needsLock } from '../../src/policy/lock-extension.ts';
 import { openStore } from '../../src/stores/index.ts';
-import { generateKeys, initVault, openWriterVault, parseChunkIdKey } from '../../src/vault/index.ts';
-import { readHead } from '../../src/vault/head.ts';
+import { keysIn } from '../../src/vault/listed.ts';
 import { keepLocks } from '../../src/vault/sweep/keep-locks.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
 import { adminClient, makeBucket } from '../support/s3-admin.ts';
 import { resolveS3Secret, s3StoreConfig, startS3Server, type S3Server } from '../support/s3-server.ts';
-import { artifactOf, backUp, captureInto, makeTestVault, noise, streamSegment, SYSTEM } from '../support/vault.ts';
+import { artifactOf, backUp, captureInto, makeTestVault, noise, streamSegment } from '../support/vault.ts';
 
-const DAY_MS = 86_400_000;
 const FOR_SECONDS = 3600;
 const { signal } = new AbortController();
 let server: S3Server;
@@ -26,39 +24,21 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 test('[M4] [W6] locks that run out: made longer for what a backup needs, not for what nobody names, never shorter', async () => {
-  await using scratch = await makeTestVault();
   const config = { ...s3StoreConfig(server, { prefix: 'vault' }), bucket: 'kept' };
   const store = await openStore(
     { ...config, immutable: { mode: 'governance', forSeconds: FOR_SECONDS } },
     resolveS3Secret,
   );
-  const keys = generateKeys(SYSTEM);
-  const options = {
-    system: SYSTEM,
-    recipients: [keys.operations.recipient, keys.escrow.recipient],
-    chunkIdKey: parseChunkIdKey(keys.chunkIdKey),
-    rootKey: keys.root.privateKey,
-    signers: [
-      {
-        name: 'host-a',
-        publicKey: keys.signer.publicKey,
-        role: 'capture' as const,
-        validFrom: new Date(Date.now() - DAY_MS),
-        validUntil: new Date(Date.now() + DAY_MS),
-      },
-    ],
-  };
-  await initVault({ ...options, store });
-  const writerKeys = { ...options, signerKey: keys.signer.privateKey, rootFingerprint: keys.root.fingerprint };
-  const writer = await openWriterVault({ store, system: SYSTEM, keys: writerKeys, stateDirectory: scratch.statePath });
+  await using vault = await makeTestVault({ store });
+  const { vaultId, keys } = vault;
+  const writer = await vault.writer();
   await backUp(writer, { captureId: 'kept', artifacts: [artifactOf('data', [streamSegment(noise(1, 3_000_000))])] });
-  const named = await listed('');
+  const named = await keysIn(store, '');
   // A capture that never commits: nothing needs what it stored.
   const ticket = await writer.begin({ captureId: 'given-up', plan: 'daily', startedAtMs: Date.now() });
   await captureInto(writer, ticket, { artifacts: [artifactOf('data', [streamSegment(noise(2, 2_000_000))])] });
   await writer.close();
 
-  const { vaultId } = await readHead(store, SYSTEM);
   const roots = await readTrustRoots(store, vaultId, keys.root.fingerprint);
   const keep = (nowMs: number) =>
     keepLocks({ store, vaultId, roots }, { forSeconds: FOR_SECONDS, nowMs, signal, report: () => undefined });
@@ -73,19 +53,12 @@ test('[M4] [W6] locks that run out: made longer for what a backup needs, not for
   for (const key of staying) {
     expect([key, (await store.locks?.get(key))?.untilMs ?? 0]).toEqual([key, expect.toSatisfy((ms) => ms >= second)]);
   }
-  for (const key of (await listed('chunks/')).filter((one) => !named.includes(one))) {
+  for (const key of (await keysIn(store, 'chunks/')).filter((one) => !named.includes(one))) {
     expect([key, (await store.locks?.get(key))?.untilMs ?? 0]).toEqual([key, expect.toSatisfy((ms) => ms < second)]);
   }
   // Again, and with an earlier clock: nothing to do, and nothing shorter.
   expect(await keep(laterMs)).toMatchObject({ kept: staying.length, extended: 0 });
   expect(await keep(Date.now())).toMatchObject({ extended: 0 });
-  await store.close();
-
-  async function listed(prefix: string): Promise<string[]> {
-    const found: string[] = [];
-    for await (const { key } of store.list(prefix)) found.push(key);
-    return found;
-  }
 });
 
 test('a keeper that comes within a third of the time: no lock ever runs out, whenever the objects were written', () => {

@@ -13,12 +13,22 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/stores/index.ts';
 import type { ObjectVersion } from '../../src/stores/store.ts';
-import { generateKeys, initVault, openReaderVault, openWriterVault, parseChunkIdKey } from '../../src/vault/index.ts';
+import { generateKeys, initVault, openReaderVault, openWriterVault } from '../../src/vault/index.ts';
 import type { WriterVault } from '../../src/vault/index.ts';
 import { BUCKET, PREFIX, startRoleServer } from '../support/role-server.ts';
 import type { RoleServer } from '../support/role-server.ts';
 import { S3_REGION } from '../support/s3-server.ts';
-import { artifactOf, backUp, makeTestVault, noise, readAll, streamSegment, SYSTEM } from '../support/vault.ts';
+import {
+  artifactOf,
+  backUp,
+  initOptions,
+  makeTestVault,
+  noise,
+  readAll,
+  streamSegment,
+  SYSTEM,
+  writerKeysOf,
+} from '../support/vault.ts';
 import type { TestVault } from '../support/vault.ts';
 import { keys as keysOf, sha256 } from './conformance.ts';
 
@@ -36,13 +46,7 @@ beforeAll(async () => {
   server = await startRoleServer({ mode: 'compliance', forSeconds: 30 * DAY_SECONDS });
   scratch = await makeTestVault();
   const owner = await server.open('owner');
-  const recipients = [keys.operations.recipient, keys.escrow.recipient];
-  const now = Date.now();
-  const signer = { name: 'host-a', publicKey: keys.signer.publicKey, role: 'capture' } as const;
-  const span = { validFrom: new Date(now - 86_400_000), validUntil: new Date(now + 86_400_000) };
-  const chunkIdKey = parseChunkIdKey(keys.chunkIdKey);
-  const made = { store: owner, system: SYSTEM, recipients, chunkIdKey, rootKey: keys.root.privateKey };
-  await initVault({ ...made, signers: [{ ...signer, ...span }] });
+  await initVault({ ...initOptions(keys), store: owner });
   await owner.close();
 });
 
@@ -52,15 +56,7 @@ afterAll(async () => {
 });
 
 function writerOn(store: Store, statePath = scratch.statePath): Promise<WriterVault> {
-  const chunkIdKey = parseChunkIdKey(keys.chunkIdKey);
-  const recipients = [keys.operations.recipient, keys.escrow.recipient];
-  const writerKeys = {
-    recipients,
-    chunkIdKey,
-    signerKey: keys.signer.privateKey,
-    rootFingerprint: keys.root.fingerprint,
-  };
-  return openWriterVault({ store, system: SYSTEM, keys: writerKeys, stateDirectory: statePath });
+  return openWriterVault({ store, system: SYSTEM, keys: writerKeysOf(keys), stateDirectory: statePath });
 }
 
 async function withStore<T>(role: Parameters<RoleServer['open']>[0], use: (store: Store) => Promise<T>): Promise<T> {

@@ -17,10 +17,12 @@ import {
   type CaptureTicket,
   type ClosableWalSource,
   type ComponentRecord,
+  type InitVaultOptions,
   type ReaderVault,
   type StoreCounts,
   type VaultKeySet,
   type WalWriter,
+  type WriterKeys,
   type WriterVault,
 } from '../../src/vault/index.ts';
 
@@ -28,7 +30,7 @@ export const SYSTEM = 'stack-under-test';
 
 export interface TestVault extends AsyncDisposable {
   readonly directory: string;
-  /** Where the store's objects lie. */
+  /** Where the store's objects lie, unless one was given. */
   readonly storePath: string;
   readonly statePath: string;
   readonly store: Store;
@@ -45,19 +47,12 @@ export interface TestVault extends AsyncDisposable {
 
 const DAY_MS = 86_400_000;
 
-export async function makeTestVault(): Promise<TestVault> {
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-vault-'));
-  const storePath = join(directory, 'store');
-  const statePath = join(directory, 'state');
-  const store = await openDirectory(storePath);
-  const keys = generateKeys(SYSTEM);
-  const recipients = [keys.operations.recipient, keys.escrow.recipient];
-  const chunkIdKey = parseChunkIdKey(keys.chunkIdKey);
-  const { vaultId } = await initVault({
-    store,
+/** What a vault of `SYSTEM` is made with: one host, which may capture from yesterday on for a year. */
+export function initOptions(keys: VaultKeySet): Omit<InitVaultOptions, 'store'> {
+  return {
     system: SYSTEM,
-    recipients,
-    chunkIdKey,
+    recipients: [keys.operations.recipient, keys.escrow.recipient],
+    chunkIdKey: parseChunkIdKey(keys.chunkIdKey),
     rootKey: keys.root.privateKey,
     signers: [
       {
@@ -68,13 +63,24 @@ export async function makeTestVault(): Promise<TestVault> {
         validUntil: new Date(Date.now() + 365 * DAY_MS),
       },
     ],
-  });
-  const writerKeys = {
-    recipients,
-    chunkIdKey,
-    signerKey: keys.signer.privateKey,
-    rootFingerprint: keys.root.fingerprint,
   };
+}
+
+/** Of that host. */
+export function writerKeysOf(keys: VaultKeySet): WriterKeys {
+  const { recipients, chunkIdKey } = initOptions(keys);
+  return { recipients, chunkIdKey, signerKey: keys.signer.privateKey, rootFingerprint: keys.root.fingerprint };
+}
+
+/** In the store that is given, which is closed with it, or in a directory. */
+export async function makeTestVault(options: { store?: Store } = {}): Promise<TestVault> {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-vault-'));
+  const storePath = join(directory, 'store');
+  const statePath = join(directory, 'state');
+  const store = options.store ?? (await openDirectory(storePath));
+  const keys = generateKeys(SYSTEM);
+  const { vaultId } = await initVault({ ...initOptions(keys), store });
+  const writerKeys = writerKeysOf(keys);
   return {
     directory,
     storePath,

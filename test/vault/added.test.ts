@@ -2,6 +2,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Artifact } from '../../src/part.ts';
+import { keysIn } from '../../src/vault/listed.ts';
 import type { CaptureSession, StoredArtifact } from '../../src/vault/types.ts';
 import { artifactOf, makeTestVault, noise, recipeSegment, streamSegment } from '../support/vault.ts';
 import type { TestVault } from '../support/vault.ts';
@@ -101,8 +102,6 @@ test('lists that name other chunks, or the same in another order: refused', asyn
   });
 });
 
-async function objects(): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of vault.store.list('chunks/')) keys.push(key);
-  return keys;
+function objects(): Promise<string[]> {
+  return keysIn(vault.store, 'chunks/');
 }

@@ -11,6 +11,7 @@ import type { Store } from '../../src/stores/store.ts';
 import { loadSystemFile, type System } from '../../src/system/index.ts';
 import { openCopy, type VaultCopy } from '../../src/vault/copy/copy.ts';
 import { joinVault } from '../../src/vault/join.ts';
+import { keysIn } from '../../src/vault/listed.ts';
 import { makeTestVault, noise, openDirectory, SYSTEM, type TestVault } from '../support/vault.ts';
 
 const MIB = 1024 * 1024;
@@ -70,8 +71,7 @@ async function secondStore(vault: TestVault): Promise<{ store: Store; copy: Vaul
 }
 
 async function rangesIn(store: Store): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { key } of store.list('wal/')) found.push(key);
+  const found = await keysIn(store, 'wal/');
   const offset = (lsn = ''): number => Number.parseInt(lsn, 16) - SEGMENT;
   return found.map((key) => {
     const [from, to] = key.split('.').at(-1)?.split('-') ?? [];

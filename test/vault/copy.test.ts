@@ -11,6 +11,7 @@ import { joinVault } from '../../src/vault/join.ts';
 import { readHolds, writeHold } from '../../src/vault/sweep/holds.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
 import { initVault, openReaderVault, parseChunkIdKey } from '../../src/vault/index.ts';
+import { keysIn } from '../../src/vault/listed.ts';
 import {
   artifactOf,
   backUp,
@@ -80,12 +81,6 @@ async function restored(vault: TestVault, store: Store, manifestKey: string): Pr
   }
 }
 
-async function keysOf(store: Store, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix)) keys.push(key);
-  return keys;
-}
-
 describe('a copy of a backup in another store', () => {
   test('[G1] [B6] nothing goes wrong: byte for byte the same, restored from there alone, and verified after the transfer', async () => {
     await using vault = await makeTestVault();
@@ -94,8 +89,8 @@ describe('a copy of a backup in another store', () => {
     const made = await backUpBytes(vault, 'run-1', data);
     const copy = await copyAll(vault, store);
     for (const room of ['chunks/', 'lists/', 'sums/', 'backups/', 'keys/', 'signers/']) {
-      const keys = await keysOf(vault.store, room);
-      expect(await keysOf(store, room)).toEqual(keys);
+      const keys = await keysIn(vault.store, room);
+      expect(await keysIn(store, room)).toEqual(keys);
       for (const key of keys) expect(Buffer.compare(await store.get(key), await vault.store.get(key)), key).toBe(0);
     }
     expect(copy.tally).toMatchObject({ replaced: 0, objects: expect.any(Number) as number });
@@ -138,12 +133,12 @@ describe('a copy of a backup in another store', () => {
       if (objects >= 4) stop.abort(new Error('killed'));
     });
     await expect(broken).rejects.toThrow('killed');
-    const sent = (await Promise.all(['chunks/', 'lists/', 'sums/'].map((room) => keysOf(store, room)))).flat().length;
+    const sent = (await Promise.all(['chunks/', 'lists/', 'sums/'].map((room) => keysIn(store, room)))).flat().length;
     expect(sent).toBeGreaterThan(3);
-    expect(await keysOf(store, 'backups/')).toEqual([]);
-    expect(await keysOf(store, 'captures/')).toHaveLength(1);
+    expect(await keysIn(store, 'backups/')).toEqual([]);
+    expect(await keysIn(store, 'captures/')).toHaveLength(1);
     const again = await copyAll(vault, store);
-    const all = (await Promise.all(['chunks/', 'lists/', 'sums/'].map((room) => keysOf(vault.store, room)))).flat();
+    const all = (await Promise.all(['chunks/', 'lists/', 'sums/'].map((room) => keysIn(vault.store, room)))).flat();
     expect(again.tally.objects).toBe(all.length - sent);
     expect((await restored(vault, store, made.manifestKey)).equals(Buffer.from(data))).toBe(true);
   });
@@ -164,7 +159,7 @@ describe('a copy of a backup in another store', () => {
     const data = noise(7, 3_500_000);
     const made = await backUpBytes(vault, 'run-1', data);
     await copyAll(vault, second);
-    const [one = '', other = ''] = await keysOf(vault.store, 'chunks/');
+    const [one = '', other = ''] = await keysIn(vault.store, 'chunks/');
     await truncate(join(vault.storePath, one), 1000);
     await rm(join(vault.storePath, other));
     await copyAll(vault, third, [vault.store, second]);
@@ -173,7 +168,7 @@ describe('a copy of a backup in another store', () => {
     const { store: fourth } = await secondStore(vault, 'fourth');
     const copy = await copyInto(vault, fourth);
     await expect(copy.copy(made.manifestKey, quiet)).rejects.toMatchObject({ code: /ObjectCorrupt|ObjectMissing/ });
-    expect(await keysOf(fourth, 'backups/')).toEqual([]);
+    expect(await keysIn(fourth, 'backups/')).toEqual([]);
   });
 
   test('damage in the target: found when it is verified, and healed from the source', async () => {
@@ -182,7 +177,7 @@ describe('a copy of a backup in another store', () => {
     const data = noise(8, 3_500_000);
     const made = await backUpBytes(vault, 'run-1', data);
     await copyAll(vault, store);
-    const [one = '', other = ''] = await keysOf(store, 'chunks/');
+    const [one = '', other = ''] = await keysIn(store, 'chunks/');
     await writeFile(join(path, one), 'not it');
     await rm(join(path, other));
     const copy = await copyInto(vault, store);
@@ -298,7 +293,7 @@ describe('a copy of a backup in another store', () => {
     await store.put('sweeps/20260101T000000Z-a/deleting.json', Buffer.from('{}\n'), { createOnly: true });
     const copy = await copyInto(vault, store);
     await expect(copy.copy(made.manifestKey, quiet)).rejects.toMatchObject({ code: 'SweepRunning' });
-    expect(await keysOf(store, 'captures/')).toEqual([]);
+    expect(await keysIn(store, 'captures/')).toEqual([]);
   });
 });
 
@@ -322,7 +317,7 @@ describe('one vault in several stores', () => {
     const empty = await vault.emptyStore();
     expect(await joinVault(vault.store, empty, SYSTEM)).toEqual({ vaultId: vault.vaultId, created: true });
     expect(await joinVault(vault.store, empty, SYSTEM)).toEqual({ vaultId: vault.vaultId, created: false });
-    expect(await keysOf(empty, '')).toEqual(await keysOf(vault.store, ''));
+    expect(await keysIn(empty, '')).toEqual(await keysIn(vault.store, ''));
   });
 
   test('a vault of another id: refused as a target, with what to do', async () => {

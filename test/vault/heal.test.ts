@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/stores/index.ts';
 import { sealBytes } from '../../src/seal/index.ts';
+import { keysIn } from '../../src/vault/listed.ts';
 import { sha256Hex } from '../../src/vault/names.ts';
 import { readBackOf } from '../../src/policy/read-back.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
@@ -204,7 +205,7 @@ describe('[M6] healing from another store', () => {
     const made = await backUp(writer, { captureId: 'own-1', artifacts: artifacts() });
     await writer.close();
     const before = new Set([...rotten.kinds.values()].flat());
-    const key = (await keysOf(vault.store, 'chunks/')).find((one) => !before.has(one)) ?? '';
+    const key = (await keysIn(vault.store, 'chunks/')).find((one) => !before.has(one)) ?? '';
     await ruin(vault.storePath, key, 'truncated', { position: 0.5, bit: 0, other: key });
     const [bad] = badOf(await look(vault, { others: [] }));
     expect(bad).toMatchObject({ key, outcome: 'removed', backups: [made.ticket.backupId] });
@@ -231,7 +232,7 @@ describe('[M6] healing from another store', () => {
     await backUp(writer, { captureId: 'more-1', artifacts });
     await writer.close();
     const known = new Set([...rotten.kinds.values()].flat());
-    const keys = (await keysOf(vault.store, 'chunks/')).filter((one) => !known.has(one));
+    const keys = (await keysIn(vault.store, 'chunks/')).filter((one) => !known.has(one));
     const sizes = await Promise.all(
       keys.map(async (one) => [one, await readFile(join(vault.storePath, one))] as const),
     );
@@ -245,9 +246,3 @@ describe('[M6] healing from another store', () => {
     expect(unopened).toEqual([key]);
   });
 });
-
-async function keysOf(store: Store, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix)) keys.push(key);
-  return keys;
-}

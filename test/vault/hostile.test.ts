@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateAgeIdentity, generateSshKeyPair, sealBytes, signSsh } from '../../src/seal/index.ts';
 import type { Store } from '../../src/stores/index.ts';
 import { admitSigner, type ProofBody, type ReaderVault } from '../../src/vault/index.ts';
+import { keysIn } from '../../src/vault/listed.ts';
 import { artifactOf, backUp, makeTestVault, noise, openDirectory, readAll, streamSegment } from '../support/vault.ts';
 import type { MadeBackup, TestVault } from '../support/vault.ts';
 
@@ -28,7 +29,7 @@ beforeAll(async () => {
   made = await backUp(writer, { captureId: 'run-2', artifacts, startedAtMs: Date.now() - 60_000 });
   await backUp(writer, { captureId: 'run-3', artifacts });
   await writer.close();
-  chunkKeys = await keysUnder(vault.store, 'chunks/');
+  chunkKeys = await keysIn(vault.store, 'chunks/');
   // The largest are of the data; the system file's is small.
   const sizes = await Promise.all(chunkKeys.map(async (key) => (await vault.store.head(key))?.sizeBytes ?? 0));
   chunkKeys = chunkKeys.filter((_, index) => (sizes[index] ?? 0) > 500_000);
@@ -254,10 +255,4 @@ function resign(text: string, change: (body: Body, name: string) => Body = (body
 function tombstone(body: Body): Body {
   const { key, vaultId, captureId, signer, startedAt } = body;
   return { format: 1, kind: 'tombstone', key, vaultId, captureId, why: 'swept', at: startedAt, signer };
-}
-
-async function keysUnder(store: Store, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix)) keys.push(key);
-  return keys;
 }

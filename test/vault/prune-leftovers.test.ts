@@ -5,6 +5,7 @@ import { generateAgeIdentity } from '../../src/seal/index.ts';
 import { signerOf } from '../../src/vault/envelope.ts';
 import { ensureKeyRecord, epochName } from '../../src/vault/epoch.ts';
 import { parseChunkIdKey } from '../../src/vault/index.ts';
+import { keysIn } from '../../src/vault/listed.ts';
 import { decideLeftovers } from '../../src/vault/sweep/leftovers.ts';
 import { sweepNameOf } from '../../src/vault/sweep/sweep-records.ts';
 import { condemn, sweep, type SweepContext } from '../../src/vault/sweep/sweep.ts';
@@ -48,12 +49,6 @@ async function prune(run: string) {
   return sweep(own, { patienceMs: 0, pollMs: 10 });
 }
 
-async function keysUnder(prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of vault.store.list(prefix)) keys.push(key);
-  return keys;
-}
-
 /** The key of an epoch of other recipients. */
 async function otherEpoch(): Promise<string> {
   const { store, vaultId, keys } = vault;
@@ -70,13 +65,13 @@ describe('[G4] what a prune cleans', () => {
     const writer = await vault.writer();
     await backUp(writer, { captureId: 'one', artifacts: artifacts(1) });
     const other = await otherEpoch();
-    expect((await keysUnder('keys/')).toSorted()).toEqual([`keys/${current}`, `keys/${other}`].toSorted());
+    expect((await keysIn(vault.store, 'keys/')).toSorted()).toEqual([`keys/${current}`, `keys/${other}`].toSorted());
     expect(await prune('first')).toMatchObject({ outcome: 'swept', leftovers: 1 });
-    expect(await keysUnder('keys/')).toEqual([`keys/${current}`]);
+    expect(await keysIn(vault.store, 'keys/')).toEqual([`keys/${current}`]);
     // As if the recipients were others for a time, and these again.
     await vault.store.delete(`keys/${current}`);
     const ticket = await writer.begin({ captureId: 'two', plan: 'daily', startedAtMs: Date.now() });
-    expect(await keysUnder('keys/')).toEqual([`keys/${current}`]);
+    expect(await keysIn(vault.store, 'keys/')).toEqual([`keys/${current}`]);
     // While it is open, another epoch is the one of today: the sweep gives way, and its key stays.
     const own = { ...(await context('second')), currentEpoch: other };
     await condemn(own, { manifests: [], minimumAgeSeconds: 0 });
@@ -96,13 +91,13 @@ describe('[G4] what a prune cleans', () => {
   });
 
   test('put aside: gone when the object is good again, kept while it is missing from what is needed', async () => {
-    const [chunk = ''] = await keysUnder('chunks/');
+    const [chunk = ''] = await keysIn(vault.store, 'chunks/');
     const good = await vault.store.get(chunk);
     await vault.store.put(chunk, Buffer.from('rotten'), { createOnly: false });
     expect(badOf(await look(vault, { others: [] }))).toMatchObject([{ key: chunk, outcome: 'removed' }]);
-    expect((await keysUnder('quarantine/')).length).toBe(2);
+    expect((await keysIn(vault.store, 'quarantine/')).length).toBe(2);
     await prune('third');
-    expect((await keysUnder('quarantine/')).length).toBe(2);
+    expect((await keysIn(vault.store, 'quarantine/')).length).toBe(2);
     // A capture meets its content again; the look after that finds it good.
     await vault.store.put(chunk, good, { createOnly: true });
     expect(badOf(await look(vault, { others: [] }))).toEqual([]);
@@ -110,7 +105,7 @@ describe('[G4] what a prune cleans', () => {
     await condemn(young, { manifests: [], minimumAgeSeconds: 0 });
     expect(await sweep(young, { patienceMs: 0, pollMs: 10 })).toMatchObject({ leftovers: 0 });
     expect(await prune('fifth')).toMatchObject({ outcome: 'swept', leftovers: 2 });
-    expect(await keysUnder('quarantine/')).toEqual([]);
+    expect(await keysIn(vault.store, 'quarantine/')).toEqual([]);
     expect(badOf(await look(vault, { withIdentity: true }))).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { BasePoint } from '../../src/policy/reachable.ts';
+import { keysIn } from '../../src/vault/listed.ts';
 import { basesToKeepLogFor, pruneWal } from '../../src/vault/sweep/prune-wal.ts';
 import type { Surveyed } from '../../src/vault/sweep/prune-survey.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
@@ -35,12 +36,12 @@ test('[G2] pieces before the oldest kept base and those that a block covers go; 
   await store('72', 0, 4 * MIB);
   await writer.close();
   // Somebody wrote a longer piece that is none: it covers nothing.
-  const torn = [...(await keysOf(vault.store, 'wal/main/71/'))].find(
+  const torn = [...(await keysIn(vault.store, 'wal/main/71/'))].find(
     (key) => key.includes('700') || key.endsWith('02BC'),
   );
   expect(torn).toBeDefined();
   await vault.store.put(String(torn).replace(/02BC$/, '0FFF'), Buffer.from('no record'), { createOnly: true });
-  const before = await keysOf(vault.store, 'wal/');
+  const before = await keysIn(vault.store, 'wal/');
   const old = new Date(Date.now() - 3 * 86_400_000);
   for (const key of before) await utimes(join(vault.storePath, key), old, old);
 
@@ -57,7 +58,7 @@ test('[G2] pieces before the oldest kept base and those that a block covers go; 
     },
   );
   expect(removed.objects).toBe(4);
-  const left = await keysOf(vault.store, 'wal/');
+  const left = await keysIn(vault.store, 'wal/');
   const ends = left.map((key) => key.split('.').at(-1));
   const lsn = (value: number): string => value.toString(16).toUpperCase().padStart(16, '0');
   const block = 2 * SEGMENT + 4 * MIB;
@@ -101,12 +102,3 @@ test('[G2] a base backup that is not trusted at present, or a safety backup: it 
   ]);
   expect(bases.get('main')?.map(({ startLsn }) => startLsn)).toEqual([500n, 300n, 200n]);
 });
-
-async function keysOf(
-  store: { list(prefix: string): AsyncIterable<{ key: string }> },
-  prefix: string,
-): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix)) keys.push(key);
-  return keys;
-}

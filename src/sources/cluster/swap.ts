@@ -55,8 +55,7 @@ export async function reopenCluster(
   context: KindContext,
 ): Promise<void> {
   const inPlace = await recordInPlace(component, beside, context);
-  if (inPlace === undefined) return;
-  if (await isNewLive(inPlace)) return;
+  if (inPlace === undefined || (await isNewLive(inPlace))) return;
   await swapClusterBack(component, beside, context);
 }
 

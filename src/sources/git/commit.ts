@@ -143,7 +143,7 @@ async function importCommit(
   child.stderr.on('data', (chunk: Buffer) => void (said = (said + chunk.toString()).slice(-2000)));
   // A git that ends early breaks the pipe; why it did is told by its exit.
   child.stdin.on('error', () => undefined);
-  const exit = once(child, 'exit') as Promise<[number | null]>;
+  const exit = once(child, 'close') as Promise<[number | null]>;
   // It may fail while the files are written: it is asked for afterwards.
   exit.catch(() => undefined);
   const seconds = Math.floor(Date.now() / 1000);

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../failures.ts';
 import { basePointIn, type BasePoint } from '../../policy/reachable.ts';
 import type { Store } from '../../stores/store.ts';
 import { MAX_TOMBSTONE_BYTES } from './settled.ts';
-import { getManifest, judgeManifest, parseAtManifestKey } from '../manifest.ts';
+import { getManifest, isTombstone, judgeManifest, parseAtManifestKey } from '../manifest.ts';
 import { mapBounded } from '../mutex.ts';
 import { backupIdOfKey } from '../names.ts';
 import type { TrustRoots } from '../trust.ts';
@@ -76,16 +76,6 @@ export async function surveyStores(
     return { manifestKey: key, backupId: backupIdOfKey(key) ?? '', plan: planOf(key), there, ...found };
   });
   return read.filter((one) => one !== undefined).toSorted(newestFirst);
-}
-
-/** False also for what can't be read, which is told with the backup, or is gone since the listing. */
-async function isTombstone(target: Store, key: string): Promise<boolean> {
-  try {
-    return parseAtManifestKey(await getManifest(target, key), key).kind === 'tombstone';
-  } catch (error) {
-    if (!(error instanceof HoldfastError) || error.waitingHelps || error.code === 'StoreDenied') throw error;
-    return false;
-  }
 }
 
 function newestFirst(a: Surveyed, b: Surveyed): number {

@@ -9,7 +9,7 @@ import { NAMESPACES, readRecord } from '../envelope.ts';
 import { captureSchema } from '../formats.ts';
 import { keysIn, listed } from '../listed.ts';
 import { readHolds, type Hold } from './holds.ts';
-import { artifactsOf, parseAtManifestKey } from '../manifest.ts';
+import { artifactsOf, isTombstone } from '../manifest.ts';
 import { mapBounded } from '../mutex.ts';
 import { backupIdOfCapture, backupIdOfKey, captureKeyOf } from '../names.ts';
 import { checkClaim, type TrustRoots } from '../trust.ts';
@@ -57,6 +57,7 @@ export async function surveyBackups(from: PruneSource, signal: AbortSignal): Pro
     const stored = manifests.get(entry.key);
     // Committed since the listing, or gone since: the next prune sees it; the sweep lists the manifests again.
     if (stored === undefined) continue;
+    // A tombstone that is not trusted is listed with its reason; it is still no backup, and names nothing.
     if (entry.body.signer === '' && (await isTombstone(store, entry.key))) continue;
     const backupId = backupIdOfKey(entry.key) ?? entry.key;
     const recorded = captures.get(captureKeyOf(backupId));
@@ -175,15 +176,4 @@ function sumsOf({ key, body }: CatalogueEntry): { sums: string[]; trouble?: stri
   const without = refs.find(({ sums }) => sums === undefined);
   const sums = refs.flatMap(({ sums: own }) => (own === undefined ? [] : [own]));
   return without === undefined ? { sums } : { sums, trouble: `${key} has no checksums of ${without.name}` };
-}
-
-/** One that is not trusted is listed with its reason; it is still no backup, and names nothing. */
-async function isTombstone(store: Store, key: string): Promise<boolean> {
-  try {
-    return parseAtManifestKey(await store.get(key), key).kind === 'tombstone';
-  } catch (error) {
-    if (error instanceof HoldfastError && ['ObjectCorrupt', 'VaultFormat', 'ObjectMissing'].includes(error.code))
-      return false;
-    throw error;
-  }
 }
