@@ -53,8 +53,7 @@ async function copyAndPrune(stage: Stage, onCopy: Point | undefined, onPrune: Po
       stage,
       'prune',
       () => Promise.resolve({ system: stage.lane.name, store, ...AT_ONCE }),
-      // It gives way to a capture that began in the wrong moment.
-      ({ outcome }) => (['swept', 'nothing', 'gave-way'].includes(outcome) ? undefined : outcome),
+      prunedOf,
       onPrune,
     ),
     backUp(stage, plans[1], part),
@@ -165,6 +164,7 @@ function refusedOf({ refused }: CopyResult): string | undefined {
   return refused.length === 0 ? undefined : refused.map(({ what, why }) => `${what}: ${why}`).join('; ');
 }
 
+/** It gives way to a capture that began in the wrong moment. */
 function prunedOf({ outcome, why }: PruneResult): string | undefined {
   return ['swept', 'nothing', 'gave-way'].includes(outcome) ? undefined : `${outcome}: ${why ?? ''}`;
 }

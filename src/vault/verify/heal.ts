@@ -6,6 +6,7 @@ import { HoldfastError } from '../../failures.ts';
 import type { Store } from '../../stores/store.ts';
 import { signRecord, NAMESPACES, type Signer } from '../envelope.ts';
 import type { CaptureRecord } from '../formats.ts';
+import { getIfThere } from '../get-if-there.ts';
 import { tombstoneBytes } from '../manifest.ts';
 import { backupIdOf, captureKeyOf, FORMAT, manifestKeyOf, parseObjectKey, sha256Hex } from '../names.ts';
 import { caseKey, requireSame, writeCase } from './quarantine.ts';
@@ -118,7 +119,7 @@ function idPrefix(host: string): string {
 export async function healObject(healing: Healing, bad: Bad, isGood: IsGood): Promise<Healed> {
   const { store, signal } = healing;
   signal.throwIfAborted();
-  const found = await get(store, bad.key);
+  const found = await getIfThere(store, bad.key);
   if (found !== undefined && (await holds(isGood, bad.key, found))) {
     return { outcome: 'healed', from: 'an earlier attempt' };
   }
@@ -179,7 +180,7 @@ async function replace(store: Store, key: string, bad: Uint8Array | undefined, g
 
 async function remove(store: Store, key: string, judged: Uint8Array): Promise<void> {
   const version = await latestVersion(store, key);
-  const now = await get(store, key);
+  const now = await getIfThere(store, key);
   if (now === undefined) return;
   requireSame(key, judged, now);
   if (version === undefined || !(await deleteVersion(store, key, version))) await store.delete(key);
@@ -216,15 +217,6 @@ async function closeCase(
   const at = new Date().toISOString();
   const body = { format: FORMAT, vaultId, key: `${name}.json`, object, code, what, outcome, at } as const;
   await writeCase(store, { ...body, ...(from === undefined ? {} : { from }) }, signer);
-}
-
-async function get(store: Store, key: string): Promise<Uint8Array | undefined> {
-  try {
-    return await store.get(key);
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'ObjectMissing') return undefined;
-    throw error;
-  }
 }
 
 async function holds(isGood: IsGood, key: string, bytes: Uint8Array): Promise<boolean> {
