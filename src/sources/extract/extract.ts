@@ -5,6 +5,7 @@ import { HoldfastError } from '../../failures.ts';
 import { freeNow } from '../../seal/free.ts';
 import type { ByteString } from '../byte-string.ts';
 import { byteString } from '../byte-string.ts';
+import { pathInTree } from './tar-format.ts';
 import type { WriterReport } from './tree-writer.ts';
 
 export interface ExtractOptions {
@@ -54,7 +55,7 @@ export async function extractTar(
   options.signal.throwIfAborted();
   const order: ExtractOrder = {
     target,
-    paths: (options.paths ?? []).map((path) => trimmed(byteString(path))),
+    paths: (options.paths ?? []).map((path) => pathInTree(byteString(path))),
     devices: options.devices ?? 'refuse',
   };
   const worker = new Worker(new URL('./extract-worker.ts', import.meta.url), { workerData: order });
@@ -69,10 +70,6 @@ export async function extractTar(
     conversation.close();
     await worker.terminate();
   }
-}
-
-function trimmed(path: ByteString): ByteString {
-  return path.replace(/^(\.?\/)+/, '').replace(/\/+$/, '');
 }
 
 /** What is said between the two threads, with a limit to what is under way. */

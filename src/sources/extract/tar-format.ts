@@ -27,6 +27,11 @@ export interface TarEntry {
   readonly warnings: readonly string[];
 }
 
+/** `path` without what only says that it is relative, or a directory's: `./a/` is `a`. */
+export function pathInTree(path: ByteString): ByteString {
+  return path.replace(/^(\.?\/)+/, '').replace(/\/+$/, '');
+}
+
 /** Keyword to value, as in a pax extended header. */
 export type PaxRecords = ReadonlyMap<string, ByteString>;
 

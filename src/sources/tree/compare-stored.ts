@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { ArtifactReader } from '../../part.ts';
 import { pathArgument, type ByteString } from '../byte-string.ts';
-import type { TarEntry } from '../extract/tar-format.ts';
+import { pathInTree, type TarEntry } from '../extract/tar-format.ts';
 import { TarParser } from '../extract/tar-parser.ts';
 import { isMissing } from '../io-errors.ts';
 
@@ -56,7 +56,7 @@ async function digestsOf(
   let current: { path: ByteString; sizeBytes: number; hash: ReturnType<typeof createHash> } | undefined;
   const parser = new TarParser({
     begin: (entry: TarEntry) => {
-      const path = entry.path.replace(/^(\.?\/)+/, '').replace(/\/+$/, '');
+      const path = pathInTree(entry.path);
       const counts = entry.type === 'file' && wanted.has(path);
       current = counts ? { path, sizeBytes: entry.sizeBytes, hash: createHash('sha256') } : undefined;
     },
