@@ -139,8 +139,8 @@ function eventText(event: UpEvent): string | undefined {
       return `ended    ${event.ended} processes that a killed \`up\` had left`;
     case 'given-back':
       return `retried  ${event.attempts.length} steps of workers that had died`;
-    case 'receiver':
-      return receiverText(event);
+    case 'standing':
+      return standingText(event);
     case 'schedules':
       return schedulesText(event);
     case 'ready':
@@ -150,7 +150,7 @@ function eventText(event: UpEvent): string | undefined {
   }
 }
 
-function receiverText({ did, workflowId, error = '' }: Extract<UpEvent, { kind: 'receiver' }>): string {
+function standingText({ did, workflowId, error = '' }: Extract<UpEvent, { kind: 'standing' }>): string {
   switch (did) {
     case 'started':
     case 'goes on':

@@ -2,13 +2,13 @@
  * The workflow `monitor` looks every minute: two runs of some 14 KB each, which the engine would keep for as long as a
  * backup's, 260,000 of them and gigabytes for each system. What they found is told by incidents, which stay.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { log } from '../observe/log.ts';
 import { scheduledRunId } from '../policy/schedules.ts';
 import { listSystems } from '../system/index.ts';
 import { workflowIds, WORKFLOWS } from '../workflows/contract.ts';
 import { connectEngine } from './connect.ts';
+import { Repeated } from './repeated.ts';
 
 /** Long enough to see how a trouble of yesterday was found. */
 const KEPT_MS = 24 * 3_600_000;
@@ -65,32 +65,16 @@ function isNotFound(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === GRPC_NOT_FOUND;
 }
 
-/** Does so every hour, until `stop`. What fails is logged, and tried again an hour later. */
-export class LooksForgotten {
-  private readonly over = new AbortController();
-  private following: Promise<void> | undefined;
-
-  follow(): void {
-    this.following ??= this.goOn().catch(() => undefined);
-  }
-
-  async stop(): Promise<void> {
-    this.over.abort();
-    await this.following;
-  }
-
-  private async goOn(): Promise<void> {
-    const { signal } = this.over;
-    for (let waitMs = FIRST_AFTER_MS; ; waitMs = EVERY_MS) {
-      await sleep(waitMs, undefined, { signal, ref: false });
-      try {
-        await using engine = await connectEngine();
-        const systems = (await listSystems()).map(({ name }) => name);
-        await forgetLooks(engine.client, systems, Date.now() - KEPT_MS, { signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        log('engine').warn({ err: error }, 'old looks of monitor could not be removed from the engine');
-      }
-    }
-  }
+/** Does so every hour. What fails is logged, and tried again an hour later. */
+export function looksForgotten(): Repeated {
+  return new Repeated({
+    firstAfterMs: FIRST_AFTER_MS,
+    everyMs: EVERY_MS,
+    turn: async (signal) => {
+      await using engine = await connectEngine();
+      const systems = (await listSystems()).map(({ name }) => name);
+      await forgetLooks(engine.client, systems, Date.now() - KEPT_MS, { signal });
+    },
+    failed: (err) => log('engine').warn({ err }, 'old looks of monitor could not be removed from the engine'),
+  });
 }

@@ -13,11 +13,11 @@ import { parseMetricsAddress, type MetricsAddress } from './metrics-address.ts';
 import { forgetTargets } from './metrics-targets.ts';
 import { freePort, preferPort, requirePort } from './ports.ts';
 import { identityOf, pidOf } from './process.ts';
-import { Schedules, type ScheduleNews } from './follow-schedules.ts';
-import { LooksForgotten } from './forget-looks.ts';
+import { schedulesFollower, type ScheduleNews } from './follow-schedules.ts';
+import { standingFollower, type StandingNews } from './follow-standing.ts';
+import { looksForgotten } from './forget-looks.ts';
 import { failAttemptsOfDead } from './recover.ts';
 import type { FailedAttempt } from './recover.ts';
-import { Receivers, type ReceiverStart } from './receivers.ts';
 import { raiseRetention, registerSearchAttributes } from './register.ts';
 import { serverSpec, waitUntilServing } from './server.ts';
 import {
@@ -32,6 +32,7 @@ import { supervise } from './supervised.ts';
 import type { ChildEvent, ChildSpec, Supervised } from './supervised.ts';
 import { engineTarget, isServerNamed } from './target.ts';
 import type { EngineTarget } from './target.ts';
+import type { SystemFilesFollower } from './system-files.ts';
 import { findTemporal } from './tools.ts';
 import { waitUntilPolling, workerPlaces } from './workers.ts';
 
@@ -67,7 +68,7 @@ export type UpEvent =
   | { readonly kind: 'registered'; readonly searchAttributes: readonly string[] }
   | { readonly kind: 'orphans'; readonly ended: number }
   | { readonly kind: 'given-back'; readonly attempts: readonly FailedAttempt[]; readonly error?: string }
-  | ({ readonly kind: 'receiver' } & ReceiverStart)
+  | ({ readonly kind: 'standing' } & StandingNews)
   | ({ readonly kind: 'schedules' } & ScheduleNews)
   | { readonly kind: 'ready'; readonly hosts: readonly string[] };
 
@@ -86,9 +87,8 @@ class Household {
   private lock: InstanceLock | undefined;
   private place: { address: string; uiUrl?: string; pageUrl?: string } | undefined;
   private stopping: Promise<void> | undefined;
-  private receivers: Receivers | undefined;
-  private schedules: Schedules | undefined;
-  private readonly looks = new LooksForgotten();
+  private readonly followers: SystemFilesFollower[] = [];
+  private readonly looks = looksForgotten();
 
   constructor(options: UpOptions) {
     this.options = options;
@@ -136,22 +136,15 @@ class Household {
   }
 
   /** Now, and whenever a system file changes. */
-  async receive(engine: Engine, hosts: readonly string[]): Promise<void> {
-    this.receivers = new Receivers(hosts, (start) => this.tell({ kind: 'receiver', ...start }));
-    await this.receivers.ensure(engine.client);
-    this.receivers.follow();
-  }
-
-  /** Now, and whenever a system file changes. */
-  async schedule(engine: Engine): Promise<void> {
-    this.schedules = new Schedules((news) => this.tell({ kind: 'schedules', ...news }));
-    await this.schedules.ensure(engine);
-    this.schedules.follow();
+  async follow(engine: Engine, follower: SystemFilesFollower): Promise<void> {
+    this.followers.push(follower);
+    await follower.ensure(engine);
+    follower.follow();
   }
 
   /** Of the embedded server: how long another keeps what, its people decide. */
   forgetLooks(): void {
-    this.looks.follow();
+    this.looks.start();
   }
 
   takeLock(): void {
@@ -197,8 +190,7 @@ class Household {
 
   private async stopInOrder(): Promise<void> {
     await this.looks.stop();
-    await this.schedules?.stop();
-    await this.receivers?.stop();
+    await Promise.all(this.followers.map((follower) => follower.stop()));
     const workers = this.children.filter((child) => child.name !== 'server');
     // Workers hand back what they were doing while there is still a server to hand it to.
     await Promise.all(workers.map((child) => child.stop()));
@@ -251,9 +243,18 @@ async function startWorkers(household: Household, engine: Engine, options: UpOpt
       waitUntilPolling(engine.connection, engine.target.namespace, place, child, options.signal),
     ),
   );
-  await household.receive(engine, options.hosts);
-  if (options.schedules === true) await household.schedule(engine);
-  household.tell({ kind: 'ready', hosts: options.hosts });
+  const { hosts } = options;
+  await household.follow(
+    engine,
+    standingFollower(hosts, (news) => household.tell({ kind: 'standing', ...news })),
+  );
+  if (options.schedules === true) {
+    await household.follow(
+      engine,
+      schedulesFollower((news) => household.tell({ kind: 'schedules', ...news })),
+    );
+  }
+  household.tell({ kind: 'ready', hosts });
 }
 
 /**

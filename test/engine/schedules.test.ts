@@ -6,7 +6,7 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectEngine, startUp } from '../../src/engine/index.ts';
 import type { Engine, RunningEngine } from '../../src/engine/index.ts';
-import { Schedules, type ScheduleNews } from '../../src/engine/follow-schedules.ts';
+import { schedulesFollower, type ScheduleNews } from '../../src/engine/follow-schedules.ts';
 import { forgetLooks } from '../../src/engine/forget-looks.ts';
 import { FRAME, optionsOf } from '../../src/engine/schedule-encode.ts';
 import {
@@ -241,7 +241,7 @@ describe('[M2] files that change', () => {
     write('0 2 1 1 *');
     await registerSystem(file);
     const news: ScheduleNews[] = [];
-    const schedules = new Schedules((one) => news.push(one));
+    const schedules = schedulesFollower((one) => news.push(one));
     const told = (): string[] =>
       news
         .splice(0)
