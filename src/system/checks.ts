@@ -4,13 +4,12 @@ import { checkNotify } from './notify-checks.ts';
 import { checkHousekeeping } from './housekeeping-checks.ts';
 import { WATCHED_KINDS } from '../policy/watched.ts';
 import { checkPostgres } from './postgres-checks.ts';
-import { nearest, valueAt, type Problem, type ProblemPath } from './problems.ts';
+import { valueAt, type Problem, type ProblemPath } from './problems.ts';
+import { reportUnknown, unknownName, type Report } from './report.ts';
 import { checkRule } from './rule-checks.ts';
 import { checkMaintenance, checkSchedule } from './schedule-checks.ts';
 import { DEFAULTS, NAME_PATTERN, type SystemFile } from './schema.ts';
 import { STORE_DEFAULTS } from './store-schema.ts';
-
-type Report = (path: ProblemPath, message: string, atKey?: boolean) => void;
 
 /** The names that a file declares, also those of entries that are left out because their shape is wrong. */
 export interface DeclaredNames {
@@ -48,11 +47,11 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkCycles(file, report);
   checkCompose(file, names, report);
   checkPlans(file, names, report);
-  checkMaintenance(file, names, unknown, report);
+  checkMaintenance(file, names, report);
   checkStores(file, report);
   checkHousekeeping(file, names, report);
   checkRule(file, report);
-  checkMonitor(file, unknown, report);
+  checkMonitor(file, report);
   checkNotify(file, names, report);
   return problems;
 }
@@ -83,8 +82,8 @@ function checkKeys(file: SystemFile, optional: boolean, report: Report): void {
 function checkComponents(file: SystemFile, names: DeclaredNames, report: Report): void {
   const hosts = file.hosts ?? [DEFAULTS.host];
   for (const [name, component] of Object.entries(file.components)) {
-    if (component.host !== undefined && !hosts.includes(component.host)) {
-      report(['components', name, 'host'], unknown('host', component.host, hosts));
+    if (component.host !== undefined) {
+      reportUnknown(['components', name, 'host'], 'host', component.host, hosts, report);
     }
     if (component.kind === 'postgres') checkDatabase(name, component, file, names, report);
     component.after?.forEach((other, index) => {
@@ -131,7 +130,7 @@ function checkCompose(file: SystemFile, declared: DeclaredNames, report: Report)
   // An entry that was left out may be the compose component.
   const leftOut = declared.components.filter((name) => file.components[name] === undefined);
   if (file.compose !== undefined && ![...names, ...leftOut].includes(file.compose)) {
-    report(['compose'], unknown('compose component', file.compose, names));
+    report(['compose'], unknownName('compose component', file.compose, names));
   }
   if (file.compose === undefined && names.length > 1) {
     report(
@@ -176,8 +175,8 @@ function checkStores(file: SystemFile, report: Report): void {
       report(['stores', name, 'sasToken'], '`accountKey` and `sasToken` are two ways in: keep one of them');
     }
     const hosts = file.hosts ?? [DEFAULTS.host];
-    if (store.maintainedBy !== undefined && !hosts.includes(store.maintainedBy)) {
-      report(['stores', name, 'maintainedBy'], unknown('host', store.maintainedBy, hosts));
+    if (store.maintainedBy !== undefined) {
+      reportUnknown(['stores', name, 'maintainedBy'], 'host', store.maintainedBy, hosts, report);
     }
     const place = whereItLies(store, file.system);
     const other = places.get(place);
@@ -219,14 +218,4 @@ function checkList(
     if (names.indexOf(name) !== index) report([...path, index], `\`${name}\` is named twice: remove one`);
     else reportUnknown([...path, index], what, name, known, report);
   });
-}
-
-function reportUnknown(path: ProblemPath, what: string, name: string, known: readonly string[], report: Report): void {
-  if (!known.includes(name)) report(path, unknown(what, name, known));
-}
-
-function unknown(what: string, name: string, known: readonly string[]): string {
-  const guess = nearest(name, known);
-  const instead = guess === undefined ? `write one of: ${known.join(', ')}` : `did you mean \`${guess}\`?`;
-  return `there is no ${what} \`${name}\`; ${instead}`;
 }

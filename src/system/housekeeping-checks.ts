@@ -1,7 +1,7 @@
 /** Section `housekeeping` against the others: names that must exist, and a key to read with. Pure. */
 import { keepsForDays } from '../policy/housekeeping.ts';
 import type { HousekeepingFile } from './housekeeping-schema.ts';
-import { nearest, type ProblemPath } from './problems.ts';
+import { reportUnknown, type Report } from './report.ts';
 import { buildKeep } from './store-build.ts';
 
 type KeepFile = Parameters<typeof buildKeep>[0];
@@ -21,14 +21,13 @@ export function checkHousekeeping(
     readonly keys?: { readonly identity?: unknown } | undefined;
   },
   names: { readonly components: readonly string[]; readonly stores: readonly string[] },
-  report: (path: ProblemPath, message: string) => void,
+  report: Report,
 ): void {
   for (const [name, { component, stores = [] }] of Object.entries(file.housekeeping ?? {})) {
     const path = ['housekeeping', name];
     const kind = file.components[component]?.kind;
-    if (!names.components.includes(component)) {
-      report([...path, 'component'], unknown('component', component, names.components));
-    } else if (kind !== undefined && kind !== 'files') {
+    reportUnknown([...path, 'component'], 'component', component, names.components, report);
+    if (kind !== undefined && kind !== 'files') {
       report([...path, 'component'], `\`${component}\` is of the kind ${kind}: name a component of the kind files`);
     }
     const plans = Object.entries(file.plans).filter(([, plan]) => plan.components.includes(component));
@@ -39,7 +38,7 @@ export function checkHousekeeping(
       );
     }
     stores.forEach((store, index) => {
-      if (!names.stores.includes(store)) report([...path, 'stores', index], unknown('store', store, names.stores));
+      reportUnknown([...path, 'stores', index], 'store', store, names.stores, report);
     });
     if (file.keys !== undefined && file.keys.identity === undefined) {
       report(path, 'before a file goes its backup is read: add `keys.identity` on the host, or remove this');
@@ -60,10 +59,4 @@ function forgetful(plans: readonly (readonly [string, PlanFile])[], only: readon
 
 function built(keep: KeepFile | undefined): ReturnType<typeof buildKeep> | undefined {
   return keep === undefined ? undefined : buildKeep(keep);
-}
-
-function unknown(what: string, name: string, known: readonly string[]): string {
-  const guess = nearest(name, known);
-  const instead = guess === undefined ? `write one of: ${known.join(', ')}` : `did you mean \`${guess}\`?`;
-  return `there is no ${what} \`${name}\`; ${instead}`;
 }

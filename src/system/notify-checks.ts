@@ -4,9 +4,9 @@ import { durationSeconds } from './durations.ts';
 import type { DeclaredNames } from './checks.ts';
 import { ESCALATION_CLASSES } from './notify-schema.ts';
 import { nearest, type ProblemPath } from './problems.ts';
+import { reportUnknown, unknownName, type Report } from './report.ts';
 import { NAME_PATTERN, type SystemFile } from './schema.ts';
 
-type Report = (path: ProblemPath, message: string, atKey?: boolean) => void;
 type Levels = NonNullable<SystemFile['escalation']>['levels'];
 
 export function checkNotify(file: SystemFile, names: DeclaredNames, report: Report): void {
@@ -19,10 +19,7 @@ export function checkNotify(file: SystemFile, names: DeclaredNames, report: Repo
   for (const [name, policy] of Object.entries(escalation.classes ?? {})) {
     const path = ['escalation', 'classes', name];
     if (!ESCALATION_CLASSES.includes(name)) {
-      const guess = nearest(name, ESCALATION_CLASSES);
-      const instead =
-        guess === undefined ? `write one of: ${ESCALATION_CLASSES.join(', ')}` : `did you mean \`${guess}\`?`;
-      report(path, `there is no check or severity \`${name}\`; ${instead}`, true);
+      report(path, unknownName('check or severity', name, ESCALATION_CLASSES), true);
     }
     if (policy.levels !== undefined) checkLevels([...path, 'levels'], policy.levels, declared, report);
   }
@@ -99,15 +96,7 @@ function checkLevels(path: ProblemPath, levels: Levels, declared: readonly strin
       report([...path, index, 'name'], `there are two levels \`${name}\`: rename one`);
     }
     notify.forEach((channel, at) => {
-      if (declared.includes(channel)) return;
-      report([...path, index, 'notify', at], unknownChannel(channel, declared));
+      reportUnknown([...path, index, 'notify', at], 'channel', channel, declared, report);
     });
   });
-}
-
-function unknownChannel(channel: string, declared: readonly string[]): string {
-  const guess = nearest(channel, declared);
-  if (guess !== undefined) return `there is no channel \`${channel}\`; did you mean \`${guess}\`?`;
-  if (declared.length === 0) return `there is no channel \`${channel}\`: add it to \`notify\``;
-  return `there is no channel \`${channel}\`; write one of: ${declared.join(', ')}`;
 }

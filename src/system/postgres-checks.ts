@@ -3,10 +3,9 @@ import type { z } from 'zod';
 import { durationSeconds } from './durations.ts';
 import type { postgresComponent } from './postgres-schema.ts';
 import type { ProblemPath } from './problems.ts';
+import type { Report } from './report.ts';
 
 type PostgresFile = z.output<typeof postgresComponent>;
-type Report = (path: ProblemPath, message: string, atKey?: boolean) => void;
-
 const DUMP_ONLY = ['databases', 'tables', 'tableChecksums', 'jobs'] as const;
 const BASE_ONLY = ['dataDirectory', 'wal'] as const;
 /** The longest an archive directory may wait (row T1: the log at least every 15 minutes). */

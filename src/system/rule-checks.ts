@@ -1,11 +1,11 @@
 /** A rule that the stores of a plan cannot meet is refused before anybody relies on it. Pure. */
 import { countCopies, shortfalls } from '../policy/copies.ts';
-import type { ProblemPath } from './problems.ts';
+import type { Report } from './report.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
 import { buildRule, buildStore } from './store-build.ts';
 
 /** By what the stores of each plan come to when everything goes well. */
-export function checkRule(file: SystemFile, report: (path: ProblemPath, message: string) => void): void {
+export function checkRule(file: SystemFile, report: Report): void {
   if (file.rule === undefined) return;
   const rule = buildRule(file.rule);
   const site = file.site ?? DEFAULTS.site;

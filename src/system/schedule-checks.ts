@@ -4,9 +4,8 @@ import { CHECKLISTS } from '../policy/checklist-lists.ts';
 import { parseCron } from '../policy/cron.ts';
 import { parseDurationSeconds } from './durations.ts';
 import type { ProblemPath } from './problems.ts';
+import { reportUnknown, unknownName, type Report } from './report.ts';
 import type { MaintenanceFile, ScheduleFile } from './schedule-schema.ts';
-
-type Report = (path: ProblemPath, message: string, atKey?: boolean) => void;
 
 /** What the engine can keep apart. */
 const LEAST_EVERY_SECONDS = 10;
@@ -64,11 +63,10 @@ function isTimeZone(zone: string): boolean {
   }
 }
 
-/** Stores, tasks and lists must be there; a copy needs another store to come from. `unknown` words a name that is not there. */
+/** Stores, tasks and lists must be there; a copy needs another store to come from. */
 export function checkMaintenance(
   file: { readonly maintenance?: MaintenanceFile | undefined; readonly housekeeping?: object | undefined },
   { stores }: { readonly stores: readonly string[] },
-  unknown: (what: string, name: string, known: readonly string[]) => string,
   report: Report,
 ): void {
   const { prune = {}, copy = {}, housekeeping = {}, checklists = {}, verify, monitor } = file.maintenance ?? {};
@@ -81,7 +79,7 @@ export function checkMaintenance(
   ] as const) {
     for (const [name, schedule] of Object.entries(jobs)) {
       const path = ['maintenance', section, name];
-      if (!known.includes(name)) report(path, unknown(what, name, known), true);
+      if (!known.includes(name)) report(path, unknownName(what, name, known), true);
       checkSchedule(path, schedule, report);
     }
   }
@@ -90,8 +88,6 @@ export function checkMaintenance(
   }
   if (verify !== undefined) checkSchedule(['maintenance', 'verify'], verify, report);
   const store = typeof verify === 'object' ? verify.store : undefined;
-  if (store !== undefined && !stores.includes(store)) {
-    report(['maintenance', 'verify', 'store'], unknown('store', store, stores));
-  }
+  if (store !== undefined) reportUnknown(['maintenance', 'verify', 'store'], 'store', store, stores, report);
   if (monitor !== undefined) checkSchedule(['maintenance', 'monitor'], monitor, report);
 }

@@ -2,6 +2,7 @@
 import type { BackupSeen, VerdictSeen } from '../../src/policy/backup-seen.ts';
 import { parseSystem as parse } from '../../src/system/parse.ts';
 import type { System } from '../../src/system/types.ts';
+import { keySection } from '../system/keys.ts';
 
 /** Lines below the plan, and lines of the section `monitor`. */
 export function parseSystem(plan: readonly string[], monitor: readonly string[] = []): System {
@@ -20,18 +21,10 @@ export function parseSystem(plan: readonly string[], monitor: readonly string[] 
     '    rpo: 1d',
     ...plan.map((line) => `    ${line}`),
     ...(monitor.length === 0 ? [] : ['monitor:', ...monitor.map((line) => `  ${line}`)]),
-    ...KEYS,
+    keySection(),
   ];
   return parse(lines.join('\n'), 'shop.yaml');
 }
-
-const KEYS = [
-  'keys:',
-  `  recipients: [age1${'q'.repeat(58)}, age1${'p'.repeat(58)}]`,
-  '  chunkIdKey: { env: CHUNK_ID_KEY }',
-  '  signer: { file: /etc/holdfast/signer }',
-  `  rootFingerprint: SHA256:${'A'.repeat(43)}`,
-];
 
 export const NOW = Date.parse('2026-11-21T12:00:00Z');
 export const HOUR = 3600;

@@ -1,23 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { declaredSchedules } from '../../src/policy/schedules.ts';
 import { parseSystem } from '../../src/system/parse.ts';
 import type { System } from '../../src/system/types.ts';
+import { exampleText } from './keys.ts';
 
 const EXAMPLES = new URL('../../examples/', import.meta.url);
-const KEY_SECTION = `
-keys:
-  recipients:
-    - age1${'q'.repeat(58)}
-    - age1${'p'.repeat(58)}
-  chunkIdKey: { env: CHUNK_ID_KEY }
-  signer: { file: /etc/holdfast/signer }
-  identity: { file: /etc/holdfast/identity }
-  rootFingerprint: SHA256:${'A'.repeat(43)}
-`;
-
 function example(name: string): System {
-  return parseSystem(readFileSync(new URL(`${name}.yaml`, EXAMPLES), 'utf8') + KEY_SECTION, `${name}.yaml`);
+  return parseSystem(exampleText(name), `${name}.yaml`);
 }
 
 function component(system: System, name: string) {
@@ -103,7 +93,7 @@ describe('the examples', () => {
   });
 
   it('a file that went would go from its store too with the next prune: refused', () => {
-    const text = readFileSync(new URL('tbcv.yaml', EXAMPLES), 'utf8') + KEY_SECTION;
+    const text = exampleText('tbcv');
     const of = (keep: string): string => {
       const [before = '', after = ''] = text.split(/(?=\n {2}checkpoints:\n {4}components)/);
       return before + after.replace(/keep: \{[^}]*\}/, `keep: ${keep}`);

@@ -1,18 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/failures.ts';
 import { policyFor } from '../../src/policy/escalation.ts';
 import { parseSystem } from '../../src/system/parse.ts';
 import type { System } from '../../src/system/types.ts';
+import { exampleText, keySection } from './keys.ts';
 
-const KEY_SECTION = `
-keys:
-  recipients: [age1${'q'.repeat(58)}, age1${'p'.repeat(58)}]
-  chunkIdKey: { env: CHUNK_ID_KEY }
-  signer: { file: /etc/holdfast/signer }
-  identity: { file: /etc/holdfast/identity }
-  rootFingerprint: SHA256:${'A'.repeat(43)}
-`;
 const SMALL = `system: small
 stores: { nas: { kind: directory, path: /mnt/nas } }
 components: { data: { kind: volume, volume: data } }
@@ -20,7 +12,7 @@ plans: { daily: { components: [data], stores: [nas] } }
 `;
 
 function parse(more: string): System {
-  return parseSystem(`${SMALL}${more}${KEY_SECTION}`, 'x.yaml');
+  return parseSystem(`${SMALL}${more}${keySection()}`, 'x.yaml');
 }
 
 /** Of the lines that were added, counted from 1. */
@@ -36,8 +28,7 @@ function problemsOf(more: string): string[] {
 }
 
 function example(name: string): System {
-  const file = new URL(`../../examples/${name}.yaml`, import.meta.url);
-  return parseSystem(readFileSync(file, 'utf8') + KEY_SECTION, `${name}.yaml`);
+  return parseSystem(exampleText(name), `${name}.yaml`);
 }
 
 const SLACK = '{ kind: slack, url: { env: URL } }';

@@ -1,21 +1,11 @@
 /** A system with one plan and one store, with what a test wants to say of schedules. */
 import { parseSystem } from '../../src/system/parse.ts';
 import type { System } from '../../src/system/types.ts';
-
-export const KEYS_FOR_TESTS = `
-keys:
-  recipients:
-    - age1${'q'.repeat(58)}
-    - age1${'p'.repeat(58)}
-  chunkIdKey: { env: CHUNK_ID_KEY }
-  signer: { file: /etc/holdfast/signer }
-  identity: { file: /etc/holdfast/identity }
-  rootFingerprint: SHA256:${'A'.repeat(43)}
-`;
+import { keySection } from './keys.ts';
 
 /** These lines and keys. */
 export function systemFrom(name: string, lines: readonly string[]): System {
-  return parseSystem([`system: ${name}`, ...lines, KEYS_FOR_TESTS].join('\n'), `${name}.yaml`);
+  return parseSystem([`system: ${name}`, ...lines, keySection({ identity: true })].join('\n'), `${name}.yaml`);
 }
 
 /** `plan` and `prune`: schedules as they stand in the file. */

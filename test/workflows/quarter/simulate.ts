@@ -1,10 +1,10 @@
 /** Lets the real incident workflow live through months in moments, and compares who was told with who should have been. */
-import { readFileSync } from 'node:fs';
 import { reconcileIncidents } from '../../../src/activities/incidents.ts';
 import { policyFor, type EscalationPolicy } from '../../../src/policy/escalation.ts';
 import { parseSystem } from '../../../src/system/parse.ts';
 import type { System } from '../../../src/system/types.ts';
 import { UPDATES, workflowIds } from '../../../src/workflows/contract.ts';
+import { exampleText } from '../../system/keys.ts';
 import type { Play } from '../play.ts';
 import { uniqueName } from '../stage.ts';
 import { expectedMessages, TIMES, type Expected } from './expected.ts';
@@ -35,18 +35,8 @@ export interface Simulation {
   readonly wrong: readonly string[];
 }
 
-const KEYS = `
-keys:
-  recipients: [age1${'q'.repeat(58)}, age1${'p'.repeat(58)}]
-  chunkIdKey: { env: CHUNK_ID_KEY }
-  signer: { file: /etc/holdfast/signer }
-  identity: { file: /etc/holdfast/identity }
-  rootFingerprint: SHA256:${'A'.repeat(43)}
-`;
-
 export function connector(): System {
-  const file = new URL('../../../examples/m2m-connector.yaml', import.meta.url);
-  return parseSystem(readFileSync(file, 'utf8') + KEYS, 'm2m-connector.yaml');
+  return parseSystem(exampleText('m2m-connector'), 'm2m-connector.yaml');
 }
 
 export async function simulate(
