@@ -4,7 +4,7 @@ import path from 'node:path';
 import { engineDirectory } from '../system/home.ts';
 
 /** A file that has grown to this is put aside as `<file>.1`, in the place of the one before. */
-export const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
+const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
 
 /**

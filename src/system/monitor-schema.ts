@@ -9,8 +9,8 @@ export const MONITOR_DEFAULTS = {
   pingEvery: '1m',
 } as const;
 
-export const BYTES_PATTERN = /^[1-9][0-9]*(KiB|MiB|GiB|TiB)$/;
-export const SHARE_PATTERN = /^(?:[1-9][0-9]?|[1-9][0-9]{2})%$/;
+const BYTES_PATTERN = /^[1-9][0-9]*(KiB|MiB|GiB|TiB)$/;
+const SHARE_PATTERN = /^(?:[1-9][0-9]?|[1-9][0-9]{2})%$/;
 
 const bytes = (what: string) => z.string().regex(BYTES_PATTERN, 'write a size such as 512MiB or 10GiB').describe(what);
 const share = (what: string) => z.string().regex(SHARE_PATTERN, 'write a share such as 80%').describe(what);

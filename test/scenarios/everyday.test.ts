@@ -87,7 +87,7 @@ function systemFile(every: string): string {
     'maintenance: { monitor: { every: 10s } }',
     'monitor:',
     // The machine of the tests may be as full as it likes.
-    `  disks: [{ path: ${at('disk')}, used: 80% }, { path: ${at('nas')}, used: 100% }, { path: ${at('home')}, used: 100% }]`,
+    `  disks: [{ path: ${at('disk')}, used: ${mounted ? 80 : 100}% }, { path: ${at('nas')}, used: 100% }, { path: ${at('home')}, used: 100% }]`,
     '  clock: 10s',
     `  ping: { url: { file: ${at('alive')} }, every: 1s }`,
     'notify:',
@@ -207,8 +207,8 @@ describe('[M8] [M9] [T10] [B5] [B10] [G6] [W5] every day', () => {
     });
   });
 
-  test('a disk is nearly full', async (context) => {
-    if (!mounted) context.skip('nothing can be mounted here');
+  test('a disk is nearly full', async () => {
+    expect(mounted, 'only root may mount the small disk that is filled here: run this as root').toBe(true);
     await story(`disk/${HOST}${at('disk')}`, `Find what fills it: du -xh ${at('disk')}`, {
       breaks: () => writeFile(at('disk', 'big'), Buffer.alloc(15 * MIB)),
       heals: () => rm(at('disk', 'big')),

@@ -2,7 +2,7 @@
 import { median, type Target } from '../targets.ts';
 import type { CopyData, CopyFigure, CopyResults } from './main.ts';
 
-export const COPY_TITLE = '## Copies between two S3 servers';
+const COPY_TITLE = '## Copies between two S3 servers';
 const OURS = 'holdfast';
 const NAMES: Record<CopyData, string> = { ledger: 'Chunks of a MiB', small: 'Small objects' };
 
