@@ -1,5 +1,4 @@
-/** What a recorded history is made of: a world, and what is done in it. */
-/** One recorded history, and the moves that most of them share. */
+/** What a recorded history is made of, a world and what is done in it, and the moves that most of them share. */
 import type { WorkflowHandle } from '@temporalio/client';
 import type { History } from '../../test/histories/history-json.ts';
 import type { Play } from '../../test/workflows/play.ts';

@@ -6,6 +6,7 @@ import { KEPT_REASONS, type KeptReason } from '../policy/housekeeping.ts';
 import { taskOf } from '../status/of-system.ts';
 import type { System } from '../system/types.ts';
 import type { HousekeepingResult } from '../workflows/contract.ts';
+import type { ExitCode, Shell } from './shell.ts';
 
 const WORDS: Readonly<Record<KeptReason, string>> = {
   young: 'not old enough',
@@ -26,7 +27,12 @@ export function tasksOf(system: System, only: string | undefined): string[] {
   });
 }
 
-export function housekeepingTexts(result: HousekeepingResult, colours: Colours): string {
+export function showHousekeeping(shell: Shell, tasks: readonly HousekeepingResult[]): ExitCode {
+  shell.result({ tasks }, (colours) => tasks.map((one) => housekeepingText(one, colours)).join('\n'));
+  return tasks.every(({ failed }) => failed === 0) ? 0 : 1;
+}
+
+function housekeepingText(result: HousekeepingResult, colours: Colours): string {
   const { task, component, dryRun, units, removed, removedBytes, stores, failed, firstFailure, list } = result;
   const did = dryRun ? 'would remove' : 'removed';
   const files = `${counted(removed, units)} of ${component}, ${formatBytes(removedBytes)}`;

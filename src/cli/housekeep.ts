@@ -25,7 +25,7 @@ export function defineHousekeep(program: Command): void {
 }
 
 async function housekeep(shell: Shell, name: string, only: string | undefined, options: Options): Promise<ExitCode> {
-  const [{ loadSystem }, { connectEngine }, { housekeepingTexts, tasksOf }] = await Promise.all([
+  const [{ loadSystem }, { connectEngine }, { showHousekeeping, tasksOf }] = await Promise.all([
     import('../system/load.ts'),
     import('../engine/connect.ts'),
     import('./housekeep-texts.ts'),
@@ -39,8 +39,7 @@ async function housekeep(shell: Shell, name: string, only: string | undefined, o
     if (result === undefined) return 2;
     results.push(result);
   }
-  shell.result({ tasks: results }, (colours) => results.map((one) => housekeepingTexts(one, colours)).join('\n'));
-  return results.every(({ failed }) => failed === 0) ? 0 : 1;
+  return showHousekeeping(shell, results);
 }
 
 /** Undefined when the person has left it to itself. */

@@ -10,6 +10,7 @@ import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
 import { signerOf } from '../vault/envelope.ts';
 import { writeSignature, type StoredReport } from '../vault/reports.ts';
+import type { ChecklistResult } from '../workflows/contract.ts';
 import type { ChecklistOptions } from './checklist.ts';
 import { whoAmI } from './names.ts';
 import type { ExitCode, Shell } from './shell.ts';
@@ -120,8 +121,18 @@ function told(
     return format === 'html' ? checklistHtml(report) : text(report, kept.file, colours);
   });
   for (const { store, message } of kept.unread) shell.say(`the store ${store} did not get it: ${message}`);
-  if (report.outcome === 'unknown') return 2;
-  return report.outcome === 'complete' ? 0 : 1;
+  return exitCodeOf(report.outcome);
+}
+
+/** Of a run in the engine, whose report lies in the stores. */
+export function showChecklistResult(shell: Shell, result: ChecklistResult): ExitCode {
+  shell.result(result, () => `${result.list}: ${OUTCOME_WORDS[result.outcome]}; report: ${result.report}`);
+  return exitCodeOf(result.outcome);
+}
+
+function exitCodeOf(outcome: ChecklistResult['outcome']): ExitCode {
+  if (outcome === 'unknown') return 2;
+  return outcome === 'complete' ? 0 : 1;
 }
 
 function text(report: ChecklistReport, file: string | undefined, colours: Colours): string {

@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import type { Engine } from '../engine/connect.ts';
 import type {
   BackupResult,
+  ChecklistResult,
   CopyResult,
+  HousekeepingResult,
   PruneResult,
   RestoreResult,
   RowsResult,
@@ -55,6 +57,14 @@ export async function watchOperation(shell: Shell, engine: Engine, workflowId: s
     case 'restoreRows': {
       const { showRowsResult } = await import('./rows-texts.ts');
       return showRowsResult(shell, followed.result as RowsResult);
+    }
+    case 'checklist': {
+      const { showChecklistResult } = await import('./run-checklist.ts');
+      return showChecklistResult(shell, followed.result as ChecklistResult);
+    }
+    case 'housekeeping': {
+      const { showHousekeeping } = await import('./housekeep-texts.ts');
+      return showHousekeeping(shell, [followed.result as HousekeepingResult]);
     }
     default:
       shell.result(followed.result ?? null, () => `ended: ${workflowId}`);

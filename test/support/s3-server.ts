@@ -4,8 +4,9 @@ import { access, constants, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/
 import { get as httpGet } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { get as httpsGet } from 'node:https';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { cacheDirectory } from '../../src/system/cache.ts';
 import type { SecretRef, StoreAddress } from '../../src/system/types.ts';
 import { startServerProcess } from './server-process.ts';
 import type { ServerProcess } from './server-process.ts';
@@ -95,16 +96,15 @@ export function resolveS3Secret(ref: SecretRef): Promise<string> {
 }
 
 /** The program by HOLDFAST_VERSITYGW, PATH or the cache of the set-up. */
-export async function findVersitygw(): Promise<string> {
+async function findVersitygw(): Promise<string> {
   const explicit = process.env['HOLDFAST_VERSITYGW'];
-  const cache = process.env['HOLDFAST_CACHE'] ?? join(homedir(), '.cache', 'holdfast');
   const onPath = (process.env['PATH'] ?? '').split(delimiter).map((directory) => join(directory, 'versitygw'));
-  const cached = join(cache, 'tools', `versitygw-${VERSION}`, 'versitygw');
+  const cached = join(cacheDirectory(), 'tools', `versitygw-${VERSION}`, 'versitygw');
   const candidates = explicit === undefined ? [...onPath, cached] : [explicit];
   for (const candidate of candidates) {
     if (await isExecutable(candidate)) return candidate;
   }
-  throw new Error(`The S3 server for tests (versitygw ${VERSION}) was not found. Run \`npm run setup\` to get it.`);
+  throw new Error(`The S3 server for tests (versitygw ${VERSION}) was not found. Run \`npm run setup -- test\` to get it.`);
 }
 
 async function isExecutable(path: string): Promise<boolean> {
