@@ -26,7 +26,7 @@ export function escaped(text: string): string {
 // eslint-disable-next-line no-control-regex -- these are what is looked for
 const NOT_IN_HTML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
 
-/** Attributes must be quoted in the literal, and addresses in them made by `url.ts`. Undefined and empty show nothing. */
+/** Attributes must be quoted in the literal, and addresses in them made by `links.ts`. Undefined and empty show nothing. */
 export function html(parts: TemplateStringsArray, ...values: readonly Shown[]): Html {
   return new Html(parts.map((part, index) => (index === 0 ? part : textOf(values[index - 1]) + part)).join(''));
 }

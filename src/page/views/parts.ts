@@ -49,7 +49,7 @@ export function runLink(
   >`;
 }
 
-/** A part of a page that is replaced when it changes. Nothing without a body. */
+/** A part of a page that is replaced when it changes. */
 export function part(id: string, title: Shown, body: Shown, more?: Shown): Html {
   return html`<section class="part" id="${id}" data-live aria-labelledby="${id}-title">
     <header>
