@@ -1,17 +1,10 @@
 /** A restore's plan as a person reads it before approving: what is stopped, replaced and started, and what is lost. */
 import type { Colours } from '../observe/colours.ts';
-import { formatAge, formatBytes, formatCount, formatSeconds } from '../observe/format.ts';
+import { formatAge, formatBytes, formatSeconds } from '../observe/format.ts';
+import { ACTION_WORDS, frozenText } from '../observe/plan-words.ts';
 import { table } from '../observe/table.ts';
 import { shortDigest } from '../policy/approval.ts';
-import type { FrozenFacts, PlanAction, RestorePlan } from '../workflows/contract.ts';
-
-const WORDS: Readonly<Record<PlanAction['action'], string>> = {
-  stop: 'stop',
-  restore: 'restore beside',
-  swap: 'REPLACE',
-  start: 'start',
-  create: 'create',
-};
+import type { RestorePlan } from '../workflows/contract.ts';
 
 export function planText(plan: RestorePlan, colours: Colours, nowMs: number): string {
   const age = formatSeconds(plan.ageSeconds);
@@ -32,17 +25,6 @@ export function planText(plan: RestorePlan, colours: Colours, nowMs: number): st
   return lines.join('\n');
 }
 
-/** How much, how long and what it costs, as far as it is known. */
-export function frozenText(frozen: FrozenFacts): string {
-  const { objects, bytes, storageClass, speed, hoursLeast, hoursMost, cost } = frozen;
-  const what = `${formatCount(objects, 'object')} of ${formatBytes(bytes)} in ${storageClass} are thawed first, ${speed}`;
-  const time =
-    hoursLeast === undefined || hoursMost === undefined
-      ? 'the class has no such speed, the next slower one is taken'
-      : `${formatSeconds(hoursLeast * 3600)} to ${formatSeconds(hoursMost * 3600)}`;
-  return `${what}: ${time}; costs ${cost ?? 'not known: no fitting row in a table of prices'}`;
-}
-
 function componentTable(plan: RestorePlan, colours: Colours, nowMs: number): string {
   const rows = plan.components.map(({ name, kind, host, sizeBytes, liveExists, liveChangedAt }) => {
     const changed =
@@ -54,7 +36,7 @@ function componentTable(plan: RestorePlan, colours: Colours, nowMs: number): str
 
 function actionTable(plan: RestorePlan, colours: Colours): string {
   const rows = plan.actions.map(({ action, component, on }, index) => {
-    const word = action === 'swap' ? colours.red(WORDS[action]) : WORDS[action];
+    const word = action === 'swap' ? colours.red(ACTION_WORDS[action]) : ACTION_WORDS[action];
     return [`${index + 1}.`, word, component, on.join(', ')];
   });
   return table(['', 'action', 'component', 'on'], rows, colours);

@@ -1,6 +1,6 @@
 /** Archive classes: which are frozen, how long they take, and how a restore waits for them. */
 import { describe, expect, test } from 'vitest';
-import { frozenText } from '../../src/cli/plan-text.ts';
+import { frozenText } from '../../src/observe/plan-words.ts';
 import { isArchived, lookAgainSeconds, thawHours, thawLimitSeconds } from '../../src/policy/thaw.ts';
 
 describe('[T11] thawing', () => {

@@ -1,18 +1,11 @@
 /** The plan of an operation that waits for approval, as it was printed where the operation was started. */
 import { formatBytes, formatCount, formatSeconds } from '../../observe/format.ts';
+import { ACTION_WORDS } from '../../observe/plan-words.ts';
 import { shortDigest } from '../../policy/approval.ts';
-import type { PlanAction, PruneResult, RestorePlan, RowsPlan } from '../../workflows/contract.ts';
+import type { PruneResult, RestorePlan, RowsPlan } from '../../workflows/contract.ts';
 import { html, type Html } from '../html.ts';
 import type { WaitingPlan } from '../waiting.ts';
 import { age, facts, moment, table } from './parts.ts';
-
-const WORDS: Readonly<Record<PlanAction['action'], string>> = {
-  stop: 'stop',
-  restore: 'restore beside',
-  swap: 'REPLACE',
-  start: 'start',
-  create: 'create',
-};
 
 export function planView(waiting: WaitingPlan, nowMs: number): Html {
   switch (waiting.kind) {
@@ -65,7 +58,7 @@ function restoreView(plan: RestorePlan, nowMs: number): Html {
   ${table(
     'What is done, in this order',
     [{ title: 'action' }, { title: 'component' }, { title: 'on' }],
-    actions.map(({ action, component, on }, index) => [`${index + 1}. ${WORDS[action]}`, component, on.join(', ')]),
+    actions.map(({ action, component, on }, index) => [`${index + 1}. ${ACTION_WORDS[action]}`, component, on.join(', ')]),
   )}
   ${warningsView(plan.warnings)}`;
 }
