@@ -1,6 +1,6 @@
 /** The plan of an operation that waits for approval, as it was printed where the operation was started. */
 import { formatBytes, formatCount, formatSeconds } from '../../observe/format.ts';
-import { ACTION_WORDS } from '../../observe/plan-words.ts';
+import { ACTION_WORDS, frozenText } from '../../observe/plan-words.ts';
 import { shortDigest } from '../../policy/approval.ts';
 import type { PruneResult, RestorePlan, RowsPlan } from '../../workflows/contract.ts';
 import { html, type Html } from '../html.ts';
@@ -33,6 +33,7 @@ function restoreView(plan: RestorePlan, nowMs: number): Html {
       is lost`,
     ],
     ['recovers', plan.recoverTo],
+    ['frozen', plan.frozen === undefined ? undefined : frozenText(plan.frozen)],
   ])}
   ${table(
     'What is restored',
