@@ -1,4 +1,4 @@
-/** Numbers as people read them. Pure; units are always written. */
+/** Numbers and sentences as people read them. Pure; units are always written. */
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
@@ -52,4 +52,9 @@ export function formatCount(count: number, one: string, many = `${one}s`): strin
   // Not toLocaleString: loading the locales takes longer than the rest of a command's output.
   const digits = String(count).replace(/\B(?=(\d{3})+$)/g, ',');
   return `${digits} ${count === 1 ? one : many}`;
+}
+
+/** With a first letter that begins a sentence. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

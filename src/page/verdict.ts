@@ -1,5 +1,5 @@
 /** The answer to "am I safe?", in words. Pure. */
-import { formatCount } from '../observe/format.ts';
+import { capital, formatCount } from '../observe/format.ts';
 import { findingId, inOrder, type Finding } from '../policy/findings.ts';
 import { decisive } from '../status/findings.ts';
 import {
@@ -104,10 +104,6 @@ function reasonsToLook(
 
 function sentence(parts: readonly string[]): string {
   return capital(parts.join('; '));
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Of everything: as bad as the worst. */

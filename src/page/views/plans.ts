@@ -1,4 +1,5 @@
 /** Plans against what they promise. */
+import { capital } from '../../observe/format.ts';
 import { findingId, isUnknown } from '../../policy/findings.ts';
 import type { ScheduleState } from '../../status/schedule-state.ts';
 import type { SystemNumbers } from '../../status/numbers.ts';
@@ -87,10 +88,6 @@ function promiseText(age: number | undefined, limit: number | undefined): string
       : `No backup; at most ${coarse(limit)} old is promised.`;
   if (limit === undefined) return `${capital(coarse(age))} old; nothing is promised.`;
   return `${capital(coarse(age))} old of at most ${coarse(limit)}.`;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 export function backupLink(system: string, backup: string, text: Shown): Html {
