@@ -1,5 +1,6 @@
 /** What waits for a person's word, with the commands that give it. Pure. */
 import { shortDigest } from '../policy/approval.ts';
+import { isForPeople } from '../status/running.ts';
 import { WORKFLOWS, type PruneResult, type RestorePlan, type RowsPlan } from '../workflows/contract.ts';
 import { belongsTo, type EngineFacts, type OperationFacts } from './facts.ts';
 
@@ -24,10 +25,6 @@ export function waitingFor(engine: Pick<EngineFacts, 'operations'>, system: stri
     .filter((operation) => belongsTo(system, operation) && isForPeople(operation.waitingFor))
     .toSorted((a, b) => a.startedAt.localeCompare(b.startedAt))
     .map((operation) => waiting(system, operation));
-}
-
-export function isForPeople(what: string | undefined): boolean {
-  return what !== undefined && /approval|decision/.test(what);
 }
 
 function waiting(system: string, operation: OperationFacts): Waiting {

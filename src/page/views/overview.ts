@@ -1,11 +1,11 @@
 /** `/`: are all systems safe, and what is to be done? */
+import { isForPeople } from '../../status/running.ts';
 import { planDays } from '../days.ts';
 import { strip } from '../draw/strip.ts';
 import { belongsTo, type Knowledge, type SystemFacts } from '../facts.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { ROUTES } from '../links.ts';
 import { systemVerdict, wholeVerdict } from '../verdict.ts';
-import { isForPeople } from '../waiting.ts';
 import { operationView } from './operations.ts';
 import { mark, part, verdictBanner } from './parts.ts';
 import { plansView } from './plans.ts';

@@ -1,6 +1,7 @@
 /** `/systems/<name>`: one system, from the verdict down to its single backups. */
 import { formatAge, formatBytes, formatCount, formatMilliseconds, formatSeconds } from '../../observe/format.ts';
 import { bestVerdict, type KnownBackup } from '../../status/catalogues.ts';
+import { isForPeople } from '../../status/running.ts';
 import { addedBytes, dataBytes, durationMs, planDays, trendOf, type PlanDays } from '../days.ts';
 import { plot } from '../draw/plot.ts';
 import { roundBytes, roundMs } from '../draw/scale.ts';
@@ -8,7 +9,6 @@ import { dayText, strip } from '../draw/strip.ts';
 import { belongsTo, type EngineFacts, type Knowledge, type SystemFacts } from '../facts.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { systemVerdict, type Level } from '../verdict.ts';
-import { isForPeople } from '../waiting.ts';
 import { endedView, operationView } from './operations.ts';
 import { age, command, mark, moment, part, table, verdictBanner } from './parts.ts';
 import { backupLink, plansView } from './plans.ts';
