@@ -2,13 +2,8 @@
 import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatBytes, formatMilliseconds } from '../observe/format.ts';
 import { table } from '../observe/table.ts';
+import { addedBytes, dataBytes, downtimeMs } from '../status/backup-amounts.ts';
 import { newestProof, type KnownBackup } from '../status/catalogues.ts';
-
-function sizeOf({ entry }: KnownBackup): number {
-  return entry.body.components
-    .flatMap(({ artifacts }) => artifacts)
-    .reduce((total, { lengthBytes }) => total + lengthBytes, 0);
-}
 
 /** What `list --json` says of a backup: stable names. */
 export function backupFacts(known: KnownBackup): Record<string, unknown> {
@@ -23,9 +18,9 @@ export function backupFacts(known: KnownBackup): Record<string, unknown> {
     tag: body.tag,
     pointAt: body.pointAt,
     finishedAt: body.finishedAt,
-    sizeBytes: sizeOf(known),
-    storedBytes: body.components.reduce((total, { counts }) => total + counts.storedBytes, 0),
-    downtimeMs: body.freezes.reduce((total, { downtimeMs }) => total + downtimeMs, 0),
+    sizeBytes: dataBytes(known),
+    storedBytes: addedBytes(known),
+    downtimeMs: downtimeMs(known),
     components: body.components.map(({ name }) => name),
     stores,
     trusted: trust.ok,
@@ -50,7 +45,7 @@ export function backupTable(backups: readonly KnownBackup[], colours: Colours, n
       body.id,
       plan,
       formatAge(Date.parse(body.pointAt), nowMs),
-      formatBytes(sizeOf(known)),
+      formatBytes(dataBytes(known)),
       known.stores.join(', '),
       verdictText(known, colours),
       body.tag ?? '',

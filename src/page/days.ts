@@ -1,4 +1,5 @@
 /** The last days of a plan, day by day: what was kept, what was proved, what failed. Pure. */
+import { dataBytes, durationMs } from '../status/backup-amounts.ts';
 import { bestVerdict, type KnownBackup } from '../status/catalogues.ts';
 import { operationOf } from '../status/last-runs.ts';
 import { WORKFLOWS, workflowIds } from '../workflows/contract.ts';
@@ -88,18 +89,4 @@ export function trendOf(plan: string, backups: readonly KnownBackup[], nowMs: nu
       backup: backup.entry.body.id,
     }));
   return { plan, sizes: points(dataBytes), durations: points(durationMs) };
-}
-
-/** What was captured, as it would be restored. */
-export function dataBytes({ entry }: KnownBackup): number {
-  return entry.body.components.flatMap(({ artifacts }) => artifacts).reduce((sum, one) => sum + one.lengthBytes, 0);
-}
-
-/** What capturing it added to the store. */
-export function addedBytes({ entry }: KnownBackup): number {
-  return entry.body.components.reduce((sum, { counts }) => sum + counts.storedBytes, 0);
-}
-
-export function durationMs({ entry: { body } }: KnownBackup): number {
-  return Math.max(0, Date.parse(body.finishedAt) - Date.parse(body.startedAt));
 }

@@ -1,7 +1,7 @@
 /** `/systems/<name>/backups/<id>`: one recovery point. */
 import { formatBytes, formatCount, formatMilliseconds } from '../../observe/format.ts';
+import { componentBytes, dataBytes, downtimeMs, durationMs } from '../../status/backup-amounts.ts';
 import type { KnownBackup } from '../../status/catalogues.ts';
-import { dataBytes, durationMs } from '../days.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { ROUTES } from '../links.ts';
 import { age, command, facts, mark, moment, part, table } from './parts.ts';
@@ -38,11 +38,10 @@ export function backupPage(system: string, backup: KnownBackup, nowMs: number): 
     )}`;
 }
 
-function downtime({ entry }: KnownBackup): Shown {
-  const { freezes } = entry.body;
+function downtime(backup: KnownBackup): Shown {
+  const { freezes } = backup.entry.body;
   if (freezes.length === 0) return 'none';
-  const total = freezes.reduce((sum, { downtimeMs }) => sum + downtimeMs, 0);
-  return `${formatMilliseconds(total)} in ${formatCount(freezes.length, 'pause')}`;
+  return `${formatMilliseconds(downtimeMs(backup))} in ${formatCount(freezes.length, 'pause')}`;
 }
 
 function components({ entry }: KnownBackup): Html {
@@ -59,7 +58,7 @@ function components({ entry }: KnownBackup): Html {
     name,
     kind,
     host,
-    formatBytes(artifacts.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0)),
+    formatBytes(componentBytes({ artifacts })),
     formatBytes(counts.storedBytes),
     counts.filesSeen === 0 ? '' : counts.filesSeen.toLocaleString('en'),
     [

@@ -1,8 +1,9 @@
 /** `/systems/<name>`: one system, from the verdict down to its single backups. */
 import { formatAge, formatBytes, formatCount, formatMilliseconds, formatSeconds } from '../../observe/format.ts';
+import { addedBytes, dataBytes, durationMs } from '../../status/backup-amounts.ts';
 import { bestVerdict, type KnownBackup } from '../../status/catalogues.ts';
 import { isForPeople } from '../../status/running.ts';
-import { addedBytes, dataBytes, durationMs, planDays, trendOf, type PlanDays } from '../days.ts';
+import { planDays, trendOf, type PlanDays } from '../days.ts';
 import { plot } from '../draw/plot.ts';
 import { roundBytes, roundMs } from '../draw/scale.ts';
 import { dayText, strip } from '../draw/strip.ts';
