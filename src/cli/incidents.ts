@@ -31,7 +31,7 @@ async function incidents(shell: Shell, system: string | undefined, { all }: Opti
   ]);
   if (system !== undefined) await checkSystem(system);
   await using engine = await connectEngine();
-  const found = await listIncidents(engine, { system, all });
+  const found = await listIncidents(engine, { system, which: all === true ? 'all' : 'running' });
   shell.result({ incidents: found }, (colours) => incidentsText(found, colours, Date.now()));
   return found.some(isOpen) ? 1 : 0;
 }

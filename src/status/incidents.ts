@@ -1,10 +1,12 @@
 /** The incidents of systems, as the engine knows them. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import type { Engine } from '../engine/connect.ts';
+import { mapBounded } from '../vault/mutex.ts';
 import { QUERIES, WORKFLOWS, type IncidentState } from '../workflows/contract.ts';
 
 export interface KnownIncident {
   readonly workflowId: string;
+  readonly runId: string;
   readonly system: string;
   /** `check/subject`. */
   readonly id: string;
@@ -15,47 +17,57 @@ export interface KnownIncident {
   readonly incident?: IncidentState;
 }
 
+const CONDITIONS = {
+  running: ` AND ExecutionStatus = 'Running'`,
+  over: ` AND ExecutionStatus != 'Running'`,
+  all: '',
+} as const;
+
 export interface IncidentChoice {
   /** Default: every system. */
   readonly system?: string | undefined;
-  /** Also those that are over, as far as the engine remembers them. */
-  readonly all?: boolean | undefined;
+  /** Default `running`. Those that are over: as far as the engine remembers them. */
+  readonly which?: keyof typeof CONDITIONS | undefined;
   readonly limit?: number;
 }
 
+interface Listed {
+  readonly execution: WorkflowExecutionInfo;
+  readonly system: string;
+  readonly id: string;
+}
+
 const MOST = 200;
+/** Each costs the workers a task. */
+const ASKED_AT_ONCE = 8;
 const ANSWER_LIMIT_MS = 5000;
 const ID = /^([^/]+)\/incident\/(.+)$/;
 
 /** Running ones first, then the newest. Throws what the engine throws when it can't be asked. */
 export async function listIncidents(engine: Engine, choice: IncidentChoice = {}): Promise<KnownIncident[]> {
-  const { system, all = false, limit = MOST } = choice;
-  const running = all ? '' : ` AND ExecutionStatus = 'Running'`;
-  const query = `WorkflowType = '${WORKFLOWS.incident}'${running}`;
-  const found: KnownIncident[] = [];
+  const { system, which = 'running', limit = MOST } = choice;
+  const query = `WorkflowType = '${WORKFLOWS.incident}'${CONDITIONS[which]}`;
+  const listed: Listed[] = [];
   for await (const execution of engine.client.workflow.list({ query, pageSize: MOST })) {
     const [, own, id] = ID.exec(execution.workflowId) ?? [];
     if (own === undefined || id === undefined || (system !== undefined && own !== system)) continue;
     // A run that began another carries on in it.
     if (execution.status.name === 'CONTINUED_AS_NEW') continue;
-    found.push(await known(engine, execution, own, id));
-    if (found.length >= limit) break;
+    listed.push({ execution, system: own, id });
+    if (listed.length >= limit) break;
   }
+  const found = await mapBounded(listed, ASKED_AT_ONCE, (one) => known(engine, one));
   return found.toSorted(
     (a, b) => Number(b.running) - Number(a.running) || b.startedAt.localeCompare(a.startedAt, 'en'),
   );
 }
 
-async function known(
-  engine: Engine,
-  execution: WorkflowExecutionInfo,
-  system: string,
-  id: string,
-): Promise<KnownIncident> {
+async function known(engine: Engine, { execution, system, id }: Listed): Promise<KnownIncident> {
   const { workflowId, runId, startTime, status } = execution;
   const incident = await stateOf(engine, workflowId, runId, status.name);
   return {
     workflowId,
+    runId,
     system,
     id,
     startedAt: incident?.openedAt ?? startTime.toISOString(),

@@ -5,18 +5,12 @@ import { connectEngine, type Engine } from '../../engine/connect.ts';
 import { isEngineKnown } from '../../engine/ephemeral.ts';
 import { tell } from '../../observe/told.ts';
 import { listIncidents } from '../../status/incidents.ts';
-import { isShown } from '../../status/running.ts';
+import { SHOWN_TYPES } from '../../status/running.ts';
 import { scheduleStates, type ScheduleState } from '../../status/schedule-state.ts';
 import { stepTrouble } from '../../status/step-trouble.ts';
 import type { System } from '../../system/types.ts';
-import {
-  QUERIES,
-  WORKFLOWS,
-  type ActivityProgress,
-  type IncidentState,
-  type Progress,
-} from '../../workflows/contract.ts';
-import { NOTHING_KNOWN, type EndedRun, type EngineFacts, type IncidentFacts, type OperationFacts } from '../facts.ts';
+import { QUERIES, type ActivityProgress, type Progress } from '../../workflows/contract.ts';
+import { NOTHING_KNOWN, type EndedRun, type EngineFacts, type OperationFacts } from '../facts.ts';
 import { webAddress } from '../links.ts';
 import { endedRuns } from './ended-runs.ts';
 
@@ -30,8 +24,6 @@ const ANSWER_LIMIT_MS = 3_000;
 const LOOK_LIMIT_MS = 15_000;
 /** What has ended changes when something ends, and is asked for anew this often besides. */
 const ENDED_EVERY_MS = 60_000;
-
-const { incident } = WORKFLOWS;
 
 export class EngineWatch {
   private engine: Engine | undefined;
@@ -83,11 +75,12 @@ export class EngineWatch {
 
   private async ask(engine: Engine): Promise<EngineFacts> {
     const { address, namespace, uiUrl } = engine.target;
-    const runs = await runningRuns(engine);
-    const shown = runs.filter(({ type }) => isShown(type)).slice(0, MOST_OPERATIONS);
+    const shown = await runningOperations(engine);
     const operations = await mapped(shown, (run) => operationOf(engine, run));
-    const open = runs.filter(({ type }) => type === incident).slice(0, MOST_INCIDENTS);
-    const incidents = await mapped(open, (run) => incidentOf(engine, run));
+    const open = await listIncidents(engine, { limit: MOST_INCIDENTS });
+    const incidents = open.flatMap(({ workflowId, runId, incident }) =>
+      incident === undefined ? [] : [{ workflowId, runId, state: incident }],
+    );
     const past = await this.endedSince(engine, [...shown, ...open].map(({ runId }) => runId).join(' '));
     const url = webAddress(this.uiUrl ?? uiUrl ?? '');
     return {
@@ -95,7 +88,7 @@ export class EngineWatch {
       address,
       ...(url === undefined ? {} : { ui: { url, namespace } }),
       operations,
-      incidents: incidents.filter((one) => one !== undefined),
+      incidents,
       ...past,
     };
   }
@@ -105,8 +98,8 @@ export class EngineWatch {
     if (running === this.runningBefore && nowMs - this.endedAtMs < ENDED_EVERY_MS)
       return { ended: this.last.ended, healed: this.last.healed };
     const ended: readonly EndedRun[] = await endedRuns(engine, this.whys, nowMs);
-    const incidents = await listIncidents(engine, { all: true, limit: MOST_HEALED });
-    const healed = incidents.filter((one) => !one.running && one.incident !== undefined);
+    const over = await listIncidents(engine, { which: 'over', limit: MOST_HEALED });
+    const healed = over.filter(({ incident }) => incident !== undefined);
     // The list lags behind what ended a moment ago, so that the next look asks again.
     this.endedAtMs = running === this.runningBefore ? nowMs : 0;
     this.runningBefore = running;
@@ -127,12 +120,12 @@ export class EngineWatch {
   }
 }
 
-async function runningRuns(engine: Engine): Promise<WorkflowExecutionInfo[]> {
+async function runningOperations(engine: Engine): Promise<WorkflowExecutionInfo[]> {
   const found: WorkflowExecutionInfo[] = [];
-  const query = `ExecutionStatus = 'Running'`;
-  for await (const run of engine.client.workflow.list({ query, pageSize: 500 })) {
-    if (isShown(run.type) || run.type === incident) found.push(run);
-    if (found.length >= MOST_OPERATIONS + MOST_INCIDENTS) break;
+  const query = `WorkflowType IN (${SHOWN_TYPES.map((type) => `'${type}'`).join(', ')}) AND ExecutionStatus = 'Running'`;
+  for await (const run of engine.client.workflow.list({ query, pageSize: MOST_OPERATIONS })) {
+    found.push(run);
+    if (found.length >= MOST_OPERATIONS) break;
   }
   return found;
 }
@@ -167,18 +160,6 @@ function amountIn(payloads: readonly object[] | null | undefined): ActivityProgr
 
 function isAmount(value: unknown): value is ActivityProgress {
   return typeof value === 'object' && value !== null && 'phase' in value && typeof value.phase === 'string';
-}
-
-async function incidentOf(engine: Engine, run: WorkflowExecutionInfo): Promise<IncidentFacts | undefined> {
-  const { workflowId, runId } = run;
-  try {
-    return await engine.client.withDeadline(Date.now() + ANSWER_LIMIT_MS, async () => {
-      const state = await engine.client.workflow.getHandle(workflowId, runId).query<IncidentState>(QUERIES.incident);
-      return { workflowId, runId, state };
-    });
-  } catch {
-    return undefined;
-  }
 }
 
 /** In order, a few at a time. */
