@@ -6,7 +6,7 @@ import { WORKFLOWS, workflowIds } from '../workflows/contract.ts';
 import type { EndedRun } from './facts.ts';
 
 export const DAYS = 30;
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 export interface Day {
   /** `2026-11-21`, in UTC. */

@@ -29,7 +29,8 @@ export interface EngineState {
 }
 
 const MOST_SHOWN = 200;
-export const SHOWN_TYPES: readonly string[] = [
+/** People want to hear of runs of these: those that run for ever have their own ways of telling. */
+const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.backup,
   WORKFLOWS.copy,
   WORKFLOWS.prune,
@@ -41,6 +42,8 @@ export const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.restoreRows,
   WORKFLOWS.releaseFreeze,
 ];
+/** The condition of a list of workflows that only these meet. */
+export const SHOWN = `WorkflowType IN (${SHOWN_TYPES.map((type) => `'${type}'`).join(', ')})`;
 
 export async function runningOperations(): Promise<EngineState> {
   if (!isEngineKnown()) return { running: false, why: 'start it with `holdfast up`', operations: [] };
@@ -56,18 +59,12 @@ export async function runningOperations(): Promise<EngineState> {
 
 async function listOperations(engine: Engine): Promise<RunningOperation[]> {
   const found: RunningOperation[] = [];
-  const query = `ExecutionStatus = 'Running'`;
+  const query = `${SHOWN} AND ExecutionStatus = 'Running'`;
   for await (const { workflowId, type, startTime } of engine.client.workflow.list({ query, pageSize: MOST_SHOWN })) {
-    if (!isShown(type)) continue;
     found.push({ workflowId, type, startedAt: startTime.toISOString(), ...(await whereItIs(engine, workflowId)) });
     if (found.length >= MOST_SHOWN) break;
   }
   return found;
-}
-
-/** Whether people want to hear of a run of this type: its own ways of telling have those that run for ever. */
-export function isShown(type: string): boolean {
-  return SHOWN_TYPES.includes(type);
 }
 
 /** Of one system, among all that runs. */

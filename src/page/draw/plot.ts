@@ -1,11 +1,10 @@
 /** One value of each backup over the last days, with axes. The drawing stretches; its labels are text of the page. */
 import { html, type Html } from '../html.ts';
 import { ageText } from '../ages.ts';
-import { DAYS, type Point } from '../days.ts';
+import { DAY_MS, DAYS, type Point } from '../days.ts';
 
 const WIDTH = 300;
 const HEIGHT = 90;
-const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 
 export interface PlotTexts {

@@ -2,11 +2,10 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import type { Engine } from '../../engine/connect.ts';
 import { tell } from '../../observe/told.ts';
-import { isShown, SHOWN_TYPES } from '../../status/running.ts';
+import { SHOWN } from '../../status/running.ts';
+import { DAY_MS, DAYS } from '../days.ts';
 import type { EndedRun } from '../facts.ts';
 
-export const ENDED_DAYS = 30;
-const DAY_MS = 86_400_000;
 const MOST = 500;
 /** Asked for one by one, once. */
 const MOST_WHYS = 20;
@@ -22,10 +21,9 @@ const OUTCOMES: Readonly<Record<string, EndedRun['outcome']>> = {
 
 /** Newest first. `whys` remembers by run what was looked up; what is not shown any more is taken out of it. */
 export async function endedRuns(engine: Engine, whys: Map<string, string>, nowMs: number): Promise<EndedRun[]> {
-  const since = new Date(nowMs - ENDED_DAYS * DAY_MS).toISOString();
+  const since = new Date(nowMs - DAYS * DAY_MS).toISOString();
   // Monitoring alone ends thousands of runs a day.
-  const types = SHOWN_TYPES.map((type) => `'${type}'`).join(', ');
-  const query = `WorkflowType IN (${types}) AND CloseTime > '${since}'`;
+  const query = `${SHOWN} AND CloseTime > '${since}'`;
   const found: EndedRun[] = [];
   for await (const run of engine.client.workflow.list({ query, pageSize: MOST })) {
     const ended = endedRun(run);
@@ -46,7 +44,7 @@ export async function endedRuns(engine: Engine, whys: Map<string, string>, nowMs
 
 function endedRun({ workflowId, runId, type, status, startTime, closeTime }: WorkflowExecutionInfo) {
   const outcome = OUTCOMES[status.name];
-  if (!isShown(type) || outcome === undefined || closeTime === undefined) return undefined;
+  if (outcome === undefined || closeTime === undefined) return undefined;
   return { workflowId, runId, type, outcome, startedAt: startTime.toISOString(), endedAt: closeTime.toISOString() };
 }
 

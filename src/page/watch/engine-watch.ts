@@ -5,7 +5,7 @@ import { connectEngine, type Engine } from '../../engine/connect.ts';
 import { isEngineKnown } from '../../engine/ephemeral.ts';
 import { tell } from '../../observe/told.ts';
 import { listIncidents } from '../../status/incidents.ts';
-import { SHOWN_TYPES } from '../../status/running.ts';
+import { SHOWN } from '../../status/running.ts';
 import { scheduleStates, type ScheduleState } from '../../status/schedule-state.ts';
 import { stepTrouble } from '../../status/step-trouble.ts';
 import type { System } from '../../system/types.ts';
@@ -122,7 +122,7 @@ export class EngineWatch {
 
 async function runningOperations(engine: Engine): Promise<WorkflowExecutionInfo[]> {
   const found: WorkflowExecutionInfo[] = [];
-  const query = `WorkflowType IN (${SHOWN_TYPES.map((type) => `'${type}'`).join(', ')}) AND ExecutionStatus = 'Running'`;
+  const query = `${SHOWN} AND ExecutionStatus = 'Running'`;
   for await (const run of engine.client.workflow.list({ query, pageSize: MOST_OPERATIONS })) {
     found.push(run);
     if (found.length >= MOST_OPERATIONS) break;
