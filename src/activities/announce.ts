@@ -4,6 +4,7 @@
  */
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { endNotice, endOf, type Notice } from '../policy/notices.ts';
+import { operationOf } from '../status/last-runs.ts';
 import { loadSystem } from '../system/index.ts';
 import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
 import { workflowIds, WORKFLOWS, type NotifyInput } from '../workflows/contract.ts';
@@ -16,9 +17,6 @@ export interface Announcement {
   /** The run whose report it is. */
   readonly execution?: { readonly workflowId: string; readonly runId: string };
 }
-
-/** What a schedule appends to the id of each of its runs. */
-const SCHEDULED_AT = /-\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
 /** Starts one delivery for each channel that wants to know. A repeat starts nothing twice. */
 export async function announce(client: Client, given: Announcement): Promise<void> {
@@ -38,9 +36,8 @@ async function aboutRun(
 ): Promise<{ id?: string; subject?: string; durationSeconds?: number }> {
   if (execution === undefined) return {};
   const { workflowId, runId } = execution;
-  const subject = workflowId.startsWith(`${system}/${kind}/`)
-    ? workflowId.slice(`${system}/${kind}/`.length).replace(SCHEDULED_AT, '')
-    : undefined;
+  const operation = operationOf(system, workflowId);
+  const subject = operation.startsWith(`${kind}/`) ? operation.slice(kind.length + 1) : undefined;
   const { startTime } = await client.workflow.getHandle(workflowId, runId).describe();
   const durationSeconds = Math.max(0, Math.round((Date.now() - startTime.getTime()) / 1000));
   // A report may have the name of what was worked on, which is worked on again some day.

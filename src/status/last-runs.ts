@@ -1,12 +1,13 @@
 /** How the newest ended run of each operation of a system went, as the engine remembers it. */
 import type { Engine } from '../engine/connect.ts';
-import { tell } from '../observe/told.ts';
+import { tell, type ToldError } from '../observe/told.ts';
 import type { RunSeen } from '../policy/judge-engine.ts';
 import type { System } from '../system/types.ts';
 import { workflowIds } from '../workflows/contract.ts';
 
 /** Of one operation: those that people have cancelled are passed over. */
 const MOST_LOOKED_AT = 50;
+const OTHERWISE = { message: 'it ended in another way', hint: 'Look at it in the UI of the engine.' } as const;
 /** A schedule adds the time for which it started a run. */
 const SCHEDULED = /-\d{4}-\d\d-\d\dT[0-9:.]+Z$/;
 
@@ -41,7 +42,8 @@ async function lastRun(engine: Pick<Engine, 'client'>, system: string, id: strin
     if (status.name === 'CANCELLED' || status.name === 'CONTINUED_AS_NEW' || closeTime === undefined) continue;
     const about = { subject: operationOf(system, id), workflowId: id, endedAtMs: closeTime.getTime() };
     if (status.name === 'COMPLETED') return { ...about, ok: true };
-    return { ...about, ok: false, ...(await whyOf(engine, id, runId)) };
+    const { message, hint } = (await failureOfRun(engine, id, runId)) ?? OTHERWISE;
+    return { ...about, ok: false, message, hint };
   }
   return undefined;
 }
@@ -52,18 +54,18 @@ export function operationOf(system: string, workflowId: string): string {
   return own.replace(SCHEDULED, '');
 }
 
-async function whyOf(
+/** Why a run that is over failed; undefined when it did not. */
+export async function failureOfRun(
   { client }: Pick<Engine, 'client'>,
   workflowId: string,
   runId: string,
-): Promise<{ message: string; hint: string }> {
+): Promise<ToldError | undefined> {
   try {
     await client.workflow.getHandle(workflowId, runId, { followRuns: false }).result();
-    return { message: 'it ended in another way', hint: 'Look at it in the UI of the engine.' };
+    return undefined;
   } catch (error) {
     // The client wraps it: what failed is below.
     const { cause } = error as { cause?: unknown };
-    const { message, hint } = tell(cause ?? error);
-    return { message, hint };
+    return tell(cause ?? error);
   }
 }

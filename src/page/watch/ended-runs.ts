@@ -1,7 +1,7 @@
 /** Runs that have ended in the last days, with why the newest failures failed. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import type { Engine } from '../../engine/connect.ts';
-import { tell } from '../../observe/told.ts';
+import { failureOfRun } from '../../status/last-runs.ts';
 import { SHOWN } from '../../status/running.ts';
 import { DAY_MS, DAYS } from '../days.ts';
 import type { EndedRun } from '../facts.ts';
@@ -49,11 +49,5 @@ function endedRun({ workflowId, runId, type, status, startTime, closeTime }: Wor
 }
 
 async function whyOf(engine: Engine, workflowId: string, runId: string): Promise<string> {
-  try {
-    await engine.client.workflow.getHandle(workflowId, runId).result();
-    return '';
-  } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    return tell(cause).message.slice(0, WHY_LIMIT);
-  }
+  return (await failureOfRun(engine, workflowId, runId))?.message.slice(0, WHY_LIMIT) ?? '';
 }
