@@ -1,5 +1,6 @@
 /** What runs at this moment, and what has ended. */
 import { amountText } from '../../observe/progress.ts';
+import { isForPeople } from '../../status/running.ts';
 import type { ActivityProgress } from '../../workflows/contract.ts';
 import type { EndedRun, EngineFacts, OperationFacts } from '../facts.ts';
 import { doneBar } from '../draw/bar.ts';
@@ -7,9 +8,16 @@ import { html, type Html } from '../html.ts';
 import { formatMilliseconds } from '../../observe/format.ts';
 import type { Level } from '../verdict.ts';
 import { icon } from './icons.ts';
-import { age, mark, runLink, table } from './parts.ts';
+import { age, emptyPart, mark, part, runLink, table } from './parts.ts';
 
-export function operationView(operation: OperationFacts, engine: EngineFacts, nowMs: number): Html {
+/** What runs of these; what waits for a person stands elsewhere. */
+export function runningView(operations: readonly OperationFacts[], engine: EngineFacts, nowMs: number): Html {
+  const running = operations.filter(({ waitingFor }) => !isForPeople(waitingFor));
+  if (running.length === 0) return emptyPart('running');
+  return part('running', 'Running now', html`${running.map((one) => operationView(one, engine, nowMs))}`);
+}
+
+function operationView(operation: OperationFacts, engine: EngineFacts, nowMs: number): Html {
   const { type, phase, startedAt, waitingFor, trouble, steps, amounts } = operation;
   return html`<article class="operation">
     <h3>

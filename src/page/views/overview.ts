@@ -1,12 +1,11 @@
 /** `/`: are all systems safe, and what is to be done? */
-import { isForPeople } from '../../status/running.ts';
 import { planDays } from '../days.ts';
 import { strip } from '../draw/strip.ts';
 import { belongsTo, type Knowledge, type SystemFacts } from '../facts.ts';
-import { html, type Html, type Shown } from '../html.ts';
+import { html, type Html } from '../html.ts';
 import { ROUTES } from '../links.ts';
 import { systemVerdict, wholeVerdict } from '../verdict.ts';
-import { operationView } from './operations.ts';
+import { runningView } from './operations.ts';
 import { mark, part, verdictBanner } from './parts.ts';
 import { plansView } from './plans.ts';
 import { toDo } from './to-do.ts';
@@ -14,15 +13,8 @@ import { toDo } from './to-do.ts';
 export function overview(knowledge: Knowledge, nowMs: number): Html {
   const { systems, engine } = knowledge;
   return html`${verdictBanner(wholeVerdict(knowledge, nowMs), 'Backups', 'verdict')} ${toDo(systems, engine, nowMs)}
-  ${running(knowledge, nowMs)}
+  ${runningView(engine.operations, engine, nowMs)}
   ${part('all', 'Systems', html`<div class="cards">${systems.map((facts) => card(facts, knowledge, nowMs))}</div>`)}`;
-}
-
-function running({ engine }: Knowledge, nowMs: number): Shown {
-  // What waits for a person stands above.
-  const operations = engine.operations.filter(({ waitingFor }) => !isForPeople(waitingFor));
-  if (operations.length === 0) return html`<div id="running" data-live></div>`;
-  return part('running', 'Running now', html`${operations.map((one) => operationView(one, engine, nowMs))}`);
 }
 
 function card(facts: SystemFacts, { engine }: Knowledge, nowMs: number): Html {

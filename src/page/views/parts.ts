@@ -60,6 +60,11 @@ export function part(id: string, title: Shown, body: Shown, more?: Shown): Html 
   </section>`;
 }
 
+/** Where a part will be when it has something to show: the script replaces only what is there. */
+export function emptyPart(id: string): Html {
+  return html`<div id="${id}" data-live></div>`;
+}
+
 export interface Column {
   readonly title: string;
   readonly kind?: 'number';

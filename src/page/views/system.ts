@@ -2,7 +2,6 @@
 import { formatAge, formatBytes, formatCount, formatMilliseconds, formatSeconds } from '../../observe/format.ts';
 import { addedBytes, dataBytes, durationMs } from '../../status/backup-amounts.ts';
 import { bestVerdict, type KnownBackup } from '../../status/catalogues.ts';
-import { isForPeople } from '../../status/running.ts';
 import { planDays, trendOf, type PlanDays } from '../days.ts';
 import { plot } from '../draw/plot.ts';
 import { roundBytes, roundMs } from '../draw/scale.ts';
@@ -10,7 +9,7 @@ import { dayText, strip } from '../draw/strip.ts';
 import { belongsTo, type EngineFacts, type Knowledge, type SystemFacts } from '../facts.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { systemVerdict, type Level } from '../verdict.ts';
-import { endedView, operationView } from './operations.ts';
+import { endedView, runningView } from './operations.ts';
 import { age, command, mark, moment, part, table, verdictBanner } from './parts.ts';
 import { backupLink, plansView } from './plans.ts';
 import { schedulesView } from './schedules.ts';
@@ -22,8 +21,9 @@ const MOST_ENDED = 20;
 export function systemPage(facts: SystemFacts, knowledge: Knowledge, nowMs: number): Html {
   const { engine } = knowledge;
   const { name, lookedAtMs } = facts;
+  const own = engine.operations.filter((one) => belongsTo(name, one));
   return html`${verdictBanner(systemVerdict(facts, engine, nowMs), name, 'verdict')} ${toDo([facts], engine, nowMs)}
-  ${running(facts, engine, nowMs)}
+  ${runningView(own, engine, nowMs)}
   ${part(
     'plans',
     'Plans',
@@ -42,12 +42,6 @@ export function systemPage(facts: SystemFacts, knowledge: Knowledge, nowMs: numb
       <p>${command(`holdfast restore ${name} --verify-only`)}</p>`,
   )}
   ${backupsView(facts, nowMs)} ${ended(facts, engine, nowMs)} ${healedView(facts, engine)} ${unseen(facts)}`;
-}
-
-function running({ name }: SystemFacts, engine: EngineFacts, nowMs: number): Shown {
-  const own = engine.operations.filter((one) => belongsTo(name, one) && !isForPeople(one.waitingFor));
-  if (own.length === 0) return html`<div id="running" data-live></div>`;
-  return part('running', 'Running now', html`${own.map((one) => operationView(one, engine, nowMs))}`);
 }
 
 function timeline({ name, status, backups }: SystemFacts, engine: EngineFacts, nowMs: number): Html {

@@ -5,13 +5,13 @@ import { belongsTo, type EngineFacts, type IncidentFacts, type SystemFacts } fro
 import { html, type Html, type Shown } from '../html.ts';
 import { waitingFor, type Waiting } from '../waiting.ts';
 import { icon } from './icons.ts';
-import { age, command, mark, moment, part, runLink } from './parts.ts';
+import { age, command, emptyPart, mark, moment, part, runLink } from './parts.ts';
 import { planView } from './plans-waiting.ts';
 
 /** Of these systems. Nothing when there is nothing to do. */
-export function toDo(systems: readonly SystemFacts[], engine: EngineFacts, nowMs: number): Shown {
+export function toDo(systems: readonly SystemFacts[], engine: EngineFacts, nowMs: number): Html {
   const items = systems.flatMap((facts) => itemsOf(facts, engine, nowMs));
-  if (items.length === 0) return html`<div id="to-do" data-live></div>`;
+  if (items.length === 0) return emptyPart('to-do');
   return part(
     'to-do',
     'What to do',
@@ -49,8 +49,8 @@ function timelineView(timeline: IncidentState['timeline']): Html {
 }
 
 /** What could not be looked at. */
-export function unseen({ unknown }: SystemFacts): Shown {
-  if (unknown.length === 0) return html`<div id="unseen" data-live></div>`;
+export function unseen({ unknown }: SystemFacts): Html {
+  if (unknown.length === 0) return emptyPart('unseen');
   return part(
     'unseen',
     'What could not be looked at',
