@@ -107,6 +107,14 @@ describe('am I safe?', () => {
     expect(level(known([shop({ lookedAtMs: NOW_MS - 3_600_000 })]))).toBe('unknown');
     expect(page(known([shop({ lookedAtMs: NOW_MS - 3_600_000 })]))).toContain('too long ago to be believed');
   });
+  it('a page opened before anything is known: each of its parts has a place, where what is found later appears', () => {
+    const placesOf = (knowledge: Knowledge) =>
+      [...page(knowledge, 'systems', 'shop').matchAll(/id="([\w-]+)" data-live/g)].map(([, id]) => id);
+    const ended = { workflowId: 'shop/backup/daily', runId: 'r', type: 'backup', startedAt: ago(9), endedAt: ago(8) };
+    const all = placesOf(known([shop()], { ended: [{ ...ended, outcome: 'completed' }] }));
+    expect(all).toEqual(expect.arrayContaining(['schedules', 'stores', 'logs', 'trends', 'ended', 'healed']));
+    expect(placesOf(known([{ name: 'shop', backups: [], findings: [], unknown: [] }]))).toEqual(all);
+  });
   it('an engine that does not answer: somebody should look, and the page says it', () => {
     const knowledge = known([shop()], { running: false, why: 'nobody listens' });
     expect(level(knowledge)).toBe('attention');

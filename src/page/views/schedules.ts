@@ -1,14 +1,14 @@
 /** What runs by itself, and when. */
 import type { SystemFacts } from '../facts.ts';
-import { html, type Html, type Shown } from '../html.ts';
-import { part, table } from './parts.ts';
+import { html, type Html } from '../html.ts';
+import { emptyPart, part, table } from './parts.ts';
 import { nextText } from './plans.ts';
 
-/** Nothing where none is declared. */
-export function schedulesView({ schedules, system }: SystemFacts, nowMs: number): Shown {
+/** Nothing where the system can't be read. */
+export function schedulesView({ schedules, system }: SystemFacts, nowMs: number): Html {
   if (schedules === undefined) {
     return system === undefined
-      ? undefined
+      ? emptyPart('schedules')
       : part('schedules', 'Next runs', html`<p>Not known: the engine does not answer.</p>`);
   }
   if (schedules.length === 0) return part('schedules', 'Next runs', nothing());

@@ -10,7 +10,7 @@ import { belongsTo, type EngineFacts, type Knowledge, type SystemFacts } from '.
 import { html, type Html, type Shown } from '../html.ts';
 import { systemVerdict, type Level } from '../verdict.ts';
 import { endedView, runningView } from './operations.ts';
-import { age, command, mark, moment, part, table, verdictBanner } from './parts.ts';
+import { age, command, emptyPart, mark, moment, part, table, verdictBanner } from './parts.ts';
 import { backupLink, plansView } from './plans.ts';
 import { schedulesView } from './schedules.ts';
 import { healedView, toDo, unseen } from './to-do.ts';
@@ -91,8 +91,8 @@ function daysTable(plans: readonly PlanDays[]): Html {
   </details>`;
 }
 
-function stores({ system, status }: SystemFacts, nowMs: number): Shown {
-  if (system === undefined || status === undefined) return undefined;
+function stores({ system, status }: SystemFacts, nowMs: number): Html {
+  if (system === undefined || status === undefined) return emptyPart('stores');
   const rows = system.stores.map(({ name, kind, place, medium }) => {
     const unread = status.unread.find(({ store }) => store === name);
     const behind = status.behind.find(({ store }) => store === name);
@@ -136,8 +136,8 @@ function readBackText(back: ReadBack | undefined, nowMs: number): Shown {
   return html`${bad} ${Math.round(fraction * 100)} %, last ${age(last, nowMs)}${due}`;
 }
 
-function logs({ status }: SystemFacts): Shown {
-  if (status === undefined || status.logs.length === 0) return undefined;
+function logs({ status }: SystemFacts): Html {
+  if (status === undefined || status.logs.length === 0) return emptyPart('logs');
   const rows = status.logs.map((log) => {
     const level: Level = log.behind ? 'danger' : log.received === undefined ? 'unknown' : 'safe';
     const words = log.received === undefined ? 'not known' : log.received ? 'received' : 'not received';
@@ -164,11 +164,11 @@ function logs({ status }: SystemFacts): Shown {
   );
 }
 
-function trends({ status, backups }: SystemFacts, nowMs: number): Shown {
+function trends({ status, backups }: SystemFacts, nowMs: number): Html {
   const all = (status?.plans ?? [])
     .map(({ plan }) => trendOf(plan, backups, nowMs))
     .filter(({ sizes }) => sizes.length > 0);
-  if (all.length === 0) return undefined;
+  if (all.length === 0) return emptyPart('trends');
   return part(
     'trends',
     'Size and duration',
@@ -231,8 +231,8 @@ export function verifiedMark(backup: KnownBackup): Html {
   return verdict.ok ? mark('safe', verdict.level) : mark('danger', `${verdict.level}: bad`);
 }
 
-function ended({ name }: SystemFacts, engine: EngineFacts, nowMs: number): Shown {
+function ended({ name }: SystemFacts, engine: EngineFacts, nowMs: number): Html {
   const own = engine.ended.filter((run) => belongsTo(name, run));
-  if (own.length === 0) return undefined;
+  if (own.length === 0) return emptyPart('ended');
   return part('ended', 'Ended operations', endedView(own, engine, nowMs, MOST_ENDED));
 }

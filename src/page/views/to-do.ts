@@ -2,7 +2,7 @@
 import { findingId, type Finding } from '../../policy/findings.ts';
 import type { IncidentState } from '../../workflows/contract.ts';
 import { belongsTo, type EngineFacts, type IncidentFacts, type SystemFacts } from '../facts.ts';
-import { html, type Html, type Shown } from '../html.ts';
+import { html, type Html } from '../html.ts';
 import { waitingFor, type Waiting } from '../waiting.ts';
 import { icon } from './icons.ts';
 import { age, command, emptyPart, mark, moment, part, runLink } from './parts.ts';
@@ -22,9 +22,9 @@ export function toDo(systems: readonly SystemFacts[], engine: EngineFacts, nowMs
 }
 
 /** Incidents that are over, as far as the engine remembers them. */
-export function healedView({ name }: SystemFacts, { healed }: EngineFacts): Shown {
+export function healedView({ name }: SystemFacts, { healed }: EngineFacts): Html {
   const own = healed.filter(({ system }) => system === name);
-  if (own.length === 0) return undefined;
+  if (own.length === 0) return emptyPart('healed');
   return part(
     'healed',
     'Incidents that are over',
