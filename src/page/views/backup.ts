@@ -46,13 +46,13 @@ function downtime(backup: KnownBackup): Shown {
 
 function components({ entry }: KnownBackup): Html {
   const columns = [
-    { title: 'component' },
-    { title: 'kind' },
-    { title: 'host' },
+    'component',
+    'kind',
+    'host',
     { title: 'size', kind: 'number' },
     { title: 'added', kind: 'number' },
     { title: 'files', kind: 'number' },
-    { title: 'to note' },
+    'to note',
   ] as const;
   const rows = entry.body.components.map(({ name, kind, host, artifacts, counts, warnings }) => [
     name,
@@ -85,7 +85,7 @@ function places(backup: KnownBackup, nowMs: number): Html {
   });
   return table(
     'Stores that hold it',
-    [{ title: 'store' }, { title: 'verified' }, { title: 'when' }, { title: 'checked' }],
+    ['store', 'verified', 'when', 'checked'],
     rows,
   );
 }

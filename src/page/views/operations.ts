@@ -78,10 +78,10 @@ export function endedView(ended: readonly EndedRun[], engine: EngineFacts, nowMs
   return table(
     'Operations that have ended, newest first',
     [
-      { title: 'run' },
-      { title: 'operation' },
-      { title: 'outcome' },
-      { title: 'ended' },
+      'run',
+      'operation',
+      'outcome',
+      'ended',
       { title: 'took', kind: 'number' },
     ],
     rows,

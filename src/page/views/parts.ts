@@ -65,16 +65,15 @@ export function emptyPart(id: string): Html {
   return html`<div id="${id}" data-live></div>`;
 }
 
-export interface Column {
-  readonly title: string;
-  readonly kind?: 'number';
-}
+/** By its title; of numbers where that is said. */
+export type Column = string | { readonly title: string; readonly kind: 'number' };
 
 /** Scrolls by itself where it is too wide, also by keyboard. The roles are said because small screens lay it out as cards. */
 export function table(caption: string, columns: readonly Column[], rows: readonly (readonly Shown[])[]): Html {
+  const all = columns.map((column) => (typeof column === 'string' ? { title: column, kind: '' } : column));
   const cell = (value: Shown, index: number): Html => {
-    const { kind, title } = columns[index] ?? { title: '' };
-    const of = kind === undefined ? '' : ` ${kind}`;
+    const { kind, title } = all[index] ?? { kind: '', title: '' };
+    const of = kind === '' ? '' : ` ${kind}`;
     return index === 0
       ? html`<th scope="row" role="rowheader" data-title="${title}">${value}</th>`
       : html`<td role="cell" class="cell${of}" data-title="${title}">${value}</td>`;
@@ -86,7 +85,7 @@ export function table(caption: string, columns: readonly Column[], rows: readonl
       </caption>
       <thead role="rowgroup">
         <tr role="row">
-          ${columns.map(({ title, kind = '' }) => html`<th scope="col" role="columnheader" class="${kind}">${title}</th>`)}
+          ${all.map(({ title, kind }) => html`<th scope="col" role="columnheader" class="${kind}">${title}</th>`)}
         </tr>
       </thead>
       <tbody role="rowgroup">

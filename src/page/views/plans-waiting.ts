@@ -38,11 +38,11 @@ function restoreView(plan: RestorePlan, nowMs: number): Html {
   ${table(
     'What is restored',
     [
-      { title: 'component' },
-      { title: 'kind' },
-      { title: 'host' },
+      'component',
+      'kind',
+      'host',
       { title: 'size', kind: 'number' },
-      { title: 'live state' },
+      'live state',
     ],
     components.map(({ name, kind, host, sizeBytes, liveExists, liveChangedAt }) => [
       name,
@@ -58,7 +58,7 @@ function restoreView(plan: RestorePlan, nowMs: number): Html {
   )}
   ${table(
     'What is done, in this order',
-    [{ title: 'action' }, { title: 'component' }, { title: 'on' }],
+    ['action', 'component', 'on'],
     actions.map(({ action, component, on }, index) => [`${index + 1}. ${ACTION_WORDS[action]}`, component, on.join(', ')]),
   )}
   ${warningsView(plan.warnings)}`;
@@ -75,7 +75,7 @@ function rowsView(plan: RowsPlan): Html {
   ${table(
     'Rows to put back',
     [
-      { title: 'table' },
+      'table',
       { title: 'in backup', kind: 'number' },
       { title: 'add', kind: 'number' },
       { title: 'differ', kind: 'number' },
@@ -99,7 +99,7 @@ function pruneView(plan: PruneResult['plan']): Html {
   ])}
   ${table(
     'Backups that go',
-    [{ title: 'backup' }, { title: 'plan' }, { title: 'started' }, { title: 'why it goes' }],
+    ['backup', 'plan', 'started', 'why it goes'],
     plan.removes.map(({ backup, plan: name, startedAt, why }) => [backup, name, moment(startedAt), why]),
   )}
   ${more > 0 ? html`<p>And ${formatCount(more, 'more backup')}.</p>` : undefined}`;

@@ -15,7 +15,7 @@ export function schedulesView({ schedules, system }: SystemFacts, nowMs: number)
   const rows = schedules
     .toSorted((a, b) => (a.nextAt ?? '~').localeCompare(b.nextAt ?? '~'))
     .map((one) => [one.name, one.what, one.written, nextText(one, nowMs), leftOut(one.skipped, one.missed)]);
-  const columns = ['schedule', 'what', 'times', 'next', 'left out'].map((title) => ({ title }));
+  const columns = ['schedule', 'what', 'times', 'next', 'left out'];
   return part('schedules', 'Next runs', table('What runs by itself, the next one first', columns, rows));
 }
 

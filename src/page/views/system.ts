@@ -87,7 +87,7 @@ function daysTable(plans: readonly PlanDays[]): Html {
   ]);
   return html`<details id="days-table">
     <summary>As a table</summary>
-    ${table('The last 30 days', [{ title: 'day' }, ...plans.map(({ plan }) => ({ title: plan }))], rows)}
+    ${table('The last 30 days', ['day', ...plans.map(({ plan }) => plan)], rows)}
   </details>`;
 }
 
@@ -105,7 +105,7 @@ function stores({ system, status }: SystemFacts, nowMs: number): Html {
       readBackText(back, nowMs),
     ];
   });
-  const columns = ['store', 'what', 'state', 'copies', 'read back'].map((title) => ({ title }));
+  const columns = ['store', 'what', 'state', 'copies', 'read back'];
   return part('stores', 'Stores', table('Stores', columns, rows));
 }
 
@@ -158,7 +158,7 @@ function logs({ status }: SystemFacts): Html {
     'Write-ahead logs',
     table(
       'Write-ahead logs',
-      columns.map((title) => ({ title })),
+      columns,
       rows,
     ),
   );
@@ -187,11 +187,11 @@ function trends({ status, backups }: SystemFacts, nowMs: number): Html {
 }
 
 const backupColumns = [
-  { title: 'backup' },
-  { title: 'plan' },
-  { title: 'point' },
-  { title: 'verified' },
-  { title: 'stores' },
+  'backup',
+  'plan',
+  'point',
+  'verified',
+  'stores',
   { title: 'size', kind: 'number' },
   { title: 'added', kind: 'number' },
   { title: 'took', kind: 'number' },
