@@ -9,6 +9,7 @@ export function ageText(sinceMs: number, nowMs: number): string {
   return seconds > 0 ? `${text} ago` : `in ${text}`;
 }
 
+/** A time, as ages are told. */
 export function coarse(seconds: number): string {
   return seconds < 60 ? 'less than a minute' : formatSeconds(Math.floor(seconds / 60) * 60);
 }

@@ -6,15 +6,16 @@ import { DAYS, type Day, type PlanDays } from '../days.ts';
 const STEP = 10;
 const HEIGHT = 30;
 
-export function dayText({ date, kept, proved, bad, failed }: Day): string {
-  if (kept === 0 && failed === 0) return `${date}: no backup`;
+/** What became of a day, in words. */
+export function dayText({ kept, proved, bad, failed }: Day): string {
+  if (kept === 0 && failed === 0) return 'no backup';
   const parts = [
     kept === 0 ? '' : `${formatCount(kept, 'backup')} kept`,
     proved === 0 ? '' : `${proved} proved`,
     bad === 0 ? '' : `${bad} bad`,
     failed === 0 ? '' : `${formatCount(failed, 'run')} failed`,
   ];
-  return `${date}: ${parts.filter((one) => one !== '').join(', ')}`;
+  return parts.filter((one) => one !== '').join(', ');
 }
 
 /** Stretches to its place: nothing in it is text. Full: kept. Low with a gap above: failed. A dash: nothing. */
@@ -36,7 +37,7 @@ export function strip(id: string, { plan, days }: PlanDays): Html {
 
 function cell(day: Day, x: number): Html {
   const width = STEP - 2;
-  const title = html`<title>${dayText(day)}</title>`;
+  const title = html`<title>${day.date}: ${dayText(day)}</title>`;
   const wrong = day.failed + day.bad > 0;
   if (!wrong && day.kept === 0) {
     return html`<g

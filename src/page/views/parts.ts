@@ -1,5 +1,6 @@
 /** What all pages are made of. */
 import { ageText, momentText } from '../ages.ts';
+import type { Run } from '../facts.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { runUrl, type TemporalUi } from '../links.ts';
 import type { Level, Verdict } from '../verdict.ts';
@@ -38,10 +39,7 @@ export function command(text: string): Html {
   return html`<code class="command" tabindex="0" role="group" aria-label="command">${text}</code>`;
 }
 
-export function runLink(
-  ui: TemporalUi | undefined,
-  run: { readonly workflowId: string; readonly runId: string },
-): Html {
+export function runLink(ui: TemporalUi | undefined, run: Run): Html {
   if (ui === undefined) return html`<span class="id">${run.workflowId}</span>`;
   const url = runUrl(ui, run.workflowId, run.runId);
   return html`<a class="id" href="${url}" rel="noreferrer"

@@ -1,8 +1,9 @@
 /** `/systems/<name>`: one system, from the verdict down to its single backups. */
-import { formatAge, formatBytes, formatCount, formatMilliseconds, formatSeconds } from '../../observe/format.ts';
+import { formatBytes, formatCount, formatMilliseconds, formatSeconds } from '../../observe/format.ts';
 import { addedBytes, dataBytes, durationMs } from '../../status/backup-amounts.ts';
 import { bestVerdict, type KnownBackup } from '../../status/catalogues.ts';
-import { planDays, trendOf, type PlanDays } from '../days.ts';
+import { coarse } from '../ages.ts';
+import { DAYS, planDays, trendOf, type PlanDays } from '../days.ts';
 import { plot } from '../draw/plot.ts';
 import { roundBytes, roundMs } from '../draw/scale.ts';
 import { dayText, strip } from '../draw/strip.ts';
@@ -49,11 +50,11 @@ function timeline({ name, status, backups }: SystemFacts, engine: EngineFacts, n
   const plans = (status?.plans ?? []).map(({ plan }) => planDays(name, plan, backups, own, nowMs));
   return part(
     'days',
-    'Last 30 days',
+    `Last ${DAYS} days`,
     html`<div class="strips">
         ${plans.map((one) => html`<div class="row"><span class="label">${one.plan}</span>${strip(`d-${one.plan}`, one)}</div>`)}
         <div class="row" aria-hidden="true">
-          <span class="label"></span><span class="days"><span>30 days ago</span><span>today</span></span>
+          <span class="label"></span><span class="days"><span>${DAYS} days ago</span><span>today</span></span>
         </div>
       </div>
       <p class="legend quiet">
@@ -82,12 +83,12 @@ function daysTable(plans: readonly PlanDays[]): Html {
     date,
     ...plans.map((plan) => {
       const day = plan.days.find((one) => one.date === date);
-      return day === undefined ? '' : dayText(day).slice(date.length + 2);
+      return day === undefined ? '' : dayText(day);
     }),
   ]);
   return html`<details id="days-table">
     <summary>As a table</summary>
-    ${table('The last 30 days', ['day', ...plans.map(({ plan }) => plan)], rows)}
+    ${table(`The last ${DAYS} days`, ['day', ...plans.map(({ plan }) => plan)], rows)}
   </details>`;
 }
 
@@ -118,7 +119,7 @@ function behindText(behind: Behind | undefined, nowMs: number): Shown {
   if (backups === undefined || since === undefined) return 'not known';
   const doing = copy === undefined ? 'no copy runs' : 'its copy runs';
   return html`${mark(late ? 'danger' : 'attention', `${formatCount(backups, 'backup')} missing`)} the oldest for
-  ${formatAge(Date.parse(since), nowMs).replace(' ago', '')};
+  ${coarse((nowMs - Date.parse(since)) / 1000)};
   ${doing}${copy?.trouble === undefined ? undefined : `: ${copy.trouble}`}`;
 }
 
@@ -129,7 +130,7 @@ function readBackText(back: ReadBack | undefined, nowMs: number): Shown {
   if (archived === true)
     return html`${bad} an archive${last === undefined ? ', never looked at' : html`, seen ${age(last, nowMs)}`}`;
   if (completeSince !== undefined) {
-    return html`${bad} all of it in the last ${formatSeconds((nowMs - Date.parse(completeSince)) / 1000)}`;
+    return html`${bad} all of it in the last ${coarse((nowMs - Date.parse(completeSince)) / 1000)}`;
   }
   if (last === undefined) return html`${bad} never as a whole`;
   const due = overdue === 0 ? '' : `, ${overdue} of 256 parts are due`;
