@@ -9,7 +9,7 @@ import { verifiedMark } from './system.ts';
 
 export function backupPage(system: string, backup: KnownBackup, nowMs: number): Html {
   const { body, notes = [] } = backup.entry;
-  return html`<p class="back"><a href="${ROUTES.system(system)}">← ${system}</a></p>
+  return html`<p><a href="${ROUTES.system(system)}">← ${system}</a></p>
     <section id="backup" data-live>
       <h1>Backup ${body.id} ${verifiedMark(backup)}</h1>
       ${facts([

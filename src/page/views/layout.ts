@@ -119,7 +119,7 @@ function refreshing({ refreshSeconds, path }: Frame): Html {
 function signedIn({ user, session }: Frame): Shown {
   if (user !== undefined) return html`Signed in as ${user}.`;
   if (session !== true) return undefined;
-  return html`<form method="post" action="${ROUTES.logout}" class="logout">
+  return html`<form method="post" action="${ROUTES.logout}">
     <button type="submit">Log out</button>
   </form>`;
 }

@@ -71,10 +71,9 @@ export function table(caption: string, columns: readonly Column[], rows: readonl
   const all = columns.map((column) => (typeof column === 'string' ? { title: column, kind: '' } : column));
   const cell = (value: Shown, index: number): Html => {
     const { kind, title } = all[index] ?? { kind: '', title: '' };
-    const of = kind === '' ? '' : ` ${kind}`;
     return index === 0
       ? html`<th scope="row" role="rowheader" data-title="${title}">${value}</th>`
-      : html`<td role="cell" class="cell${of}" data-title="${title}">${value}</td>`;
+      : html`<td role="cell" class="${kind}" data-title="${title}">${value}</td>`;
   };
   return html`<div class="scroll" tabindex="0" role="group" aria-label="${caption}">
     <table role="table">

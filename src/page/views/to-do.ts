@@ -117,7 +117,7 @@ function findingItem({ system, check, subject, severity, what, hint, since }: Fi
 
 /** A hint may be a command, or a sentence. */
 function hinted(hint: string): Html {
-  return /^(holdfast|temporal|npm) [^.]*$/.test(hint) ? command(hint) : html`<p class="hint">${hint}</p>`;
+  return /^(holdfast|temporal|npm) [^.]*$/.test(hint) ? command(hint) : html`<p>${hint}</p>`;
 }
 
 function incidentItem(system: string, incident: IncidentFacts, engine: EngineFacts, nowMs: number): Html {
