@@ -1,5 +1,4 @@
-/** The page over HTTP: who may look, security headers, and what is rendered from memory. It changes nothing. */
-import { createHash } from 'node:crypto';
+/** The page over HTTP: who may look, where the token is shown, and what is rendered from memory. It changes nothing. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { log } from '../observe/log.ts';
 import { judgeAccess, plainAddress, isSame, type Access, type AccessRules } from './access.ts';
@@ -7,6 +6,7 @@ import { readAssets, type Assets } from './assets.ts';
 import { WrongAttempts } from './attempts.ts';
 import { isEngineStale, type Knowledge } from './facts.ts';
 import type { Html } from './html.ts';
+import { formOf, FRESH, HEADERS, HTML, isSecure, redirect, segmentsOf, send, sendHtml } from './http.ts';
 import { ROUTES } from './links.ts';
 import { renderPage } from './pages.ts';
 import { cookieValue, isSession, sessionValue, setCookie } from './session.ts';
@@ -20,18 +20,6 @@ export interface PageServerOptions {
   /** The same for programs that watch this one. */
   readonly glance: () => Knowledge;
 }
-
-const FORM_LIMIT_BYTES = 4096;
-const HEADERS = {
-  'Content-Security-Policy':
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Permissions-Policy': 'camera=(), geolocation=(), microphone=()',
-} as const;
 
 const logger = log('page');
 
@@ -83,7 +71,7 @@ class PageServer {
     const asset = Object.values(this.assets).find((one) => one.url === path);
     if (asset !== undefined) {
       const headers = { 'Content-Type': asset.type, 'Cache-Control': 'public, max-age=31536000, immutable' };
-      this.send(request, response, 200, headers, asset.bytes);
+      send(request, response, 200, headers, asset.bytes);
     } else if (path === ROUTES.health) this.health(request, response);
     else if (access.may === 'log in') this.askToken(response, request);
     else if (path === ROUTES.login) redirect(response, ROUTES.overview);
@@ -95,7 +83,7 @@ class PageServer {
     const { engine } = this.options.glance();
     const ok = !isEngineStale(engine, Date.now());
     const body = Buffer.from(`${JSON.stringify({ status: ok ? 'ok' : 'stuck' })}\n`);
-    this.send(request, response, ok ? 200 : 503, { 'Content-Type': 'application/json', ...FRESH }, body);
+    send(request, response, ok ? 200 : 503, { 'Content-Type': 'application/json', ...FRESH }, body);
   }
 
   private page(path: string, access: Access, request: IncomingMessage, response: ServerResponse): void {
@@ -108,7 +96,7 @@ class PageServer {
       session: this.hasSession(request),
       refreshSeconds: Number.isInteger(refresh) && refresh >= 2 && refresh <= 3600 ? refresh : undefined,
     });
-    this.sendHtml(request, response, status, page);
+    sendHtml(request, response, status, page);
   }
 
   private async post(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -186,65 +174,7 @@ class PageServer {
 
   private sendPlain(response: ServerResponse, status: number, title: string, main: Html): void {
     const page = layout({ title: `${title} · Holdfast`, path: '', assets: this.urls(), nowMs: Date.now() }, main);
-    const headers = { 'Content-Type': 'text/html; charset=utf-8', ...FRESH, Connection: 'close' };
-    this.send({ method: 'GET' }, response, status, headers, Buffer.from(page.text));
+    const headers = { ...HTML, ...FRESH, Connection: 'close' };
+    send({ method: 'GET' }, response, status, headers, Buffer.from(page.text));
   }
-
-  private sendHtml(request: IncomingMessage, response: ServerResponse, status: number, page: Html): void {
-    const body = Buffer.from(page.text);
-    const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
-    const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-cache, private', ETag: etag };
-    if (status === 200 && request.headers['if-none-match'] === etag) {
-      response.writeHead(304, { ...HEADERS, ...headers });
-      response.end();
-    } else this.send(request, response, status, headers, body);
-  }
-
-  private send(
-    { method }: Pick<IncomingMessage, 'method'>,
-    response: ServerResponse,
-    status: number,
-    headers: Readonly<Record<string, string>>,
-    body: Buffer,
-  ): void {
-    response.writeHead(status, { ...HEADERS, ...headers, 'Content-Length': body.length });
-    response.end(method === 'HEAD' ? undefined : body);
-  }
-}
-
-const FRESH = { 'Cache-Control': 'no-store' } as const;
-
-function redirect(response: ServerResponse, to: string): void {
-  response.writeHead(303, { ...HEADERS, ...FRESH, Location: to });
-  response.end();
-}
-
-/** By the word of a proxy; it only ever makes the cookie stricter. */
-function isSecure(request: IncomingMessage): boolean {
-  return request.headers['x-forwarded-proto'] === 'https';
-}
-
-/** Empty ones, and what can't be decoded, lead to a page that is not there. */
-function segmentsOf(path: string): string[] {
-  return path
-    .split('/')
-    .slice(1, path === '/' ? 1 : undefined)
-    .map((segment) => {
-      try {
-        return decodeURIComponent(segment);
-      } catch {
-        return '';
-      }
-    });
-}
-
-async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > FORM_LIMIT_BYTES) return new URLSearchParams();
-    pieces.push(piece);
-  }
-  return new URLSearchParams(Buffer.concat(pieces).toString('utf8'));
 }
