@@ -10,6 +10,7 @@ import { loadSystem } from '../../system/load.ts';
 import { listSystems } from '../../system/register.ts';
 import type { System } from '../../system/types.ts';
 import type { EngineFacts, SystemFacts } from '../facts.ts';
+import { Kept } from './kept.ts';
 
 const HOSTS_EVERY_MS = 2 * 60_000;
 const SCHEDULES_EVERY_MS = 30_000;
@@ -17,17 +18,15 @@ const HOSTS_LIMIT_MS = 60_000;
 
 export class StoresWatch {
   private readonly memories = new Map<string, CatalogueMemories>();
-  private readonly hosts = new Map<string, { atMs: number; of: string; hosts: readonly HostSeen[] }>();
-
-  private readonly schedules = new Map<string, { atMs: number; of: string; said: Pick<SystemFacts, 'schedules'> }>();
+  private readonly hosts = new Kept<readonly HostSeen[]>(HOSTS_EVERY_MS);
+  private readonly schedules = new Kept<SystemFacts['schedules']>(SCHEDULES_EVERY_MS);
   private readonly ask: (system: System) => Promise<SystemFacts['schedules']>;
+  private news = 0;
 
   /** `ask`: for the schedules of a system. */
   constructor(ask: (system: System) => Promise<SystemFacts['schedules']>) {
     this.ask = ask;
   }
-
-  private news = 0;
 
   /** Monitoring has found something, or found it gone: what hosts were seen to be before is of no use any more. */
   hearNews(): void {
@@ -40,18 +39,13 @@ export class StoresWatch {
     for (const name of this.memories.keys()) {
       if (registered.some((system) => system.name === name)) continue;
       this.memories.delete(name);
-      this.hosts.delete(name);
-      this.schedules.delete(name);
+      this.hosts.forget(name);
+      this.schedules.forget(name);
     }
     const found: SystemFacts[] = [];
     for (const { name } of registered) {
-      found.push(
-        await this.systemFacts(
-          name,
-          engine,
-          before.find((one) => one.name === name),
-        ),
-      );
+      const known = before.find((one) => one.name === name);
+      found.push(await this.systemFacts(name, engine, known));
     }
     return found;
   }
@@ -70,7 +64,8 @@ export class StoresWatch {
       });
       const { backups } = known;
       const schedules = await this.schedulesOf(system, nowMs);
-      return { name, system, lookedAtMs: nowMs, status, numbers: facts, backups, findings, unknown, ...schedules };
+      const seenNow = { status, numbers: facts, backups, findings, unknown };
+      return { name, system, lookedAtMs: nowMs, ...seenNow, ...(schedules === undefined ? {} : { schedules }) };
     } catch (error) {
       return { backups: [], findings: [], unknown: [], ...before, name, failure: tell(error) };
     }
@@ -80,25 +75,14 @@ export class StoresWatch {
    * Looking at components asks databases and Docker, so that it is done less often than looking at stores: but at once
    * when monitoring has found something, or found it gone.
    */
-  private async hostsOf(system: System, nowMs: number): Promise<readonly HostSeen[]> {
-    const known = this.hosts.get(system.name);
+  private hostsOf(system: System, nowMs: number): Promise<readonly HostSeen[]> {
     const of = `${this.news}\n${system.sourceText}`;
-    if (known !== undefined && nowMs - known.atMs < HOSTS_EVERY_MS && known.of === of) return known.hosts;
-    const hosts = await lookHere(system, AbortSignal.timeout(HOSTS_LIMIT_MS));
-    this.hosts.set(system.name, { atMs: nowMs, of, hosts });
-    return hosts;
+    return this.hosts.get(system.name, of, nowMs, () => lookHere(system, AbortSignal.timeout(HOSTS_LIMIT_MS)));
   }
 
   /** Each is asked for by itself, so that they are asked for less often than stores are read. */
-  private async schedulesOf(system: System, nowMs: number): Promise<Pick<SystemFacts, 'schedules'>> {
-    const known = this.schedules.get(system.name);
-    if (known !== undefined && nowMs - known.atMs < SCHEDULES_EVERY_MS && known.of === system.sourceText) {
-      return known.said;
-    }
-    const schedules = await this.ask(system);
-    const said = schedules === undefined ? {} : { schedules };
-    this.schedules.set(system.name, { atMs: nowMs, of: system.sourceText, said });
-    return said;
+  private schedulesOf(system: System, nowMs: number): Promise<SystemFacts['schedules']> {
+    return this.schedules.get(system.name, system.sourceText, nowMs, () => this.ask(system));
   }
 
   private memoriesOf({ name, stores }: System): CatalogueMemories {

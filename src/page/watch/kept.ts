@@ -1,0 +1,29 @@
+/** What is looked up again only when it is old, or of something else than now. */
+
+interface Known<T> {
+  readonly atMs: number;
+  readonly of: string;
+  readonly value: T;
+}
+
+export class Kept<T> {
+  private readonly known = new Map<string, Known<T>>();
+  private readonly longestMs: number;
+
+  constructor(longestMs: number) {
+    this.longestMs = longestMs;
+  }
+
+  /** What is known by this name, if it is not too old and what it was made of is still the same; else what `look` finds. */
+  async get(name: string, of: string, nowMs: number, look: () => Promise<T>): Promise<T> {
+    const known = this.known.get(name);
+    if (known !== undefined && nowMs - known.atMs < this.longestMs && known.of === of) return known.value;
+    const value = await look();
+    this.known.set(name, { atMs: nowMs, of, value });
+    return value;
+  }
+
+  forget(name: string): void {
+    this.known.delete(name);
+  }
+}
