@@ -45,14 +45,16 @@ export interface SystemStatus {
 }
 
 export async function systemStatus(system: System, engine: EngineState, nowMs: number): Promise<SystemStatus> {
-  return statusOf(system, engine, await readSeen(system), nowMs);
+  const schedules = engine.running ? await schedulesOf(system) : [];
+  return statusOf(system, engine, await readSeen(system), schedules, nowMs);
 }
 
-/** The same of catalogues that were read already. */
+/** The same of catalogues and schedules that were read already. */
 export async function statusOf(
   system: System,
   engine: EngineState,
   known: SeenCatalogue,
+  schedules: readonly ScheduleState[],
   nowMs: number,
 ): Promise<SystemStatus> {
   const operations = operationsOf(system.name, engine);
@@ -68,7 +70,6 @@ export async function statusOf(
   const stores = await storeReadBacks(system, nowMs);
   const behind = storesBehind(system, known, operations, nowMs);
   const copies = planCopies(system, known, stores, (name) => plans.find(({ plan }) => plan === name)?.newest?.id);
-  const schedules = engine.running ? await schedulesOf(system) : [];
   const { unread } = known;
   return { system: system.name, plans, operations, logs, slots, stores, behind, copies, schedules, unread };
 }

@@ -57,13 +57,13 @@ export class StoresWatch {
       const known = await lookAtCatalogues(system, { memories: this.memoriesOf(system) });
       const state = stateOf(engine);
       const seen = seenCatalogue(known);
-      const status = await statusOf(system, state, seen, nowMs);
+      const schedules = await this.schedulesOf(system, nowMs);
+      const status = await statusOf(system, state, seen, schedules ?? [], nowMs);
       const { findings, facts, unknown } = await findingsOf(system, state, nowMs, {
         hosts: await this.hostsOf(system, nowMs),
         read: { known: seen, logs: status.logs, readBacks: status.stores },
       });
       const { backups } = known;
-      const schedules = await this.schedulesOf(system, nowMs);
       const seenNow = { status, numbers: facts, backups, findings, unknown };
       return { name, system, lookedAtMs: nowMs, ...seenNow, ...(schedules === undefined ? {} : { schedules }) };
     } catch (error) {
