@@ -101,9 +101,7 @@ function readStore(
   config: System['stores'][number],
   { plan, memories }: Chosen,
 ): Promise<CatalogueEntry[]> {
-  return readingVault(system, config, (from) =>
-    readCatalogue(from, { plan, memory: memoryOf(memories, config.name) }),
-  );
+  return readingVault(system, config, (from) => readCatalogue(from, { plan, memory: memoryOf(memories, config.name) }));
 }
 
 function memoryOf(memories: CatalogueMemories | undefined, store: string): CatalogueMemory | undefined {

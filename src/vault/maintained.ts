@@ -7,11 +7,7 @@ import type { PruneSource } from './sweep/prune-survey.ts';
 import { readTrustRoots } from './trust.ts';
 
 /** With the maintainer's login. Closes the store at the end. Throws NotAVault, and what opening a store throws. */
-export function withVault<T>(
-  system: System,
-  config: StoreConfig,
-  use: (from: PruneSource) => Promise<T>,
-): Promise<T> {
+export function withVault<T>(system: System, config: StoreConfig, use: (from: PruneSource) => Promise<T>): Promise<T> {
   return opened(system, config, { role: 'maintain' }, use);
 }
 

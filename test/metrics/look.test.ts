@@ -117,7 +117,8 @@ describe('other samples', () => {
     expect(value(found, 'holdfast_findings', { check: 'disk', severity: 'critical' })).toBe(1);
     expect(value(found, 'holdfast_findings', { check: 'disk', severity: 'warning' })).toBe(0);
     expect(value(found, 'holdfast_monitor_timestamp_seconds')).toBe(5);
-    const incident = { workflowId: 'shop/incident/disk/a', system: 'shop', id: 'disk/a', startedAt: '', running: true };
+    const workflowId = 'shop/incident/disk/a';
+    const incident = { workflowId, runId: 'r', system: 'shop', id: 'disk/a', startedAt: '', running: true };
     const open = incidentSamples('shop', [incident, { ...incident, system: 'other' }, { ...incident, running: false }]);
     expect(value(open, 'holdfast_incidents_open', { severity: 'critical', state: 'open' })).toBe(1);
     expect(value(open, 'holdfast_incidents_open', { severity: 'critical', state: 'acknowledged' })).toBe(0);

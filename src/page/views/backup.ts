@@ -83,9 +83,5 @@ function places(backup: KnownBackup, nowMs: number): Html {
       `${formatCount(proof.objectsChecked, 'object')}, ${formatBytes(proof.bytesChecked)}`,
     ];
   });
-  return table(
-    'Stores that hold it',
-    ['store', 'verified', 'when', 'checked'],
-    rows,
-  );
+  return table('Stores that hold it', ['store', 'verified', 'when', 'checked'], rows);
 }

@@ -77,13 +77,7 @@ export function endedView(ended: readonly EndedRun[], engine: EngineFacts, nowMs
     ]);
   return table(
     'Operations that have ended, newest first',
-    [
-      'run',
-      'operation',
-      'outcome',
-      'ended',
-      { title: 'took', kind: 'number' },
-    ],
+    ['run', 'operation', 'outcome', 'ended', { title: 'took', kind: 'number' }],
     rows,
   );
 }

@@ -37,13 +37,7 @@ function restoreView(plan: RestorePlan, nowMs: number): Html {
   ])}
   ${table(
     'What is restored',
-    [
-      'component',
-      'kind',
-      'host',
-      { title: 'size', kind: 'number' },
-      'live state',
-    ],
+    ['component', 'kind', 'host', { title: 'size', kind: 'number' }, 'live state'],
     components.map(({ name, kind, host, sizeBytes, liveExists, liveChangedAt }) => [
       name,
       kind,
@@ -59,7 +53,11 @@ function restoreView(plan: RestorePlan, nowMs: number): Html {
   ${table(
     'What is done, in this order',
     ['action', 'component', 'on'],
-    actions.map(({ action, component, on }, index) => [`${index + 1}. ${ACTION_WORDS[action]}`, component, on.join(', ')]),
+    actions.map(({ action, component, on }, index) => [
+      `${index + 1}. ${ACTION_WORDS[action]}`,
+      component,
+      on.join(', '),
+    ]),
   )}
   ${warningsView(plan.warnings)}`;
 }

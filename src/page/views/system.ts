@@ -154,15 +154,7 @@ function logs({ status }: SystemFacts): Html {
     ];
   });
   const columns = ['component', 'state', 'store', 'stored up to', 'recovery point', 'held back', 'gaps'];
-  return part(
-    'logs',
-    'Write-ahead logs',
-    table(
-      'Write-ahead logs',
-      columns,
-      rows,
-    ),
-  );
+  return part('logs', 'Write-ahead logs', table('Write-ahead logs', columns, rows));
 }
 
 function trends({ status, backups }: SystemFacts, nowMs: number): Html {
