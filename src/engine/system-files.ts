@@ -43,7 +43,10 @@ export class SystemFilesFollower {
     for (const system of systems) {
       settled = (await this.attempt(system, () => this.made.ofSystem(engine, system))) && settled;
     }
-    settled = (await this.attempt(EVERY_SYSTEM, async () => { await this.made.ofAll?.(engine, systems); })) && settled;
+    settled =
+      (await this.attempt(EVERY_SYSTEM, async () => {
+        await this.made.ofAll?.(engine, systems);
+      })) && settled;
     this.seen = settled ? seen : '';
   }
 

@@ -14,7 +14,8 @@ export function checkMonitor(file: SystemFile, report: Report): void {
     const path = ['plans', name, 'limits'];
     const byStore = typeof limits?.copy === 'object' ? Object.keys(limits.copy) : [];
     for (const store of byStore) {
-      if (!stores.includes(store)) report([...path, 'copy', store], unknownName('store of the plan', store, stores), true);
+      if (!stores.includes(store))
+        report([...path, 'copy', store], unknownName('store of the plan', store, stores), true);
     }
     const { newest } = limits ?? {};
     if (newest === undefined || rpo === undefined) continue;

@@ -98,7 +98,10 @@ export interface StoredReport {
 /** The newest report of a list that can be trusted, with what was signed under it; undefined when there is none. */
 export async function newestReport(store: Store, place: Place, list: string): Promise<StoredReport | undefined> {
   const keys = await keysIn(store, `reports/${list}/`);
-  const newestFirst = keys.filter((one) => one.endsWith('/report.json')).toSorted().toReversed();
+  const newestFirst = keys
+    .filter((one) => one.endsWith('/report.json'))
+    .toSorted()
+    .toReversed();
   for (const key of newestFirst) {
     const body = await readOne(store, place, key, reportSchema);
     if (body === undefined) continue;

@@ -104,7 +104,9 @@ async function findVersitygw(): Promise<string> {
   for (const candidate of candidates) {
     if (await isExecutable(candidate)) return candidate;
   }
-  throw new Error(`The S3 server for tests (versitygw ${VERSION}) was not found. Run \`npm run setup -- test\` to get it.`);
+  throw new Error(
+    `The S3 server for tests (versitygw ${VERSION}) was not found. Run \`npm run setup -- test\` to get it.`,
+  );
 }
 
 async function isExecutable(path: string): Promise<boolean> {

@@ -10,7 +10,16 @@ import { condemn, sweep, type SweepContext } from '../../src/vault/sweep/sweep.t
 import { readTrustRoots } from '../../src/vault/trust.ts';
 import { adminClient, makeBucket } from '../support/s3-admin.ts';
 import { resolveS3Secret, s3StoreConfig, startS3Server, type S3Server } from '../support/s3-server.ts';
-import { artifactOf, backUp, initOptions, makeTestVault, noise, readAll, streamSegment, SYSTEM } from '../support/vault.ts';
+import {
+  artifactOf,
+  backUp,
+  initOptions,
+  makeTestVault,
+  noise,
+  readAll,
+  streamSegment,
+  SYSTEM,
+} from '../support/vault.ts';
 
 const signal = new AbortController().signal;
 const DAY_SECONDS = 86_400;

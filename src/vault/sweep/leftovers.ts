@@ -70,9 +70,11 @@ export async function removeLeftovers(
 async function epochs(from: PruneSource, options: LeftoverOptions): Promise<LeftoverDecision[]> {
   const { currentEpoch: current, signal } = options;
   if (current === undefined) return [];
-  const found = (await listed(from.store, 'keys/', signal)).map(
-    ({ key, modifiedAtMs }): EpochFact => ({ key, epoch: key.slice('keys/'.length), storedAtMs: modifiedAtMs }),
-  );
+  const found = (await listed(from.store, 'keys/', signal)).map(({ key, modifiedAtMs }): EpochFact => ({
+    key,
+    epoch: key.slice('keys/'.length),
+    storedAtMs: modifiedAtMs,
+  }));
   if (found.every(({ epoch }) => epoch === current)) return [];
   return decideEpochs(found, { current, ...(await usedEpochs(from.store, signal)) }, options);
 }

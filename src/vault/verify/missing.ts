@@ -1,6 +1,5 @@
 /** Objects that nothing names and that were there all the same: told by what they left, and by the other stores. */
 import { HoldfastError } from '../../failures.ts';
-import type { Store } from '../../stores/store.ts';
 import { NAMESPACES, readRecord } from '../envelope.ts';
 import { captureSchema, proofSchema } from '../formats.ts';
 import { keysIn } from '../listed.ts';
