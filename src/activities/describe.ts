@@ -115,6 +115,8 @@ function factsOf(system: System): SystemFacts {
       ...(component.kind === 'volume' ? { quiesce: component.quiesce } : {}),
       ...(logOf(component) === undefined ? {} : { log: true as const }),
     })),
+    ...(system.checks.length === 0 ? {} : { checks: system.checks.map(({ name, host }) => ({ name, host })) }),
+    ...(system.reconcile.length === 0 ? {} : { reconcile: system.reconcile.map(({ name, host }) => ({ name, host })) }),
   };
 }
 

@@ -28,6 +28,7 @@ import type {
   WalActivities,
   WalTurnInput,
 } from './types.ts';
+import { runChecks, runReconcile } from './validation/run-checks.ts';
 import { findBackup, verifyBackup } from './verify.ts';
 import { verifyStore } from './verify-store.ts';
 import { collectWal } from './wal/collect.ts';
@@ -64,6 +65,8 @@ export function createHostActivities(context: HostContext): HostActivities {
     commitRestore: insistently(commitRestore),
     discardBeside: of(discardBeside),
     checkLive: of(checkLive),
+    runChecks: of(runChecks),
+    runReconcile: of(runReconcile),
     bringRows: of(bringRows),
     previewRows: of(previewRows),
     applyRows: of(applyRows),

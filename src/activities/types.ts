@@ -6,6 +6,7 @@ import type { Beside, CheckReport } from '../sources/kinds/component.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
 import type { CopyFacts } from './store-types.ts';
+import type { ValidationActivities } from './validation-types.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
 import type { RowsApplied } from '../sources/rows/rows-kind.ts';
 import type { StoreVerdict } from '../workflows/contract.ts';
@@ -20,6 +21,7 @@ import type {
 export type * from './monitor-types.ts';
 export type * from './standing-types.ts';
 export type * from './store-types.ts';
+export type * from './validation-types.ts';
 
 /** The facts of a system that a workflow decides by. */
 export interface SystemFacts {
@@ -41,6 +43,10 @@ export interface SystemFacts {
     /** Its write-ahead log is received continuously. */
     readonly log?: true;
   }[];
+  /** What must hold of the running system; absent: the file says nothing. */
+  readonly checks?: readonly { readonly name: string; readonly host: string }[];
+  /** What is compared with an outside truth; absent: nothing. */
+  readonly reconcile?: readonly { readonly name: string; readonly host: string }[];
 }
 
 /** One group of components that are captured together on one host, inside one freeze when there is one. */
@@ -149,7 +155,7 @@ export interface OrchestrationActivities extends MonitorActivities {
 }
 
 /** Run on the queue of the host that holds the component. */
-export interface HostActivities {
+export interface HostActivities extends ValidationActivities {
   /**
    * The first of these stores that holds a vault and answers within seconds. `passedOver` says why others do not. Throws
    * StoreUnreachable while none answers.

@@ -10,6 +10,7 @@ import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
 import { buildMaintenance, buildSchedule } from './schedule-build.ts';
 import { buildKeep, buildRule, buildStore } from './store-build.ts';
+import { buildChecks, buildObjectives, buildReconcile } from './validation-schema.ts';
 import type { Component, ComponentCheck, Plan, Quiesce, System } from './types.ts';
 
 type FileOf<Section extends 'components' | 'plans' | 'stores'> = SystemFile[Section][string];
@@ -29,6 +30,7 @@ export function buildSystem(
   const components = Object.entries(file.components).map(([name, component]) =>
     buildComponent(name, component, hosts, project),
   );
+  const services = components.find((one) => one.name === compose)?.host ?? hosts[0] ?? DEFAULTS.host;
   return {
     name: file.system,
     site: around.site,
@@ -37,6 +39,9 @@ export function buildSystem(
     plans: Object.entries(file.plans).map(([name, plan]) => buildPlan(name, plan)),
     stores: Object.entries(file.stores).map(([name, store]) => buildStore(name, store, around)),
     housekeeping: buildHousekeeping(file.housekeeping),
+    checks: buildChecks(file.checks, { components, services }),
+    reconcile: buildReconcile(file.reconcile, { components, services }),
+    objectives: buildObjectives(file.objectives),
     maintenance: buildMaintenance(file.maintenance),
     keys: present(file.keys),
     notify,

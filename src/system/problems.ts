@@ -190,6 +190,10 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
   const kind = (value: unknown): string => String((value as { kind?: unknown } | undefined)?.kind);
   const own = valueAt(root, path);
   if (path.length === 0) return KEYS['file'] ?? [];
+  if ((section === 'checks' || section === 'reconcile') && path.length > 1) {
+    return KEYS[['validation', section, ...path.slice(2)].join('.')] ?? [];
+  }
+  if (section === 'objectives' && path.length > 1) return KEYS[`objectives.${String(path[1])}`] ?? [];
   if (inner === 'maintainer') return KEYS[`maintainer.${kind(valueAt(root, path.slice(0, 2)))}`] ?? [];
   if (section === 'maintenance' && path.length > 1) {
     return KEYS[path[1] === 'verify' ? 'maintenance.verify' : 'schedule'] ?? [];
@@ -239,6 +243,9 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
     'monitor',
     'prices',
     'housekeeping',
+    'checks',
+    'reconcile',
+    'objectives',
     'keepAside',
   ],
   'component.volume': [...COMPONENT, 'volume', 'quiesce', 'exclude', 'check'],
@@ -307,6 +314,13 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   schedule: SCHEDULE,
   maintenance: ['prune', 'copy', 'verify', 'housekeeping', 'checklists', 'monitor'],
   'maintenance.verify': [...SCHEDULE, 'store', 'level', 'all', 'heal'],
+  'validation.checks': ['http', 'sql', 'command', 'service', 'inDrills', 'host', 'within', 'severity'],
+  'validation.checks.http': ['url', 'status', 'json', 'contains'],
+  'validation.checks.sql': ['component', 'query', 'database', 'equals', 'atLeast', 'atMost', 'notEmpty'],
+  'validation.reconcile': ['sql', 'command', 'service', 'inDrills', 'host', 'within'],
+  'validation.reconcile.sql': ['component', 'query', 'database'],
+  objectives: ['rto', 'tiers', 'components'],
+  'objectives.tiers': ['critical', 'important', 'reference'],
   approval: ['limit'],
   keys: ['recipients', 'chunkIdKey', 'signer', 'keeper', 'identity', 'rootFingerprint'],
 };

@@ -9,6 +9,7 @@ import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
 import { maintenanceSchema, scheduleSchema } from './schedule-schema.ts';
 import { keepSchema, ruleSchema, storeSchema } from './store-schema.ts';
+import { checksSchema, objectivesSchema, reconcileSchema } from './validation-schema.ts';
 
 export { DEFAULTS, NAME_PATTERN, SECRET_WANTED } from './schema-parts.ts';
 
@@ -156,6 +157,9 @@ export const systemFileSchema = z
     notify: z.record(z.string(), channelSchema).describe('Where messages go, by name.').optional(),
     escalation: escalationSchema.optional(),
     housekeeping: housekeepingSchema.optional(),
+    checks: checksSchema.optional(),
+    reconcile: reconcileSchema.optional(),
+    objectives: objectivesSchema.optional(),
     rule: ruleSchema.optional(),
     monitor: monitorSchema.optional(),
     prices: absolutePath('A table of prices, for `storage` and `restore` to tell costs by.').optional(),

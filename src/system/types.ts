@@ -6,6 +6,7 @@ import type { GitConfig } from './git-schema.ts';
 import type { HousekeepingTask } from './housekeeping-schema.ts';
 import type { Maintenance, ScheduleConfig } from './schedule-types.ts';
 import type { CopyRule, RetentionConfig, StoreConfig } from './store-types.ts';
+import type { Objectives, Reconciliation, SystemCheck } from './validation-types.ts';
 import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
 
 export type * from './monitor-types.ts';
@@ -14,6 +15,7 @@ export type { HousekeepingTask } from './housekeeping-schema.ts';
 export type * from './postgres-types.ts';
 export type * from './schedule-types.ts';
 export type * from './store-types.ts';
+export type * from './validation-types.ts';
 
 export type Tier = 'critical' | 'important' | 'reference';
 
@@ -142,6 +144,11 @@ export interface System {
   readonly monitor?: MonitorConfig;
   /** What is removed from the system once a backup of it has been read back. */
   readonly housekeeping: readonly HousekeepingTask[];
+  /** What must hold of the running system, after a restore and in a drill. */
+  readonly checks: readonly SystemCheck[];
+  /** The restored state against an outside truth. */
+  readonly reconcile: readonly Reconciliation[];
+  readonly objectives: Objectives;
   /** A file with a table of prices. */
   readonly prices?: string;
   readonly keys: KeysConfig;

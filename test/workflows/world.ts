@@ -194,6 +194,8 @@ export class World {
         this.besides.add(component);
         return Promise.resolve({ component, restoreId, place: target ?? `/beside/${component}`, facts: {} });
       },
+      runChecks: () => Promise.resolve([]),
+      runReconcile: () => Promise.resolve([]),
       checkBeside: () => Promise.resolve({ ok: true, checks: [{ name: 'content', ok: true, detail: 'as captured' }] }),
       swapIn: ({ beside }) => {
         this.swapped.add(beside.component);

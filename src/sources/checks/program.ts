@@ -18,6 +18,8 @@ export interface ProgramLimits {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly cwd?: string;
+  /** Beside this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const OUTPUT_LIMIT = 64 * 1024;
@@ -63,6 +65,7 @@ export async function startProgram(command: readonly string[], limits: ProgramLi
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(limits.cwd === undefined ? {} : { cwd: limits.cwd }),
+    ...(limits.env === undefined ? {} : { env: { ...process.env, ...limits.env } }),
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -36,6 +36,11 @@ export interface Jobs {
     };
     readonly result: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
   };
+  /** One query of a database that others may use; it can't write. The first rows, and how many there are. */
+  ask: {
+    readonly order: { readonly path: string; readonly sql: string; readonly most: number };
+    readonly result: { readonly rows: readonly (readonly unknown[])[]; readonly count: number };
+  };
   /** Brings what lies in the write-ahead log into the file; `busy` when somebody else uses the database. */
   settle: { readonly order: { readonly path: string }; readonly result: { readonly busy: boolean } };
   /** Compares rows of a restored copy with the live ones, and writes to neither. */
@@ -60,6 +65,7 @@ const WORDS: Readonly<Record<keyof Jobs, string>> = {
   backup: 'back up',
   examine: 'examine',
   assert: 'ask',
+  ask: 'ask',
   settle: 'settle',
   previewRows: 'compare rows with',
   applyRows: 'put rows back into',

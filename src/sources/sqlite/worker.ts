@@ -23,6 +23,8 @@ async function run(order: JobOrder): Promise<Jobs[keyof Jobs]['result']> {
       return examine(order.path);
     case 'assert':
       return order.assertions.map((assertion) => assertOne(order.path, assertion));
+    case 'ask':
+      return ask(order);
     case 'settle':
       return settle(order.path);
     case 'previewRows':
@@ -63,6 +65,24 @@ function assertOne(path: string, { name, sql }: { name: string; sql: string }): 
     return { name, ok, detail: ok ? 'true' : one ? 'not true' : `${rows.length} rows instead of one value` };
   } catch (error) {
     return { name, ok: false, detail: error instanceof Error ? error.message : String(error) };
+  } finally {
+    database.close();
+  }
+}
+
+function ask({ path, sql, most }: { path: string; sql: string; most: number }): Jobs['ask']['result'] {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
+  try {
+    const statement = database.prepare(sql);
+    statement.setReturnArrays(true);
+    statement.setReadBigInts(true);
+    const rows: unknown[][] = [];
+    let count = 0;
+    for (const row of statement.iterate() as Iterable<unknown>) {
+      count += 1;
+      if (count <= most) rows.push(row as unknown[]);
+    }
+    return { rows, count };
   } finally {
     database.close();
   }

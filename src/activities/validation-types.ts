@@ -1,0 +1,58 @@
+/** Checks of a running system: of the live one, or of an isolated copy of it. */
+import type { Difference } from '../policy/check-values.ts';
+
+/** What stands for a database of the system file. */
+export interface DatabasePlace {
+  /** Of a SQLite component: the file. */
+  readonly path?: string;
+  /** Of a PostgreSQL component: a name, an address or the directory of a socket; absent: as the system file has it. */
+  readonly address?: string;
+  readonly port?: number;
+  readonly user?: string;
+  /** Names as the system file has them → names there. */
+  readonly databases?: Readonly<Record<string, string>>;
+}
+
+/** An isolated copy of a system. What is not named here is not asked at all: never the live one in its place. */
+export interface CheckPlace {
+  /** Component → what stands for it. */
+  readonly components?: Readonly<Record<string, DatabasePlace>>;
+  /** Service → name or id of the container that stands for its own. */
+  readonly containers?: Readonly<Record<string, string>>;
+  /** Origin as the system file has it, such as `http://localhost:8080` → origin of the copy. */
+  readonly origins?: Readonly<Record<string, string>>;
+}
+
+export interface CheckOutcome {
+  readonly name: string;
+  readonly kind: 'http' | 'sql' | 'command';
+  readonly ok: boolean;
+  /** It was not asked: the isolated copy has nothing that stands for what it asks. Then it is not `ok` either. */
+  readonly skipped?: true;
+  readonly severity: 'fatal' | 'warning';
+  /** One line. */
+  readonly detail: string;
+  readonly tookMs: number;
+}
+
+export interface ReconcileOutcome {
+  readonly name: string;
+  /** `failed`: what was asked could not answer, so that nothing is known. */
+  readonly outcome: 'same' | 'differs' | 'failed' | 'skipped';
+  readonly detail: string;
+  /** The first of them. */
+  readonly differences: readonly Difference[];
+  readonly differenceCount: number;
+  readonly tookMs: number;
+}
+
+export interface ValidationActivities {
+  /**
+   * Asks what the system file has under `checks` for this host, all at the same time, and answers with a verdict for
+   * each, also for those that could not be asked. With `place`, of the isolated copy alone. Throws for cancellation, an
+   * unknown system and a defect only.
+   */
+  runChecks(input: { system: string; host: string; place?: CheckPlace }): Promise<readonly CheckOutcome[]>;
+  /** The same of `reconcile`. */
+  runReconcile(input: { system: string; host: string; place?: CheckPlace }): Promise<readonly ReconcileOutcome[]>;
+}

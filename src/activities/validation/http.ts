@@ -1,0 +1,49 @@
+/** A page asked as a client of the system would ask it. */
+import { judgePage, type Held } from '../../policy/check-values.ts';
+import type { HttpProbe } from '../../system/types.ts';
+
+const ANSWER_LIMIT_MS = 10_000;
+const BODY_LIMIT_BYTES = 1024 * 1024;
+
+/** One try. What keeps the page from answering is a verdict; throws the signal's reason only. */
+export async function askPage(probe: HttpProbe, url: string, signal: AbortSignal): Promise<Held> {
+  const limit = AbortSignal.timeout(ANSWER_LIMIT_MS);
+  try {
+    const response = await fetch(url, {
+      redirect: 'manual',
+      headers: { 'user-agent': 'holdfast', accept: 'application/json, */*' },
+      signal: AbortSignal.any([signal, limit]),
+    });
+    return judgePage(probe, { status: response.status, body: await bodyOf(response) });
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ok: false, detail: limit.aborted ? `no answer in ${ANSWER_LIMIT_MS / 1000} s` : whyOf(error) };
+  }
+}
+
+async function bodyOf(response: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of response.body ?? []) {
+    pieces.push(piece as Uint8Array);
+    length += (piece as Uint8Array).length;
+    // What follows is not looked at; leaving the loop closes the connection.
+    if (length > BODY_LIMIT_BYTES) break;
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+function whyOf(error: unknown): string {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === 'string') return `could not be reached (${code})`;
+  }
+  return 'could not be reached';
+}
+
+/** The address in the isolated copy: another origin, the same path. Undefined when nothing stands for its origin. */
+export function movedUrl(url: string, origins: Readonly<Record<string, string>>): string | undefined {
+  const { origin, pathname, search } = new URL(url);
+  const found = Object.entries(origins).find(([from]) => new URL(from).origin === origin);
+  return found === undefined ? undefined : new URL(`${pathname}${search}`, found[1]).href;
+}

@@ -1,0 +1,80 @@
+/** Queries of the system file, asked of a database that they can't change. */
+import { DIFFERENCES_TOLD } from '../../policy/check-values.ts';
+import { withPostgres } from '../../postgres/open.ts';
+import { runSqlite } from '../../sources/sqlite/job.ts';
+import { HoldfastError } from '../../failures.ts';
+import type { Component, PostgresComponent, SqlProbe } from '../../system/types.ts';
+import type { HostContext } from '../host-context.ts';
+import type { DatabasePlace } from '../validation-types.ts';
+
+export interface Answer {
+  /** The first rows. */
+  readonly rows: readonly (readonly unknown[])[];
+  readonly count: number;
+}
+
+export interface Question {
+  readonly component: Component;
+  readonly probe: Pick<SqlProbe, 'query' | 'database'>;
+  /** Of an isolated copy; absent: the live one. */
+  readonly place?: DatabasePlace;
+  readonly limitMs: number;
+}
+
+/** Throws what the database says, as a HoldfastError; the signal's reason. */
+export async function ask(context: HostContext, question: Question, signal: AbortSignal): Promise<Answer> {
+  const { component, probe, place, limitMs } = question;
+  if (component.kind === 'sqlite') {
+    const path = place?.path ?? component.path;
+    const order = { path, sql: probe.query, most: DIFFERENCES_TOLD };
+    return runSqlite('ask', order, { signal, deadlineMs: limitMs, about: path });
+  }
+  if (component.kind === 'postgres') return askPostgres(context, { ...question, component }, signal);
+  throw new HoldfastError('BadSystemFile', `${component.name} is of the kind ${component.kind} and answers no query`);
+}
+
+async function askPostgres(
+  context: HostContext,
+  { component, probe, place, limitMs }: Question & { readonly component: PostgresComponent },
+  signal: AbortSignal,
+): Promise<Answer> {
+  const own = databaseOf(component, probe.database);
+  const database = place?.databases?.[own] ?? own;
+  const server = place === undefined ? component.server : serverThere(component.server, place);
+  return withPostgres(server, 'backup', { docker: () => context.docker() }, (access) =>
+    access.withClient({ database, signal }, async (client) => {
+      await client.query('BEGIN READ ONLY');
+      await client.query(`SET LOCAL statement_timeout = ${Math.max(1, Math.round(limitMs))}`);
+      // People write names without a schema.
+      await client.query(`SELECT set_config('search_path', '"$user", public', true)`);
+      await client.query(`DECLARE answers CURSOR FOR ${probe.query}`);
+      const { rows } = await client.query<unknown[]>({
+        text: `FETCH ${DIFFERENCES_TOLD} FROM answers`,
+        rowMode: 'array',
+      });
+      const rest = rows.length < DIFFERENCES_TOLD ? 0 : ((await client.query('MOVE ALL FROM answers')).rowCount ?? 0);
+      await client.query('ROLLBACK');
+      return { rows, count: rows.length + rest };
+    }),
+  );
+}
+
+/** Only another address: a copy in a container of its own is reached by the port that it publishes. */
+function serverThere(server: PostgresComponent['server'], place: DatabasePlace): PostgresComponent['server'] {
+  const { address, port, user } = place;
+  if (address === undefined) return server;
+  return {
+    ...server,
+    address,
+    port: port ?? server.port,
+    tools: { kind: 'host' },
+    backup: user === undefined ? server.backup : { user },
+  };
+}
+
+function databaseOf(component: PostgresComponent, named: string | undefined): string {
+  if (named !== undefined) return named;
+  const databases = component.method === 'dump' ? component.databases : [];
+  const [only] = databases;
+  return databases.length === 1 && only !== undefined ? only : component.server.maintenanceDatabase;
+}

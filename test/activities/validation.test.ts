@@ -1,0 +1,152 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HostContext } from '../../src/activities/host-context.ts';
+import type { Run } from '../../src/activities/shell.ts';
+import { runChecks, runReconcile } from '../../src/activities/validation/run-checks.ts';
+import { log } from '../../src/observe/log.ts';
+import { systemFrom } from '../system/small-system.ts';
+
+let directory: string;
+let asked = 0;
+const server = createServer((_, response) => {
+  asked += 1;
+  const state = asked < 3 ? 'starting' : 'healthy';
+  response.writeHead(asked < 2 ? 503 : 200).end(JSON.stringify({ dependencies: { tigerbeetle: state } }));
+});
+let origin: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'validation-'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await mkdir(path.join(directory, 'opt'));
+  await script('good.sh', 'echo "place $HOLDFAST_PLACE"');
+  await script('bad.sh', 'echo broken >&2; exit 3');
+  await script('differs.sh', `echo '{"name":"account 7","expected":100,"found":90}'; exit 1`);
+  makeDatabase('live.sqlite', 3);
+  makeDatabase('copy.sqlite', 0);
+});
+
+afterAll(async () => {
+  server.closeAllConnections();
+  server.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function script(name: string, text: string): Promise<void> {
+  const file = path.join(directory, 'opt', name);
+  await writeFile(file, `#!/bin/sh\n${text}\n`);
+  await chmod(file, 0o755);
+}
+
+function makeDatabase(name: string, rows: number): void {
+  const database = new DatabaseSync(path.join(directory, name));
+  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE audio_files (id INTEGER PRIMARY KEY)');
+  for (let id = 1; id <= rows; id += 1) database.exec(`INSERT INTO audio_files VALUES (${id})`);
+  database.close();
+}
+
+/** A host with this system; no engine, no store and no Docker is asked by what is tested here. */
+function hostWith(lines: readonly string[]): HostContext {
+  const system = systemFrom('shop', [
+    'stores: { nas: { kind: directory, path: /mnt/nas } }',
+    'components:',
+    `  database: { kind: sqlite, path: ${path.join(directory, 'live.sqlite')} }`,
+    `  stack: { kind: compose, project: shop, directory: ${path.join(directory, 'opt')} }`,
+    'plans: { daily: { components: [database], stores: [nas] } }',
+    ...lines,
+  ]);
+  return { host: 'local', system: () => Promise.resolve(system) } as Partial<HostContext> as HostContext;
+}
+
+const run: Run = { signal: new AbortController().signal, report: () => undefined, attempt: 1, log: log('test') };
+const shop = { system: 'shop', host: 'local' };
+
+describe('checks of a running system', () => {
+  it('[M5] [T9] a page that becomes healthy, a table, a program: each is asked in its way and told', async () => {
+    const outcomes = await runChecks(
+      hostWith([
+        'checks:',
+        `  health: { http: { url: "${origin}/health", json: { dependencies.tigerbeetle: healthy } }, within: 60s }`,
+        '  tables: { sql: { component: database, query: select count(*) from audio_files, atLeast: 1 } }',
+        '  gone: { sql: { component: database, query: select count(*) from tracklists, atLeast: 1 }, within: 1s, severity: warning }',
+        '  writes: { sql: { component: database, query: delete from audio_files returning 1, equals: 1 }, within: 1s }',
+        '  smoke: { command: [./good.sh] }',
+        '  broken: { command: [./bad.sh] }',
+        '  absent: { command: [./none.sh] }',
+      ]),
+      shop,
+      run,
+    );
+    expect(outcomes.map(({ name, ok, severity }) => [name, ok, severity])).toEqual([
+      ['health', true, 'fatal'],
+      ['tables', true, 'fatal'],
+      ['gone', false, 'warning'],
+      ['writes', false, 'fatal'],
+      ['smoke', true, 'fatal'],
+      ['broken', false, 'fatal'],
+      ['absent', false, 'fatal'],
+    ]);
+    const detail = Object.fromEntries(outcomes.map((outcome) => [outcome.name, outcome.detail]));
+    expect(asked).toBeGreaterThanOrEqual(3);
+    expect(detail['tables']).toBe('3, at least 1');
+    expect(detail['gone']).toContain('no such table: tracklists');
+    expect(detail['writes']).toContain('readonly');
+    expect(detail['smoke']).toBe('exit 0: place live');
+    expect(detail['broken']).toBe('exit 3: broken');
+    expect(detail['absent']).toContain('Could not run ./none.sh');
+  });
+
+  it('in an isolated copy: only the copy is asked, and what nothing stands for is not asked at all', async () => {
+    const place = { components: { database: { path: path.join(directory, 'copy.sqlite') } }, origins: {} };
+    const before = asked;
+    const outcomes = await runChecks(
+      hostWith([
+        'checks:',
+        `  health: { http: { url: "${origin}/health" }, within: 1s }`,
+        '  tables: { sql: { component: database, query: select count(*) from audio_files, equals: 0 } }',
+        '  smoke: { command: [./good.sh] }',
+        '  told: { command: [./good.sh], inDrills: true }',
+        '  inside: { command: [./good.sh], service: api }',
+      ]),
+      { ...shop, place },
+      run,
+    );
+    expect(outcomes.map(({ name, ok, skipped }) => [name, ok, skipped === true])).toEqual([
+      ['health', false, true],
+      ['tables', true, false],
+      ['smoke', false, true],
+      ['told', true, false],
+      ['inside', false, true],
+    ]);
+    expect(outcomes.find(({ name }) => name === 'told')?.detail).toBe('exit 0: place isolated');
+    expect(asked).toBe(before);
+  });
+
+  it('[M6] reconciliation: the same, different by a program and by a query, and one that can not tell', async () => {
+    const outcomes = await runReconcile(
+      hostWith([
+        'reconcile:',
+        '  same: { command: [./good.sh] }',
+        '  balances: { command: [./differs.sh] }',
+        '  rows: { sql: { component: database, query: "select \'file \' || id, 1, id from audio_files where id > 1" } }',
+        '  broken: { command: [./bad.sh] }',
+      ]),
+      shop,
+      run,
+    );
+    expect(outcomes.map(({ name, outcome, differenceCount }) => [name, outcome, differenceCount])).toEqual([
+      ['same', 'same', 0],
+      ['balances', 'differs', 1],
+      ['rows', 'differs', 2],
+      ['broken', 'failed', 0],
+    ]);
+    expect(outcomes[1]?.differences).toEqual([{ name: 'account 7', expected: '100', found: '90' }]);
+    expect(outcomes[2]?.differences[1]).toEqual({ name: 'file 3', expected: '1', found: '3' });
+  });
+});
