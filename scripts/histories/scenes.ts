@@ -6,6 +6,7 @@ import { failWith, untilCancelled, type WorldOptions } from '../../test/workflow
 import { PRUNE_DIGEST } from '../../test/workflows/world-prune.ts';
 import { INCIDENT_SCENES } from './incident-scenes.ts';
 import { DIGEST, ended, finished, openIn, type Scene } from './scene.ts';
+import { MISSING_SCENES } from './missing-scenes.ts';
 import { STANDING_SCENES } from './standing-scenes.ts';
 
 function restoreAnswered(name: string, answer: 'approve' | 'reject' | 'open', world: WorldOptions = {}): Scene {
@@ -252,6 +253,7 @@ export const SCENES: readonly Scene[] = [
   rowsAnswered('restoreRows-failed', 'approve', { script: { applyRows: () => failWith('PlanChanged') } }),
   rowsAnswered('restoreRows-open-approval', 'open'),
   openIn('restoreRows-open-apply', 'restoreRows', 'applyRows', { ...ROWS, approve: ROWS_DIGEST, approvedBy: 'ann' }),
+  ...MISSING_SCENES,
   ...INCIDENT_SCENES,
   lock('systemLock-done', 'finished'),
   lock('systemLock-open', 'open'),

@@ -17,6 +17,7 @@ import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
 import { lookAtLive, planRestore } from './restore-plan.ts';
 import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
+import { applyMissing, discardMissing, planMissing } from './missing.ts';
 import { lookAround } from './monitor.ts';
 import { activity, type Run } from './shell.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
@@ -71,6 +72,9 @@ export function createHostActivities(context: HostContext): HostActivities {
     previewRows: of(previewRows),
     applyRows: of(applyRows),
     discardRows: of(discardRows),
+    planMissing: of(planMissing),
+    applyMissing: of(applyMissing),
+    discardMissing: of(discardMissing),
   };
 }
 

@@ -12,6 +12,9 @@ import { hostLock, type HostLock } from '../docker/host-lock.ts';
 import { HoldfastError } from '../failures.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { Beside } from '../sources/kinds/component.ts';
+import { discardMissing } from '../sources/missing/bring.ts';
+import { missingIds } from '../sources/missing/files.ts';
+import { clearAsideOf } from '../sources/missing/put-back.ts';
 import { restoresLeft } from '../sources/restores-left.ts';
 import { leftOfRows, rowsOf } from '../sources/rows/index.ts';
 import type { Component, System } from '../system/types.ts';
@@ -184,6 +187,7 @@ async function removeMade(
   if (rows !== undefined && !rows.keep) {
     await rowsOf(component).discard(component, { rowsId: id }, rows.mayHaveWritten, kindContext);
   }
+  if ((await missingIds(kindContext.stateDirectory)).includes(id)) await discardMissing(kindContext, id, true);
   const restores = await restoresLeft(kindContext.stateDirectory, component.name);
   if (restores.some(({ restoreId, state }) => restoreId === id && state === 'unfinished')) {
     await kindOf(component.kind).discard(component, besideOf(component, id), kindContext);
@@ -194,6 +198,13 @@ async function removeMade(
 async function clearAsides(context: HostContext, system: System, component: Component, run: Run): Promise<void> {
   const kindContext = context.kindContext(system, run);
   const dueMs = Date.now() - system.keepAsideSeconds * 1000;
+  for (const id of await missingIds(kindContext.stateDirectory)) {
+    const making = { system: system.name, component: component.name, id };
+    await lockedAtOnce(context, making, run, async () => {
+      const gone = await clearAsideOf(kindContext, component.name, id, dueMs);
+      if (gone !== undefined) run.log.info({ component: component.name, aside: gone }, 'removed: replaced files');
+    });
+  }
   for (const { restoreId, state, sinceMs } of await restoresLeft(kindContext.stateDirectory, component.name)) {
     if (state !== 'aside' || sinceMs > dueMs) continue;
     const making = { system: system.name, component: component.name, id: restoreId };

@@ -3,6 +3,7 @@
  * secrets. Every activity may run twice, or beside itself; each heartbeats ActivityProgress and honours cancellation.
  */
 import type { Beside, CheckReport } from '../sources/kinds/component.ts';
+import type { MissingActivities } from './missing-types.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
 import type { CopyFacts } from './store-types.ts';
@@ -155,7 +156,7 @@ export interface OrchestrationActivities extends MonitorActivities {
 }
 
 /** Run on the queue of the host that holds the component. */
-export interface HostActivities extends ValidationActivities {
+export interface HostActivities extends MissingActivities, ValidationActivities {
   /**
    * The first of these stores that holds a vault and answers within seconds. `passedOver` says why others do not. Throws
    * StoreUnreachable while none answers.

@@ -49,12 +49,17 @@ export async function findEntry(
     readonly store?: string | undefined;
     readonly backup?: string | undefined;
     readonly plan?: string | undefined;
+    /** Only backups that hold it. */
+    readonly component?: string | undefined;
   },
   signal: AbortSignal,
 ): Promise<Found> {
   const stores = asked.store === undefined ? system.stores.map(({ name }) => name) : [asked.store];
   const wanted = asked.backup ?? 'latest';
-  const fits = fitting(wanted);
+  const suits = fitting(wanted);
+  const { component } = asked;
+  const fits = (entry: CatalogueEntry): boolean =>
+    suits(entry) && (component === undefined || entry.body.components.some(({ name }) => name === component));
   const filter = { signal, ...(asked.plan === undefined ? {} : { plan: asked.plan }) };
   const read = await Promise.allSettled(stores.map((store) => context.catalogue(system, store, filter)));
   signal.throwIfAborted();

@@ -14,6 +14,7 @@ import { defineHousekeep } from './housekeep.ts';
 import { defineInit } from './init.ts';
 import { defineList } from './list.ts';
 import { defineLogs } from './logs.ts';
+import { defineMissing } from './missing.ts';
 import { defineMonitor } from './monitor.ts';
 import { defineNotify } from './notify.ts';
 import { definePolicy } from './policy.ts';
@@ -78,6 +79,7 @@ export function createProgram(): Command {
     defineStorage,
     defineRestore,
     defineRows,
+    defineMissing,
     defineApprove,
     defineReject,
     defineStatus,

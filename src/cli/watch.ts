@@ -5,6 +5,7 @@ import type {
   ChecklistResult,
   CopyResult,
   HousekeepingResult,
+  MissingResult,
   PruneResult,
   RestoreResult,
   RowsResult,
@@ -57,6 +58,10 @@ export async function watchOperation(shell: Shell, engine: Engine, workflowId: s
     case 'restoreRows': {
       const { showRowsResult } = await import('./rows-texts.ts');
       return showRowsResult(shell, followed.result as RowsResult);
+    }
+    case 'restoreMissing': {
+      const { showMissingResult } = await import('./missing-texts.ts');
+      return showMissingResult(shell, workflowId.split('/')[0] ?? '', followed.result as MissingResult);
     }
     case 'checklist': {
       const { showChecklistResult } = await import('./run-checklist.ts');

@@ -1,7 +1,13 @@
 /** What waits for a person's word, with the commands that give it. Pure. */
 import { shortDigest } from '../policy/approval.ts';
 import { isForPeople } from '../status/running.ts';
-import { WORKFLOWS, type PruneResult, type RestorePlan, type RowsPlan } from '../workflows/contract.ts';
+import {
+  WORKFLOWS,
+  type MissingPlan,
+  type PruneResult,
+  type RestorePlan,
+  type RowsPlan,
+} from '../workflows/contract.ts';
 import { belongsTo, type EngineFacts, type OperationFacts } from './facts.ts';
 
 export interface Waiting {
@@ -17,6 +23,7 @@ export interface Waiting {
 export type WaitingPlan =
   | { readonly kind: 'restore'; readonly plan: RestorePlan }
   | { readonly kind: 'rows'; readonly plan: RowsPlan }
+  | { readonly kind: 'missing'; readonly plan: MissingPlan }
   | { readonly kind: 'prune'; readonly plan: PruneResult['plan'] };
 
 /** Of one system, oldest first. */
@@ -46,6 +53,7 @@ function planOf({ type, plan }: OperationFacts): WaitingPlan | undefined {
   if (plan === undefined) return undefined;
   if (type === WORKFLOWS.restore) return { kind: 'restore', plan: plan as RestorePlan };
   if (type === WORKFLOWS.restoreRows) return { kind: 'rows', plan: plan as RowsPlan };
+  if (type === WORKFLOWS.restoreMissing) return { kind: 'missing', plan: plan as MissingPlan };
   if (type === WORKFLOWS.prune) return { kind: 'prune', plan: plan as PruneResult['plan'] };
   return undefined;
 }

@@ -9,6 +9,7 @@ import { getSystemErrorName } from 'node:util';
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
 /** For utimensat: leave this time as it is. */
 const UTIME_OMIT = (1n << 30n) - 2n;
@@ -190,12 +191,24 @@ export function makeNode(path: PathLike, mode: number, device: bigint): void {
  * Exchanges what two names stand for, in one step that a crash can't split. Both must exist on one filesystem. False
  * when the kernel or the filesystem can't do it (nothing has changed then). Throws a CallError for everything else.
  */
-export function exchangeNames(one: string, other: string): boolean {
+export function exchangeNames(one: PathLike, other: PathLike): boolean {
+  return renamed(one, other, RENAME_EXCHANGE);
+}
+
+/**
+ * Gives what is at `from` the name `to`, which nothing may have. False when the kernel or the filesystem can't do it
+ * (nothing has changed then). Throws a CallError: EEXIST when something has that name.
+ */
+export function renameToNew(from: PathLike, to: PathLike): boolean {
+  return renamed(from, to, RENAME_NOREPLACE);
+}
+
+function renamed(from: PathLike, to: PathLike, flags: number): boolean {
   if (systemCallsProblem() !== undefined) return false;
-  if (calls().renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) === 0) return true;
+  if (calls().renameat2(AT_FDCWD, terminated(from), AT_FDCWD, terminated(to), flags) === 0) return true;
   const { EINVAL, ENOSYS, ENOTSUP } = constants.errno;
   if ([EINVAL, ENOSYS, ENOTSUP].includes(koffi.errno())) return false;
-  throw callError('renameat2', one);
+  throw callError('renameat2', from);
 }
 
 /** A buffer whose address is a multiple of `alignment`, a power of two, as reading and writing past the page cache needs. */

@@ -40,6 +40,7 @@ const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.verifyStore,
   WORKFLOWS.restore,
   WORKFLOWS.restoreRows,
+  WORKFLOWS.restoreMissing,
   WORKFLOWS.releaseFreeze,
 ];
 /** The condition of a list of workflows that only these meet. */

@@ -8,6 +8,7 @@ import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
 export type * from './changes-contract.ts';
 export type * from './checklist-contract.ts';
 export type * from './housekeeping-contract.ts';
+export type * from './missing-contract.ts';
 export type * from './monitor-contract.ts';
 export type * from './rows-contract.ts';
 export type * from './scheduled-contract.ts';
@@ -264,6 +265,7 @@ export interface Progress {
     | 'verifyStore'
     | 'restore'
     | 'restoreRows'
+    | 'restoreMissing'
     | 'receiveWal'
     | 'checklist'
     | 'followChanges'
@@ -296,6 +298,7 @@ export const WORKFLOWS = {
   verifyStore: 'verifyStore',
   restore: 'restore',
   restoreRows: 'restoreRows',
+  restoreMissing: 'restoreMissing',
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
   receiveWal: 'receiveWal',
@@ -334,6 +337,7 @@ export const workflowIds = {
   verifyStore: (system: string, store: string | undefined) => `${system}/verify-store/${store ?? 'all'}`,
   restore: (system: string) => `${system}/restore`,
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
+  restoreMissing: (system: string, component: string) => `${system}/missing/${component}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
   receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
   checklist: (system: string, list: string) => `${system}/checklist/${list}`,

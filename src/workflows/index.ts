@@ -11,6 +11,7 @@ export { prune } from './prune.ts';
 export { receiveWal } from './receive-wal.ts';
 export { releaseFreeze } from './release-freeze.ts';
 export { restore } from './restore.ts';
+export { restoreMissing } from './restore-missing.ts';
 export { restoreRows } from './restore-rows.ts';
 export { scheduled } from './scheduled.ts';
 export { systemLock } from './system-lock.ts';

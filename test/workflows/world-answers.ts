@@ -2,7 +2,7 @@
 import type { CopyTurn, SystemJudged } from '../../src/activities/types.ts';
 import type { HostLook, HostSeen } from '../../src/policy/host-look.ts';
 import { KEPT_REASONS } from '../../src/policy/housekeeping.ts';
-import type { ChecklistResult, HousekeepingOutcome } from '../../src/workflows/contract.ts';
+import type { ChecklistResult, HousekeepingOutcome, RowsPlan } from '../../src/workflows/contract.ts';
 
 export const HOST = 'alpha';
 
@@ -93,4 +93,42 @@ export function judgedWith(system: string, hosts: readonly HostSeen[]): SystemJu
     ...silent.map(({ host, silent: why = '' }) => ({ ...finding, check: 'engine' as const, subject: host, what: why })),
   ];
   return { findings, findingsCount: findings.length, unknown: [] };
+}
+
+/** A preview with so many rows missing. */
+export function rowsPlan(
+  table: string,
+  { backupInUse, rowsMissing }: { readonly backupInUse: string; readonly rowsMissing: number },
+): RowsPlan {
+  const affected = String(rowsMissing % 10).repeat(64);
+  return {
+    digest: affected,
+    affectedSha256: affected,
+    backup: backupInUse,
+    manifestKey: 'backups/daily/x.json',
+    store: 'main',
+    pointAt: '2026-11-21T02:00:00Z',
+    ageSeconds: 60,
+    component: 'config',
+    kind: 'sqlite',
+    host: HOST,
+    onChanged: 'keep',
+    tables: [
+      {
+        table,
+        matchedBy: 'primary key',
+        key: ['id'],
+        selected: 5,
+        missing: rowsMissing,
+        changed: 0,
+        changedColumns: [],
+        conflicts: [],
+        same: 5 - rowsMissing,
+        notes: [],
+      },
+    ],
+    copy: '/copy.sqlite',
+    keysFile: '/keys.jsonl',
+    warnings: [],
+  };
 }

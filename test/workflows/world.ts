@@ -22,7 +22,7 @@ import type {
   WalTurn,
   WalTurnInput,
 } from '../../src/activities/types.ts';
-import type { FrozenFacts, RestorePlan, RowsPlan } from '../../src/workflows/contract.ts';
+import type { FrozenFacts, RestorePlan } from '../../src/workflows/contract.ts';
 import { startCopies } from '../../src/activities/start-copies.ts';
 import {
   componentRecord,
@@ -33,10 +33,12 @@ import {
   judgedWith,
   NOTHING_COPIED,
   proof,
+  rowsPlan,
   storeVerdict,
 } from './world-answers.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 import { WorldIncidents } from './world-incidents.ts';
+import { missingActivities } from './world-missing.ts';
 import { prunes } from './world-prune.ts';
 
 export { HOST };
@@ -101,6 +103,7 @@ export class World {
   stopped = false;
   backupInUse = 'backup-1';
   rowsMissing = 2;
+  filesMissing = 3;
   /** Objects that are not thawed yet; each look finds one less. */
   stillFrozen = 0;
   /** The plan is run on change. */
@@ -150,6 +153,7 @@ export class World {
 
   host(): HostActivities {
     return this.scripted<HostActivities>({
+      ...missingActivities(this),
       chooseStore: ({ stores }) =>
         Promise.resolve(this.options.chooseStore?.() ?? { store: stores[0] ?? 'main', passedOver: [] }),
       beginCapture: ({ captureId, plan, startedAtMs }) =>
@@ -220,7 +224,7 @@ export class World {
         const pointAt = '2026-11-21T02:00:00Z';
         return Promise.resolve({ store, backup, manifestKey, pointAt, copy: '/copy.sqlite', warnings: [] });
       },
-      previewRows: ({ table }) => Promise.resolve(this.rowsPlan(table)),
+      previewRows: ({ table }) => Promise.resolve(rowsPlan(table, this)),
       applyRows: () => {
         this.swapped.add('rows');
         return Promise.resolve({ added: this.rowsMissing, replaced: 0, checks: [], warnings: [] });
@@ -340,40 +344,6 @@ export class World {
   frozen(): FrozenFacts {
     const times = { speed: 'bulk', hoursLeast: 5, hoursMost: 12 } as const;
     return { objects: this.stillFrozen, bytes: 1000, storageClass: 'GLACIER', ...times };
-  }
-
-  rowsPlan(table: string): RowsPlan {
-    const affected = String(this.rowsMissing % 10).repeat(64);
-    return {
-      digest: affected,
-      affectedSha256: affected,
-      backup: this.backupInUse,
-      manifestKey: 'backups/daily/x.json',
-      store: 'main',
-      pointAt: '2026-11-21T02:00:00Z',
-      ageSeconds: 60,
-      component: 'config',
-      kind: 'sqlite',
-      host: HOST,
-      onChanged: 'keep',
-      tables: [
-        {
-          table,
-          matchedBy: 'primary key',
-          key: ['id'],
-          selected: 5,
-          missing: this.rowsMissing,
-          changed: 0,
-          changedColumns: [],
-          conflicts: [],
-          same: 5 - this.rowsMissing,
-          notes: [],
-        },
-      ],
-      copy: '/copy.sqlite',
-      keysFile: '/keys.jsonl',
-      warnings: [],
-    };
   }
 
   private scripted<T extends object>(activities: T): T {

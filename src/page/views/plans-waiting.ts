@@ -2,7 +2,7 @@
 import { formatBytes, formatCount, formatSeconds } from '../../observe/format.ts';
 import { ACTION_WORDS, frozenText } from '../../observe/plan-words.ts';
 import { shortDigest } from '../../policy/approval.ts';
-import type { PruneResult, RestorePlan, RowsPlan } from '../../workflows/contract.ts';
+import type { MissingPlan, PruneResult, RestorePlan, RowsPlan } from '../../workflows/contract.ts';
 import { html, type Html } from '../html.ts';
 import type { WaitingPlan } from '../waiting.ts';
 import { age, facts, moment, table } from './parts.ts';
@@ -13,6 +13,8 @@ export function planView(waiting: WaitingPlan, nowMs: number): Html {
       return restoreView(waiting.plan, nowMs);
     case 'rows':
       return rowsView(waiting.plan);
+    case 'missing':
+      return missingView(waiting.plan);
     case 'prune':
       return pruneView(waiting.plan);
   }
@@ -81,6 +83,24 @@ function rowsView(plan: RowsPlan): Html {
     ],
     plan.tables.map((one) => [one.table, one.selected, one.missing, one.changed, one.same]),
   )}
+  ${warningsView(plan.warnings)}`;
+}
+
+function missingView(plan: MissingPlan): Html {
+  const { missing, differ, undoes } = plan;
+  const replaces = plan.changed || undoes !== undefined;
+  return html`${facts([
+    ['plan', shortDigest(plan.digest)],
+    ['backup', undoes === undefined ? `${plan.backup} in ${plan.store}` : undefined],
+    ['takes back', undoes === undefined ? undefined : `the run ${undoes}`],
+    ['in', `${plan.place} on ${plan.host}`],
+    [
+      undoes === undefined ? 'puts back' : 'removes',
+      `${formatCount(missing.files, 'file')} (${formatBytes(missing.bytes)}), ${missing.directories + missing.links} directories and links`,
+    ],
+    ['files that differ', `${differ.files} ${replaces ? 'are replaced' : 'stay as they are'}`],
+    ['names', plan.listFile],
+  ])}
   ${warningsView(plan.warnings)}`;
 }
 

@@ -147,7 +147,7 @@ function theTree(component: FilesComponent, artifacts: readonly ArtifactReader[]
 }
 
 /** Where the copy lies: beside the tree; inside it, when the tree is a filesystem of its own. */
-async function parentFor(live: string): Promise<string> {
+export async function parentFor(live: string): Promise<string> {
   return (await isMountPoint(live)) ? live : dirname(live);
 }
 
