@@ -275,6 +275,15 @@ export const SCENES: readonly Scene[] = [
   },
   finished('checklist-done', 'checklist', () => ({ list: 'monthly' })),
   openIn('checklist-open', 'checklist', 'goThrough', { list: 'monthly' }),
+  finished('drill-planned', 'drill', () => ({ mode: 'plan' })),
+  finished('drill-done', 'drill', () => ({ kind: 'weekly' }), { configHost: 'beta' }),
+  finished('drill-bad-check', 'drill', () => ({}), {
+    script: { checkScratch: () => failWith('CheckFailed') },
+  }),
+  finished('drill-fresh', 'drill', () => ({ freshBackup: true }), {
+    drill: { freshPlans: ['daily'], tellBeforeSeconds: 0.05 },
+  }),
+  openIn('drill-open', 'drill', 'restoreScratch', {}),
   finished('housekeeping-done', 'housekeeping', () => ({ task: 'logs' })),
   finished('housekeeping-planned', 'housekeeping', () => ({ task: 'logs', dryRun: true })),
   openIn('housekeeping-open', 'housekeeping', 'housekeep', { task: 'logs' }),

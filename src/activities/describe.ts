@@ -14,6 +14,7 @@ import type { PostgresWal } from '../system/postgres-types.ts';
 import { lockHolderOf } from './lock-holder.ts';
 import { describeMonitoring, judgeSystem, signOfLife } from './monitor.ts';
 import { announce } from './announce.ts';
+import { describeDrill } from './drill/describe.ts';
 import { startCopies } from './start-copies.ts';
 import { activity } from './shell.ts';
 import type { BackupFacts, ChangeFacts, CopyFacts, OrchestrationActivities, SystemFacts, WalFacts } from './types.ts';
@@ -32,6 +33,7 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     describeStores: activity('describeStores', ({ system, store }) => describeStores(system, store)),
     describeWal: activity('describeWal', ({ system, component }) => describeWal(system, component)),
     describeHousekeeping: activity('describeHousekeeping', ({ system, task }) => describeHousekeeping(system, task)),
+    describeDrill: activity('describeDrill', describeDrill),
     describeChanges: activity('describeChanges', ({ system, plan }) => describeChanges(system, plan)),
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),
     lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),

@@ -9,6 +9,9 @@ import { captureGroup } from './capture-group.ts';
 import { housekeep } from './housekeep.ts';
 import { chooseStore } from './choose-store.ts';
 import { goThrough } from './checklist.ts';
+import { keepDrill } from './drill/keep.ts';
+import { planDrill } from './drill/plan.ts';
+import { beginDrill, checkScratch, clearDrill, restoreScratch } from './drill/scratch.ts';
 import { commitConfiguration } from './commit-configuration.ts';
 import { copyTurn } from './copy.ts';
 import { condemnPruned, keepLocks, planPrune, sweepCondemned } from './prune.ts';
@@ -54,6 +57,13 @@ export function createHostActivities(context: HostContext): HostActivities {
     verifyStore: of(verifyStore),
     housekeep: of(housekeep),
     goThrough: of(goThrough),
+    planDrill: of(planDrill),
+    beginDrill: of(beginDrill),
+    restoreScratch: of(restoreScratch),
+    checkScratch: of(checkScratch),
+    // Once begun, it ends only by having succeeded.
+    clearDrill: insistently(clearDrill),
+    keepDrill: of(keepDrill),
     findBackup: of(findBackup),
     lookAtLive: of(lookAtLive),
     planRestore: of(planRestore),

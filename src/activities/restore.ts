@@ -26,6 +26,7 @@ export async function restoreBeside(context: HostContext, input: Input<'restoreB
         paths,
         ...(target === undefined ? {} : { elsewhere: target }),
         ...(verify === undefined ? {} : { verify }),
+        ...(input.drill === undefined ? {} : { drill: input.drill }),
         ...(recoverTo === undefined ? {} : { recoverTo }),
       };
       const kindContext = context.kindContext(system, run);

@@ -4,6 +4,7 @@
  */
 import type { Beside, CheckReport } from '../sources/kinds/component.ts';
 import type { MissingActivities } from './missing-types.ts';
+import type { DrillActivities, DrillFactsActivities } from './drill-types.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
 import type { CopyFacts } from './store-types.ts';
@@ -19,6 +20,7 @@ import type {
   RowsPlan,
 } from '../workflows/contract.ts';
 
+export type * from './drill-types.ts';
 export type * from './monitor-types.ts';
 export type * from './standing-types.ts';
 export type * from './store-types.ts';
@@ -127,7 +129,7 @@ export interface RowsBrought {
 }
 
 /** Run on the orchestration queue. */
-export interface OrchestrationActivities extends MonitorActivities {
+export interface OrchestrationActivities extends MonitorActivities, DrillFactsActivities {
   describeCopy(input: { system: string; target: string }): Promise<CopyFacts>;
   /** Starts the copies to these stores, or tells those that run that there is more. */
   startCopies(input: { system: string; targets: readonly string[] }): Promise<void>;
@@ -156,7 +158,7 @@ export interface OrchestrationActivities extends MonitorActivities {
 }
 
 /** Run on the queue of the host that holds the component. */
-export interface HostActivities extends MissingActivities, ValidationActivities {
+export interface HostActivities extends DrillActivities, MissingActivities, ValidationActivities {
   /**
    * The first of these stores that holds a vault and answers within seconds. `passedOver` says why others do not. Throws
    * StoreUnreachable while none answers.
@@ -254,6 +256,8 @@ export interface HostActivities extends MissingActivities, ValidationActivities 
     recoverTo?: string;
     /** It is only checked and removed again. */
     verify?: boolean;
+    /** For the drill of this id. */
+    drill?: string;
     restoreId: string;
   }): Promise<Beside>;
   checkBeside(input: { system: string; beside: Beside }): Promise<CheckReport>;

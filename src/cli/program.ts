@@ -7,6 +7,7 @@ import { defineBackup } from './backup.ts';
 import { defineChecklist } from './checklist.ts';
 import { defineCopy } from './copy.ts';
 import { defineDoctor } from './doctor.ts';
+import { defineDrill, defineDrills } from './drill.ts';
 import { defineGrants } from './grants.ts';
 import { defineHold } from './hold.ts';
 import { defineIncidents } from './incidents.ts';
@@ -80,6 +81,8 @@ export function createProgram(): Command {
     defineRestore,
     defineRows,
     defineMissing,
+    defineDrill,
+    defineDrills,
     defineApprove,
     defineReject,
     defineStatus,

@@ -4,6 +4,7 @@ import type {
   BackupResult,
   ChecklistResult,
   CopyResult,
+  DrillResult,
   HousekeepingResult,
   MissingResult,
   PruneResult,
@@ -66,6 +67,10 @@ export async function watchOperation(shell: Shell, engine: Engine, workflowId: s
     case 'checklist': {
       const { showChecklistResult } = await import('./run-checklist.ts');
       return showChecklistResult(shell, followed.result as ChecklistResult);
+    }
+    case 'drill': {
+      const { showDrillResult } = await import('./drill-texts.ts');
+      return showDrillResult(shell, followed.result as DrillResult);
     }
     case 'housekeeping': {
       const { showHousekeeping } = await import('./housekeep-texts.ts');

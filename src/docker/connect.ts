@@ -143,6 +143,27 @@ export function connectDocker(options: ConnectOptions = {}): DockerHost {
         docker.createNetwork({ Name: name, Driver: driver, Internal: internal, Labels: labels, CheckDuplicate: true }),
       );
     },
+    async removeNetwork(id) {
+      await ignoring(
+        404,
+        ask({ kind: 'network', doing: `remove network ${shortName(id)}` }, () => docker.getNetwork(id).remove()),
+      );
+    },
+    async labelled(label, value) {
+      const filters = { label: [`${label}=${value}`] };
+      const doing = `list what is labelled ${label}`;
+      const [containers, networks, volumes] = await Promise.all([
+        ask({ kind: 'engine', doing }, (abortSignal) => docker.listContainers({ all: true, filters, abortSignal })),
+        ask({ kind: 'engine', doing }, () => docker.listNetworks({ filters })),
+        ask({ kind: 'engine', doing }, () => docker.listVolumes({ filters })),
+      ]);
+      return {
+        containers: containers.map(({ Id }) => Id),
+        networks: networks.map(({ Id }) => Id),
+        // The engine says null for none.
+        volumes: ((volumes.Volumes as { Name: string }[] | null) ?? []).map(({ Name }) => Name),
+      };
+    },
     async joinNetwork(network, container, endpoint) {
       const subject: CallSubject = { kind: 'network', doing: `join ${container} to network ${network}` };
       const joined = ask(subject, () =>

@@ -107,6 +107,10 @@ export interface DockerHost {
     name: string,
     options: { driver: string; internal: boolean; labels: Record<string, string> },
   ): Promise<void>;
+  /** One that is gone already is no error. */
+  removeNetwork(id: string): Promise<void>;
+  /** Everything that bears this label with this value: ids of containers and networks, names of volumes. */
+  labelled(label: string, value: string): Promise<{ containers: string[]; networks: string[]; volumes: string[] }>;
   /** Joins a created container to a further network; one that is in it already is no error. */
   joinNetwork(network: string, container: string, endpoint: Readonly<Record<string, unknown>>): Promise<void>;
   /** Creates without starting; the id is returned. */

@@ -34,6 +34,9 @@ export const CHANNEL_EVENTS = [
   'verify failed',
   'restore done',
   'restore failed',
+  'drill announced',
+  'drill done',
+  'drill failed',
 ] as const;
 export type ChannelEvent = (typeof CHANNEL_EVENTS)[number];
 
@@ -120,6 +123,7 @@ const OPERATIONS: Readonly<Record<string, { readonly name: string; readonly done
   verifyStore: { name: 'verify', done: [] },
   restore: { name: 'restore', done: ['restored', 'verified'] },
   rows: { name: 'restore', done: ['restored'] },
+  drill: { name: 'drill', done: ['passed'] },
 };
 const FAILED = ['failed', 'rolled-back', 'expired'];
 
@@ -131,7 +135,7 @@ export function endOf({ kind, report }: Pick<Ended, 'kind' | 'report'>): Channel
   const event = (how: string): ChannelEvent | undefined =>
     CHANNEL_EVENTS.find((known) => known === `${operation.name} ${how}`);
   if (ok === false || (typeof outcome === 'string' && FAILED.includes(outcome))) return event('failed');
-  if (outcome === 'skipped') return event('skipped');
+  if (outcome === 'skipped' || outcome === 'announced') return event(outcome);
   const isDone = typeof outcome === 'string' ? operation.done.includes(outcome) : operation.done.length === 0;
   return isDone ? event('done') : undefined;
 }

@@ -69,6 +69,7 @@ const JOBS: readonly ((system: System) => readonly Job[])[] = [
   verification,
   housekeeping,
   checklists,
+  drills,
   ({ name, maintenance }) => [simple(name, 'monitor', 'everything compared with its limits', maintenance.monitor)],
 ];
 
@@ -114,6 +115,15 @@ function checklists({ name: system, maintenance }: System): Job[] {
   return Object.entries(maintenance.checklists).map(([list, config]) => {
     const about = { name: `checklist/${list}`, what: `checklist ${list}`, config };
     return { ...about, operation: 'checklist', workflowId: `${system}/checklist/${list}`, fields: { list } };
+  });
+}
+
+function drills({ name: system, drills: all }: System): Job[] {
+  return all.flatMap(({ name: kind, schedule }) => {
+    if (schedule === undefined) return [];
+    const name = `drill/${kind}`;
+    const about = { name, what: `drill ${kind}`, config: schedule };
+    return [{ ...about, operation: 'drill', workflowId: `${system}/${name}`, fields: { kind } }];
   });
 }
 

@@ -5,6 +5,7 @@ import { buildLimits, buildMonitor } from './monitor-build.ts';
 import { buildChannels, buildEscalation } from './notify-build.ts';
 import { buildPostgres } from './postgres-build.ts';
 import { buildGit } from './git-schema.ts';
+import { buildDrills } from './drill-schema.ts';
 import { buildHousekeeping } from './housekeeping-schema.ts';
 import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
@@ -42,6 +43,7 @@ export function buildSystem(
     checks: buildChecks(file.checks, { components, services }),
     reconcile: buildReconcile(file.reconcile, { components, services }),
     objectives: buildObjectives(file.objectives),
+    drills: buildDrills(file.drills),
     maintenance: buildMaintenance(file.maintenance),
     keys: present(file.keys),
     notify,

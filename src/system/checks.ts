@@ -1,6 +1,7 @@
 /** What a schema can't say: names that must exist, orders without cycles, times that must make sense. Pure. */
 import { checkMonitor } from './monitor-checks.ts';
 import { checkNotify } from './notify-checks.ts';
+import { checkDrills } from './drill-checks.ts';
 import { checkHousekeeping } from './housekeeping-checks.ts';
 import { WATCHED_KINDS } from '../policy/watched.ts';
 import { checkPostgres } from './postgres-checks.ts';
@@ -52,6 +53,7 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkStores(file, report);
   checkHousekeeping(file, names, report);
   checkValidation(file, names, DEFAULTS.host, report);
+  checkDrills(file, names, report);
   checkRule(file, report);
   checkMonitor(file, report);
   checkNotify(file, names, report);

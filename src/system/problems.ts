@@ -208,6 +208,7 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
     return KEYS[String(path.at(-1))] ?? [];
   if (section === 'components') return KEYS[`component.${kind(own)}`] ?? [];
   if (section === 'stores') return KEYS[`store.${kind(own)}`] ?? [];
+  if (section === 'drills' && path.length === 2) return KEYS['drill'] ?? [];
   if (section === 'housekeeping') return KEYS['housekeepingTask'] ?? [];
   if (section === 'plans') return KEYS['plan'] ?? [];
   return [];
@@ -246,6 +247,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
     'checks',
     'reconcile',
     'objectives',
+    'drills',
     'keepAside',
   ],
   'component.volume': [...COMPONENT, 'volume', 'quiesce', 'exclude', 'check'],
@@ -301,6 +303,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   ping: ['url', 'every', 'tellFailure'],
   git: ['repository', 'branch', 'include', 'exclude', 'variables', 'remote'],
   housekeepingTask: ['component', 'units', 'olderThan', 'keepAtLeast', 'include', 'exclude', 'stores'],
+  drill: ['schedule', 'plan', 'olderThan', 'components', 'startStack', 'freshBackup', 'tellBefore', 'within'],
   keep: ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly', 'within', 'tags', 'proved'],
   'channel.slack': [...CHANNEL, 'url'],
   'channel.webhook': [...CHANNEL, 'url', 'signingKey'],

@@ -4,6 +4,7 @@ import { databaseChecks } from './database-checks.ts';
 import { limitsSchema, monitorSchema } from './monitor-schema.ts';
 import { channelSchema, escalationSchema } from './notify-schema.ts';
 import { gitSchema } from './git-schema.ts';
+import { drillsSchema } from './drill-schema.ts';
 import { housekeepingSchema } from './housekeeping-schema.ts';
 import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
@@ -160,6 +161,7 @@ export const systemFileSchema = z
     checks: checksSchema.optional(),
     reconcile: reconcileSchema.optional(),
     objectives: objectivesSchema.optional(),
+    drills: drillsSchema.optional(),
     rule: ruleSchema.optional(),
     monitor: monitorSchema.optional(),
     prices: absolutePath('A table of prices, for `storage` and `restore` to tell costs by.').optional(),

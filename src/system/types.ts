@@ -3,6 +3,7 @@ import type { MonitorConfig, PlanLimits } from './monitor-types.ts';
 import type { EscalationConfig } from '../policy/escalation.ts';
 import type { ChannelConfig } from './notify-types.ts';
 import type { GitConfig } from './git-schema.ts';
+import type { DrillConfig } from './drill-schema.ts';
 import type { HousekeepingTask } from './housekeeping-schema.ts';
 import type { Maintenance, ScheduleConfig } from './schedule-types.ts';
 import type { CopyRule, RetentionConfig, StoreConfig } from './store-types.ts';
@@ -11,6 +12,7 @@ import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from 
 
 export type * from './monitor-types.ts';
 export type * from './notify-types.ts';
+export type { DrillConfig } from './drill-schema.ts';
 export type { HousekeepingTask } from './housekeeping-schema.ts';
 export type * from './postgres-types.ts';
 export type * from './schedule-types.ts';
@@ -149,6 +151,8 @@ export interface System {
   /** The restored state against an outside truth. */
   readonly reconcile: readonly Reconciliation[];
   readonly objectives: Objectives;
+  /** Restores that are rehearsed in isolation. */
+  readonly drills: readonly DrillConfig[];
   /** A file with a table of prices. */
   readonly prices?: string;
   readonly keys: KeysConfig;

@@ -45,7 +45,7 @@ const signatureSchema = z.object({
 });
 export type SignatureBody = z.infer<typeof signatureSchema>;
 
-interface Place {
+export interface ReportPlace {
   readonly vaultId: string;
   readonly roots: TrustRoots;
 }
@@ -64,7 +64,7 @@ export async function writeReport(
   report: Pick<ReportBody, 'key' | 'list' | 'at' | 'by' | 'answers'>,
 ): Promise<void> {
   const body = { format: FORMAT, kind: 'checklist', vaultId, ...report, signer: signer.fingerprint };
-  await put(store, report.key, signRecord(body, NAMESPACES.report, signer));
+  await putRecord(store, report.key, signRecord(body, NAMESPACES.report, signer));
 }
 
 /** The key of the signature, beside its report. */
@@ -81,11 +81,12 @@ export async function writeSignature(
     ...(note === undefined ? {} : { note }),
     signer: signer.fingerprint,
   };
-  await put(store, key, signRecord(body, NAMESPACES.report, signer));
+  await putRecord(store, key, signRecord(body, NAMESPACES.report, signer));
   return key;
 }
 
-async function put(store: Store, key: string, bytes: Buffer): Promise<void> {
+/** Create-only, and durable. */
+export async function putRecord(store: Store, key: string, bytes: Buffer): Promise<void> {
   await store.put(key, bytes, { createOnly: true });
   await store.sync();
 }
@@ -96,27 +97,27 @@ export interface StoredReport {
 }
 
 /** The newest report of a list that can be trusted, with what was signed under it; undefined when there is none. */
-export async function newestReport(store: Store, place: Place, list: string): Promise<StoredReport | undefined> {
+export async function newestReport(store: Store, place: ReportPlace, list: string): Promise<StoredReport | undefined> {
   const keys = await keysIn(store, `reports/${list}/`);
   const newestFirst = keys
     .filter((one) => one.endsWith('/report.json'))
     .toSorted()
     .toReversed();
   for (const key of newestFirst) {
-    const body = await readOne(store, place, key, reportSchema);
+    const body = await readTrusted(store, place, key, reportSchema);
     if (body === undefined) continue;
     const directory = key.slice(0, key.lastIndexOf('/') + 1);
     const own = keys.filter((one) => one.startsWith(directory) && one.endsWith('.sign-off.json'));
-    const read = await Promise.all(own.map((one) => readOne(store, place, one, signatureSchema)));
+    const read = await Promise.all(own.map((one) => readTrusted(store, place, one, signatureSchema)));
     return { body, signatures: read.flatMap((one) => (one?.report === key ? [one] : [])) };
   }
   return undefined;
 }
 
 /** Undefined for what can't be trusted: it says nothing. Verification of the store names it. */
-async function readOne<T extends { key: string; at: string; signer: string; vaultId: string }>(
+export async function readTrusted<T extends { key: string; at: string; signer: string; vaultId: string }>(
   store: Store,
-  { roots, vaultId }: Place,
+  { roots, vaultId }: ReportPlace,
   key: string,
   schema: z.ZodType<T>,
 ): Promise<T | undefined> {

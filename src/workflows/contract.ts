@@ -7,6 +7,7 @@ import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
 
 export type * from './changes-contract.ts';
 export type * from './checklist-contract.ts';
+export type * from './drill-contract.ts';
 export type * from './housekeeping-contract.ts';
 export type * from './missing-contract.ts';
 export type * from './monitor-contract.ts';
@@ -266,6 +267,7 @@ export interface Progress {
     | 'restore'
     | 'restoreRows'
     | 'restoreMissing'
+    | 'drill'
     | 'receiveWal'
     | 'checklist'
     | 'followChanges'
@@ -299,6 +301,7 @@ export const WORKFLOWS = {
   restore: 'restore',
   restoreRows: 'restoreRows',
   restoreMissing: 'restoreMissing',
+  drill: 'drill',
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
   receiveWal: 'receiveWal',
@@ -338,6 +341,7 @@ export const workflowIds = {
   restore: (system: string) => `${system}/restore`,
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
   restoreMissing: (system: string, component: string) => `${system}/missing/${component}`,
+  drill: (system: string, kind: string) => `${system}/drill/${kind}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
   receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
   checklist: (system: string, list: string) => `${system}/checklist/${list}`,

@@ -5,6 +5,7 @@ export { copy } from './copy.ts';
 export { monitor } from './monitor.ts';
 export { incident } from './incident.ts';
 export { notify } from './notify.ts';
+export { drill } from './drill.ts';
 export { followChanges } from './follow-changes.ts';
 export { housekeeping } from './housekeeping.ts';
 export { prune } from './prune.ts';

@@ -1,4 +1,5 @@
 /** What the scripted world answers when a test says nothing else. */
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { CopyTurn, SystemJudged } from '../../src/activities/types.ts';
 import type { HostLook, HostSeen } from '../../src/policy/host-look.ts';
 import { KEPT_REASONS } from '../../src/policy/housekeeping.ts';
@@ -131,4 +132,13 @@ export function rowsPlan(
     keysFile: '/keys.jsonl',
     warnings: [],
   };
+}
+
+export async function isRunning(client: Client, workflowId: string): Promise<boolean> {
+  try {
+    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
 }

@@ -4,13 +4,14 @@
  */
 import { cancelled, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { IncidentActivities } from '../../src/activities/incident-types.ts';
 import type {
   BackupFacts,
   CopyActivities,
   CopyTurn,
   CopyTurnInput,
+  DrillFacts,
   HostActivities,
   LiveThere,
   OrchestrationActivities,
@@ -30,6 +31,7 @@ import {
   HOST,
   hostLook,
   housekept,
+  isRunning,
   judgedWith,
   NOTHING_COPIED,
   proof,
@@ -39,6 +41,7 @@ import {
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 import { WorldIncidents } from './world-incidents.ts';
 import { missingActivities } from './world-missing.ts';
+import { drillFacts, drillWorld } from './world-drill.ts';
 import { prunes } from './world-prune.ts';
 
 export { HOST };
@@ -92,6 +95,8 @@ export interface WorldOptions {
   readonly copyTurn?: (call: number, input: CopyTurnInput) => Partial<CopyTurn> | Promise<Partial<CopyTurn>>;
   /** Where `config` lives; the ledger always lives on HOST. */
   readonly configHost?: string;
+  /** What a drill is to do, beside what is usual. */
+  readonly drill?: Partial<DrillFacts>;
 }
 
 export class World {
@@ -138,6 +143,7 @@ export class World {
       describeCopy: () => Promise.resolve({ host: HOST }),
       startCopies: ({ system, targets }) => startCopies(client, system, targets),
       describeChanges: () => Promise.resolve(this.watched ? [{ host: HOST, components: ['config'] }] : []),
+      describeDrill: ({ system }) => Promise.resolve(drillFacts(system, this.options.drill ?? {})),
       describeHousekeeping: () => Promise.resolve({ host: HOST, site: 'home' }),
       stillRuns: ({ workflowId }) => isRunning(client, workflowId),
       lockHolder: ({ lockId }) => lockHolderOf(client, lockId),
@@ -154,6 +160,7 @@ export class World {
   host(): HostActivities {
     return this.scripted<HostActivities>({
       ...missingActivities(this),
+      ...drillWorld(this.besides, this.options.configHost ?? HOST),
       chooseStore: ({ stores }) =>
         Promise.resolve(this.options.chooseStore?.() ?? { store: stores[0] ?? 'main', passedOver: [] }),
       beginCapture: ({ captureId, plan, startedAtMs }) =>
@@ -357,14 +364,5 @@ export class World {
       return [name, call];
     });
     return Object.fromEntries(wrapped) as T;
-  }
-}
-
-async function isRunning(client: Client, workflowId: string): Promise<boolean> {
-  try {
-    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
   }
 }

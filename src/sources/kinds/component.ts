@@ -52,6 +52,8 @@ export interface RestoreTarget {
   readonly elsewhere?: string;
   /** The copy is only checked and removed again, so that it may be made in a place of its own. */
   readonly verify?: boolean;
+  /** Of this drill: it bears its label, and none that would make it part of a Compose project. */
+  readonly drill?: string;
   /** Only these paths of a tree, relative, or these databases of a server; empty means all. */
   readonly paths: readonly string[];
   /** For a database cluster: `end`, `time:<RFC 3339>`, `lsn:<LSN>` or `name:<restore point>`. Default: the backup. */

@@ -5,6 +5,8 @@ import { HoldfastError } from '../../failures.ts';
 
 /** On every volume that a restore made: the id of that restore. Without it nothing is ever emptied or removed. */
 export const RESTORE_LABEL = 'dev.holdfast.restore';
+/** On everything that a drill made in the engine: the id of that drill. Without it no drill removes anything. */
+export const DRILL_LABEL = 'dev.holdfast.drill';
 /** What the volume is: `copy` beside the live one, `live` where a restore made a missing one, `aside` for old data. */
 export const ROLE_LABEL = 'dev.holdfast.role';
 export type VolumeRole = 'copy' | 'live' | 'aside' | 'elsewhere';

@@ -8,7 +8,7 @@ import { extractTar } from '../extract/extract.ts';
 import type { Beside, KindContext, RestoreTarget } from './component.ts';
 import { artifactNamed, keptFacts, TREE } from './volume-facts.ts';
 import type { KeptFacts } from './volume-facts.ts';
-import { copiedLabels, copyName, dataDirectory, madeBy, mustBeUnused } from './volume-place.ts';
+import { copiedLabels, copyName, dataDirectory, DRILL_LABEL, madeBy, mustBeUnused } from './volume-place.ts';
 import type { VolumeRole } from './volume-place.ts';
 import { swapDirectory, swapId } from './volume-swap.ts';
 
@@ -50,7 +50,8 @@ export async function restoreVolumeBeside(
   if (elsewhere === undefined && live !== undefined) dataDirectory(live);
   const place = elsewhere ?? copyName(component.volume, restoreId);
   const role = elsewhere === undefined ? 'copy' : 'elsewhere';
-  const volume = await emptyVolume(docker, { place, role, restoreId, labels: (live ?? facts).labels });
+  const labels = target.drill === undefined ? (live ?? facts).labels : {};
+  const volume = await emptyVolume(docker, { place, role, restoreId, labels, drill: target.drill });
   const tree = artifactNamed(artifacts, TREE);
   const report = await extractTar(() => tree.read({ signal: context.signal }), dataDirectory(volume), {
     signal: context.signal,
@@ -77,7 +78,7 @@ export async function restoreVolumeBeside(
 
 async function emptyVolume(
   docker: DockerHost,
-  spec: { place: string; role: VolumeRole; restoreId: string; labels: KeptFacts['labels'] },
+  spec: { place: string; role: VolumeRole; restoreId: string; labels: KeptFacts['labels']; drill: string | undefined },
 ): Promise<VolumeFacts> {
   const { place, role, restoreId } = spec;
   const found = await docker.volume(place);
@@ -88,7 +89,8 @@ async function emptyVolume(
     await mustBeUnused(docker, [place], 'Replace what an earlier attempt restored');
     await docker.removeVolume(place);
   }
-  return await docker.createVolume(place, { labels: copiedLabels(spec.labels, restoreId, role) });
+  const drill = spec.drill === undefined ? {} : { [DRILL_LABEL]: spec.drill };
+  return await docker.createVolume(place, { labels: { ...copiedLabels(spec.labels, restoreId, role), ...drill } });
 }
 
 /** Removes the copy beside; one that was swapped in is refused with PlanChanged. A repeat does nothing. */

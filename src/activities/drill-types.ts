@@ -1,0 +1,54 @@
+/** What a drill asks of the world. */
+import type { Beside, CheckReport } from '../sources/kinds/component.ts';
+import type { DrillInput, DrillPlan, DrillReport } from '../workflows/drill-contract.ts';
+
+/** What a drill is to do, of the system file and of who has started it. */
+export interface DrillFacts {
+  readonly system: string;
+  readonly kind: string;
+  /** Reads the catalogues and plans. */
+  readonly planner: string;
+  /** Holds the key that signs reports. */
+  readonly keeper: string;
+  readonly hostSilentSeconds?: number;
+  readonly backup?: string;
+  readonly plan?: string;
+  readonly olderThanSeconds?: number;
+  readonly components: readonly string[];
+  /** Absent: where the backup holds a Compose project. */
+  readonly startStack?: boolean;
+  /** Plans whose backup is made first. */
+  readonly freshPlans: readonly string[];
+  readonly tellBeforeSeconds: number;
+  readonly rtoObjectiveSeconds?: number;
+}
+
+/** Run on the orchestration queue. */
+export interface DrillFactsActivities {
+  describeDrill(input: DrillInput): Promise<DrillFacts>;
+}
+
+/** Run on the queue of a host. */
+export interface DrillActivities {
+  /** Which backups are restored, and what is made for them. Changes nothing. */
+  planDrill(input: DrillFacts & { readonly drillId: string }): Promise<DrillPlan>;
+  /** Before anything is made here: whose drill it is, and what drills that are over have left is removed. */
+  beginDrill(input: { system: string; drillId: string }): Promise<void>;
+  /** Restores a component into a place of the drill's own. */
+  restoreScratch(input: {
+    system: string;
+    drillId: string;
+    store: string;
+    manifestKey: string;
+    component: string;
+  }): Promise<Beside>;
+  checkScratch(input: { system: string; drillId: string; beside: Beside }): Promise<CheckReport>;
+  /** Removes everything that the drill has made on this host. */
+  clearDrill(input: { system: string; drillId: string }): Promise<void>;
+  /** Compares the report with earlier ones, keeps it, and writes the proofs. */
+  keepDrill(input: { system: string; report: DrillReport }): Promise<{
+    report: DrillReport;
+    key: string;
+    proofs: readonly { backup: string; store: string; ok: boolean }[];
+  }>;
+}

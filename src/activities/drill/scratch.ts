@@ -1,0 +1,165 @@
+/**
+ * What a drill makes on a host, and its removal. A note says whose it is before anything is made: what has no note is not
+ * made, and what a note names goes with the drill, or with the next one when its run is over.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { listFiles, readJson, removeDurably, writeDurably } from '../../docker/durable-file.ts';
+import { HoldfastError } from '../../failures.ts';
+import type { Beside, CheckReport } from '../../sources/kinds/component.ts';
+import { kindOf } from '../../sources/kinds/index.ts';
+import { DRILL_LABEL } from '../../sources/kinds/volume-place.ts';
+import type { Component, System } from '../../system/types.ts';
+import { componentOf, type HostContext } from '../host-context.ts';
+import { alone, forgetRun } from '../leftovers.ts';
+import { checkBeside, restoreBeside } from '../restore.ts';
+import type { Run } from '../shell.ts';
+import type { HostActivities } from '../types.ts';
+import { drillDirectory, drillsDirectory, scratchTarget } from './places.ts';
+
+type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
+
+const note = z.object({
+  format: z.literal(1),
+  drillId: z.string(),
+  workflowId: z.string(),
+  runId: z.string(),
+  /** Nothing more is made. */
+  isOver: z.boolean(),
+});
+type Note = z.infer<typeof note>;
+
+function noteOf(context: HostContext, system: string, drillId: string): string {
+  return `${drillDirectory(context.stateDirectory(system), drillId)}.json`;
+}
+
+async function readNote(file: string): Promise<Note | undefined> {
+  const found = note.safeParse(await readJson(file));
+  return found.success ? found.data : undefined;
+}
+
+export async function beginDrill(
+  context: HostContext,
+  { system: name, drillId }: Input<'beginDrill'>,
+  run: Run,
+): Promise<void> {
+  const system = await context.system(name);
+  await clearLeft(context, system, run);
+  const file = noteOf(context, name, drillId);
+  if ((await readNote(file))?.isOver === true) throw tooLate(drillId);
+  const execution = run.asker?.execution ?? { workflowId: '', runId: drillId };
+  await writeDurably(file, { format: 1, drillId, ...execution, isOver: false });
+  await mkdir(drillDirectory(context.stateDirectory(name), drillId), { recursive: true, mode: 0o700 });
+}
+
+export async function restoreScratch(context: HostContext, input: Input<'restoreScratch'>, run: Run): Promise<Beside> {
+  const { system: name, drillId, store, manifestKey, component } = input;
+  await mustBeOpen(context, name, drillId);
+  const system = await context.system(name);
+  const target = scratchTarget(componentOf(system, component), context.stateDirectory(name), drillId);
+  if (target?.startsWith('/') === true) await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
+  const place = target === undefined ? {} : { target };
+  const order = { system: name, store, manifestKey, component, paths: [], restoreId: drillId, drill: drillId };
+  const beside = await restoreBeside(context, { ...order, verify: true, ...place }, run);
+  // An attempt that was given up may have ended after the drill was cleared.
+  try {
+    await mustBeOpen(context, name, drillId);
+  } catch (error) {
+    await clearComponent(context, system, componentOf(system, component), drillId, run);
+    throw error;
+  }
+  return beside;
+}
+
+export async function checkScratch(context: HostContext, input: Input<'checkScratch'>, run: Run): Promise<CheckReport> {
+  const { system, drillId, beside } = input;
+  await mustBeOpen(context, system, drillId);
+  return checkBeside(context, { system, beside }, run);
+}
+
+async function mustBeOpen(context: HostContext, system: string, drillId: string): Promise<void> {
+  if ((await readNote(noteOf(context, system, drillId)))?.isOver !== false) throw tooLate(drillId);
+}
+
+function tooLate(drillId: string): HoldfastError {
+  return new HoldfastError('PlanChanged', `the drill ${drillId} is over, so nothing more is made for it`);
+}
+
+/** Repeatable; one of which nothing is here does nothing. */
+export async function clearDrill(
+  context: HostContext,
+  { system: name, drillId }: Input<'clearDrill'>,
+  run: Run,
+): Promise<void> {
+  const system = await context.system(name);
+  const file = noteOf(context, name, drillId);
+  const found = await readNote(file);
+  if (found === undefined) return;
+  await writeDurably(file, { ...found, isOver: true });
+  await clear(context, system, drillId, run);
+}
+
+async function clear(context: HostContext, system: System, drillId: string, run: Run): Promise<void> {
+  run.report({ phase: 'remove what the drill made' });
+  const own = system.components.filter(({ host }) => host === context.host);
+  const usesDocker = own.some(({ kind }) => kind === 'volume' || kind === 'compose');
+  if (usesDocker) await clearContainers(context, drillId);
+  for (const component of own) {
+    const making = { system: system.name, component: component.name, id: drillId };
+    await alone(context, making, run, () => clearComponent(context, system, component, drillId, run));
+    await forgetRun(context, making);
+  }
+  if (usesDocker) await clearVolumes(context, drillId);
+  await rm(drillDirectory(context.stateDirectory(system.name), drillId), { recursive: true, force: true });
+  await removeDurably(noteOf(context, system.name, drillId));
+}
+
+async function clearComponent(
+  context: HostContext,
+  system: System,
+  component: Component,
+  drillId: string,
+  run: Run,
+): Promise<void> {
+  const stateDirectory = context.stateDirectory(system.name);
+  const target = scratchTarget(component, stateDirectory, drillId);
+  // A project's files have no record of their own: they lie in the drill's directory, which goes as a whole.
+  if (component.kind === 'compose') return;
+  const beside = { component: component.name, restoreId: drillId, place: target ?? '', facts: { elsewhere: true } };
+  await kindOf(component.kind).discard(component, beside, context.kindContext(system, run));
+}
+
+async function clearContainers(context: HostContext, drillId: string): Promise<void> {
+  const docker = context.docker();
+  const { containers, networks } = await docker.labelled(DRILL_LABEL, drillId);
+  for (const id of containers) await docker.removeContainer(id);
+  for (const id of networks) await docker.removeNetwork(id);
+}
+
+/** Also those of components that the system file does not name any more, and those of the project alone. */
+async function clearVolumes(context: HostContext, drillId: string): Promise<void> {
+  const docker = context.docker();
+  for (const name of (await docker.labelled(DRILL_LABEL, drillId)).volumes) await docker.removeVolume(name);
+}
+
+/** Removes what drills have left whose run the engine knows as over. What can't be removed now is told and left. */
+export async function clearLeft(context: HostContext, system: System, run: Run): Promise<string[]> {
+  const { asker } = run;
+  if (asker === undefined) return [];
+  const cleared: string[] = [];
+  for (const file of await listFiles(drillsDirectory(context.stateDirectory(system.name)), '.json')) {
+    const found = await readNote(file);
+    if (found === undefined || found.runId === asker.execution.runId) continue;
+    const { workflowId, runId, drillId } = found;
+    if (await asker.stillRuns({ workflowId, runId })) continue;
+    try {
+      await clearDrill(context, { system: system.name, drillId }, run);
+      cleared.push(drillId);
+    } catch (error) {
+      run.signal.throwIfAborted();
+      run.log.warn({ err: error, drill: drillId }, 'what a drill left could not be removed');
+    }
+  }
+  return cleared;
+}
