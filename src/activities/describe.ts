@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import { stillRuns } from '../engine/still-runs.ts';
 import { HoldfastError } from '../failures.ts';
+import { isWholeRestore, wholeRestoreMarkdown } from '../observe/restore-report.ts';
 import { captureGroups } from '../policy/order.ts';
 import { filesByHost, watchedByHost } from '../policy/watched.ts';
 import { reportsDirectory } from '../system/home.ts';
@@ -117,12 +118,18 @@ function factsOf(system: System): SystemFacts {
       ...(component.kind === 'volume' ? { quiesce: component.quiesce } : {}),
       ...(logOf(component) === undefined ? {} : { log: true as const }),
     })),
+    ...(promises(system) ? { objectives: system.objectives } : {}),
     ...(system.checks.length === 0 ? {} : { checks: system.checks.map(({ name, host }) => ({ name, host })) }),
     ...(system.reconcile.length === 0 ? {} : { reconcile: system.reconcile.map(({ name, host }) => ({ name, host })) }),
   };
 }
 
-/** One JSON file a report, under the run's own id, so that a repeat writes the same file. */
+function promises({ objectives }: System): boolean {
+  const { rtoSeconds, tiers, components } = objectives;
+  return rtoSeconds !== undefined || Object.keys(tiers).length + Object.keys(components).length > 0;
+}
+
+/** One JSON file a report, under the run's own id, so that a repeat writes the same file; of a whole restore Markdown, too. */
 async function writeReport(input: Parameters<OrchestrationActivities['writeReport']>[0]): Promise<void> {
   const directory = path.join(reportsDirectory(input.system), input.kind);
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -130,4 +137,7 @@ async function writeReport(input: Parameters<OrchestrationActivities['writeRepor
   const { system, kind, id, report } = input;
   await writeFile(`${file}.new`, `${JSON.stringify({ system, kind, id, ...report }, undefined, 2)}\n`, { mode: 0o600 });
   await rename(`${file}.new`, file);
+  if (!isWholeRestore(report)) return;
+  const text = wholeRestoreMarkdown(system, id, new Date().toISOString(), report);
+  await writeFile(file.replace(/\.json$/, '.md'), text, { mode: 0o600 });
 }

@@ -7,7 +7,7 @@ import { kindOf } from '../sources/kinds/index.ts';
 import type { LiveState } from '../sources/kinds/component.ts';
 import type { Component, System } from '../system/types.ts';
 import type { ManifestBody } from '../vault/types.ts';
-import type { PlanAction, RestoreInput, RestorePlan } from '../workflows/contract.ts';
+import type { PlanAction, RestorePlan } from '../workflows/contract.ts';
 import { listOf } from '../workflows/lists.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { frozenOf } from './cold.ts';
@@ -15,10 +15,11 @@ import { databasesOf, placeOfServer, refuseTablesOnly, wordsOf } from './plan-da
 import type { Run } from './shell.ts';
 import { concernsDocker, needsDocker, stackOf } from './stack.ts';
 import type { HostActivities, LiveThere } from './types.ts';
+import { planWhole } from './whole-plan.ts';
 import { findRecoveryPoint, type RecoveryPoint } from './recovery-point.ts';
 import { findEntry, type Found } from './verify.ts';
 
-interface Seen {
+export interface Seen {
   readonly component: Component;
   readonly live: Pick<LiveState, 'exists' | 'newestChangeMs' | 'problems'>;
   readonly sizeBytes: number;
@@ -26,7 +27,7 @@ interface Seen {
   readonly databases: readonly string[] | undefined;
 }
 
-type Asked = RestoreInput & { readonly seen?: readonly LiveThere[] };
+type Asked = Parameters<HostActivities['planRestore']>[0];
 
 export async function lookAtLive(
   context: HostContext,
@@ -54,6 +55,7 @@ async function stateOf(
 }
 
 export async function planRestore(context: HostContext, asked: Asked, run: Run): Promise<RestorePlan> {
+  if (asked.whole === true) return planWhole(context, asked, run);
   const system = await context.system(asked.system);
   const { store, entry, recovery } = await findPoint(context, system, asked, run.signal);
   if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${entry.key}: ${entry.trust.why}`);
@@ -98,7 +100,7 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
 }
 
 /** A cluster is exchanged whole. */
-function serverStop(component: Component): string[] {
+export function serverStop(component: Component): string[] {
   if (component.kind !== 'postgres' || component.method !== 'base') return [];
   return [
     `${component.name}: the whole cluster is exchanged, with all its databases; a server that runs on it is stopped for that, and started again as it ran`,
@@ -139,7 +141,7 @@ function choose(
 }
 
 /** This host by its own eyes, the others by what they have told. */
-async function lookAround(
+export async function lookAround(
   context: HostContext,
   system: System,
   { target, seen = [] }: Asked,
@@ -156,7 +158,7 @@ async function lookAround(
   return [own, ...seen.filter(({ host }) => host !== context.host)];
 }
 
-function seenOf(
+export function seenOf(
   component: Component,
   looked: readonly LiveThere[],
   body: ManifestBody,
@@ -172,7 +174,7 @@ function seenOf(
 }
 
 /** Names and no states or ages: the digest must not change while a container restarts or a person reads. */
-function actionsInPlace(system: System, seen: readonly Seen[], looked: readonly LiveThere[]): PlanAction[] {
+export function actionsInPlace(system: System, seen: readonly Seen[], looked: readonly LiveThere[]): PlanAction[] {
   const name = system.compose ?? system.name;
   const several = new Set(seen.map(({ component }) => component.host)).size > 1;
   const around = (action: 'stop' | 'start'): PlanAction[] =>

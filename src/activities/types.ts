@@ -9,6 +9,7 @@ import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
 import type { CopyFacts } from './store-types.ts';
 import type { ValidationActivities } from './validation-types.ts';
+import type { Objectives } from '../system/validation-types.ts';
 import type { CaptureTicket, ComponentRecord, FreezeRecord, ProofBody } from '../vault/types.ts';
 import type { RowsApplied } from '../sources/rows/rows-kind.ts';
 import type { StoreVerdict } from '../workflows/contract.ts';
@@ -18,6 +19,7 @@ import type {
   RestoreInput,
   RestorePlan,
   RowsPlan,
+  WholePart,
 } from '../workflows/contract.ts';
 
 export type * from './drill-types.ts';
@@ -46,6 +48,8 @@ export interface SystemFacts {
     /** Its write-ahead log is received continuously. */
     readonly log?: true;
   }[];
+  /** How soon it has to be back; absent: nothing is promised. */
+  readonly objectives?: Objectives;
   /** What must hold of the running system; absent: the file says nothing. */
   readonly checks?: readonly { readonly name: string; readonly host: string }[];
   /** What is compared with an outside truth; absent: nothing. */
@@ -234,9 +238,12 @@ export interface HostActivities extends DrillActivities, MissingActivities, Vali
   lookAtLive(input: { system: string; components: readonly string[] }): Promise<LiveThere>;
   /**
    * `components` of the plan stand in the order of the restore: by tier and by what must be there before. What other
-   * hosts have seen comes in `seen`; a component of another host that is not in it is a warning of the plan.
+   * hosts have seen comes in `seen`; a component of another host that is not in it is a warning of the plan. Of a whole
+   * system `pinned` are the parts of an earlier plan, which are taken again.
    */
-  planRestore(input: RestoreInput & { readonly seen?: readonly LiveThere[] }): Promise<RestorePlan>;
+  planRestore(
+    input: RestoreInput & { readonly seen?: readonly LiveThere[]; readonly pinned?: readonly WholePart[] },
+  ): Promise<RestorePlan>;
   /** Asks the store for readable copies of what is still frozen of these components, and counts what is not there yet. */
   thawBackup(input: {
     system: string;

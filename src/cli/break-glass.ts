@@ -58,7 +58,11 @@ export async function breakGlass(
   shell.say(`system file of backup ${found.id}: ${recovered.sourcePath}`);
   return ephemeralEngine({ hosts: recovered.hosts }, (engine) =>
     // There is no signer on a bare machine, so the current state, if any, can't be saved as a backup first.
-    runRestore(shell, engine, kit.system, found.id, { ...options, skipSafetyBackup: true, wait: true }),
+    runRestore(shell, engine, kit.system, options.whole === true ? undefined : found.id, {
+      ...options,
+      skipSafetyBackup: true,
+      wait: true,
+    }),
   );
 }
 

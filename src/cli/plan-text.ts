@@ -5,19 +5,27 @@ import { ACTION_WORDS, frozenText } from '../observe/plan-words.ts';
 import { table } from '../observe/table.ts';
 import { shortDigest } from '../policy/approval.ts';
 import type { RestorePlan } from '../workflows/contract.ts';
+import { partTable, wholeHead } from './whole-texts.ts';
 
 export function planText(plan: RestorePlan, colours: Colours, nowMs: number): string {
   const age = formatSeconds(plan.ageSeconds);
   const lines = [
     `${colours.bold('Restore plan')} ${colours.cyan(shortDigest(plan.digest))}`,
-    `  backup   ${plan.backup} in ${plan.store}`,
-    `  point    ${plan.pointAt}: the data will be ${age} old, and what was written since is lost`,
+    ...(plan.whole === undefined
+      ? [
+          `  backup   ${plan.backup} in ${plan.store}`,
+          `  point    ${plan.pointAt}: the data will be ${age} old, and what was written since is lost`,
+        ]
+      : wholeHead(plan.whole, colours)),
     ...(plan.recoverTo === undefined
       ? []
       : [`  recovers ${plan.recoverTo}, from that backup through the log that followed it`]),
-    ...(plan.frozen === undefined ? [] : [`  ${colours.yellow('frozen')}   ${frozenText(plan.frozen)}`]),
+    ...(plan.frozen === undefined || plan.whole !== undefined
+      ? []
+      : [`  ${colours.yellow('frozen')}   ${frozenText(plan.frozen)}`]),
     '',
     indent(componentTable(plan, colours, nowMs)),
+    ...(plan.whole === undefined ? [] : ['', indent(partTable(plan.whole, colours))]),
     '',
     indent(actionTable(plan, colours)),
   ];

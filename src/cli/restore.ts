@@ -10,6 +10,8 @@ export interface RestoreOptions extends CommonOptions, ChoiceOptions, ApprovalOp
   readonly target?: string;
   readonly skipSafetyBackup?: boolean;
   readonly thaw?: 'bulk' | 'standard' | 'expedited';
+  readonly whole?: boolean;
+  readonly together?: boolean;
   readonly fromStore?: string;
   readonly kit?: string;
 }
@@ -22,10 +24,14 @@ export function defineRestore(program: Command): void {
       'a person approves that plan: here on a terminal, with --approve, or with `holdfast approve`. Then the current\n' +
       'state is saved, the backup restored beside it, checked, swapped in and started, gated on health.\n' +
       'Without a backup the newest is taken. With --target nothing live is touched and nobody is asked.\n\n' +
+      'With --whole every component comes back, each from its newest usable backup (before --before), from as few backups\n' +
+      'as its objectives allow; then the checks of the system file are asked, and its reconciliation.\n\n' +
       'Break glass: with --from-store and --kit it restores on a bare machine, with an engine of its own.',
     examples: [
       'restore m2m-connector --dry-run',
       'restore m2m-connector',
+      'restore m2m-connector --whole',
+      'restore tracktion --whole --before 2026-11-21T00:00:00Z --dry-run',
       'restore m2m-connector 82eed6cab96c --component ledger --approve 3f9c0d1e2b4a',
       'restore shop --component database --to-time 2026-11-21T02:00:00Z --target /var/lib/postgresql/15/look',
       'restore m2m-connector --component configuration --path .env --target /tmp/look',
@@ -35,6 +41,8 @@ export function defineRestore(program: Command): void {
   })
     .option('--dry-run', 'print the plan and end')
     .option('--verify-only', 'restore beside, check, and remove it again')
+    .option('--whole', 'the whole system, and ask its checks when it is open again')
+    .option('--together', 'with --whole: rather fewer backups than newer ones, so that the parts fit each other')
     .option('--component <name>', 'only this component (may be repeated)', collect)
     .option('--path <path>', 'only this path inside a component (may be repeated)', collect)
     .option('--target <place>', 'restore into this directory or volume instead');

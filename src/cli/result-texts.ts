@@ -2,6 +2,7 @@
 import { formatBytes, formatCount, formatMilliseconds } from '../observe/format.ts';
 import type { BackupResult, CopyResult, RestoreResult, VerifyResult } from '../workflows/contract.ts';
 import type { ExitCode, Shell } from './shell.ts';
+import { wholeResultLines } from './whole-texts.ts';
 
 export function showBackupResult(shell: Shell, result: BackupResult): ExitCode {
   shell.result(result, (colours) => {
@@ -66,16 +67,26 @@ export function showVerifyResult(shell: Shell, result: VerifyResult): ExitCode {
 
 export function showRestoreResult(shell: Shell, result: RestoreResult): ExitCode {
   const good = result.outcome === 'restored' || result.outcome === 'verified' || result.outcome === 'planned';
-  const failed = result.checks.filter((check) => !check.ok);
+  const failed = [
+    ...result.checks.filter((check) => !check.ok),
+    ...(result.whole?.checks ?? []).filter(({ ok, severity }) => !ok && severity === 'fatal'),
+    ...(result.whole?.reconcile ?? []).filter(({ outcome }) => outcome !== 'same'),
+  ];
   shell.result(result, (colours) => {
     const word = good && failed.length === 0 ? colours.green(result.outcome) : colours.red(result.outcome);
-    const lines = [`${word} from backup ${colours.bold(result.plan.backup)} of ${result.plan.pointAt}`];
+    const { whole, backup, pointAt } = result.plan;
+    const from =
+      whole === undefined
+        ? `backup ${colours.bold(backup)} of ${pointAt}`
+        : `${formatCount(new Set(whole.parts.map((part) => part.backup)).size, 'backup')}, the oldest point ${pointAt}`;
+    const lines = [`${word} from ${from}`];
     if (result.why !== undefined) lines.push(`  ${result.why}`);
     for (const { component, name, ok, detail } of result.checks) {
       lines.push(
         `  ${ok ? colours.green('✓') : colours.red('✗')} ${component}: ${name}${detail === '' ? '' : ` (${detail})`}`,
       );
     }
+    if (result.whole !== undefined) lines.push(...wholeResultLines(result.whole, colours));
     if (result.downtimeMs !== undefined) lines.push(`  downtime       ${formatMilliseconds(result.downtimeMs)}`);
     if (result.durationMs !== undefined) lines.push(`  took           ${formatMilliseconds(result.durationMs)}`);
     if (result.safetyBackup !== undefined) lines.push(`  safety backup  ${result.safetyBackup}`);

@@ -32,8 +32,12 @@ export async function restoreInput(
   if (options.path !== undefined && options.component?.length !== 1) {
     refuse('--path needs exactly one --component, whose paths they are');
   }
+  if (options.whole === true) refuseWithWhole(backup, options, refuse);
+  else if (options.together === true) refuse('--together belongs to --whole');
   return {
     system,
+    ...(options.whole === true ? { whole: true } : {}),
+    ...(options.together === true ? { together: true } : {}),
     ...choiceOf(options, backup),
     ...(options.component === undefined ? {} : { components: options.component.join(',') }),
     ...(options.path === undefined ? {} : { paths: options.path.join(',') }),
@@ -43,6 +47,18 @@ export async function restoreInput(
     ...(options.thaw === undefined ? {} : { thaw: options.thaw }),
     ...(options.skipSafetyBackup === true ? { skipSafetyBackup: true } : {}),
   };
+}
+
+function refuseWithWhole(
+  backup: string | undefined,
+  { path, target, toTime, toLsn, toName, toEnd }: RestoreOptions,
+  refuse: (what: string) => never,
+): void {
+  if (backup !== undefined) refuse('--whole chooses its backups: say the moment with --before, not a backup');
+  if (path !== undefined || target !== undefined) refuse('--whole restores in place: leave out --path and --target');
+  if ([toTime, toLsn, toName, toEnd].some((given) => given !== undefined)) {
+    refuse('--whole takes one moment for everything: say it with --before');
+  }
 }
 
 export async function runRestore(
@@ -77,5 +93,5 @@ export async function runRestore(
 
 function showPlan(shell: Shell, result: RestoreResult): ExitCode {
   shell.result(result, (colours) => planText(result.plan, colours, Date.now()));
-  return 0;
+  return result.plan.whole?.missing.some(({ needed }) => needed) === true ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 /** What a person approves: the digest of a printed plan. */
 import { createHash } from 'node:crypto';
 import type { PlanAction } from '../workflows/contract.ts';
+import type { PartSource } from '../workflows/whole-contract.ts';
 import { canonicalJson } from './canonical.ts';
 
 /** What is restored, from where, and what is done to what. No ages and sizes: they change while a person reads. */
@@ -15,6 +16,8 @@ export interface DigestedPlan {
   readonly target?: string;
   /** Where recovery of a database cluster ends. */
   readonly recoverTo?: string;
+  /** Of a whole system: where each component comes from. */
+  readonly whole?: { readonly parts: readonly (PartSource & { readonly name: string })[] };
 }
 
 /**
@@ -32,6 +35,9 @@ export function planDigest(plan: DigestedPlan): string {
     paths: (plan.paths ?? []).toSorted(),
     target: plan.target,
     recoverTo: plan.recoverTo,
+    parts: plan.whole?.parts.map(({ name, backup, manifestKey, store, recoverTo }) => {
+      return { name, backup, manifestKey, store, recoverTo };
+    }),
   };
   return createHash('sha256').update(canonicalJson(digested)).digest('hex');
 }

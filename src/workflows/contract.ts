@@ -4,6 +4,7 @@
  */
 
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
+import type { WholePlan, WholeResult } from './whole-contract.ts';
 
 export type * from './changes-contract.ts';
 export type * from './checklist-contract.ts';
@@ -14,6 +15,7 @@ export type * from './monitor-contract.ts';
 export type * from './rows-contract.ts';
 export type * from './scheduled-contract.ts';
 export type * from './verify-contract.ts';
+export type * from './whole-contract.ts';
 
 export interface BackupInput {
   readonly system: string;
@@ -144,6 +146,10 @@ export interface RestoreInput {
   readonly skipSafetyBackup?: boolean;
   /** How fast a backup in an archive class is thawed. Default standard; needed where nobody approves the plan. */
   readonly thaw?: 'bulk' | 'standard' | 'expedited';
+  /** All components, each from its newest usable backup (before `before:<time>`), validated by the system's own checks. */
+  readonly whole?: boolean;
+  /** With `whole`: fewer backups count more than what is lost. */
+  readonly together?: boolean;
 }
 
 export interface PlanAction {
@@ -189,6 +195,8 @@ export interface RestorePlan {
   readonly frozen?: FrozenFacts;
   /** How old the data would be, and what of the live state would be lost, in words. */
   readonly ageSeconds: number;
+  /** Of a whole system; `backup` and its kin are those that most components come from, `pointAt` is the oldest. */
+  readonly whole?: WholePlan;
 }
 
 export interface RestoreResult {
@@ -207,6 +215,8 @@ export interface RestoreResult {
   readonly aside: readonly string[];
   /** What went less well than planned without stopping the restore, such as a safety backup that failed. */
   readonly warnings?: readonly string[];
+  /** Of a whole system. */
+  readonly whole?: WholeResult;
 }
 
 /** Update and signal `approve`; the digest is the one of the plan the person has seen. */

@@ -1,17 +1,27 @@
 /** The plan of a restore: made by one host, which reads the catalogue, of what every host sees of its own components. */
 import type { LiveThere, SystemFacts } from '../activities/types.ts';
 import { silenceOf } from './capture.ts';
-import type { RestoreInput, RestorePlan } from './contract.ts';
+import type { RestoreInput, RestorePlan, WholePart } from './contract.ts';
 import { failure } from './failure.ts';
 import { listOf } from './lists.ts';
 import { whileHostAnswers } from './proxies.ts';
 
+/** The same plan once more: of the same backups, whatever has come since. */
+export function againOf(asked: RestoreInput, plan: RestorePlan): RestoreInput & { pinned?: readonly WholePart[] } {
+  return plan.whole === undefined
+    ? { ...asked, backup: plan.backup, store: plan.store }
+    : { ...asked, pinned: plan.whole.parts };
+}
+
 /** Changes nothing. Throws HostSilent when a host whose components would be replaced does not answer. */
-export async function planOf(facts: SystemFacts, asked: RestoreInput): Promise<RestorePlan> {
+export async function planOf(
+  facts: SystemFacts,
+  asked: RestoreInput & { readonly pinned?: readonly WholePart[] },
+): Promise<RestorePlan> {
   const { system } = facts;
   const planner = plannerOf(facts, asked);
   const silentSeconds = silenceOf(facts);
-  const plan = (input: RestoreInput & { seen?: readonly LiveThere[] }): Promise<RestorePlan> =>
+  const plan = (input: typeof asked & { seen?: readonly LiveThere[] }): Promise<RestorePlan> =>
     whileHostAnswers(system, planner, { summary: 'plan the restore', silentSeconds }, (host) =>
       host.planRestore(input),
     );
@@ -28,7 +38,7 @@ export async function planOf(facts: SystemFacts, asked: RestoreInput): Promise<R
     seen.push(await whileHostAnswers(system, host, options, (there) => there.lookAtLive({ system, components })));
   }
   // Of the same backup: a newer one may have come while the hosts looked.
-  return plan({ ...asked, backup: first.backup, store: first.store, seen });
+  return plan({ ...againOf(asked, first), seen });
 }
 
 /** The host whose components are asked for first; it reads the catalogue. */

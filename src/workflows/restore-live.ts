@@ -4,13 +4,15 @@ import type { Beside } from '../sources/kinds/component.ts';
 import type { Gate } from './approval.ts';
 import { failure, told } from './failure.ts';
 import { onHost, onHostForEver, urgentlyOn } from './proxies.ts';
-import { discardAll, hostOf, type Checks, type Order } from './restore-beside.ts';
+import { discardAll, hostOf, leaveOut, mayFail, type Checks, type Left, type Order } from './restore-beside.ts';
 import type { Story } from './story.ts';
 
 export interface LiveOrder extends Order {
   readonly besides: readonly Beside[];
   /** How long a person is waited for when the restored system does not become healthy. */
   readonly limitSeconds: number;
+  /** What is asked of the system when it is open again; it says what is wrong, if anything is. */
+  readonly validate?: () => Promise<{ readonly wrong?: string }>;
 }
 
 export interface Replaced {
@@ -20,6 +22,8 @@ export interface Replaced {
   readonly aside: readonly string[];
   readonly downtimeMs: number;
   readonly warnings: readonly string[];
+  /** What could not be swapped in and was left as it was. */
+  readonly left: readonly Left[];
 }
 
 type Undo = () => Promise<void>;
@@ -31,18 +35,25 @@ type Undo = () => Promise<void>;
 export async function replaceLive(order: LiveOrder, story: Story, gate: Gate): Promise<Replaced> {
   const stoppedAt = Date.now();
   const undo: Undo[] = [];
+  const swapped: Swapped = { besides: [...order.besides], left: [] };
   try {
-    await stopAndSwap(order, story, undo);
+    await stopAndSwap(order, story, undo, swapped);
   } catch (error) {
     story.fail(told(error).message);
-    const left = await CancellationScope.nonCancellable(() => rollBack(order, undo));
+    const left = await CancellationScope.nonCancellable(() => rollBack(order, undo, swapped));
     if (isCancellation(error)) throw error;
     return rolledBack(told(error).message, Date.now() - stoppedAt, left);
   }
-  return CancellationScope.nonCancellable(() => openAndCommit(order, story, gate, undo, stoppedAt));
+  return CancellationScope.nonCancellable(() => openAndCommit(order, story, gate, { undo, swapped, stoppedAt }));
 }
 
-async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[]): Promise<void> {
+/** What is taken into use, and what turned out not to be. */
+interface Swapped {
+  readonly besides: Beside[];
+  readonly left: Left[];
+}
+
+async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[], swapped: Swapped): Promise<void> {
   const { system, restoreId, besides } = order;
 
   story.begin('stop');
@@ -60,7 +71,13 @@ async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[]): Promis
   for (const beside of besides) {
     const host = hostOf(order.plan, beside.component);
     undo.push(() => onHostForEver(host, `put ${beside.component} back`).swapBack({ system, beside }));
-    await onHost(host, { summary: `swap in ${beside.component}`, patience: 'sparing' }).swapIn({ system, beside });
+    try {
+      await onHost(host, { summary: `swap in ${beside.component}`, patience: 'sparing' }).swapIn({ system, beside });
+    } catch (error) {
+      if (isCancellation(error) || !mayFail(order.plan, beside.component)) throw error;
+      await CancellationScope.nonCancellable(async () => undo.pop()?.());
+      swapped.left.push(await leaveOut(order, swapped.besides, beside.component, told(error).message));
+    }
   }
 }
 
@@ -68,23 +85,23 @@ async function openAndCommit(
   order: LiveOrder,
   story: Story,
   gate: Gate,
-  undo: readonly Undo[],
-  stoppedAt: number,
+  { undo, swapped, stoppedAt }: { undo: readonly Undo[]; swapped: Swapped; stoppedAt: number },
 ): Promise<Replaced> {
   story.begin('start');
   const unhealthy = await open(order);
   const downtimeMs = Date.now() - stoppedAt;
-  if (unhealthy !== undefined && (await personWantsTheOldState(order, story, gate, unhealthy))) {
+  const wrong = unhealthy ?? (await order.validate?.())?.wrong;
+  if (wrong !== undefined && (await personWantsTheOldState(order, story, gate, wrong))) {
     await stopOnceMore(order);
-    return rolledBack(unhealthy, Date.now() - stoppedAt, await rollBack(order, undo));
+    return rolledBack(wrong, Date.now() - stoppedAt, await rollBack(order, undo, swapped));
   }
 
   story.begin('check what runs');
-  const { checks, warnings } = await checkWhatRuns(order);
+  const { checks, warnings } = await checkWhatRuns(order, swapped.besides);
 
   story.begin('keep the old state aside');
   const aside: string[] = [];
-  for (const beside of order.besides) {
+  for (const beside of swapped.besides) {
     const host = onHostForEver(hostOf(order.plan, beside.component), `commit ${beside.component}`);
     const kept = await host.commitRestore({ system: order.system, beside, keep: true });
     if (kept.aside !== undefined) aside.push(kept.aside);
@@ -93,6 +110,7 @@ async function openAndCommit(
     throw failure('Unhealthy', `The data was restored, but ${unhealthy}`, { aside });
   }
   const bad = checks.filter(({ ok }) => !ok).map(({ component, detail }) => `${component}: ${detail}`);
+  if (wrong !== undefined) bad.unshift(wrong);
   return {
     outcome: 'restored',
     ...(bad.length === 0 ? {} : { why: `After the start a check found: ${bad.join('; ')}` }),
@@ -100,6 +118,7 @@ async function openAndCommit(
     aside,
     downtimeMs,
     warnings,
+    left: swapped.left,
   };
 }
 
@@ -139,7 +158,7 @@ async function stopOnceMore(order: LiveOrder): Promise<void> {
 }
 
 /** Last done, first undone; one that fails keeps none of the others from being tried. Returns what is left to do. */
-async function rollBack(order: LiveOrder, undo: readonly Undo[]): Promise<string[]> {
+async function rollBack(order: LiveOrder, undo: readonly Undo[], swapped: Swapped): Promise<string[]> {
   const left: string[] = [];
   for (const step of undo.toReversed()) {
     try {
@@ -148,7 +167,7 @@ async function rollBack(order: LiveOrder, undo: readonly Undo[]): Promise<string
       left.push(told(error).message);
     }
   }
-  const copies = await discardAll(order, order.besides);
+  const copies = await discardAll(order, swapped.besides);
   return [...left, ...copies.map((place) => `The copy ${place} could not be removed.`)];
 }
 
@@ -161,10 +180,13 @@ async function startAgain({ system, restoreId }: LiveOrder, host: string): Promi
   });
 }
 
-async function checkWhatRuns(order: LiveOrder): Promise<{ checks: Checks; warnings: string[] }> {
+async function checkWhatRuns(
+  order: LiveOrder,
+  besides: readonly Beside[],
+): Promise<{ checks: Checks; warnings: string[] }> {
   const checks: Checks[number][] = [];
   const warnings: string[] = [];
-  for (const { component } of order.besides) {
+  for (const { component } of besides) {
     const host = onHost(hostOf(order.plan, component), { summary: `look at ${component}`, patience: 'brief' });
     try {
       const report = await host.checkLive({ system: order.system, components: [component] });
@@ -177,7 +199,7 @@ async function checkWhatRuns(order: LiveOrder): Promise<{ checks: Checks; warnin
 }
 
 function rolledBack(why: string, downtimeMs: number, warnings: readonly string[]): Replaced {
-  return { outcome: 'rolled-back', why, checks: [], aside: [], downtimeMs, warnings };
+  return { outcome: 'rolled-back', why, checks: [], aside: [], downtimeMs, warnings, left: [] };
 }
 
 function hostsOf(order: Pick<LiveOrder, 'besides' | 'plan'>): string[] {

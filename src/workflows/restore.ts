@@ -19,11 +19,12 @@ import { NAME, parseInput, type Fields } from './input.ts';
 import { listOf } from './lists.ts';
 import { withSystemLock } from './lock.ts';
 import { withLogsPaused } from './pause-wal.ts';
-import { planOf } from './plan-of-restore.ts';
+import { againOf, planOf } from './plan-of-restore.ts';
 import { orchestration } from './proxies.ts';
 import { reportingFailure, writeDown } from './report.ts';
 import { bringBeside, discardAll, type Order } from './restore-beside.ts';
 import { replaceLive } from './restore-live.ts';
+import { refuseEmptyHanded, refuseHalves, refuseWithoutNeeded, thawsOf, Validation } from './restore-whole.ts';
 import { safetyBackup } from './safety-backup.ts';
 import { Story } from './story.ts';
 import { thaw } from './thaw.ts';
@@ -42,6 +43,8 @@ const FIELDS: Fields<RestoreInput> = {
   approvedBy: { type: 'string' },
   skipSafetyBackup: { type: 'boolean' },
   thaw: { type: 'string', oneOf: THAW_SPEEDS },
+  whole: { type: 'boolean' },
+  together: { type: 'boolean' },
 };
 
 const STEPS = {
@@ -62,6 +65,22 @@ const STEPS = {
     'keep the old state aside',
     'report',
   ],
+  whole: [
+    'plan',
+    'approval',
+    'wait for the system',
+    'safety backup',
+    'restore beside',
+    'check',
+    'stop',
+    'swap in',
+    'start',
+    'validate',
+    'reconcile',
+    'check what runs',
+    'keep the old state aside',
+    'report',
+  ],
 } as const;
 
 const WAIT_SECONDS = 6 * 3600;
@@ -75,7 +94,7 @@ export async function restore(input: RestoreInput): Promise<RestoreResult> {
   setHandler(planQuery, () => plan, { description: 'What the restore would do' });
   const asked = parseInput<RestoreInput>('restore', input, FIELDS);
   const way = asked.target === undefined ? (asked.mode ?? 'restore') : elsewhere(asked);
-  const story = new Story('restore', STEPS[way]);
+  const story = new Story('restore', STEPS[way === 'restore' && asked.whole === true ? 'whole' : way]);
   const gate = new Gate(story);
   return inOneVoice(async () => {
     try {
@@ -86,7 +105,7 @@ export async function restore(input: RestoreInput): Promise<RestoreResult> {
   });
 }
 
-type Way = keyof typeof STEPS;
+type Way = 'plan' | 'verify' | 'elsewhere' | 'restore';
 
 function elsewhere(asked: RestoreInput): Way {
   return asked.mode === undefined || asked.mode === 'restore' ? 'elsewhere' : asked.mode;
@@ -104,6 +123,7 @@ interface Errand {
 async function run(errand: Errand): Promise<RestoreResult> {
   const { asked, way, story } = errand;
   const { system } = asked;
+  refuseHalves(asked);
   story.about(system);
   const facts = await orchestration.describeSystem({ system });
   const work = () => runOn(facts, errand);
@@ -118,6 +138,7 @@ async function runOn(facts: SystemFacts, { asked, way, story, gate, show }: Erra
   show(plan);
   const nothing = { plan, checks: [], aside: [] };
   if (way === 'plan') return { outcome: 'planned', ...nothing };
+  refuseWithoutNeeded(plan);
 
   const silentSeconds = silenceOf(facts);
   const order: Order = { system, plan, restoreId: workflowInfo().runId, paths: listOf(asked.paths), silentSeconds };
@@ -136,14 +157,13 @@ async function runOn(facts: SystemFacts, { asked, way, story, gate, show }: Erra
   }
 
   // For hours or days: before the lock, so that backups go on meanwhile.
-  if (plan.frozen !== undefined) await thaw({ ...order, frozen: plan.frozen }, story);
+  for (const one of thawsOf(order)) await thaw(one, story);
 
   story.begin('wait for the system');
   const lock = { system, site: facts.site, operation: 'restore', waitSeconds: WAIT_SECONDS } as const;
   const locked = await withSystemLock(story, lock, async () => {
     // While approval and lock were waited for, the world went on: the same plan must come out, of the same backup.
-    const same = { ...asked, backup: plan.backup, store: plan.store };
-    const again = await planOf(facts, same);
+    const again = await planOf(facts, againOf(asked, plan));
     if (again.digest !== plan.digest) {
       show(again);
       throw failure('PlanChanged', `The plan approved was ${plan.digest}; now it is ${again.digest}.`);
@@ -167,7 +187,7 @@ async function thawUnasked(order: Order, asked: RestoreInput, story: Story): Pro
       ...frozen,
     });
   }
-  await thaw({ ...order, frozen }, story);
+  for (const one of thawsOf(order)) await thaw(one, story);
 }
 
 async function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, gate: Gate) {
@@ -194,14 +214,26 @@ async function restoreLocked(
   story.begin('safety backup');
   const safety = asked.skipSafetyBackup === true ? { warnings: [] } : await safetyBackup(order.plan, facts);
 
-  const { besides, checks } = await bringBeside(order, story);
-  const live = { ...order, besides, limitSeconds: facts.approvalLimitSeconds };
+  const { besides, checks, left } = await bringBeside(order, story);
+  refuseEmptyHanded(besides, left);
+  const validation = order.plan.whole === undefined ? undefined : new Validation(facts, order.plan, story);
+  const live = {
+    ...order,
+    besides,
+    limitSeconds: facts.approvalLimitSeconds,
+    ...(validation === undefined ? {} : { validate: () => validation.run() }),
+  };
   const replaced = await withLogsPaused(
     facts,
     besides.map(({ component }) => component),
     () => replaceLive(live, story, gate),
   );
-  const warnings = [...safety.warnings, ...replaced.warnings];
+  const allLeft = [...left, ...replaced.left];
+  const warnings = [
+    ...safety.warnings,
+    ...replaced.warnings,
+    ...allLeft.map(({ name, why }) => `${name} was left as it was: ${why}`),
+  ];
   return {
     outcome: replaced.outcome,
     plan: order.plan,
@@ -212,16 +244,25 @@ async function restoreLocked(
     ...(replaced.why === undefined ? {} : { why: replaced.why }),
     ...(safety.backup === undefined ? {} : { safetyBackup: safety.backup }),
     ...(warnings.length === 0 ? {} : { warnings }),
+    ...(validation === undefined ? {} : { whole: validation.result(allLeft, replaced.outcome === 'restored') }),
   };
 }
 
 /** Restores beside, checks, removes. */
 async function proveOnly(order: Order, story: Story): Promise<RestoreResult> {
   const beganAt = Date.now();
-  const { besides, checks } = await bringBeside(order, story);
+  const { besides, checks, left } = await bringBeside(order, story);
   await discardAll(order, besides);
   const durationMs = Date.now() - beganAt;
-  const result: RestoreResult = { outcome: 'verified', plan: order.plan, checks, aside: [], durationMs };
+  const warnings = left.map(({ name, why }) => `${name} could not be restored: ${why}`);
+  const result: RestoreResult = {
+    outcome: 'verified',
+    plan: order.plan,
+    checks,
+    aside: [],
+    durationMs,
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
   // Before, a restore that was only a test left no trace of having been made.
   if (patched(TEST_IS_REPORTED)) {
     story.begin('report');

@@ -21,6 +21,7 @@ export class Story {
   private phase = 'starting';
   private since = new Date();
   private waiting: string | undefined;
+  private readonly begun: { readonly name: string; readonly atMs: number }[] = [];
   private note = '';
 
   constructor(operation: Progress['operation'], steps: readonly string[]) {
@@ -43,7 +44,16 @@ export class Story {
     const known = this.steps.find((step) => step.name === name && step.state === 'waiting');
     if (known === undefined) this.steps.push({ name, state: 'running' });
     else known.state = 'running';
+    this.begun.push({ name, atMs: Date.now() });
     this.enter(name);
+  }
+
+  /** The steps begun so far, in their order, with how long each took; the last one until now. */
+  phases(): { readonly name: string; readonly ms: number }[] {
+    return this.begun.map(({ name, atMs }, index) => ({
+      name,
+      ms: (this.begun[index + 1]?.atMs ?? Date.now()) - atMs,
+    }));
   }
 
   /** Says what is waited for; the search attribute shows it in lists, also when no worker can answer a query. */
