@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import Docker from 'dockerode';
 import { Holdfast } from '../sample/stack/holdfast.ts';
 import type { Up } from '../sample/stack/holdfast.ts';
+import { Cleanup } from './cleanup.ts';
 import { DockerScene } from './demo/docker-scene.ts';
 import { FilesScene } from './demo/files-scene.ts';
 import { keep, stopKept } from './demo/kept.ts';
@@ -24,34 +25,6 @@ const HELP = `npm run demo -- [options]
 interface Options {
   readonly keep: boolean;
   readonly withoutDocker: boolean;
-}
-
-/** Undone in reverse, once, whatever happens; one that fails does not keep the others from being tried. */
-class Cleanup {
-  private readonly steps: (() => Promise<void>)[] = [];
-  private done: Promise<boolean> | undefined;
-
-  add(step: () => Promise<void>): void {
-    this.steps.push(step);
-  }
-
-  run(): Promise<boolean> {
-    this.done ??= this.undo();
-    return this.done;
-  }
-
-  private async undo(): Promise<boolean> {
-    let clean = true;
-    for (const step of this.steps.toReversed()) {
-      try {
-        await step();
-      } catch (error) {
-        clean = false;
-        console.error(`could not clean up: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
-    return clean;
-  }
 }
 
 async function chooseDocker(options: Options, story: Story): Promise<boolean> {
@@ -127,12 +100,7 @@ async function main(): Promise<number> {
   if (values.stop) return stopKept();
   const options = { keep: values.keep, withoutDocker: values['without-docker'] };
   const cleanup = new Cleanup();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      console.error('\nEnding; cleaning up …');
-      void cleanup.run().then((clean) => process.exit(clean ? 130 : 1));
-    });
-  }
+  cleanup.onSignals();
   let code = 1;
   let kept = false;
   try {

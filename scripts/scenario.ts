@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { endChildrenOnSignals } from './test/child.ts';
-import { LANES } from './test/lanes.ts';
+import { LANES, LONG } from './test/lanes.ts';
 import { reportLines, totalsOf } from './test/report.ts';
 import type { RunSummary } from './test/reporter.ts';
 import { ROOT, runVitest } from './test/vitest.ts';
@@ -27,7 +27,7 @@ async function runRow(row: string, files: readonly string[]): Promise<RunSummary
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
   const runs: RunSummary[] = [];
-  for (const project of LANES.flat()) {
+  for (const project of [...LANES.flat(), ...LONG]) {
     const run = await runVitest(project, files);
     runs.push({ ...run, tests: run.tests.filter(({ name }) => name.includes(`[${row}]`)) });
   }

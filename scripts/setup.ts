@@ -13,8 +13,8 @@ import { temporalServer } from './setup/temporal.ts';
 import { testServer } from './setup/test-server.ts';
 import { versitygw } from './setup/versitygw.ts';
 
-/** What is wanted: to run Holdfast, to run the tests or the benchmark, or the demo with or without containers. */
-export type Purpose = 'run' | 'test' | 'bench' | 'demo' | 'demo-without-docker';
+/** What is wanted: to run Holdfast, the tests or the benchmark, the demo with or without containers, an example. */
+export type Purpose = 'run' | 'test' | 'bench' | 'demo' | 'demo-without-docker' | 'example';
 
 const TEST_PROGRAMS: readonly Program[] = [
   ...([
@@ -44,6 +44,7 @@ const PROGRAMS: Readonly<Record<Purpose, readonly Program[]>> = {
   bench: [...TEST_PROGRAMS, 'restic', 'borg', 'pgbackrest', 'rclone'],
   demo: ['busybox'],
   'demo-without-docker': [],
+  example: ['busybox', 'postgres'],
 };
 
 export interface Prepared extends AsyncDisposable {
@@ -63,7 +64,11 @@ export async function prepare(purpose: Purpose): Promise<Prepared> {
     if (newer !== undefined) environment['HOLDFAST_POSTGRES_17'] = newer;
     environment['HOLDFAST_FAKE_GCS'] = await fakeGcs();
   }
-  const needsDocker = purpose === 'test' || purpose === 'bench' || purpose === 'demo';
+  if (purpose === 'example') {
+    environment['HOLDFAST_VERSITYGW'] = await versitygw();
+    environment['HOLDFAST_FAKE_GCS'] = await fakeGcs();
+  }
+  const needsDocker = purpose !== 'run' && purpose !== 'demo-without-docker';
   const engine = needsDocker ? await dockerEngine() : undefined;
   return { environment, [Symbol.asyncDispose]: async () => engine?.[Symbol.asyncDispose]() };
 }

@@ -1,6 +1,6 @@
 /**
- * The samples' one image, made without a registry: the Node binary with the shared libraries that it needs, and the
- * sample programs. `docker import` of a tar; the tag is the hash of the content, so a second call finds it.
+ * Images made without a registry: the Node binary with the shared libraries that it needs, and programs in TypeScript.
+ * `docker import` of a tar; the tag is the hash of the content, so a second call finds it.
  */
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -15,24 +15,35 @@ const run = promisify(execFile);
 const SAMPLE_ROOT = dirname(import.meta.dirname);
 const PROGRAMS = ['ledger', 'm2m', 'stack'];
 
-async function programFiles(): Promise<string[]> {
+export interface NodeImage {
+  readonly repository: string;
+  /** Absolute paths of directories by where they lie below /app; their files, and those of what is below them. */
+  readonly trees: Readonly<Record<string, string>>;
+  readonly wants: (name: string) => boolean;
+}
+
+interface AppFile {
+  readonly from: string;
+  /** Below /app. */
+  readonly to: string;
+}
+
+async function filesOf({ trees, wants }: NodeImage): Promise<AppFile[]> {
   const lists = await Promise.all(
-    PROGRAMS.map(async (directory) => {
-      const entries = await readdir(join(SAMPLE_ROOT, directory));
-      return entries.filter((name) => name.endsWith('.ts')).map((name) => join(directory, name));
+    Object.entries(trees).map(async ([to, from]) => {
+      const entries = await readdir(from, { recursive: true, withFileTypes: true });
+      const files = entries.filter((entry) => entry.isFile() && wants(entry.name));
+      return files.map((entry) => join(entry.parentPath, entry.name)).map((path) => ({ from: path, root: from, to }));
     }),
   );
-  return lists.flat().sort();
+  const files = lists.flat().map(({ from, root, to }) => ({ from, to: join(to, from.slice(root.length)) }));
+  return files.sort((a, b) => (a.to < b.to ? -1 : 1));
 }
 
-async function nodeBinary(): Promise<string> {
-  return realpath(process.execPath);
-}
-
-async function contentHash(node: string, files: readonly string[]): Promise<string> {
-  const hash = createHash('sha256').update(`${process.version} ${process.arch} layout 1\n`);
+async function contentHash(node: string, files: readonly AppFile[]): Promise<string> {
+  const hash = createHash('sha256').update(`${process.version} ${process.arch} layout 2\n`);
   hash.update((await libraries(node)).join('\n'));
-  for (const file of files) hash.update(`${file}\n`).update(await readFile(join(SAMPLE_ROOT, file)));
+  for (const { from, to } of files) hash.update(`${to}\n`).update(await readFile(from));
   return hash.digest('hex');
 }
 
@@ -42,7 +53,7 @@ async function libraries(binary: string): Promise<string[]> {
   return [...stdout.matchAll(/(?:=> )?(\/\S+) \(0x/g)].flatMap((match) => match[1] ?? []);
 }
 
-async function makeTree(root: string, node: string, files: readonly string[]): Promise<void> {
+async function makeTree(root: string, node: string, files: readonly AppFile[]): Promise<void> {
   for (const directory of ['bin', 'etc', 'tmp', 'data', 'wallet', 'app']) await mkdir(join(root, directory));
   await chmod(join(root, 'tmp'), 0o1777);
   await copyFile(node, join(root, 'bin/node'));
@@ -50,13 +61,19 @@ async function makeTree(root: string, node: string, files: readonly string[]): P
     await mkdir(join(root, dirname(library)), { recursive: true });
     await copyFile(library, join(root, library));
   }
-  for (const file of files) await cp(join(SAMPLE_ROOT, file), join(root, 'app', file), { recursive: true });
   await writeFile(join(root, 'app/package.json'), '{"type":"module"}\n');
+  for (const { from, to } of files) await cp(from, join(root, 'app', to));
   await writeFile(join(root, 'etc/passwd'), 'root:x:0:0:root:/:/bin/node\n');
   await writeFile(join(root, 'etc/nsswitch.conf'), 'hosts: files dns\n');
 }
 
-async function importTree(docker: Docker, root: string, tag: string, content: string): Promise<void> {
+interface Named {
+  readonly repository: string;
+  readonly tag: string;
+  readonly content: string;
+}
+
+async function importTree(docker: Docker, root: string, { repository, tag, content }: Named): Promise<void> {
   const tar = spawn('tar', ['--create', '--numeric-owner', '--owner=0', '--group=0', '--directory', root, '.'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -69,7 +86,7 @@ async function importTree(docker: Docker, root: string, tag: string, content: st
     `LABEL ${CONTENT_LABEL}=${content}`,
   ];
   // One string: the engine joins the instructions by newlines, and the client would write a list as JSON.
-  const options = { repo: IMAGE_REPOSITORY, tag, changes: changes.join('\n') };
+  const options = { repo: repository, tag, changes: changes.join('\n') };
   const progress = await docker.importImage(tar.stdout, options);
   await new Promise<void>((resolve, reject) => {
     docker.modem.followProgress(progress, (error) => (error === null ? resolve() : reject(error)));
@@ -77,29 +94,36 @@ async function importTree(docker: Docker, root: string, tag: string, content: st
   if ((await exited) !== 0) throw new Error('tar failed while the sample image was made');
 }
 
-/**
- * The image's name; made when there is none of this content. Its entry point is Node, its programs lie under /app:
- * `/app/ledger/server.ts`, `/app/ledger/check.ts FILE`, `/app/m2m/connector.ts`.
- */
-export async function ensureSampleImage(
+/** The image's name; made when there is none of this content. Its entry point is Node, its programs lie under /app. */
+export async function ensureNodeImage(
   docker: Docker,
+  image: NodeImage,
   say: (text: string) => void = () => undefined,
 ): Promise<string> {
-  const node = await nodeBinary();
-  const files = await programFiles();
+  const node = await realpath(process.execPath);
+  const files = await filesOf(image);
   const content = await contentHash(node, files);
   const tag = content.slice(0, 12);
-  const name = `${IMAGE_REPOSITORY}:${tag}`;
+  const name = `${image.repository}:${tag}`;
   const found = await docker.listImages({ filters: { reference: [name], label: [`${CONTENT_LABEL}=${content}`] } });
   if (found.length > 0) return name;
-  say(`making the image ${name} of the sample stack (once)`);
+  say(`making the image ${name} (once)`);
   const root = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
   try {
     await chmod(root, 0o755);
     await makeTree(root, node, files);
-    await importTree(docker, root, tag, content);
+    await importTree(docker, root, { repository: image.repository, tag, content });
   } finally {
     await rm(root, { recursive: true, force: true });
   }
   return name;
+}
+
+/** The sample stack's: `/app/ledger/server.ts`, `/app/ledger/check.ts FILE`, `/app/m2m/connector.ts`. */
+export async function ensureSampleImage(
+  docker: Docker,
+  say: (text: string) => void = () => undefined,
+): Promise<string> {
+  const trees = Object.fromEntries(PROGRAMS.map((directory) => [directory, join(SAMPLE_ROOT, directory)]));
+  return ensureNodeImage(docker, { repository: IMAGE_REPOSITORY, trees, wants: (name) => name.endsWith('.ts') }, say);
 }

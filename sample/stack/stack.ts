@@ -1,19 +1,14 @@
-/**
- * Brings the sample M2M connector up by the Engine API, with Compose's labels, because the Compose plug-in can't be had
- * everywhere. Every container, volume and network carries the sample's label and the project's name.
- */
+/** The sample M2M connector as a Compose project. */
 import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { containerOptions, interpolate, readCompose, startOrder } from './compose-file.ts';
+import { containerOptions, interpolate, readCompose } from './compose-file.ts';
 import { ensureSampleImage } from './image.ts';
 import { SAMPLE_LABEL } from './labels.ts';
+import { createProject, networkOf, PROJECT_LABEL, publishedUrl, removeProject } from './project.ts';
 
 const M2M = join(dirname(import.meta.dirname), 'm2m');
-const PROJECT_LABEL = 'com.docker.compose.project';
-const HEALTH_LIMIT_MS = 180_000;
 
 export interface SampleStackOptions {
   readonly docker: Docker;
@@ -88,7 +83,7 @@ export async function startSampleStack(options: SampleStackOptions): Promise<Sam
   });
   await writeProject(directory, text);
   try {
-    await createAndStart(stack, text);
+    await createProject(docker, readCompose(text), { directory });
   } catch (error) {
     await stopSampleStack(stack);
     throw error;
@@ -96,43 +91,9 @@ export async function startSampleStack(options: SampleStackOptions): Promise<Sam
   return stack;
 }
 
-async function createAndStart(stack: SampleStack, composeText: string): Promise<void> {
-  const { docker, project, directory } = stack;
-  const file = readCompose(composeText);
-  const labels = { [SAMPLE_LABEL]: 'stack', [PROJECT_LABEL]: project };
-  const network = `${project}_default`;
-  await docker.createNetwork({ Name: network, Labels: labels });
-  await docker.createVolume({
-    Name: stack.volume,
-    Labels: { ...labels, 'com.docker.compose.volume': 'tigerbeetle-data' },
-  });
-  for (const service of startOrder(file)) {
-    const container = await docker.createContainer(containerOptions(file, service, directory, network));
-    await container.start();
-    await waitHealthy(docker, container.id, service);
-  }
-}
-
-async function waitHealthy(docker: Docker, id: string, service: string): Promise<void> {
-  const until = Date.now() + HEALTH_LIMIT_MS;
-  for (;;) {
-    const { State } = await docker.getContainer(id).inspect();
-    if (State.Health?.Status === 'healthy') return;
-    if (!State.Running || Date.now() > until) {
-      const log = await docker.getContainer(id).logs({ stdout: true, stderr: true, tail: 20 });
-      throw new Error(`${service} is ${State.Status}, not healthy: ${log.toString('utf8')}`);
-    }
-    await sleep(200);
-  }
-}
-
 /** Where a service answers at present: a published port changes with every start. */
 export async function serviceUrl(stack: SampleStack, service: 'ledger' | 'connector'): Promise<string> {
-  const facts = await stack.docker.getContainer(containerName(stack, service)).inspect();
-  const ports = Object.values(facts.NetworkSettings.Ports) as ({ HostPort: string }[] | null)[];
-  const port = ports.flatMap((bindings) => bindings ?? [])[0]?.HostPort;
-  if (port === undefined) throw new Error(`${service} of ${stack.project} is ${facts.State.Status}`);
-  return `http://127.0.0.1:${port}`;
+  return publishedUrl(stack.docker, containerName(stack, service));
 }
 
 /**
@@ -148,7 +109,7 @@ export async function loseVolumeOf(stack: SampleStack, service: 'ledger'): Promi
     Name: volume,
     Labels: { [SAMPLE_LABEL]: 'stack', [PROJECT_LABEL]: project, 'com.docker.compose.volume': 'tigerbeetle-data' },
   });
-  await docker.createContainer(containerOptions(file, service, directory, `${project}_default`));
+  await docker.createContainer(containerOptions(file, service, { directory }, networkOf(project)));
 }
 
 /** What the ledger says of itself, also while it refuses to serve. */
@@ -169,33 +130,9 @@ export async function volumePath(stack: SampleStack, volume: string = stack.volu
   return (await stack.docker.getVolume(volume).inspect()).Mountpoint;
 }
 
-function isGone(error: unknown): boolean {
-  return (error as { statusCode?: number }).statusCode === 404;
-}
-
-async function ignoreGone(promise: Promise<unknown>): Promise<void> {
-  try {
-    await promise;
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  }
-}
-
-/**
- * Removes the project's containers, networks, volumes (also what a restore kept aside under the project's name) and
- * directory. The image stays for the next time. Safe to repeat.
- */
+/** Removes the project with everything in it, and its directory. The image stays for the next time. Safe to repeat. */
 export async function stopSampleStack(stack: Pick<SampleStack, 'docker' | 'project' | 'directory'>): Promise<void> {
-  const { docker, project } = stack;
-  const filters = { label: [`${PROJECT_LABEL}=${project}`] };
-  for (const { Id } of await docker.listContainers({ all: true, filters })) {
-    await ignoreGone(docker.getContainer(Id).remove({ force: true, v: true }));
-  }
-  for (const { Id } of await docker.listNetworks({ filters })) await ignoreGone(docker.getNetwork(Id).remove());
-  const { Volumes } = await docker.listVolumes();
-  for (const { Name } of Volumes) {
-    if (Name.startsWith(project)) await ignoreGone(docker.getVolume(Name).remove({ force: true }));
-  }
+  await removeProject(stack.docker, stack.project);
   await rm(stack.directory, { recursive: true, force: true });
 }
 

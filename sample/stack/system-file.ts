@@ -1,4 +1,4 @@
-/** The system file of a sample stack, as `examples/m2m-connector.yaml` describes the real one. `init` adds the keys. */
+/** The system file of a sample stack, as `examples/m2m-connector/m2m-connector.yaml` describes the real one. `init` adds the keys. */
 import { stringify } from 'yaml';
 import type { SampleStack } from './stack.ts';
 

@@ -4,10 +4,13 @@
  */
 
 /** The projects of vitest.config.ts. */
-export type Project = 'unit' | 'servers' | 'databases';
+export type Project = 'unit' | 'servers' | 'databases' | 'examples';
 
 /** The lanes, each with its projects in their order: chosen so that they take about as long as each other. */
 export const LANES: readonly (readonly Project[])[] = [['databases'], ['unit', 'servers']];
+
+/** What takes minutes each, and is run by `npm run scenario` and by its own name only: `npm test` leaves it out. */
+export const LONG: readonly Project[] = ['examples'];
 
 const all = (rooms: readonly string[]): string[] => rooms.map((room) => `test/${room}/**/*.test.ts`);
 
@@ -29,6 +32,9 @@ const SERVERS = [
   'test/page/browser.test.ts',
 ];
 
+/** The five systems from beginning to end. */
+const EXAMPLES = all(['examples']);
+
 export interface Selection {
   readonly include: string[];
   readonly exclude: string[];
@@ -36,7 +42,8 @@ export interface Selection {
 
 /** What each project runs, as globs; every test belongs to exactly one. */
 export const SELECTIONS: Readonly<Record<Project, Selection>> = {
-  unit: { include: ['test/**/*.test.ts'], exclude: [...DATABASES, ...SERVERS] },
+  unit: { include: ['test/**/*.test.ts'], exclude: [...DATABASES, ...SERVERS, ...EXAMPLES] },
   servers: { include: SERVERS, exclude: DATABASES },
   databases: { include: DATABASES, exclude: [] },
+  examples: { include: EXAMPLES, exclude: [] },
 };

@@ -105,9 +105,9 @@ test('the sample’s Compose file: services in order, Compose’s labels, named 
   expect(() => interpolate(text, {})).toThrow(/wants a value for/);
   const file = readCompose(interpolate(text, values));
   expect(startOrder(file)).toEqual(['ledger', 'connector']);
-  const ledger = containerOptions(file, 'ledger', '/d', 'n');
+  const ledger = containerOptions(file, 'ledger', { directory: '/d' }, 'n');
   expect(ledger.HostConfig?.Binds).toEqual(['v:/data']);
-  const connector = containerOptions(file, 'connector', '/d', 'n');
+  const connector = containerOptions(file, 'connector', { directory: '/d' }, 'n');
   expect(connector.Labels).toMatchObject({
     'com.docker.compose.project': 'p',
     'com.docker.compose.service': 'connector',

@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { LANES, SELECTIONS } from '../../scripts/test/lanes.ts';
+import { LANES, LONG, SELECTIONS } from '../../scripts/test/lanes.ts';
 import type { Project } from '../../scripts/test/lanes.ts';
 import { importsOf } from './imports.ts';
 import { readText, trackedFiles } from './tree.ts';
 
-const PROJECTS = LANES.flat();
+const PROJECTS = [...LANES.flat(), ...LONG];
 /** What starts containers and PostgreSQL servers. */
 const SHARED = ['test/support/docker.ts', 'test/support/postgres.ts'];
 
@@ -35,6 +35,7 @@ describe('the lanes of the tests', () => {
   it('what uses containers or starts PostgreSQL is in the lane where one such file runs at a time', () => {
     const using = tests.filter((file) => [...reachedFrom(file)].some((each) => SHARED.includes(each)));
     expect(using.length).toBeGreaterThan(30);
-    expect(using.filter((file) => !projectsOf(file).includes('databases'))).toEqual([]);
+    const oneAtATime: readonly Project[] = ['databases', ...LONG];
+    expect(using.filter((file) => !projectsOf(file).every((one) => oneAtATime.includes(one)))).toEqual([]);
   });
 });

@@ -13,7 +13,8 @@ import type { PostgresContainer, PostgresCorner } from '../support/postgres-cont
 const SYSTEM = 'watan';
 const LIMIT_MS = 180_000;
 const SCHEMA = `CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);
-  CREATE TABLE deposit (id bigserial PRIMARY KEY, user_id int NOT NULL REFERENCES users, amount numeric NOT NULL);
+  CREATE TABLE deposit (id bigserial PRIMARY KEY, user_id int NOT NULL REFERENCES users, amount numeric NOT NULL,
+    at timestamptz DEFAULT now(), n int, column_name text);
   CREATE TABLE sessions (id int PRIMARY KEY, seen timestamptz DEFAULT now());
   INSERT INTO users SELECT n, 'user ' || n FROM generate_series(1, 200) n;
   INSERT INTO deposit (user_id, amount) SELECT 1 + n % 200, n * 1.5 FROM generate_series(1, 5000) n;

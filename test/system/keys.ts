@@ -17,8 +17,12 @@ export function keySection({ identity = false }: { readonly identity?: boolean }
   ].join('\n');
 }
 
+/** Where an example's system file lies. */
+export function exampleFile(name: string): URL {
+  return new URL(`../../examples/${name === 'model' ? name : `${name}/${name}`}.yaml`, import.meta.url);
+}
+
 /** An example, none of which has keys of its own. */
 export function exampleText(name: string): string {
-  const file = new URL(`../../examples/${name}.yaml`, import.meta.url);
-  return readFileSync(file, 'utf8') + keySection({ identity: true });
+  return readFileSync(exampleFile(name), 'utf8') + keySection({ identity: true });
 }

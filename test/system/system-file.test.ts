@@ -11,7 +11,7 @@ import { listSystems, loadSystem, registerSystem } from '../../src/system/load.t
 import { parseSystem } from '../../src/system/parse.ts';
 import { KEYS } from '../../src/system/problems.ts';
 import { systemJsonSchema } from '../../src/system/schema.ts';
-import { keySection } from './keys.ts';
+import { exampleFile, keySection } from './keys.ts';
 import { tagged } from './lines.ts';
 
 const KEY_SECTION = keySection();
@@ -40,7 +40,7 @@ function problemsOf(text: string): string[] {
 
 describe('a system file', () => {
   it('[M1] [M2] the M2M connector, with keys: loads with its components and plans', () => {
-    const text = readFileSync(new URL('../../examples/m2m-connector.yaml', import.meta.url), 'utf8');
+    const text = readFileSync(exampleFile('m2m-connector'), 'utf8');
     const system = parseSystem(text + KEY_SECTION, 'm2m-connector.yaml');
     const component = (name: string) => system.components.find((one) => one.name === name);
     expect(component('ledger')).toMatchObject({
@@ -66,7 +66,7 @@ describe('a system file', () => {
 
   it('a large example and the model, on a host that can read no backup: load once they have keys', () => {
     for (const name of ['m2m-connector', 'model']) {
-      const text = readFileSync(new URL(`../../examples/${name}.yaml`, import.meta.url), 'utf8');
+      const text = readFileSync(exampleFile(name), 'utf8');
       expect(problemsOf(text + KEY_SECTION)).toEqual([]);
     }
   });

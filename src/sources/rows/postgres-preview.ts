@@ -84,11 +84,13 @@ export async function tableOf(
 
 /** Of the rows that differ now, in the order of the table. */
 export async function changedColumns(live: Client, { rows, columns }: PgMeeting): Promise<RowsTable['changedColumns']> {
-  const { rows: groups } = await live.query<{ at: string; n: string }>(
-    `SELECT at, count(*)::text AS n FROM ${rows}, unnest(string_to_array(substr(holdfast_cols, 2), ',')) AS at
-      WHERE holdfast_class = 'changed' GROUP BY at ORDER BY at::int`,
+  // A table may have columns of any name.
+  const { rows: groups } = await live.query<{ holdfast_at: string; holdfast_n: string }>(
+    `SELECT holdfast_at, count(*)::text AS holdfast_n
+      FROM ${rows}, unnest(string_to_array(substr(holdfast_cols, 2), ',')) AS holdfast_at
+      WHERE holdfast_class = 'changed' GROUP BY holdfast_at ORDER BY holdfast_at::int`,
   );
-  return groups.map(({ at, n }) => ({ column: columns[Number(at)] ?? '', rows: Number(n) }));
+  return groups.map(({ holdfast_at: at, holdfast_n: n }) => ({ column: columns[Number(at)] ?? '', rows: Number(n) }));
 }
 
 function notesOfGone({ refused }: Creation): string[] {

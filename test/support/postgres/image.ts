@@ -20,27 +20,47 @@ const APPLETS = [
   ...['env', 'id', 'head', 'tail', 'tar', 'du', 'df', 'stat', 'ps', 'kill', 'mktemp', 'timeout', 'sync', 'dd', 'wc'],
 ];
 
-/** As the images that people use do it: made on the first start, by socket everybody is trusted, else a password. */
+/**
+ * As the official image does it: made on the first start with its user, database and scripts; by socket everybody is
+ * trusted, else a password. Settings are given as `name=value`, or behind `postgres -c`.
+ */
 const ENTRYPOINT = `#!/bin/sh
 set -e
-chown postgres ${CONTAINER_DATA} && chmod 700 ${CONTAINER_DATA}
-if [ ! -s ${CONTAINER_DATA}/PG_VERSION ]; then
+data=${CONTAINER_DATA}
+user="\${POSTGRES_USER:-postgres}"
+base="\${POSTGRES_DB:-$user}"
+chown postgres $data && chmod 700 $data
+if [ ! -s $data/PG_VERSION ]; then
   printf %s "$POSTGRES_PASSWORD" > /tmp/password && chown postgres /tmp/password && chmod 600 /tmp/password
-  su postgres -c "initdb -D ${CONTAINER_DATA} -U postgres --pwfile=/tmp/password --auth=trust --auth-host=scram-sha-256 \\
+  su postgres -c "initdb -D $data -U '$user' --pwfile=/tmp/password --auth=trust --auth-host=scram-sha-256 \\
     -k -N -E UTF8 --locale=C.UTF-8 >/dev/null"
   rm /tmp/password
-  echo 'host all all all scram-sha-256' >> ${CONTAINER_DATA}/pg_hba.conf
+  echo 'host all all all scram-sha-256' >> $data/pg_hba.conf
+  if [ "$base" != postgres ] || [ -d /docker-entrypoint-initdb.d ]; then
+    su postgres -c "pg_ctl -D $data -o '-c listen_addresses=' -w start >/dev/null"
+    [ "$base" = postgres ] || psql -q -U "$user" -d postgres -c "CREATE DATABASE \\"$base\\""
+    for script in /docker-entrypoint-initdb.d/*.sql; do
+      [ ! -f "$script" ] || psql -q -v ON_ERROR_STOP=1 -U "$user" -d "$base" -f "$script"
+    done
+    su postgres -c "pg_ctl -D $data -m fast -w stop >/dev/null"
+  fi
 fi
+[ "$1" != postgres ] || shift
 settings=''
-for setting in "$@"; do settings="$settings -c '$setting'"; done
-exec su postgres -c "exec postgres -D ${CONTAINER_DATA} -c listen_addresses=* $settings"
+for setting in "$@"; do [ "$setting" = -c ] || settings="$settings -c '$setting'"; done
+exec su postgres -c "exec postgres -D $data -c listen_addresses=* $settings"
 `;
 
 /**
  * Makes the image under a tag of its own; the caller removes it. `newer`: the root of a tree with release 17 and the
  * libraries it needs.
  */
-export async function postgresImage(raw: Docker, id: string, newer?: string): Promise<string> {
+export async function postgresImage(
+  raw: Docker,
+  id: string,
+  newer?: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-pg-image-'));
   const tree = join(directory, 'tree');
   try {
@@ -49,6 +69,7 @@ export async function postgresImage(raw: Docker, id: string, newer?: string): Pr
     const major = newer === undefined ? MAJOR : NEWER_MAJOR;
     const changes = [`ENV PATH=/usr/lib/postgresql/${major}/bin:/bin`, 'ENV LANG=C.UTF-8'];
     changes.push(`VOLUME ${CONTAINER_DATA}`, 'ENTRYPOINT ["/bin/entrypoint"]');
+    changes.push(...Object.entries(labels).map(([name, value]) => `LABEL ${name}=${value}`));
     const stream = await raw.importImage(join(directory, 'image.tar'), { repo: REPOSITORY, tag: id, changes });
     await text(stream);
     return `${REPOSITORY}:${id}`;

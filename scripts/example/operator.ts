@@ -1,0 +1,57 @@
+/** Holdfast as the README has it typed: each command is printed before it runs. */
+import pc from 'picocolors';
+import type { CommandResult, Holdfast } from '../../sample/stack/holdfast.ts';
+import type { RestorePlan, RestoreResult } from '../../src/workflows/contract.ts';
+
+/** An operation that waits for a person prints its plan and ends with 2. */
+const ASKED = 2;
+
+export class Operator {
+  readonly holdfast: Holdfast;
+  private readonly say: (text: string) => void;
+
+  constructor(holdfast: Holdfast, say: (text: string) => void) {
+    this.holdfast = holdfast;
+    this.say = say;
+  }
+
+  show(args: readonly string[]): void {
+    const words = args.map((arg) => (/^[\w./:=@-]+$/.test(arg) ? arg : `'${arg}'`));
+    this.say(pc.bold(`$ holdfast ${words.join(' ')}`));
+  }
+
+  async run(...args: readonly string[]): Promise<CommandResult> {
+    this.show(args);
+    return this.holdfast.run(...args);
+  }
+
+  /** The answer as JSON; throws with what it said when it ends with anything but 0. */
+  async ask<T>(...args: readonly string[]): Promise<T> {
+    this.show(args);
+    return this.holdfast.ask<T>(...args);
+  }
+
+  /** Starts what asks first, shows what it would do, and approves exactly that. */
+  async approved<Result>(args: readonly string[], describe: (plan: unknown) => string[]): Promise<Result> {
+    const system = args[1] ?? '';
+    this.show(args);
+    const asked = await this.holdfast.run(...args, '--json');
+    if (asked.code !== ASKED) throw new Error(`holdfast ${args.join(' ')} did not ask: ${asked.stderr}${asked.stdout}`);
+    const { plan } = JSON.parse(asked.stdout) as { plan: { digest: string } };
+    for (const line of describe(plan)) this.say(`  ${line}`);
+    return this.ask<Result>('approve', system, plan.digest.slice(0, 12), '--by', 'example', '--watch');
+  }
+
+  /** Throws unless everything was restored and every check held. */
+  async restore(...args: readonly string[]): Promise<RestoreResult> {
+    const result = await this.approved<RestoreResult>(['restore', ...args], (plan) =>
+      (plan as RestorePlan).actions.map(({ action, component, on }) => `${action} ${component}: ${on.join(', ')}`),
+    );
+    const bad = result.checks.filter(({ ok }) => !ok);
+    if (result.outcome !== 'restored' || bad.length > 0)
+      throw new Error(JSON.stringify({ ...result, plan: undefined }));
+    for (const warning of result.warnings ?? []) this.say(`  ${warning}`);
+    for (const aside of result.aside) this.say(`  kept aside: ${aside}`);
+    return result;
+  }
+}

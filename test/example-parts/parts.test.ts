@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { describe, expect, test } from 'vitest';
+import { containerOptions, interpolate, readCompose } from '../../sample/stack/compose-file.ts';
+import { compare } from '../../scripts/example/client.ts';
+import { seconds } from '../../scripts/example/plot.ts';
+import { differing } from '../../scripts/example/system-file.ts';
+import { parseSystem } from '../../src/system/parse.ts';
+import { exampleFile, keySection } from '../system/keys.ts';
+
+const none = { root: '/run/here', projects: {}, stores: {} };
+
+describe('what the examples compare', () => {
+  const acknowledged = new Map([
+    [1, 100],
+    [2, 200],
+    [3, 300],
+    [4, 999],
+  ]);
+
+  test('the newest records are gone: they are named, and how far back the first of them lies', () => {
+    const found = compare(acknowledged, new Set([1, 2, 3, 4]), [1], 500);
+    expect(found).toEqual({ kept: 1, lost: [2, 3], invented: [], lostMs: 300 });
+  });
+
+  test('sent and never acknowledged, and there: owed by nobody, invented by nobody; a record nobody sent is invented', () => {
+    expect(compare(acknowledged, new Set([1, 2, 3, 4, 5]), [1, 2, 3, 5, 6], 500)).toMatchObject({
+      lost: [],
+      invented: [6],
+      lostMs: 0,
+    });
+  });
+
+  test('times are told so that a person reads them', () => {
+    expect([0, 9.24, 61, 3600, 14_400].map(seconds)).toEqual(['0 s', '9.2 s', '61 s', '60 min', '4 h']);
+  });
+});
+
+describe('an example’s system file on this machine', () => {
+  const text = readFileSync(exampleFile('tbcv'), 'utf8');
+
+  test('a component that is not there leaves its plans; paths move, those of the machine itself stay', () => {
+    const here = differing(text, {
+      ...none,
+      projects: { tbcv: 'p-1' },
+      stores: { nfs: { mustBeMounted: undefined } },
+      without: ['engine'],
+    });
+    const system = parseSystem(here + keySection({ identity: true }), 'tbcv.yaml');
+    expect(system.components.map(({ name }) => name)).not.toContain('engine');
+    expect(system.plans.find(({ name }) => name === 'hourly')?.components).toEqual(['database', 'audit-trail']);
+    const written = parse(here) as {
+      stores: Record<string, unknown>;
+      monitor: unknown;
+      components: Record<string, unknown>;
+    };
+    expect(written.stores['nfs']).toEqual({ kind: 'directory', path: '/run/here/mnt/backup/tbcv', medium: 'nas' });
+    expect(written.components['stack']).toMatchObject({ project: 'p-1', directory: '/run/here/opt/tbcv' });
+    expect(written.monitor).toEqual({
+      disks: [
+        { path: '/opt/tbcv', used: '80%' },
+        { path: '/', used: '80%' },
+      ],
+    });
+  });
+
+  test('a plan of that component alone is no plan', () => {
+    const { plans } = parse(differing(text, { ...none, without: ['checkpoints'] })) as { plans: object };
+    expect(Object.keys(plans)).toEqual(['hourly', 'truth', 'config']);
+  });
+});
+
+describe('the examples’ Compose files', () => {
+  test.each(['watan', 'tbcv'])(
+    '%s: the published images when nothing else is said, ports and volumes as Compose has them',
+    (name) => {
+      const text = readFileSync(new URL(`../../examples/${name}/docker-compose.yml`, import.meta.url), 'utf8');
+      const file = readCompose(interpolate(text, { POSTGRES_PASSWORD: 'secret' }));
+      expect(file.name).toBe(name);
+      for (const [service, { image }] of Object.entries(file.services)) {
+        expect(image).toMatch(/^(postgres:15|holdfast-example-services)$/);
+        const options = containerOptions(file, service, { directory: '/d' }, 'n');
+        for (const bind of options.HostConfig?.Binds ?? []) expect(bind).toMatch(new RegExp(`^(/d/|${name}_)`));
+      }
+    },
+  );
+});
