@@ -55,7 +55,7 @@ async function isRunning(service: 'ledger' | 'connector'): Promise<boolean> {
   return State.Running && !State.Paused;
 }
 
-test('[M1] [M3] a daily backup under load: date, type, downtime and checksums in the manifest, its verdict beside it, nothing readable in the store', async () => {
+test('[M1] [M3] [B4] a daily backup under load: date, type, downtime and checksums in the manifest, its verdict beside it, nothing readable in the store', async () => {
   const before = await ledgerHealth(site.stack);
   const result = await backup('daily');
   expect(result.verified).toMatchObject({ ok: true });

@@ -87,7 +87,7 @@ const labels = (service: string, more = {}): Record<string, string> => ({
 const text = async (...path: string[]): Promise<string> => await readFile(join(...path), 'utf8');
 
 describe('capture of a Compose project', () => {
-  test('[M1] files, environment files and the inventory are kept; what lies outside or is missing is told', async () => {
+  test('[M1] [T6] files, environment files and the inventory are kept; what lies outside or is missing is told', async () => {
     await corner.container({ name: `${project}-web-1`, labels: labels('web') });
     const sink = memorySink();
     const { facts, warnings } = await composeKind.capture(component(), sink, context);
@@ -214,7 +214,7 @@ describe('restore of a Compose project', () => {
     expect(made?.Mounts[0]?.Name).toBe(volume);
   });
 
-  test('an image that is neither here nor in the backup is told before anything is stopped; a saved one is loaded', async () => {
+  test('[T6] an image that is neither here nor in the backup is told before anything is stopped; a saved one is loaded', async () => {
     const image = `holdfast-test:${project}`;
     await corner.raw.getImage(corner.image).tag({ repo: 'holdfast-test', tag: project });
     const web = await corner.raw.createContainer({

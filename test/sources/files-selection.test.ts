@@ -42,7 +42,7 @@ async function restoreAfter(of: FilesComponent, change: () => void) {
   return beside;
 }
 
-test('a component that takes some files of a tree: only they change, the wallet beside them stays', async () => {
+test('[G3] a component that takes some files of a tree: only they change, the wallet beside them stays', async () => {
   const config = component({ include: ['.env', 'peers/**'] });
   write({ '.env': 'old', 'peers/alice': 'old', 'peers/bob': 'old', 'wallet/seed': 'old', 'compose.yml': 'old' });
   const beside = await restoreAfter(config, () => {

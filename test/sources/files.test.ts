@@ -151,7 +151,7 @@ describe('a tree in place', () => {
     expect(report.checks.find(({ name }) => name === 'files')).toMatchObject({ ok: false, detail: '1 instead of 2' });
   });
 
-  test('single paths: only they are exchanged, everything else stays', async () => {
+  test('[T4] single paths: only they are exchanged, everything else stays', async () => {
     writeAll({ a: 'captured', 'b/c': 'captured', 'b/d': 'captured', 'gone/deep/e': 'captured' });
     const sink = await captured();
     writeAll({ a: 'live', 'b/c': 'live', 'b/d': 'live' });
@@ -178,7 +178,7 @@ describe('a tree in place', () => {
   });
 });
 
-test('a single file comes back in place and keeps its mode; the old one is kept aside', async () => {
+test('[B4] a single file comes back in place and keeps its mode; the old one is kept aside', async () => {
   const file = join(live, '.env');
   writeFileSync(file, 'captured', { mode: 0o600 });
   const one = component(file);
