@@ -5,7 +5,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { endNotice, endOf, type Notice } from '../policy/notices.ts';
 import { operationOf } from '../status/last-runs.ts';
-import { loadSystem } from '../system/index.ts';
+import { loadKnownSystem } from '../system/index.ts';
 import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
 import { workflowIds, WORKFLOWS, type NotifyInput } from '../workflows/contract.ts';
 
@@ -22,7 +22,7 @@ export interface Announcement {
 export async function announce(client: Client, given: Announcement): Promise<void> {
   const event = endOf(given);
   if (event === undefined) return;
-  const { notify } = await loadSystem(given.system);
+  const { notify } = (await loadKnownSystem(given.system)).system;
   const channels = notify.filter(({ on }) => on.includes(event));
   if (channels.length === 0) return;
   const about = await aboutRun(client, given);

@@ -8,7 +8,14 @@ import type { KindContext } from '../sources/kinds/component.ts';
 import type { HeldLog } from '../policy/reachable.ts';
 import { openStore, type Store } from '../stores/index.ts';
 import { stateDirectory } from '../system/home.ts';
-import { loadSystem, resolveSecret, type Component, type System } from '../system/index.ts';
+import {
+  loadKnownSystem,
+  loadSystem,
+  resolveSecret,
+  type Component,
+  type KnownSystem,
+  type System,
+} from '../system/index.ts';
 import {
   openReaderVault,
   openWalSource,
@@ -28,6 +35,8 @@ export interface HostContext {
   readonly host: string;
   /** The system file as it is now. */
   system(name: string): Promise<System>;
+  /** For who looks only: as the file was before it became bad. */
+  knownSystem(name: string): Promise<KnownSystem>;
   docker(): DockerHost;
   stateDirectory(system: string): string;
   /** Runs `use` with the vault open for capturing; it stays open for a while, for the activities that follow. */
@@ -70,6 +79,7 @@ export function createHostContext(host: string): HostContext {
   return {
     host,
     system: loadSystem,
+    knownSystem: loadKnownSystem,
     docker: connected,
     stateDirectory,
     withWriter: (system, store, use) => writers.with(system, store, use),

@@ -7,7 +7,7 @@ import { log } from '../observe/log.ts';
 import { policyFor } from '../policy/escalation.ts';
 import { findingId, isUnknown, type Finding, type Unknown } from '../policy/findings.ts';
 import type { Notice } from '../policy/notices.ts';
-import { loadSystem } from '../system/index.ts';
+import { loadKnownSystem } from '../system/index.ts';
 import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
 import { SIGNALS, workflowIds, WORKFLOWS, type Healed, type IncidentInput } from '../workflows/contract.ts';
 import type { AlarmFact, IncidentActivities } from './incident-types.ts';
@@ -17,7 +17,7 @@ export function createIncidentActivities({ client }: { readonly client: Client }
   return {
     reconcileIncidents: activity('reconcileIncidents', (input) => reconcileIncidents(client, input)),
     describeEscalation: activity('describeEscalation', async ({ system, check, severity }) =>
-      policyFor((await loadSystem(system)).escalation, { check, severity }),
+      policyFor((await loadKnownSystem(system)).system.escalation, { check, severity }),
     ),
     notify: activity('notify', notify),
     recordAlarms: activity('recordAlarms', ({ system, alarms }) => recordAlarms(system, alarms)),
@@ -93,7 +93,7 @@ async function runningIncidents(client: Client, system: string): Promise<string[
 }
 
 async function notify(input: { system: string; channel: string; notice: Notice }, run: Run): Promise<void> {
-  const channel = channelOf(await loadSystem(input.system), input.channel);
+  const channel = channelOf((await loadKnownSystem(input.system)).system, input.channel);
   try {
     await deliver(channel, input.notice, run.signal);
   } catch (error) {

@@ -2,11 +2,12 @@
 import { redactText } from '../observe/redact.ts';
 import type { Finding } from '../policy/findings.ts';
 import type { HostLook } from '../policy/host-look.ts';
+import { fileTrouble } from '../policy/judge-file.ts';
 import { findingsOf } from '../status/findings.ts';
 import { lookAtHost } from '../status/host-look.ts';
 import { tellAlive } from '../status/ping.ts';
 import { runningOperations } from '../status/running.ts';
-import { loadSystem } from '../system/index.ts';
+import { loadKnownSystem } from '../system/index.ts';
 import type { HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
 import type { MonitoringFacts, OrchestrationActivities, SystemJudged } from './types.ts';
@@ -20,7 +21,7 @@ export async function lookAround(
   { system: name, heldBy }: { system: string; heldBy?: string },
   run: Run,
 ): Promise<HostLook> {
-  const system = await context.system(name);
+  const { system, fault } = await context.knownSystem(name);
   const look = await lookAtHost(system, context.host, {
     signal: run.signal,
     docker: () => context.docker(),
@@ -29,11 +30,13 @@ export async function lookAround(
   const troubles = (found: HostLook['tools']): HostLook['tools'] =>
     found.slice(0, MOST).map(({ subject, what, hint }) => ({ subject, what: short(what), hint: short(hint) }));
   const { components, tools, rights } = look;
-  return { ...look, components: troubles(components), tools: troubles(tools), rights: troubles(rights) };
+  const [file] = fault === undefined ? [] : troubles([fileTrouble(name, fault, Date.now())]);
+  const all = { ...look, components: troubles(components), tools: troubles(tools), rights: troubles(rights) };
+  return file === undefined ? all : { ...all, file };
 }
 
 export async function describeMonitoring(name: string): Promise<MonitoringFacts> {
-  const { site, hosts, monitor } = await loadSystem(name);
+  const { site, hosts, monitor } = (await loadKnownSystem(name)).system;
   return { site, hosts, ping: monitor?.ping !== undefined };
 }
 
@@ -41,9 +44,10 @@ export async function judgeSystem(
   { system: name, hosts, nowMs }: Parameters<OrchestrationActivities['judgeSystem']>[0],
   run: Run,
 ): Promise<SystemJudged> {
-  const system = await loadSystem(name);
+  const { system, fault } = await loadKnownSystem(name);
   const engine = await runningOperations();
-  const { findings, unknown } = await findingsOf(system, engine, nowMs, { hosts, signal: run.signal });
+  const options = { hosts, signal: run.signal, ...(fault === undefined ? {} : { fault }) };
+  const { findings, unknown } = await findingsOf(system, engine, nowMs, options);
   const untold = checksOf(findings.slice(MOST)).map((what) => ({ what, why: 'too many findings to tell each' }));
   // A list that is cut would be news of an end: whole checks are unknown then.
   const checks = [...new Set(unknown.map(({ what }) => what.split('/')[0] ?? what))];
@@ -60,7 +64,7 @@ export async function signOfLife(
   { system, broken, nowMs }: Parameters<OrchestrationActivities['signOfLife']>[0],
   run: Run,
 ): Promise<void> {
-  await tellAlive(await loadSystem(system), { broken, nowMs, signal: run.signal });
+  await tellAlive((await loadKnownSystem(system)).system, { broken, nowMs, signal: run.signal });
 }
 
 function checksOf(findings: readonly Finding[]): string[] {

@@ -42,19 +42,27 @@ interface Looked {
 }
 
 async function look(shell: Pick<Shell, 'say'>, names: readonly string[], options: Options): Promise<Looked> {
-  const [{ listSystems, loadSystem }, { findingsOf, isKept }, { runningOperations }] = await Promise.all([
-    import('../system/load.ts'),
+  const [{ knownSystems }, { findingsOfKnown, isKept }, { runningOperations }] = await Promise.all([
+    import('../system/last-good.ts'),
     import('../status/findings.ts'),
     import('../status/running.ts'),
   ]);
-  const wanted = names.length > 0 ? names : (await listSystems()).map(({ name }) => name);
-  const systems = await Promise.all(wanted.map((one) => loadSystem(one)));
+  const known = await knownSystems(names);
   const engine = await runningOperations();
   const nowMs = Date.now();
-  const found = await Promise.all(systems.map((system) => findingsOf(system, engine, nowMs)));
+  const found = await Promise.all(known.map((one) => findingsOfKnown(one, engine, nowMs)));
+  const systems = known.flatMap(({ system }) => system ?? []);
   const shown = options.plan === undefined ? found : await ofPlan(systems, found, options.plan);
-  if (options.ping === true)
-    for (const [index, system] of systems.entries()) await ping(shell, system, found[index], nowMs);
+  if (options.ping === true) {
+    for (const system of systems) {
+      await ping(
+        shell,
+        system,
+        found.find((one) => one.system === system.name),
+        nowMs,
+      );
+    }
+  }
   return { found: shown, kept: shown.every(isKept) };
 }
 
@@ -69,7 +77,8 @@ async function ofPlan(
   ]);
   return found.flatMap((one) => {
     const system = systems.find(({ name }) => name === one.system);
-    if (system === undefined) return [];
+    // A bad file concerns every plan.
+    if (system === undefined) return [one];
     const concerns = concernsPlan(system, planOf(system, plan).name);
     const plans = one.facts.plans.filter((numbers) => numbers.plan === plan);
     const unknown = one.unknown.filter(({ what }) => {

@@ -7,9 +7,9 @@ import { listSystems, readText } from '../system/register.ts';
 async function registeredFile(name: string): Promise<string | undefined> {
   const registered = await listSystems();
   const found = registered.find((system) => system.name === name);
-  if (found !== undefined || registered.length === 0) return found?.path;
+  if (found?.path !== undefined || registered.length === 0) return found?.path;
   const { loadSystem } = await import('../system/load.ts');
-  // Throws, and says which are known.
+  // Throws, and says which are known, or what is wrong with the entry.
   return (await loadSystem(name)).sourcePath;
 }
 

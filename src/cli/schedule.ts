@@ -41,24 +41,28 @@ function defineList(schedule: Command): void {
 }
 
 async function list(shell: Shell, name: string | undefined): Promise<ExitCode> {
-  const [{ connectEngine }, { listSystems, loadSystem }, { scheduleStates }, { statesText }] = await Promise.all([
+  const [{ connectEngine }, { knownSystems }, { scheduleStates }, { statesText }] = await Promise.all([
     import('../engine/connect.ts'),
-    import('../system/load.ts'),
+    import('../system/last-good.ts'),
     import('../status/schedule-state.ts'),
     import('./schedule-texts.ts'),
   ]);
-  const names = name === undefined ? (await listSystems()).map((one) => one.name) : [name];
-  const systems = await Promise.all(names.map((one) => loadSystem(one)));
+  const known = await knownSystems(name === undefined ? [] : [name]);
   await using engine = await connectEngine();
   const all: { readonly system: string; readonly schedules: readonly ScheduleState[] }[] = [];
-  for (const system of systems) {
+  for (const { name: about, system, fault } of known) {
+    // The engine goes on by what was applied before.
+    if (fault !== undefined) shell.say(`the file of ${about} can't be used: ${fault.error.message}`);
+    if (system === undefined) continue;
     all.push({ system: system.name, schedules: await scheduleStates(engine.client, system, { outcomes: true }) });
   }
   const nowMs = Date.now();
   shell.result({ systems: all }, (colours) =>
     all.map((one) => `${colours.bold(one.system)}\n${statesText(one.schedules, colours, nowMs)}`).join('\n\n'),
   );
-  const wrong = all.some(({ schedules }) => schedules.some((one) => !one.applied || one.paused?.byHand === true));
+  const bad = known.some(({ fault }) => fault !== undefined);
+  const wrong =
+    bad || all.some(({ schedules }) => schedules.some((one) => !one.applied || one.paused?.byHand === true));
   return wrong ? 1 : 0;
 }
 

@@ -16,32 +16,35 @@ export function defineStatus(program: Command): void {
 }
 
 async function status(shell: Shell, name: string | undefined): Promise<ExitCode> {
-  const [{ listSystems, loadSystem }, { systemStatus, systemText, exitOf }, { runningOperations }, { readTargets }] =
-    await Promise.all([
-      import('../system/load.ts'),
-      import('../status/system-status.ts'),
-      import('../status/running.ts'),
-      import('../engine/metrics-targets.ts'),
-    ]);
-  const names = name === undefined ? (await listSystems()).map((system) => system.name) : [name];
-  if (names.length === 0) {
+  const [
+    { knownSystems },
+    { systemStatus, statusOfNothing, systemText, exitOf },
+    { runningOperations },
+    { readTargets },
+  ] = await Promise.all([
+    import('../system/last-good.ts'),
+    import('../status/system-status.ts'),
+    import('../status/running.ts'),
+    import('../engine/metrics-targets.ts'),
+  ]);
+  const known = await knownSystems(name === undefined ? [] : [name]);
+  if (known.length === 0) {
     shell.result({ systems: [] }, () => 'no system is registered here; start with: holdfast init <file>');
     return 0;
   }
-  const systems = await Promise.all(names.map((one) => loadSystem(one)));
   const engine = await runningOperations();
   const nowMs = Date.now();
-  const [{ findingsOf }, { findingText }] = await Promise.all([
+  const [{ findingsOfKnown }, { findingText }] = await Promise.all([
     import('../status/findings.ts'),
     import('../status/findings-text.ts'),
   ]);
   const statuses = await Promise.all(
-    systems.map(async (system) => {
-      const [one, { findings }] = await Promise.all([
-        systemStatus(system, engine, nowMs),
-        findingsOf(system, engine, nowMs),
+    known.map(async (one) => {
+      const [status, { findings }] = await Promise.all([
+        one.system === undefined ? statusOfNothing(one.name) : systemStatus(one.system, engine, nowMs),
+        findingsOfKnown(one, engine, nowMs),
       ]);
-      return { ...one, findings };
+      return { ...status, findings };
     }),
   );
   const { running, why, address, uiUrl, pageUrl } = engine;
@@ -59,5 +62,6 @@ async function status(shell: Shell, name: string | undefined): Promise<ExitCode>
     });
     return [first, ...texts].join('\n\n');
   });
-  return exitOf(statuses);
+  const exit = exitOf(statuses);
+  return exit === 0 && known.some(({ fault }) => fault !== undefined) ? 1 : exit;
 }

@@ -19,6 +19,7 @@ interface Options extends CommonOptions {
   readonly pageProxyFrom?: readonly string[];
   readonly pageUiUrl?: string;
   readonly metrics?: string;
+  readonly metricsName?: readonly string[];
   readonly schedules: boolean;
 }
 
@@ -63,6 +64,7 @@ export function defineUp(program: Command): void {
       'where Prometheus finds the first worker, [address:]port, the others on the ports after it; or off (default:\n' +
         'free ports on loopback, named in engine/metrics-targets/)',
     )
+    .option('--metrics-name <name>', 'a name by which Prometheus asks, beside localhost (may be repeated)', collect)
     .option('--no-schedules', 'do not apply the schedules of the system files; those applied before still run')
     .action((options: Options) => perform(options, (shell) => up(shell, options)));
 }
@@ -74,7 +76,12 @@ async function up(shell: Shell, options: Options): Promise<ExitCode> {
     import('../engine/metrics-address.ts'),
   ]);
   // Commander gives `true` when neither was written.
-  const hosts = options.host === false ? [] : Array.isArray(options.host) ? options.host : await hostsOfThisMachine();
+  const hosts =
+    options.host === false
+      ? []
+      : Array.isArray(options.host)
+        ? options.host
+        : await hostsOfThisMachine((text) => shell.say(text));
   const port = portOption('--port', options.port);
   const uiPort = options.ui ? portOption('--ui-port', options.uiPort) : false;
   const page = options.page ? await pageOptions(options, portOption('--page-port', options.pagePort)) : undefined;
@@ -82,6 +89,7 @@ async function up(shell: Shell, options: Options): Promise<ExitCode> {
   await runUp({
     hosts,
     ...(metrics === undefined ? {} : { metrics }),
+    ...(options.metricsName === undefined ? {} : { metricsNames: options.metricsName }),
     schedules: options.schedules,
     ...(port === undefined ? {} : { port }),
     ...(uiPort === undefined ? {} : { uiPort }),

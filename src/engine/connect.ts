@@ -1,6 +1,7 @@
 /** A client of the engine, for the command line and whatever else starts or watches workflows. */
 import { Client, Connection } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
+import { unlessRefused } from './refused.ts';
 import { engineTarget } from './target.ts';
 import type { EngineTarget } from './target.ts';
 
@@ -15,13 +16,21 @@ export interface Engine extends AsyncDisposable {
 
 /**
  * Connects within seconds or throws EngineUnreachable with the address and what to do. The caller closes it (or uses
- * `await using`).
+ * `await using`). `refusedLimitMs`: for whoever asks whether it runs, and needs not wait until it may have started.
  */
-export async function connectEngine(target: EngineTarget = engineTarget()): Promise<Engine> {
+export async function connectEngine(
+  target: EngineTarget = engineTarget(),
+  options: { readonly refusedLimitMs?: number } = {},
+): Promise<Engine> {
+  const { refusedLimitMs = CONNECT_LIMIT_MS } = options;
+  const connecting = Connection.connect({ ...target.connectionOptions, connectTimeout: CONNECT_LIMIT_MS });
   let connection: Connection;
   try {
-    connection = await Connection.connect({ ...target.connectionOptions, connectTimeout: CONNECT_LIMIT_MS });
+    connection = await unlessRefused(target, refusedLimitMs, connecting);
   } catch (cause) {
+    // It may come after all, and nobody waits for it.
+    connecting.then((late) => late.close()).catch(() => undefined);
+    if (cause instanceof HoldfastError) throw cause;
     throw new HoldfastError(
       'EngineUnreachable',
       `the Temporal server at ${target.address} (${target.from}) does not answer`,

@@ -15,7 +15,7 @@ export function isEngineKnown(): boolean {
 
 /**
  * Runs the work with the engine that is there, or with one of its own in the same state directory, which ends with the
- * work. What the work left unfinished goes on when the next engine starts there.
+ * work, and which fires no schedule. What the work left unfinished goes on when the next engine starts there.
  */
 export async function ephemeralEngine<T>(
   options: Pick<UpOptions, 'hosts' | 'workers' | 'onEvent' | 'signal'>,
@@ -25,7 +25,7 @@ export async function ephemeralEngine<T>(
     await using engine = await connectEngine();
     return await work(engine);
   }
-  const running = await startUp({ ...options, port: 0, uiPort: false, metrics: 'off' });
+  const running = await startUp({ ...options, port: 0, uiPort: false, metrics: 'off', fires: false });
   try {
     await using engine = await connectEngine(running.target);
     return await work(engine);

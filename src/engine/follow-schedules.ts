@@ -1,5 +1,6 @@
 /** The schedules of this machine's system files are kept applied. */
 import type { ScheduleChange } from '../policy/schedule-diff.ts';
+import { keepLastGood } from '../system/last-good.ts';
 import { loadSystem } from '../system/index.ts';
 import type { Engine } from './connect.ts';
 import {
@@ -26,7 +27,9 @@ export function schedulesFollower(tell: (news: ScheduleNews) => void): SystemFil
   };
   return new SystemFilesFollower({
     ofSystem: async (engine, system) => {
-      const planned = await planSchedules(engine.client, await loadSystem(system));
+      const declared = await loadSystem(system);
+      await keepLastGood(declared);
+      const planned = await planSchedules(engine.client, declared);
       await apply(engine, await leavingOthers(engine, planned));
     },
     ofAll: async (engine, systems) => {

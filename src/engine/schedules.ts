@@ -5,9 +5,11 @@ import { ScheduleAlreadyRunning, ScheduleNotFoundError, type Client } from '@tem
 import { diffSchedules, type ScheduleChange } from '../policy/schedule-diff.ts';
 import type { DescribedSchedule } from '../policy/schedule-facts.ts';
 import { declaredSchedules, partsOfScheduleId, type DeclaredSchedule } from '../policy/schedules.ts';
+import { HoldfastError } from '../failures.ts';
 import { holdfastHome } from '../system/home.ts';
 import type { System } from '../system/types.ts';
 import type { Engine } from './connect.ts';
+import { unlessChanged } from './schedule-condition.ts';
 import { describedOf, FRAME, markOf, optionsOf, updateOf, type ScheduleMark } from './schedule-encode.ts';
 
 /** Attempts at one schedule while others create and delete it. */
@@ -126,8 +128,15 @@ async function bringAbout(client: Client, declared: DeclaredSchedule): Promise<v
   }
 }
 
+/** By what it is at that moment. What somebody else changes meanwhile, such as a pause, stays: then it is begun again. */
 async function update(client: Client, declared: DeclaredSchedule): Promise<void> {
-  const handle = client.schedule.getHandle(declared.id);
-  // By what it is at that moment, so that a pause which was made meanwhile stays.
-  await handle.update((now) => updateOf(declared, describedOf(now)));
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const handle = unlessChanged(client).getHandle(declared.id);
+    await handle.update((now) => updateOf(declared, describedOf(now)));
+    // The server drops an update that comes too late without a word.
+    const now = await describeSchedule(client, declared.id);
+    const [left] = diffSchedules([declared], now === undefined ? [] : [now], FRAME);
+    if (left?.do === 'keep') return;
+  }
+  throw new HoldfastError('HostBusy', `somebody else changes the schedule ${declared.name} again and again`);
 }

@@ -34,10 +34,15 @@ export interface ServerPorts {
   readonly port: number;
   /** Undefined: no web interface. */
   readonly uiPort?: number;
+  /** False: no schedule fires, whatever the database holds. Default true. */
+  readonly fires?: boolean;
 }
 
-export function serverArguments({ port, uiPort }: ServerPorts): string[] {
-  const pairs = (flag: string, values: Readonly<Record<string, string | number>>): string[] =>
+/** Processes of the server that work on schedules are not started (dynamic config of the server's worker role). */
+const NO_SCHEDULER: Readonly<Record<string, boolean>> = { 'worker.enableScheduler': false };
+
+export function serverArguments({ port, uiPort, fires = true }: ServerPorts): string[] {
+  const pairs = (flag: string, values: Readonly<Record<string, string | number | boolean>>): string[] =>
     Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]);
   return [
     ...['server', 'start-dev', '--log-level', 'error', '--log-format', 'json', '--color', 'never'],
@@ -47,6 +52,7 @@ export function serverArguments({ port, uiPort }: ServerPorts): string[] {
     ...(uiPort === undefined ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)]),
     ...pairs('--sqlite-pragma', PRAGMAS),
     ...pairs('--dynamic-config-value', DYNAMIC_CONFIG),
+    ...(fires ? [] : pairs('--dynamic-config-value', NO_SCHEDULER)),
   ];
 }
 

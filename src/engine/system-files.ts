@@ -89,7 +89,7 @@ export class SystemFilesFollower {
 /** What is registered, and when each file was written last: another text when anything of that has changed. */
 async function filesSignature(): Promise<string> {
   const systems = await listSystems();
-  const facts = systems.map(async ({ name, path }) => {
+  const facts = systems.map(async ({ name, path = '' }) => {
     const found = await stat(path).catch(() => undefined);
     return [name, path, found?.mtimeMs, found?.size, found?.ino].join(' ');
   });

@@ -50,12 +50,16 @@ export interface UpOptions {
   readonly uiPort?: number | false;
   /** Where the first worker shows its metrics; the others follow. Default: what HOLDFAST_METRICS says, else free ports. */
   readonly metrics?: MetricsAddress | 'off';
+  /** By which Prometheus asks, beside those that HOLDFAST_METRICS_NAMES says. */
+  readonly metricsNames?: readonly string[];
   /** False: the server only. Default true. */
   readonly workers?: boolean;
   /** The page to look at; absent: none. */
   readonly page?: PageOptions;
   /** True: what the system files declare to run by itself is applied, now and when they change. Default false. */
   readonly schedules?: boolean;
+  /** False: the embedded server fires none of the schedules that its database holds. Default true. */
+  readonly fires?: boolean;
   readonly onEvent?: (event: UpEvent) => void;
   /** Aborting gives up starting; what was started is stopped. */
   readonly signal?: AbortSignal;
@@ -217,7 +221,9 @@ async function startServer(household: Household, options: UpOptions): Promise<nu
   const uiPort = options.uiPort === false ? undefined : await choosePort(options.uiPort, USUAL_UI_PORT);
   const address = `127.0.0.1:${port}`;
   household.serveAt({ address, ...(uiPort === undefined ? {} : { uiUrl: `http://127.0.0.1:${uiPort}` }) });
-  const server = household.start(serverSpec(binary.path, { port, ...(uiPort === undefined ? {} : { uiPort }) }));
+  const { fires = true } = options;
+  const ports = { port, ...(uiPort === undefined ? {} : { uiPort }) };
+  const server = household.start(serverSpec(binary.path, { ...ports, fires }));
   await waitUntilServing(address, () => server.identity() !== undefined, options.signal);
   return orphans;
 }
@@ -237,7 +243,10 @@ async function startWorkers(household: Household, engine: Engine, options: UpOpt
   // They find the server as every program does: by the same variables, or by the record of this machine's engine.
   const metrics = options.metrics ?? parseMetricsAddress(process.env['HOLDFAST_METRICS']) ?? 'off';
   forgetTargets();
-  const started = workerPlaces(options.hosts, metrics).map((place) => ({ place, child: household.start(place.spec) }));
+  const started = workerPlaces(options.hosts, metrics, options.metricsNames).map((place) => ({
+    place,
+    child: household.start(place.spec),
+  }));
   await Promise.all(
     started.map(({ place, child }) =>
       waitUntilPolling(engine.connection, engine.target.namespace, place, child, options.signal),

@@ -55,7 +55,7 @@ export interface WorkerPlace {
   readonly queueType: temporal.api.enums.v1.TaskQueueType;
 }
 
-function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[]): ChildSpec {
+function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[], names: string): ChildSpec {
   const options = [process.env['NODE_OPTIONS'], NODE_OPTIONS[role]].filter((part) => part !== undefined && part !== '');
   return {
     name,
@@ -65,6 +65,7 @@ function workerSpec(name: string, role: keyof typeof NODE_OPTIONS, args: string[
       ...process.env,
       ...(role === 'host' ? MALLOC : { UV_THREADPOOL_SIZE: JUDGING_THREADS, ...process.env }),
       NODE_OPTIONS: options.join(' '),
+      ...(names === '' ? {} : { HOLDFAST_METRICS_NAMES: names }),
       // The environment reaches the threads as well: without it each strips and compiles its files for every capture.
       NODE_COMPILE_CACHE: compileCacheDirectory(),
     },
@@ -85,15 +86,20 @@ function metricsArguments(metrics: MetricsAddress | 'off' | undefined, place: nu
 }
 
 /** One worker for the stories, one for each host that this machine is. */
-export function workerPlaces(hosts: readonly string[], metrics?: MetricsAddress | 'off'): WorkerPlace[] {
+export function workerPlaces(
+  hosts: readonly string[],
+  metrics?: MetricsAddress | 'off',
+  metricsNames: readonly string[] = [],
+): WorkerPlace[] {
+  const names = [process.env['HOLDFAST_METRICS_NAMES'] ?? '', ...metricsNames].filter((name) => name !== '').join(',');
   return [
     {
-      spec: workerSpec('worker', 'orchestration', metricsArguments(metrics, 0)),
+      spec: workerSpec('worker', 'orchestration', metricsArguments(metrics, 0), names),
       queue: ORCHESTRATION_QUEUE,
       queueType: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     },
     ...hosts.map((host, index) => ({
-      spec: workerSpec(`worker ${host}`, 'host', ['--host', host, ...metricsArguments(metrics, index + 1)]),
+      spec: workerSpec(`worker ${host}`, 'host', ['--host', host, ...metricsArguments(metrics, index + 1)], names),
       queue: hostQueue(host),
       queueType: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     })),

@@ -6,18 +6,20 @@
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import { connectEngine } from '../engine/connect.ts';
+import { describeSchedule } from '../engine/schedules.ts';
 import { log } from '../observe/log.ts';
+import { scheduleId } from '../policy/schedules.ts';
 import { listIncidents } from '../status/incidents.ts';
 import { operationsOf, runningOperations, type EngineState } from '../status/running.ts';
 import { engineDirectory } from '../system/home.ts';
 import { durationSeconds } from '../system/durations.ts';
-import { listSystems, loadSystem } from '../system/load.ts';
+import { knownSystems } from '../system/last-good.ts';
 import type { System } from '../system/types.ts';
 import type { Sample } from './definitions.ts';
 import { OPERATIONS } from './ended-runs.ts';
 import { countEndedRuns } from './ended-runs-reader.ts';
 import { lookAtDisks, lookAtLogs, lookAtStores, type Remembered } from './look.ts';
-import { findingSamples, incidentSamples, lastMonitor } from './monitor-samples.ts';
+import { fileSample, findingSamples, incidentSamples, lastMonitor } from './monitor-samples.ts';
 import type { MetricsPage } from './page.ts';
 import { Paced } from './paced.ts';
 import { RunTotals } from './run-totals.ts';
@@ -103,16 +105,18 @@ class Systems implements Collector {
 
   /** Systems come and go while a worker runs, and their files change. */
   private async followRegister(): Promise<void> {
-    const names = (await listSystems()).map(({ name }) => name);
-    for (const gone of [...this.known.keys()].filter((name) => !names.includes(name))) this.forget(gone);
-    const loaded = await Promise.allSettled(names.map((name) => loadSystem(name)));
-    for (const [index, one] of loaded.entries()) {
-      const name = names[index] ?? '';
-      if (one.status === 'fulfilled') this.follow(one.value);
-      else log('metrics').warn({ system: name, err: one.reason as unknown }, 'the system file can not be read');
+    const registered = await knownSystems();
+    const isGone = (name: string): boolean => !registered.some((one) => one.name === name);
+    for (const gone of [...this.known.keys()].filter(isGone)) this.forget(gone);
+    for (const { name, system, fault } of registered) {
+      if (system !== undefined) this.follow(system);
+      if (fault !== undefined) {
+        log('metrics').warn({ system: name, err: fault.error }, 'the system file can not be used');
+      }
     }
-    const failed = loaded.find((one) => one.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    this.page.replace('systems', registered.map(fileSample));
+    const failed = registered.find(({ fault }) => fault !== undefined);
+    if (failed?.fault !== undefined) throw failed.fault.error;
   }
 
   private follow(system: System): void {
@@ -145,10 +149,17 @@ class Systems implements Collector {
   private async lookAtStores(name: string): Promise<void> {
     const system = this.known.get(name);
     if (system === undefined) return;
-    const found = await lookAtStores(system, this.engine, this.remembered.get(name), Date.now());
+    const before = this.remembered.get(name);
+    const found = await lookAtStores(system, this.engine, before, Date.now(), (plan) => this.scheduleMs(name, plan));
     if (!this.known.has(name)) return;
     this.remembered.set(name, found.remembered);
     this.page.replace(`stores ${name}`, found.samples);
+  }
+
+  /** When the engine was given the plan's schedule; undefined where it does not say. */
+  private async scheduleMs(system: string, plan: string): Promise<number | undefined> {
+    const described = describeSchedule(this.client, scheduleId(system, `backup/${plan}`));
+    return (await described.catch(() => undefined))?.createdAtMs;
   }
 
   private async lookAtLogs(name: string): Promise<void> {

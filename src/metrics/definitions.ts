@@ -78,6 +78,12 @@ const STORES: readonly Row[] = [
     'How old the newest usable backup is: what would be lost.',
   ],
   [
+    'holdfast_first_backup_due_timestamp_seconds',
+    'gauge',
+    'system plan',
+    'Of a plan that has just begun and has no backup: until when that is as it should be.',
+  ],
+  [
     'holdfast_recovery_point_limit_seconds',
     'gauge',
     'system plan',
@@ -218,6 +224,12 @@ const ENGINE: readonly Row[] = [
 ];
 
 const MONITOR: readonly Row[] = [
+  [
+    'holdfast_system_file_usable',
+    'gauge',
+    'system',
+    'Whether the system file, as it is now, can be used (1) or nothing of its system is backed up by it (0).',
+  ],
   [
     'holdfast_findings',
     'gauge',

@@ -1,7 +1,9 @@
 /** One look at the stores, the logs and the engine for the sake of metrics: facts, whatever they cost. */
 import { holdfastHome } from '../system/home.ts';
-import { planState } from '../policy/judge-plans.ts';
-import { listSystems, loadSystem } from '../system/load.ts';
+import type { BackupSeen } from '../policy/backup-seen.ts';
+import { planState, waitsForFirst } from '../policy/judge-plans.ts';
+import { vaultSinceMs, type VaultAge } from '../status/brief.ts';
+import { knownSystems } from '../system/last-good.ts';
 import type { System } from '../system/types.ts';
 import { lookAtCatalogues, type CatalogueMemories, type KnownBackup } from '../status/catalogues.ts';
 import { planCopies, storesBehind } from '../status/copy-status.ts';
@@ -26,6 +28,7 @@ export async function lookAtStores(
   engine: EngineState,
   before: Remembered | undefined,
   nowMs: number,
+  scheduleMs: (plan: string) => Promise<number | undefined> = () => Promise.resolve(undefined),
 ): Promise<{ samples: Sample[]; remembered: Remembered }> {
   const operations = operationsOf(system.name, engine);
   const memories = before?.memories ?? (new Map() as CatalogueMemories);
@@ -42,7 +45,27 @@ export async function lookAtStores(
     behind: storesBehind(system, seenCatalogue(known), operations, nowMs),
     copies: planCopies(system, { backups: seen }, readBacks, (plan) => planState(seen, plan, nowMs).newest?.id),
   };
-  return { samples: storeSamples(system, facts, nowMs), remembered: { backups, complete, memories } };
+  const first = complete ? await firstDueSamples(system, seen, known.vaults, { nowMs, scheduleMs }) : [];
+  const samples = [...storeSamples(system, facts, nowMs), ...first];
+  return { samples, remembered: { backups, complete, memories } };
+}
+
+/** Of plans that have just begun; who compares it with the time needs nobody to say when it is over. */
+async function firstDueSamples(
+  system: System,
+  seen: readonly BackupSeen[],
+  vaults: readonly VaultAge[],
+  at: { readonly nowMs: number; readonly scheduleMs: (plan: string) => Promise<number | undefined> },
+): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (const plan of system.plans.filter(({ name }) => !seen.some((one) => one.plan === name))) {
+    const begun = { vaultMs: vaultSinceMs(vaults, plan.stores), scheduleMs: await at.scheduleMs(plan.name) };
+    const first = waitsForFirst(plan, seen, begun, at.nowMs);
+    if (first === undefined) continue;
+    const labels = { system: system.name, plan: plan.name };
+    samples.push({ name: 'holdfast_first_backup_due_timestamp_seconds', labels, value: first.untilMs / 1000 });
+  }
+  return samples;
 }
 
 /** Pure: what lay in stores that can't be read now is taken to lie there still. That they can't be read is told apart. */
@@ -97,7 +120,7 @@ export async function lookAtDisks(host: string | undefined): Promise<Sample[]> {
 
 async function directoryStores(host: string | undefined): Promise<{ system: string; place: string; path: string }[]> {
   if (host === undefined) return [];
-  const systems = await Promise.all((await listSystems()).map(({ name }) => loadSystem(name)));
+  const systems = (await knownSystems()).flatMap(({ system }) => system ?? []);
   return systems
     .filter(({ hosts }) => hosts.includes(host))
     .flatMap(({ name, stores }) =>

@@ -1,6 +1,7 @@
 /** What monitoring has found and what became of it: from the newest run of `monitor`, and from the incidents. */
 import type { Engine } from '../engine/connect.ts';
 import { CHECKS, SEVERITIES, type Finding } from '../policy/findings.ts';
+import type { Registered } from '../system/last-good.ts';
 import type { KnownIncident } from '../status/incidents.ts';
 import { SEARCH_ATTRIBUTES, WORKFLOWS, type MonitorResult } from '../workflows/contract.ts';
 import type { Sample } from './definitions.ts';
@@ -19,6 +20,11 @@ export async function lastMonitor({ client }: Engine, system: string): Promise<L
     return { atMs: closeTime?.getTime() ?? 0, findings };
   }
   return undefined;
+}
+
+/** Told by the process that reads the file itself: a bad one may keep monitoring from judging anything. Pure. */
+export function fileSample({ name, fault }: Pick<Registered, 'name' | 'fault'>): Sample {
+  return { name: 'holdfast_system_file_usable', labels: { system: name }, value: Number(fault === undefined) };
 }
 
 /** Every kind of trouble has a value, so that one that is gone goes to 0 and not away. Pure. */

@@ -4,7 +4,7 @@ import { addressText, type MetricsAddress } from '../engine/metrics-address.ts';
 import { removeTarget, writeTarget, type ProcessName } from '../engine/metrics-targets.ts';
 import { log } from '../observe/log.ts';
 import { collectDisks, collectSystems, USUAL_PACE, type Collector, type Pace } from './collector.ts';
-import { serveMetrics } from './endpoint.ts';
+import { metricsNames, serveMetrics } from './endpoint.ts';
 import { createPage, type MetricsPage } from './page.ts';
 import { readSdkMetrics } from './sdk-metrics.ts';
 
@@ -35,6 +35,7 @@ export async function startMetrics(options: MetricsOptions): Promise<RunningMetr
   const endpoint = await serveMetrics(options.address, {
     contentType: page.contentType,
     text: () => wholePage(page, sdkUrl),
+    names: metricsNames(process.env),
   });
   const collector: Collector =
     client === undefined ? collectDisks(page, host, pace) : collectSystems(page, client, pace);

@@ -1,6 +1,7 @@
 /** Who may look at the page, decided from a request's facts alone. Pure. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP, type BlockList } from 'node:net';
+import { isHostKnown, plainAddress } from '../observe/known-host.ts';
 
 export interface AccessRules {
   /** Names under which the page may be asked for, beside loopback and the address that was connected to. */
@@ -29,33 +30,6 @@ export type Access =
   | { readonly may: 'log in' }
   | { readonly may: 'nothing'; readonly status: 403 | 421; readonly why: string };
 
-/**
- * A page of somebody else's that a browser shows can be given the address of this machine under its own name (DNS
- * rebinding): it then reads what it likes, unless the name is looked at. An address in figures can't be taken over.
- */
-export function isHostKnown(rules: Pick<AccessRules, 'hosts'>, facts: Pick<RequestFacts, 'host' | 'localAddress'>) {
-  const name = hostName(facts.host);
-  if (name === undefined) return false;
-  if (name === 'localhost' || rules.hosts.some((host) => host.toLowerCase() === name)) return true;
-  return isIP(name) !== 0 && (isLoopback(name) || plainAddress(facts.localAddress) === name);
-}
-
-/** Without its port and its brackets, in small letters; undefined when there is none. */
-function hostName(host: string | undefined): string | undefined {
-  const found = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@\s]+?)\.?)(?::\d{1,5})?$/i.exec(host ?? '');
-  return (found?.[1] ?? found?.[2])?.toLowerCase();
-}
-
-export function isLoopback(address: string): boolean {
-  const plain = plainAddress(address);
-  return plain === 'localhost' || plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
-}
-
-/** An IPv4 address that came through an IPv6 socket, as IPv4. */
-export function plainAddress(address = ''): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '').toLowerCase();
-}
-
 export function isTrusted(trusted: BlockList, address: string | undefined): boolean {
   const plain = plainAddress(address);
   const family = isIP(plain);
@@ -63,7 +37,7 @@ export function isTrusted(trusted: BlockList, address: string | undefined): bool
 }
 
 export function judgeAccess(rules: AccessRules, facts: RequestFacts): Access {
-  if (!isHostKnown(rules, facts)) {
+  if (!isHostKnown(rules.hosts, facts)) {
     return { may: 'nothing', status: 421, why: 'This page does not answer to that name.' };
   }
   const { token, proxy } = rules;

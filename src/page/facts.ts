@@ -98,6 +98,25 @@ export function isEngineStale({ lookedAtMs }: EngineFacts, nowMs: number): boole
   return lookedAtMs !== undefined && nowMs - lookedAtMs > ENGINE_STALE_MS;
 }
 
+/** Whether what keeps this knowledge up to date is at work. The first look may take as long as any other. */
+export function healthOf(
+  { engine, lookedAtMs }: Knowledge,
+  startedAtMs: number,
+  nowMs: number,
+):
+  | { readonly status: 'ok' }
+  | { readonly status: 'starting' | 'stuck'; readonly since: string; readonly waitsFor: string } {
+  const runningMs = nowMs - startedAtMs;
+  const first = engine.lookedAtMs === undefined ? 'engine' : lookedAtMs === undefined ? 'stores' : undefined;
+  if (first !== undefined) {
+    const isStuck = runningMs > (first === 'engine' ? ENGINE_STALE_MS : STORES_STALE_MS);
+    const since = new Date(startedAtMs).toISOString();
+    return { status: isStuck ? 'stuck' : 'starting', since, waitsFor: first };
+  }
+  if (!isEngineStale(engine, nowMs)) return { status: 'ok' };
+  return { status: 'stuck', since: new Date(engine.lookedAtMs ?? startedAtMs).toISOString(), waitsFor: 'engine' };
+}
+
 export function isSystemStale({ lookedAtMs }: SystemFacts, nowMs: number): boolean {
   return lookedAtMs !== undefined && nowMs - lookedAtMs > STORES_STALE_MS;
 }

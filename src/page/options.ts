@@ -2,7 +2,8 @@
 import { BlockList, isIP } from 'node:net';
 import { HoldfastError } from '../failures.ts';
 import type { SecretRef } from '../system/types.ts';
-import { isLoopback, type AccessRules } from './access.ts';
+import { isLoopback } from '../observe/known-host.ts';
+import type { AccessRules } from './access.ts';
 
 export const PAGE_OPTIONS = {
   port: { type: 'string' },

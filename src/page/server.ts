@@ -1,10 +1,11 @@
 /** The page over HTTP: who may look, where the token is shown, and what is rendered from memory. It changes nothing. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { log } from '../observe/log.ts';
-import { judgeAccess, plainAddress, isSame, type Access, type AccessRules } from './access.ts';
+import { plainAddress } from '../observe/known-host.ts';
+import { judgeAccess, isSame, type Access, type AccessRules } from './access.ts';
 import { readAssets, type Assets } from './assets.ts';
 import { WrongAttempts } from './attempts.ts';
-import { isEngineStale, type Knowledge } from './facts.ts';
+import { healthOf, type Knowledge } from './facts.ts';
 import type { Html } from './html.ts';
 import { formOf, FRESH, HEADERS, HTML, isSecure, redirect, segmentsOf, send, sendHtml } from './http.ts';
 import { ROUTES } from './links.ts';
@@ -39,6 +40,7 @@ export function createPageServer(options: PageServerOptions): Server {
 class PageServer {
   private readonly options: PageServerOptions;
   private readonly assets: Assets = readAssets();
+  private readonly startedAtMs = Date.now();
   private readonly attempts = new WrongAttempts();
   /** Apart from those by the form: a program with an old token must not lock people out. */
   private readonly bearers = new WrongAttempts();
@@ -80,10 +82,9 @@ class PageServer {
 
   /** Programs learn whether this one is at work, and nothing else: it is told without a token. */
   private health(request: IncomingMessage, response: ServerResponse): void {
-    const { engine } = this.options.glance();
-    const ok = !isEngineStale(engine, Date.now());
-    const body = Buffer.from(`${JSON.stringify({ status: ok ? 'ok' : 'stuck' })}\n`);
-    send(request, response, ok ? 200 : 503, { 'Content-Type': 'application/json', ...FRESH }, body);
+    const health = healthOf(this.options.glance(), this.startedAtMs, Date.now());
+    const body = Buffer.from(`${JSON.stringify(health)}\n`);
+    send(request, response, health.status === 'ok' ? 200 : 503, { 'Content-Type': 'application/json', ...FRESH }, body);
   }
 
   private page(path: string, access: Access, request: IncomingMessage, response: ServerResponse): void {

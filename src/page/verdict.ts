@@ -2,6 +2,7 @@
 import { capital, formatCount } from '../observe/format.ts';
 import { findingId, inOrder, type Finding } from '../policy/findings.ts';
 import { decisive } from '../status/findings.ts';
+import { firstDueText } from '../status/findings-text.ts';
 import {
   belongsTo,
   isEngineStale,
@@ -51,6 +52,12 @@ export function systemVerdict(facts: SystemFacts, engine: EngineFacts, nowMs: nu
     return { level: 'danger', title: 'Not safe', why: `The newest backup of ${late} is too old.` };
   const looks = reasonsToLook(troubles, waitingFor(engine, facts.name), engine, nowMs);
   if (looks.length > 0) return { level: 'attention', title: 'Needs a look', why: `${sentence(looks)}.` };
+  const first = (facts.numbers?.plans ?? []).filter(({ firstDue }) => firstDue !== undefined);
+  if (first[0]?.firstDue !== undefined) {
+    const more = first.length > 1 ? `, and of ${formatCount(first.length - 1, 'plan')} more` : '';
+    const why = `No backup of ${first[0].plan} yet${more}: ${firstDueText(first[0].firstDue, nowMs)}.`;
+    return { level: 'attention', title: 'Not protected yet', why };
+  }
   const promised = (facts.numbers?.plans ?? []).filter(({ limits }) => limits.newestSeconds !== undefined);
   if (promised.length === 0) {
     return {
@@ -80,8 +87,9 @@ function troublesOf({ name, findings }: SystemFacts, { incidents }: EngineFacts)
 
 /** A plan whose limit has passed since its stores were looked at, so that no finding tells it yet. */
 function lateSince({ numbers, findings }: SystemFacts, nowMs: number): string | undefined {
-  return numbers?.plans.find(({ plan, newest, limits: { newestSeconds = Infinity } }) => {
+  return numbers?.plans.find(({ plan, newest, firstDue, limits: { newestSeconds = Infinity } }) => {
     const told = findings.some((one) => findingId(one) === findingId({ check: 'freshness', subject: plan }));
+    if (!told && firstDue !== undefined) return nowMs > Date.parse(firstDue.until);
     return !told && newest !== undefined && nowMs - Date.parse(newest.pointAt) > newestSeconds * 1000;
   })?.plan;
 }

@@ -32,6 +32,8 @@ export const CHECKS = [
   /** The engine, its workers and schedules. */
   'engine',
   'schedule',
+  /** The system file, or the register's entry for it, can't be used. */
+  'system-file',
   /** A channel that messages do not get through to. */
   'notify',
 ] as const;

@@ -32,6 +32,8 @@ export interface HostLook {
   readonly componentsUnseen: readonly NotSeen[];
   readonly tools: readonly TroubleSeen[];
   readonly rights: readonly TroubleSeen[];
+  /** The host's own copy of the system file can't be used; absent where it can. */
+  readonly file?: TroubleSeen;
 }
 
 /** One host: what it said, or why it said nothing. */

@@ -4,6 +4,7 @@ import { USUAL_DISK_USED, USUAL_MONITOR } from '../system/monitor-build.ts';
 import type { System } from '../system/types.ts';
 import type { Finding, Unknown } from './findings.ts';
 import type { DiskSeen, HostSeen, TroubleSeen } from './host-look.ts';
+import { FILE_SUBJECT, judgeFile } from './judge-file.ts';
 import { together, type Judged } from './judged.ts';
 import { severityOf, systemTier, tierOf } from './limits.ts';
 
@@ -21,6 +22,7 @@ function judgeHost(system: System, seen: HostSeen): Judged {
     ...look.tools.map((one) => troubleOf(system, 'tools', `${host}/${one.subject}`, one)),
     ...look.rights.map((one) => troubleOf(system, 'rights', `${host}${one.subject}`, one)),
     ...look.components.map((one) => componentTrouble(system, one)),
+    ...(look.file === undefined ? [] : [judgeFile(system.name, { ...look.file, subject: `${FILE_SUBJECT}/${host}` })]),
   ];
   const unknown: Unknown[] = [
     ...look.disksUnseen.map(({ subject, why }) => ({ what: `disk/${host}${subject}`, why })),

@@ -4,6 +4,7 @@ import type { Plan, System } from '../system/types.ts';
 import { isGood, isProved, type BackupSeen } from './backup-seen.ts';
 import type { Finding } from './findings.ts';
 import { CLOCK_TOLERANCE_MS, freshness, type Freshness } from './freshness.ts';
+import { begunMs, firstDue, type Begun, type FirstDue } from './first-backup.ts';
 import { NOTHING, type Judged } from './judged.ts';
 import { limitsOf, severityOf, tierOf } from './limits.ts';
 
@@ -39,7 +40,8 @@ export function planState(backups: readonly BackupSeen[], plan: string, nowMs: n
 
 /**
  * A plan that promises something and whose newest usable backup is older, or that has none. Where a store of the plan
- * could not be read a newer one may lie there: then bad news is unknown, and good news is good.
+ * could not be read a newer one may lie there: then bad news is unknown, and good news is good. A plan that has just begun
+ * waits for its first due time.
  */
 export function judgeFreshness(
   system: System,
@@ -47,6 +49,7 @@ export function judgeFreshness(
   backups: readonly BackupSeen[],
   { unread }: StoresRead,
   nowMs: number,
+  begun: Begun = {},
 ): Judged {
   const { newestSeconds, newestFrom = '' } = limitsOf(plan, nowMs);
   const own = backups.filter((one) => one.plan === plan.name).map(factOf);
@@ -55,6 +58,7 @@ export function judgeFreshness(
   if (!promised || found.state === 'fresh' || found.state === 'unbounded') return NOTHING;
   const missed = storesMissed(plan, unread);
   if (missed !== undefined) return unknownOf(`freshness/${plan.name}`, `${missed}, and may hold a newer backup`);
+  if (waitsForFirst(plan, backups, begun, nowMs) !== undefined) return NOTHING;
   const { ageSeconds = 0, newest } = found;
   const limit = newestSeconds ?? 0;
   const grave = found.state === 'missing' || ageSeconds > 2 * limit;
@@ -68,6 +72,17 @@ export function judgeFreshness(
     ...(newest === undefined ? {} : { since: new Date(newest.pointAtMs + limit * 1000).toISOString() }),
   };
   return { findings: [finding], unknown: [] };
+}
+
+/** A plan that never had a backup, good or bad, and whose first one is yet to come. */
+export function waitsForFirst(
+  plan: Plan,
+  backups: readonly BackupSeen[],
+  begun: Begun,
+  nowMs: number,
+): FirstDue | undefined {
+  const none = backups.every((one) => one.plan !== plan.name || one.purpose !== 'backup');
+  return none ? firstDue(plan, begun, nowMs) : undefined;
 }
 
 function whatOf(plan: string, found: Freshness, limitSeconds: number, from: string): string {
@@ -92,12 +107,16 @@ export function judgeProof(
   backups: readonly BackupSeen[],
   { unread }: StoresRead,
   nowMs: number,
+  begun: Begun = {},
 ): Judged {
   const { provedSeconds } = limitsOf(plan, nowMs);
   if (provedSeconds === undefined) return NOTHING;
   const { newestProved } = planState(backups, plan.name, nowMs);
   const ageSeconds = newestProved === undefined ? Infinity : ageOf(newestProved, nowMs);
   if (ageSeconds <= provedSeconds) return NOTHING;
+  // What has begun since had no time for it yet.
+  const sinceMs = begunMs(begun, nowMs);
+  if (newestProved === undefined && sinceMs !== undefined && nowMs - sinceMs <= provedSeconds * 1000) return NOTHING;
   const missed = storesMissed(plan, unread);
   if (missed !== undefined) return unknownOf(`proof/${plan.name}`, `${missed}, and may hold a newer proof`);
   const limit = formatSeconds(provedSeconds);

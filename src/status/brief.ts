@@ -62,6 +62,19 @@ export interface SeenCatalogue {
   readonly backups: readonly BackupSeen[];
   /** Stores that could not be read; the others still count. */
   readonly unread: readonly UnreadStore[];
+  /** When each vault that could be read was made. */
+  readonly vaults: readonly VaultAge[];
+}
+
+export interface VaultAge {
+  readonly store: string;
+  readonly createdAtMs: number;
+}
+
+/** Of the stores of a plan: when the first of them could hold something. */
+export function vaultSinceMs(vaults: readonly VaultAge[], stores: readonly string[]): number | undefined {
+  const own = vaults.filter(({ store }) => stores.includes(store)).map(({ createdAtMs }) => createdAtMs);
+  return own.length === 0 ? undefined : Math.min(...own);
 }
 
 /** Never throws for a store that can't be read. */
@@ -71,12 +84,22 @@ export async function readSeen(system: System, signal?: AbortSignal): Promise<Se
   );
   const byName = new Map<string, BackupSeen>();
   for (const { value } of answers) {
-    for (const [name, seen] of value) {
+    for (const [name, seen] of value.backups) {
       const known = byName.get(name);
       byName.set(name, known === undefined ? seen : merged(known, seen));
     }
   }
-  return { backups: [...byName.values()].toSorted((a, b) => b.pointAtMs - a.pointAtMs), unread };
+  const vaults = answers.flatMap(({ store, value }) => vaultAge(store, value.createdAtMs));
+  return { backups: [...byName.values()].toSorted((a, b) => b.pointAtMs - a.pointAtMs), unread, vaults };
+}
+
+export function vaultAge(store: string, createdAtMs: number | undefined): VaultAge[] {
+  return createdAtMs === undefined || Number.isNaN(createdAtMs) ? [] : [{ store, createdAtMs }];
+}
+
+interface StoreSeen {
+  readonly createdAtMs: number | undefined;
+  readonly backups: ReadonlyMap<string, BackupSeen>;
 }
 
 function merged(a: BackupSeen, b: BackupSeen): BackupSeen {
@@ -85,13 +108,9 @@ function merged(a: BackupSeen, b: BackupSeen): BackupSeen {
 }
 
 /** By key and digest: the same name with other bytes is another thing, and must be seen. */
-function readStore(
-  system: System,
-  config: StoreConfig,
-  signal: AbortSignal | undefined,
-): Promise<Map<string, BackupSeen>> {
+function readStore(system: System, config: StoreConfig, signal: AbortSignal | undefined): Promise<StoreSeen> {
   return readingVault(system, config, async (from) => {
-    const { store, vaultId, roots } = from;
+    const { store, vaultId, roots, createdAtMs } = from;
     const file = path.join(stateDirectory(system.name), `seen-${config.name}.jsonl`);
     const cache = new BriefCache(file, trustDigest(vaultId, roots));
     await cache.open();
@@ -105,7 +124,7 @@ function readStore(
       proofs.filter((proof) => proof !== undefined),
       ({ manifestKey }) => manifestKey,
     );
-    return new Map(
+    const backups = new Map(
       manifests
         .filter((one) => one !== undefined)
         .map((found) => {
@@ -114,6 +133,7 @@ function readStore(
           return [`${key} ${brief.sha256}`, seenIn(config.name, found, own)];
         }),
     );
+    return { createdAtMs, backups };
   });
 }
 

@@ -4,6 +4,7 @@ import { readCatalogue } from '../vault/catalogue.ts';
 import { CatalogueMemory } from '../vault/catalogue-memory.ts';
 import type { CatalogueEntry, ProofBody } from '../vault/index.ts';
 import { readingVault } from '../vault/maintained.ts';
+import { vaultAge, type VaultAge } from './brief.ts';
 import { storeOf } from './of-system.ts';
 import { provedAt } from './seen.ts';
 import { askStores, type UnreadStore } from './store-answers.ts';
@@ -26,6 +27,8 @@ export interface Catalogues {
   readonly backups: readonly KnownBackup[];
   /** Stores that could not be read; the others still count. */
   readonly unread: readonly UnreadStore[];
+  /** When each vault that could be read was made. */
+  readonly vaults: readonly VaultAge[];
 }
 
 /** What was read before, by store. */
@@ -54,7 +57,7 @@ export async function lookAtCatalogues(
   const { answers, unread, failures } = await askStores(chosen, (config) => readStore(system, config, options));
   const byId = new Map<string, KnownBackup>();
   for (const { store, value } of answers) {
-    for (const entry of value) {
+    for (const entry of value.entries) {
       // The same id with other bytes is another thing, and must be seen.
       const name = `${entry.key} ${entry.sha256}`;
       const proof = newestProof(entry);
@@ -77,9 +80,10 @@ export async function lookAtCatalogues(
   const backups = [...byId.values()].toSorted(
     (a, b) => Date.parse(b.entry.body.startedAt) - Date.parse(a.entry.body.startedAt),
   );
-  if (answers.length > 0 || failures.length === 0) return { backups, unread };
+  const vaults = answers.flatMap(({ store, value }) => vaultAge(store, value.createdAtMs));
+  if (answers.length > 0 || failures.length === 0) return { backups, unread, vaults };
   const [failure] = failures;
-  return { backups, unread, failure: failure instanceof Error ? failure : new Error(String(failure)) };
+  return { backups, unread, vaults, failure: failure instanceof Error ? failure : new Error(String(failure)) };
 }
 
 /** A store that was given a part of the backups notes gaps in the chain that another one fills. */
@@ -100,8 +104,11 @@ function readStore(
   system: System,
   config: System['stores'][number],
   { plan, memories }: Chosen,
-): Promise<CatalogueEntry[]> {
-  return readingVault(system, config, (from) => readCatalogue(from, { plan, memory: memoryOf(memories, config.name) }));
+): Promise<{ createdAtMs: number | undefined; entries: CatalogueEntry[] }> {
+  return readingVault(system, config, async (from) => ({
+    createdAtMs: from.createdAtMs,
+    entries: await readCatalogue(from, { plan, memory: memoryOf(memories, config.name) }),
+  }));
 }
 
 function memoryOf(memories: CatalogueMemories | undefined, store: string): CatalogueMemory | undefined {

@@ -6,14 +6,16 @@ import { connectEngine, type Engine } from '../engine/connect.ts';
 import { FRAME } from '../engine/schedule-encode.ts';
 import { describeSchedules } from '../engine/schedules.ts';
 import { log } from '../observe/log.ts';
-import { inOrder, isUnknown, findingId, type Finding, type Unknown } from '../policy/findings.ts';
+import type { Begun } from '../policy/first-backup.ts';
+import { CHECKS, inOrder, isUnknown, findingId, type Finding, type Unknown } from '../policy/findings.ts';
 import { channelFindings } from '../notify/delivery-record.ts';
 import type { HostSeen } from '../policy/host-look.ts';
 import { judgeStoreClocks } from '../policy/judge-clocks.ts';
 import { judgeEngine, type RunSeen } from '../policy/judge-engine.ts';
+import { FILE_SUBJECT, fileTrouble, judgeFile } from '../policy/judge-file.ts';
 import { judgeHosts } from '../policy/judge-hosts.ts';
 import { judgeLogs } from '../policy/judge-log.ts';
-import { judgeFreshness, judgeProof, planState } from '../policy/judge-plans.ts';
+import { judgeFreshness, judgeProof, planState, waitsForFirst } from '../policy/judge-plans.ts';
 import { together, type Judged } from '../policy/judged.ts';
 import { judgeCopyLags, judgeRule, judgeStores, type StoreSeen } from '../policy/judge-stores.ts';
 import { followFindings, scheduleFindings } from '../policy/schedule-findings.ts';
@@ -21,8 +23,9 @@ import type { DescribedSchedule } from '../policy/schedule-facts.ts';
 import { declaredSchedules } from '../policy/schedules.ts';
 import { judgeSizes } from '../policy/size-anomaly.ts';
 import { unseenOf } from '../policy/unseen.ts';
-import type { System } from '../system/types.ts';
-import { readSeen, type SeenCatalogue } from './brief.ts';
+import type { FileFault, Registered } from '../system/last-good.ts';
+import type { Plan, System } from '../system/types.ts';
+import { readSeen, vaultSinceMs, type SeenCatalogue } from './brief.ts';
 import { isCopyOnItsWay, planCopies, storesBehind } from './copy-status.ts';
 import { plansNotFollowed } from './followed.ts';
 import { lookAtHost } from './host-look.ts';
@@ -31,7 +34,7 @@ import { logStatuses, type LogStatus } from './log-status.ts';
 import { hostHere } from './of-system.ts';
 import { numbersOf, type Gathered, type SystemNumbers } from './numbers.ts';
 import { storeReadBacks, type StoreReadBack } from './read-back-status.ts';
-import { operationsOf, type EngineState } from './running.ts';
+import { operationsOf, REFUSED_LIMIT_MS, type EngineState } from './running.ts';
 import type { UnreadStore } from './store-answers.ts';
 import { totalSizes } from './total-size.ts';
 
@@ -47,6 +50,8 @@ export interface SystemFindings {
 }
 
 export interface FindingsOptions {
+  /** The system is judged as its file said before it became bad. */
+  readonly fault?: FileFault;
   /** What each host said when it was asked. Absent: this machine looks at itself, and the others are unknown. */
   readonly hosts?: readonly HostSeen[];
   /** What the stores said just now to who asks for more than the findings, so that they are not read twice. */
@@ -81,6 +86,10 @@ export async function findingsOf(
     channelFindings(system),
   ]);
   const { backups } = known;
+  const begunOf = (plan: Plan): Begun => ({
+    vaultMs: vaultSinceMs(known.vaults, plan.stores),
+    scheduleMs: schedules?.described.find(({ name }) => name === `backup/${plan.name}`)?.createdAtMs,
+  });
   const stores = system.stores.map(({ name }) => storeSeen(name, known.unread, readBacks, totals));
   const behind = storesBehind(system, known, operationsOf(system.name, engine), nowMs);
   const copies = planCopies(system, known, readBacks, (plan) => planState(backups, plan, nowMs).newest?.id);
@@ -90,13 +99,14 @@ export async function findingsOf(
   );
 
   const { findings: all, unknown } = together([
-    ...system.plans.map((plan) => judgeFreshness(system, plan, backups, known, nowMs)),
-    ...system.plans.map((plan) => judgeProof(system, plan, backups, known, nowMs)),
+    ...system.plans.map((plan) => judgeFreshness(system, plan, backups, known, nowMs, begunOf(plan))),
+    ...system.plans.map((plan) => judgeProof(system, plan, backups, known, nowMs, begunOf(plan))),
     judgeLogs(system, logs, nowMs),
     judgeEngine(system, { ...engine, ...(runs === undefined ? {} : { runs }) }),
     judgeHosts(system, hosts),
     judgeSchedules(system, schedules, nowMs),
     found([
+      ...faultFindings(system.name, options.fault, nowMs),
       ...system.plans.flatMap((plan) => judgeSizes(system, plan, backups, nowMs)),
       ...judgeStores(system, stores, backups),
       ...judgeStoreClocks(system, backups, nowMs),
@@ -118,8 +128,9 @@ export async function findingsOf(
     runs: runs ?? [],
     engineRunning: engine.running,
     nowMs,
+    firstDue: (plan) => waitsForFirst(plan, backups, begunOf(plan), nowMs),
   };
-  const findings = inOrder(all);
+  const findings = inOrder(withoutTwins(all));
   return {
     system: system.name,
     at: new Date(nowMs).toISOString(),
@@ -146,6 +157,35 @@ function found(findings: readonly Finding[]): Judged {
   return { findings, unknown: [] };
 }
 
+function faultFindings(system: string, fault: FileFault | undefined, nowMs: number): Finding[] {
+  return fault === undefined ? [] : [judgeFile(system, fileTrouble(system, fault, nowMs))];
+}
+
+/** The machine of the engine and a host are often one, with one file. */
+function withoutTwins(findings: readonly Finding[]): Finding[] {
+  const isFileHere = findings.some((one) => findingId(one) === `system-file/${FILE_SUBJECT}`);
+  return findings.filter(({ check, subject }) => check !== 'system-file' || subject === FILE_SUBJECT || !isFileHere);
+}
+
+/** Of one of those that are registered, whatever became of its file. */
+export function findingsOfKnown(known: Registered, engine: EngineState, nowMs: number): Promise<SystemFindings> {
+  const { name, system, fault } = known;
+  if (system === undefined) return Promise.resolve(findingsOfFault(name, fault, nowMs));
+  return findingsOf(system, engine, nowMs, fault === undefined ? {} : { fault });
+}
+
+/** Of a system of which nothing is known but that its file is bad. */
+export function findingsOfFault(system: string, fault: FileFault, nowMs: number): SystemFindings {
+  const why = 'its system file can not be used';
+  return {
+    system,
+    at: new Date(nowMs).toISOString(),
+    findings: faultFindings(system, fault, nowMs),
+    facts: { plans: [], stores: [], logs: [], disks: [], clocks: [], runs: [], engineRunning: false },
+    unknown: CHECKS.filter((check) => check !== 'system-file').map((what) => ({ what, why })),
+  };
+}
+
 interface Scheduled {
   readonly described: readonly DescribedSchedule[];
   /** Plans on change. */
@@ -166,7 +206,7 @@ async function askEngine(system: System): Promise<EngineSaid> {
       log('status').warn({ err: error, system: system.name }, 'the engine did not say everything');
       return undefined;
     });
-  const connected = await orUnknown(connectEngine());
+  const connected = await orUnknown(connectEngine(undefined, { refusedLimitMs: REFUSED_LIMIT_MS }));
   if (connected === undefined) return NOT_SAID;
   await using engine = connected;
   const [runs, schedules] = await Promise.all([

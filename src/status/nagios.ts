@@ -3,6 +3,7 @@
  * codes (Monitoring Plugins Development Guidelines, sections 2.2, 2.4 and 2.6). Pure.
  */
 import { findingId, inOrder } from '../policy/findings.ts';
+import { firstDueText } from './findings-text.ts';
 import type { SystemFindings } from './findings.ts';
 import type { SystemNumbers } from './numbers.ts';
 
@@ -21,7 +22,7 @@ export function nagiosOf(systems: readonly SystemFindings[], kept: boolean): { c
     findings.length > 0
       ? `${critical} critical, ${findings.length - critical} warning: ${findings[0]?.what ?? ''}`
       : kept
-        ? `all as promised`
+        ? keptText(systems)
         : `not known: ${unknown[0]?.why ?? ''}`;
   const lines = findings.map(
     (one) => `${one.severity.toUpperCase()} ${one.system} ${findingId(one)}: ${one.what}; ${one.hint}`,
@@ -29,6 +30,15 @@ export function nagiosOf(systems: readonly SystemFindings[], kept: boolean): { c
   const data = systems.flatMap(({ system, facts }) => performance(systems.length > 1 ? `${system}.` : '', facts));
   const first = `HOLDFAST ${WORDS[code]} - ${names}: ${clean(summary)}${data.length === 0 ? '' : ` | ${data.join(' ')}`}`;
   return { code, text: [first, ...lines.map(clean)].join('\n') };
+}
+
+function keptText(systems: readonly SystemFindings[]): string {
+  const first = systems.flatMap(({ at, facts }) =>
+    facts.plans.flatMap(({ plan, firstDue }) =>
+      firstDue === undefined ? [] : [`no backup of ${plan} yet, ${firstDueText(firstDue, Date.parse(at))}`],
+    ),
+  );
+  return first.length === 0 ? 'all as promised' : first.join('; ');
 }
 
 /** What could not even be asked. */

@@ -7,7 +7,8 @@ import type { RunSeen } from '../policy/judge-engine.ts';
 import type { LogSeen } from '../policy/judge-log.ts';
 import type { StoreSeen } from '../policy/judge-stores.ts';
 import { limitsOf } from '../policy/limits.ts';
-import type { System } from '../system/types.ts';
+import type { FirstDue } from '../policy/first-backup.ts';
+import type { Plan, System } from '../system/types.ts';
 
 export interface BackupNumbers {
   readonly id: string;
@@ -33,6 +34,8 @@ export interface PlanNumbers {
   readonly backups: number;
   readonly newest?: BackupNumbers;
   readonly newestProved?: BackupNumbers & { readonly provedAt: string };
+  /** Of a plan that has just begun and has no backup: when its first one is due, and until when it is not missing. */
+  readonly firstDue?: { readonly at: string; readonly until: string };
   readonly limits: {
     readonly newestSeconds?: number;
     readonly provedSeconds?: number;
@@ -69,6 +72,7 @@ export interface Gathered {
   readonly runs: readonly RunSeen[];
   readonly engineRunning: boolean;
   readonly nowMs: number;
+  readonly firstDue: (plan: Plan) => FirstDue | undefined;
 }
 
 const SERIES_MS = 90 * 86_400_000;
@@ -96,7 +100,7 @@ export function numbersOf(of: Gathered): SystemNumbers {
   };
 }
 
-function planNumbers({ backups, stores, nowMs }: Gathered, plan: System['plans'][number]): PlanNumbers {
+function planNumbers({ backups, stores, nowMs, firstDue }: Gathered, plan: System['plans'][number]): PlanNumbers {
   const state = planState(backups, plan.name, nowMs);
   const own = usable(backups, plan.name, nowMs);
   const { copySeconds, newestSeconds, provedSeconds, walGapSeconds, sizeChange } = limitsOf(plan, nowMs);
@@ -107,6 +111,7 @@ function planNumbers({ backups, stores, nowMs }: Gathered, plan: System['plans']
     sizeChange,
   };
   const { newest, newestProved } = state;
+  const first = firstDue(plan);
   const provedAtMs = Math.max(...(newestProved?.verdicts.flatMap((one) => one.provedAtMs ?? []) ?? []));
   return {
     plan: plan.name,
@@ -115,6 +120,7 @@ function planNumbers({ backups, stores, nowMs }: Gathered, plan: System['plans']
     ...(newestProved === undefined
       ? {}
       : { newestProved: { ...told(newestProved, nowMs), provedAt: new Date(provedAtMs).toISOString() } }),
+    ...(first === undefined ? {} : { firstDue: toldDue(first) }),
     limits,
     series: own
       .filter(({ pointAtMs }) => nowMs - pointAtMs <= SERIES_MS)
@@ -135,6 +141,10 @@ function planNumbers({ backups, stores, nowMs }: Gathered, plan: System['plans']
         };
       }),
   };
+}
+
+export function toldDue({ dueAtMs, untilMs }: FirstDue): { at: string; until: string } {
+  return { at: new Date(dueAtMs).toISOString(), until: new Date(untilMs).toISOString() };
 }
 
 function told(backup: BackupSeen, nowMs: number): BackupNumbers {

@@ -28,6 +28,8 @@ export interface EngineState {
   readonly operations: readonly RunningOperation[];
 }
 
+/** As long as a server that has died takes to be started again. */
+export const REFUSED_LIMIT_MS = 2_000;
 const MOST_SHOWN = 200;
 /** People want to hear of runs of these: those that run for ever have their own ways of telling. */
 const SHOWN_TYPES: readonly string[] = [
@@ -49,7 +51,7 @@ export const SHOWN = `WorkflowType IN (${SHOWN_TYPES.map((type) => `'${type}'`).
 export async function runningOperations(): Promise<EngineState> {
   if (!isEngineKnown()) return { running: false, why: 'start it with `holdfast up`', operations: [] };
   try {
-    await using engine = await connectEngine();
+    await using engine = await connectEngine(undefined, { refusedLimitMs: REFUSED_LIMIT_MS });
     const { address, uiUrl, pageUrl } = engine.target;
     const places = { ...(uiUrl === undefined ? {} : { uiUrl }), ...(pageUrl === undefined ? {} : { pageUrl }) };
     return { running: true, address, ...places, operations: await listOperations(engine) };

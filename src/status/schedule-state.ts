@@ -22,6 +22,8 @@ export interface ScheduleState {
   readonly paused?: { readonly byHand: boolean; readonly note: string };
   /** RFC 3339; absent when it never comes, or is paused. */
   readonly nextAt?: string;
+  /** When the engine was given it. */
+  readonly createdAt?: string;
   readonly running: boolean;
   readonly last?: LastRun;
   /** Since it was created: the run before went on. */
@@ -70,6 +72,7 @@ async function stateOf(
   return {
     ...about,
     applied: true,
+    createdAt: new Date(described.createdAtMs).toISOString(),
     ...(described.paused ? { paused: { byHand: isPausedByHand(described), note: described.note ?? '' } } : {}),
     ...(described.paused || next === undefined ? {} : { nextAt: new Date(next).toISOString() }),
     running: running.length > 0,

@@ -36,8 +36,8 @@ export function seenOf({ entry, stores, verdicts }: KnownBackup): BackupSeen {
 }
 
 /** What was read in full, in brief. */
-export function seenCatalogue({ backups, unread }: Pick<Catalogues, 'backups' | 'unread'>): SeenCatalogue {
-  return { backups: backups.map(seenOf), unread };
+export function seenCatalogue({ backups, ...others }: Catalogues): SeenCatalogue {
+  return { ...others, backups: backups.map(seenOf) };
 }
 
 function verdictOf({ store, proof, provedAt }: KnownBackup['verdicts'][number]): VerdictSeen {

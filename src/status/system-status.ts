@@ -4,9 +4,10 @@ import { formatAge, formatSeconds } from '../observe/format.ts';
 import { table } from '../observe/table.ts';
 import { shortDigest } from '../policy/approval.ts';
 import { freshness, type Freshness } from '../policy/freshness.ts';
-import { factOf } from '../policy/judge-plans.ts';
-import type { System } from '../system/types.ts';
-import { readSeen, type SeenCatalogue } from './brief.ts';
+import type { Begun } from '../policy/first-backup.ts';
+import { factOf, waitsForFirst } from '../policy/judge-plans.ts';
+import type { Plan, System } from '../system/types.ts';
+import { readSeen, vaultSinceMs, type SeenCatalogue } from './brief.ts';
 import {
   behindText,
   copiesText,
@@ -16,7 +17,9 @@ import {
   type PlanCopies,
   type StoreBehind,
 } from './copy-status.ts';
+import { firstDueText } from './findings-text.ts';
 import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
+import { toldDue } from './numbers.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
 import { readBackText, storeReadBacks, type StoreReadBack } from './read-back-status.ts';
 import { isForPeople, operationsOf, type EngineState, type RunningOperation } from './running.ts';
@@ -24,9 +27,16 @@ import { nextText, pauseText, schedulesOf, type ScheduleState } from './schedule
 import type { UnreadStore } from './store-answers.ts';
 import type { ExitCode } from '../observe/told.ts';
 
+export interface PlanStatus extends Freshness {
+  readonly plan: string;
+  readonly backups: number;
+  /** It has just begun: until then that it has no backup is no fault. */
+  readonly firstDue?: { readonly at: string; readonly until: string };
+}
+
 export interface SystemStatus {
   readonly system: string;
-  readonly plans: readonly (Freshness & { readonly plan: string; readonly backups: number })[];
+  readonly plans: readonly PlanStatus[];
   readonly operations: readonly RunningOperation[];
   /** The write-ahead logs that are received. */
   readonly logs: readonly (LogStatus & { readonly behind: boolean })[];
@@ -49,6 +59,12 @@ export async function systemStatus(system: System, engine: EngineState, nowMs: n
   return statusOf(system, engine, await readSeen(system), schedules, nowMs);
 }
 
+/** Of a system of which nothing is known, not even its stores. */
+export function statusOfNothing(system: string): SystemStatus {
+  const nothing = { plans: [], operations: [], logs: [], slots: [], stores: [], behind: [], copies: [], schedules: [] };
+  return { system, ...nothing, unread: [] };
+}
+
 /** The same of catalogues and schedules that were read already. */
 export async function statusOf(
   system: System,
@@ -60,7 +76,14 @@ export async function statusOf(
   const operations = operationsOf(system.name, engine);
   const plans = system.plans.map((plan) => {
     const own = known.backups.filter((one) => one.plan === plan.name);
-    return { plan: plan.name, backups: own.length, ...freshness(own.map(factOf), plan, nowMs) };
+    const first =
+      known.unread.length > 0 ? undefined : waitsForFirst(plan, own, begunOf(plan, known, schedules), nowMs);
+    return {
+      plan: plan.name,
+      backups: own.length,
+      ...freshness(own.map(factOf), plan, nowMs),
+      ...(first === undefined ? {} : { firstDue: toldDue(first) }),
+    };
   });
   const logs = (await logStatuses(system, engine, nowMs)).map((log) => ({
     ...log,
@@ -74,6 +97,14 @@ export async function statusOf(
   return { system: system.name, plans, operations, logs, slots, stores, behind, copies, schedules, unread };
 }
 
+function begunOf(plan: Plan, { vaults }: SeenCatalogue, schedules: readonly ScheduleState[]): Begun {
+  const createdAt = schedules.find(({ name }) => name === `backup/${plan.name}`)?.createdAt;
+  return {
+    vaultMs: vaultSinceMs(vaults, plan.stores),
+    scheduleMs: createdAt === undefined ? undefined : Date.parse(createdAt),
+  };
+}
+
 /** Not being able to read a store outweighs what the others say. A plan that never ran and has no rpo is no fault. */
 export function exitOf(statuses: readonly SystemStatus[]): ExitCode {
   if (statuses.some(({ unread }) => unread.length > 0)) return 2;
@@ -84,7 +115,7 @@ export function exitOf(statuses: readonly SystemStatus[]): ExitCode {
   const bad = statuses.some(({ stores }) => stores.some((store) => store.errors > 0));
   const late = statuses.some(isLate);
   const wrong = waits || behind || left || bad || late;
-  return wrong || promised.some(({ state }) => state !== 'fresh') ? 1 : 0;
+  return wrong || promised.some(({ state, firstDue }) => state !== 'fresh' && firstDue === undefined) ? 1 : 0;
 }
 
 /** A copy that is on its way is no fault yet, whatever the rule says of this moment. */
@@ -96,9 +127,9 @@ const STATE_COLOUR = { fresh: 'green', stale: 'red', missing: 'red', unbounded: 
 
 export function systemText(status: SystemStatus, colours: Colours): string {
   const nowMs = Date.now();
-  const rows = status.plans.map(({ plan, state, why, newest, limitSeconds, backups }) => [
+  const rows = status.plans.map(({ plan, state, why, newest, limitSeconds, backups, firstDue }) => [
     plan,
-    stateText({ state, limitSeconds }, status, colours),
+    firstDue === undefined ? stateText({ state, limitSeconds }, status, colours) : colours.yellow('none yet'),
     newest === undefined ? '' : `${newest.id}, ${formatAge(newest.pointAtMs, nowMs)}`,
     limitSeconds === undefined ? '' : formatSeconds(limitSeconds),
     nextText(
@@ -106,11 +137,15 @@ export function systemText(status: SystemStatus, colours: Colours): string {
       nowMs,
     ),
     String(backups),
-    state === 'stale' || (state === 'missing' && limitSeconds !== undefined && status.unread.length === 0) ? why : '',
+    firstDue !== undefined
+      ? firstDueText(firstDue, nowMs)
+      : state === 'stale' || (state === 'missing' && limitSeconds !== undefined && status.unread.length === 0)
+        ? why
+        : '',
   ]);
   const lines = [
     colours.bold(status.system),
-    table(['plan', 'state', 'newest', 'rpo', 'next', 'backups', ''], rows, colours),
+    ...(rows.length === 0 ? [] : [table(['plan', 'state', 'newest', 'rpo', 'next', 'backups', ''], rows, colours)]),
     ...status.copies.map((one) => copiesText(one, colours)),
     ...status.behind.map((one) => behindText(one, colours, nowMs)),
     ...status.logs.map((log) => logText(log, colours)),

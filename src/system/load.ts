@@ -22,13 +22,20 @@ export async function loadSystem(name: string): Promise<System> {
   const registered = await listSystems();
   const found = registered.find((system) => system.name === name);
   if (found === undefined) throw unknownSystem(name, registered);
-  const system = await loadSystemFile(found.path);
+  const file = pathOf(found);
+  const system = await loadSystemFile(file);
   if (system.name !== name) {
-    throw new HoldfastError('BadSystemFile', `${found.path} now describes ${system.name}, not ${name}`, {
+    throw new HoldfastError('BadSystemFile', `${file} now describes ${system.name}, not ${name}`, {
       hint: 'Register the file of each system with `holdfast init <file>`.',
     });
   }
   return system;
+}
+
+/** Throws BadSystemFile where the entry is damaged. */
+export function pathOf({ name, path: file, damaged }: RegisteredSystem): string {
+  if (file !== undefined) return file;
+  throw damaged ?? new HoldfastError('BadSystemFile', `the register does not tell where the file of ${name} lies`);
 }
 
 function unknownSystem(name: string, registered: readonly RegisteredSystem[]): HoldfastError {

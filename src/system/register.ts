@@ -6,7 +6,10 @@ import { systemsDirectory } from './home.ts';
 
 export interface RegisteredSystem {
   readonly name: string;
-  readonly path: string;
+  /** Of its file; absent where the entry does not tell it any more. */
+  readonly path?: string;
+  /** Why the entry can't be used: its system is registered all the same. */
+  readonly damaged?: HoldfastError;
 }
 
 /** Throws BadSystemFile with the path and the reason. */
@@ -22,17 +25,31 @@ export async function readText(file: string): Promise<string> {
   }
 }
 
-/** Every registered system, by name. Files are not opened. */
+/** Every registered system, by name, those with a damaged entry too: nobody else's are hidden. Files are not opened. */
 export async function listSystems(): Promise<RegisteredSystem[]> {
   const directory = systemsDirectory();
   const systems: RegisteredSystem[] = [];
   for (const entry of (await readdir(directory)).toSorted()) {
     const name = entry.replace(/\.json$/, '');
     if (!entry.endsWith('.json') || !isSystemName(name)) continue;
-    systems.push({ name, path: pointedAt(await readText(path.join(directory, entry)), entry) });
+    systems.push(await readEntry(directory, entry, name));
   }
   return systems;
 }
+
+async function readEntry(directory: string, entry: string, name: string): Promise<RegisteredSystem> {
+  const file = path.join(directory, entry);
+  try {
+    return { name, path: pointedAt(await readFile(file, 'utf8'), file) };
+  } catch (error) {
+    if (error instanceof HoldfastError) return { name, damaged: error };
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const what = `the register entry ${file} could not be read (${code})`;
+    return { name, damaged: new HoldfastError('BadSystemFile', what, { cause: error, hint: REGISTER_AGAIN }) };
+  }
+}
+
+const REGISTER_AGAIN = 'Register the system file again: holdfast init <file>; nothing that exists is overwritten.';
 
 /** As the schema has it. */
 function isSystemName(name: string): boolean {
@@ -48,7 +65,5 @@ function pointedAt(text: string, entry: string): string {
   }
   const target = (parsed as { path?: unknown } | null | undefined)?.path;
   if (typeof target === 'string') return target;
-  throw new HoldfastError('BadSystemFile', `the register entry ${entry} is damaged`, {
-    hint: 'Register the file again with `holdfast init <file>`.',
-  });
+  throw new HoldfastError('BadSystemFile', `the register entry ${entry} is damaged`, { hint: REGISTER_AGAIN });
 }

@@ -28,9 +28,9 @@ async function opened<T>(
 ): Promise<T> {
   const store = await openStore(config, resolveSecret, login);
   try {
-    const { vaultId } = await readHead(store, system.name);
+    const { vaultId, createdAt } = await readHead(store, system.name);
     const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
-    return await use({ store, vaultId, roots });
+    return await use({ store, vaultId, roots, createdAtMs: Date.parse(createdAt) });
   } finally {
     await store.close();
   }

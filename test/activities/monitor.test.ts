@@ -102,4 +102,20 @@ describe('[B5] [W3] [W5] monitor', () => {
       /^HOLDFAST OK - little-stack: .* \| 'age_daily'=\d+s;;86400;0/,
     );
   });
+
+  test('the system file becomes bad: an incident of its own, all else judged as it was, and over when it is corrected', async () => {
+    const file = at('system.yaml');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('plans:', 'planz:'));
+    await database.stop();
+    const broken = await look();
+    expect(broken.findings.map(findingId)).toEqual(['component/ledger', 'system-file/file']);
+    expect(broken.findings[1]).toMatchObject({ severity: 'critical', system: site.system });
+    expect(broken.findings[1]?.what).toContain('`plans` is missing');
+    // What its sign of life says is in the file too.
+    expect(asked.at(-1)).toBe('POST /alive/fail?of=stack');
+    await database.start();
+    await writeFile(file, text);
+    expect((await look()).healed).toEqual(expect.arrayContaining(['component/ledger', 'system-file/file']));
+  });
 });

@@ -1,5 +1,5 @@
 /** What system files declare, in a real server: no worker is needed to see what is started, when, and how often. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -26,7 +26,7 @@ import { nextRuns, specOf } from '../../src/policy/due-times.ts';
 import type { DescribedSchedule } from '../../src/policy/schedule-facts.ts';
 import { scheduleFindings } from '../../src/policy/schedule-findings.ts';
 import { declaredSchedules, scheduleId, type DeclaredSchedule } from '../../src/policy/schedules.ts';
-import { registerSystem, type ScheduleTimes, type System } from '../../src/system/index.ts';
+import { listSystems, registerSystem, type ScheduleTimes, type System } from '../../src/system/index.ts';
 import { holdfastJson } from '../cli/holdfast.ts';
 import { systemOf } from '../system/small-system.ts';
 import { temporaryHome } from './home.ts';
@@ -150,6 +150,29 @@ describe('[M2] schedules of a system', () => {
     expect((await described('beta', 'backup/daily')).paused).toBe(false);
   });
 
+  it('a person pauses while the file is applied: the pause stays, and the file is applied', async () => {
+    await apply(systemOf('gamma', { plan: '0 2 1 1 *' }));
+    const id = scheduleId('gamma', 'backup/daily');
+    const planned = await planSchedules(engine.client, systemOf('gamma', { plan: '0 4 1 1 *' }));
+    const { workflowService } = engine.client;
+    const write = workflowService.updateSchedule.bind(workflowService);
+    let pauses = 0;
+    // Between reading and writing, which takes milliseconds otherwise.
+    const spied = vi.spyOn(workflowService, 'updateSchedule').mockImplementation((async (request: never) => {
+      if (pauses++ === 0) await pauseSchedule(engine.client, id, 'paused by ann: new disk');
+      return write(request);
+    }) as unknown as typeof workflowService.updateSchedule);
+    try {
+      await applySchedules(engine.client, planned);
+    } finally {
+      spied.mockRestore();
+    }
+    expect(pauses).toBeGreaterThan(1);
+    const now = await described('gamma', 'backup/daily');
+    expect(now).toMatchObject({ paused: true, note: 'paused by ann: new disk' });
+    expect(now.spec).toEqual(specOf({ cron: '0 4 1 1 *', timeZone: 'UTC' }));
+  });
+
   it('a system that is registered no more loses its schedules; those that a person made stay, and unasked those of another machine', async () => {
     await apply(systemOf('gamma', { plan: '0 2 * * *' }));
     const [declared] = declaredSchedules(systemOf('gamma', { plan: '0 2 * * *' }));
@@ -259,6 +282,20 @@ describe('[M2] files that change', () => {
     await schedules.ensure(engine);
     expect(told()).toEqual(['failed']);
     expect(await described('tide', 'backup/daily')).toMatchObject({ taken: 0 });
+    // Of an entry that tells nothing any more it is known that its system is registered.
+    const entry = path.join(home.path, 'systems', 'tide.json');
+    const pointer = readFileSync(entry, 'utf8');
+    writeFileSync(entry, '{');
+    await schedules.ensure(engine);
+    expect(told()).toEqual(['failed']);
+    expect(
+      await planAbandoned(
+        engine,
+        (await listSystems()).map(({ name }) => name),
+      ),
+    ).toEqual([]);
+    expect(await described('tide', 'backup/daily')).toMatchObject({ taken: 0 });
+    writeFileSync(entry, pointer);
     const systems = path.join(home.path, 'systems');
     renameSync(systems, `${systems}.away`);
     await schedules.ensure(engine);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectEngine, engineTarget, ephemeralEngine, startUp } from '../../src/engine/index.ts';
 import type { RunningEngine, UpEvent } from '../../src/engine/index.ts';
@@ -148,5 +149,37 @@ describe('the engine of one machine', () => {
     const failing = ephemeralEngine({ hosts: [], workers: false }, () => Promise.reject(new Error('broken work')));
     await expect(failing).rejects.toThrow('broken work');
     expect(() => engineTarget()).toThrow(/no engine runs/);
+  });
+
+  it('an engine for one command on a database that holds schedules: none of them fires until `up` is back', async () => {
+    const runs = async (): Promise<number> => {
+      await using found = await connectEngine();
+      const { count } = await found.client.workflow.count("WorkflowType = 'fired'");
+      return count;
+    };
+    engine = await startUp(SERVER_ONLY);
+    {
+      await using found = await connectEngine();
+      const action = {
+        type: 'startWorkflow',
+        workflowType: 'fired',
+        taskQueue: 'nobody',
+        workflowId: 'fired',
+      } as const;
+      const policies = { overlap: 'ALLOW_ALL' } as const;
+      await found.client.schedule.create({
+        scheduleId: 'each',
+        spec: { intervals: [{ every: 1000 }] },
+        action,
+        policies,
+      });
+      await vi.waitFor(async () => expect(await runs()).toBeGreaterThan(0), WAIT);
+    }
+    await engine.stop();
+    await ephemeralEngine({ hosts: [], workers: false }, async () => {
+      const before = await runs();
+      await sleep(3000);
+      expect(await runs()).toBe(before);
+    });
   });
 });

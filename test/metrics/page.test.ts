@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { get } from 'node:http';
+import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseMetricsAddress } from '../../src/engine/metrics-address.ts';
 import { METRICS, RUN_STATUSES } from '../../src/metrics/definitions.ts';
 import { runLabels, runStatus } from '../../src/metrics/ended-runs.ts';
-import { serveMetrics } from '../../src/metrics/endpoint.ts';
+import { metricsNames, serveMetrics } from '../../src/metrics/endpoint.ts';
 import { createPage } from '../../src/metrics/page.ts';
 import { OVERLAP_MS, RunTotals } from '../../src/metrics/run-totals.ts';
 
@@ -101,6 +102,33 @@ describe('the endpoint', () => {
       expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);
       expect((await fetch(`${url}/other`)).status).toBe(404);
       await expect(serveMetrics(endpoint.address, shown)).rejects.toMatchObject({ code: 'PortTaken' });
+    } finally {
+      await endpoint.close();
+    }
+  });
+
+  it('a name that another site has pointed here: nothing is told; the names that are asked for are answered', async () => {
+    const text = () => Promise.resolve('x 1\n');
+    const endpoint = await serveMetrics(
+      { host: '127.0.0.1', port: 0 },
+      {
+        contentType: 'text/plain',
+        text,
+        names: metricsNames({ HOLDFAST_METRICS_NAMES: 'Backups.example.net, other' }),
+      },
+    );
+    const { port } = endpoint.address;
+    const askedAs = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const options = { host: '127.0.0.1', port, path: '/metrics', headers: { host } };
+        get(options, (response) => resolve(response.resume().statusCode)).once('error', reject);
+      });
+    try {
+      const names = [`localhost:${port}`, `127.0.0.1:${port}`, 'backups.example.net:80', 'other', hostname()];
+      expect(await Promise.all(names.map(askedAs))).toEqual([200, 200, 200, 200, 200]);
+      expect(await Promise.all(['evil.example', 'backups.example.net.evil.example', '10.1.2.3'].map(askedAs))).toEqual([
+        421, 421, 421,
+      ]);
     } finally {
       await endpoint.close();
     }

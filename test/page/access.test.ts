@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isHostKnown, isLoopback, judgeAccess, type AccessRules, type RequestFacts } from '../../src/page/access.ts';
+import { isHostKnown, isLoopback } from '../../src/observe/known-host.ts';
+import { judgeAccess, type AccessRules, type RequestFacts } from '../../src/page/access.ts';
 import { WrongAttempts } from '../../src/page/attempts.ts';
 import { accessRules } from '../../src/page/options.ts';
 import { cookieValue, isSession, sessionValue, setCookie } from '../../src/page/session.ts';
@@ -31,7 +32,7 @@ describe('under which name the page answers', () => {
     ['Backups.Example.net.:443', '10.0.0.7'],
     ['10.0.0.7:8234', '::ffff:10.0.0.7'],
   ])('%s at %s: it does', (host, localAddress) => {
-    expect(isHostKnown(rules, { host, localAddress })).toBe(true);
+    expect(isHostKnown(rules.hosts, { host, localAddress })).toBe(true);
   });
   it.each([
     'evil.example.com',
@@ -44,7 +45,7 @@ describe('under which name the page answers', () => {
     '',
     undefined,
   ])('%s, which another site may have pointed here: it does not', (host) => {
-    expect(isHostKnown(rules, { host, localAddress: '10.0.0.7' })).toBe(false);
+    expect(isHostKnown(rules.hosts, { host, localAddress: '10.0.0.7' })).toBe(false);
     expect(judgeAccess(rules, request({ host, localAddress: '10.0.0.7' }))).toMatchObject({
       may: 'nothing',
       status: 421,

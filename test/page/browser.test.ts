@@ -91,7 +91,7 @@ describe('the page of a running engine', () => {
     await tab.page.goto(url);
     await tab.page.getByText(HOSTILE).first().waitFor(LIMIT);
     expect(await tab.page.locator('img').count()).toBe(0);
-    await tab.page.getByRole('heading', { name: 'Not known' }).waitFor(LIMIT);
+    await tab.page.getByRole('heading', { name: 'Not safe' }).first().waitFor(LIMIT);
     expect(tab.complaints).toEqual([]);
   });
 

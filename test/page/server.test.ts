@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { healthOf, type Knowledge } from '../../src/page/facts.ts';
 import { createPageServer } from '../../src/page/server.ts';
 import type { AccessRules } from '../../src/page/access.ts';
 import { known, NOW_MS } from './known.ts';
@@ -122,10 +123,27 @@ describe('a page for everybody on this machine', () => {
     try {
       expect(await ask(open, '/healthz')).toMatchObject({ status: 200, text: '{"status":"ok"}\n' });
       vi.setSystemTime(NOW_MS + 3_600_000);
-      expect(await ask(open, '/healthz')).toMatchObject({ status: 503, text: '{"status":"stuck"}\n' });
+      const { status, text } = await ask(open, '/healthz');
+      expect(status).toBe(503);
+      expect(JSON.parse(text)).toMatchObject({ status: 'stuck', waitsFor: 'engine' });
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  it('the first look hangs: the page says that it starts, since when and what it waits for; later that it is stuck', () => {
+    const { engine, ...rest } = known();
+    const { lookedAtMs: unused, ...unseen } = engine;
+    expect(unused).toBeDefined();
+    const since = new Date(NOW_MS).toISOString();
+    const health = (knowledge: Knowledge, seconds: number) => healthOf(knowledge, NOW_MS, NOW_MS + seconds * 1000);
+    const first = { ...rest, engine: unseen };
+    expect(health(first, 60)).toEqual({ status: 'starting', since, waitsFor: 'engine' });
+    expect(health(first, 121)).toEqual({ status: 'stuck', since, waitsFor: 'engine' });
+    const stores = { systems: [], engine };
+    expect(health(stores, 600)).toEqual({ status: 'starting', since, waitsFor: 'stores' });
+    expect(health(stores, 901)).toEqual({ status: 'stuck', since, waitsFor: 'stores' });
+    expect(health(known(), 1)).toEqual({ status: 'ok' });
   });
 });
 

@@ -7,7 +7,8 @@ import { judgeStoreClocks } from '../../src/policy/judge-clocks.ts';
 import { judgeEngine } from '../../src/policy/judge-engine.ts';
 import { clockOffsetMs, judgeDisk, judgeHosts, usedShare } from '../../src/policy/judge-hosts.ts';
 import { isLogBehind, judgeLogs } from '../../src/policy/judge-log.ts';
-import { judgeFreshness, judgeProof, planState } from '../../src/policy/judge-plans.ts';
+import type { Begun } from '../../src/policy/first-backup.ts';
+import { judgeFreshness, judgeProof, planState, waitsForFirst } from '../../src/policy/judge-plans.ts';
 import { judgeCopyLags, judgeRule, judgeStores } from '../../src/policy/judge-stores.ts';
 import { limitsOf, marginSeconds, severityOf } from '../../src/policy/limits.ts';
 import { backup, DAY, HOUR, NOW, parseSystem, verdict } from './monitored-system.ts';
@@ -103,6 +104,38 @@ describe('[M9] [W5] freshness', () => {
     expect(judge([backup(60)], { unread: [{ store: 'away' }] })).toEqual({ findings: [], unknown: [] });
   });
 
+  test('a plan that has just begun: nothing is missing until its first due time and the time for a run, then it is', () => {
+    // Due at 02:00 UTC each day, begun at noon of the day before.
+    const begun = { vaultMs: NOW - 86_400_000 };
+    const dueMs = Date.parse('2026-11-21T02:00:00Z');
+    const untilMs = dueMs + HOUR * 1000;
+    const at = (nowMs: number, seen: readonly BackupSeen[] = []) =>
+      judgeFreshness(system, plan, seen, ALL_READ, nowMs, begun).findings;
+    expect(waitsForFirst(plan, [], begun, dueMs - 1)).toEqual({ dueAtMs: dueMs, untilMs });
+    expect(at(dueMs - 1)).toEqual([]);
+    expect(at(untilMs)).toEqual([]);
+    expect(at(untilMs + 1)).toHaveLength(1);
+    // One that was found bad, or is not trusted, is no beginning; a safety backup is none of the plan's promise.
+    expect(at(dueMs - 1, [backup(13 * HOUR, { trusted: false })])).toHaveLength(1);
+    expect(at(dueMs - 1, [backup(13 * HOUR, { purpose: 'safety' })])).toEqual([]);
+  });
+
+  test('since when is what is recorded: without that, without a schedule, paused or claimed of the future, it is told at once', () => {
+    const findings = (begun: Begun, own = plan) => judgeFreshness(system, own, [], ALL_READ, NOW, begun).findings;
+    expect(findings({ vaultMs: NOW - 1000 })).toEqual([]);
+    expect(findings({})).toHaveLength(1);
+    expect(findings({ scheduleMs: NOW - 1000 })).toHaveLength(1);
+    expect(findings({ vaultMs: NOW + 86_400_000 })).toHaveLength(1);
+    // A plan that was added to an old system; a schedule that is older than its vault gives it no less time.
+    expect(findings({ vaultMs: NOW - 90 * 86_400_000 })).toHaveLength(1);
+    expect(findings({ vaultMs: NOW - 90 * 86_400_000, scheduleMs: NOW - 1000 })).toEqual([]);
+    expect(findings({ vaultMs: NOW - 1000, scheduleMs: NOW - 90 * 86_400_000 })).toEqual([]);
+    const { schedule, ...never } = plan;
+    expect(findings({ vaultMs: NOW - 1000 }, never)).toHaveLength(1);
+    if (schedule === undefined) throw new Error('the plan has a schedule');
+    expect(findings({ vaultMs: NOW - 1000 }, { ...plan, schedule: { ...schedule, paused: true } })).toHaveLength(1);
+  });
+
   test('good in one store and bad in another: it counts', () => {
     const verdicts = [verdict({ ok: false, errors: 1 }), verdict({ store: 'away' })];
     expect(judge([backup(60, { verdicts })]).findings).toEqual([]);
@@ -116,6 +149,9 @@ describe('[M9] [W5] freshness', () => {
     expect(judged([proved(8 * DAY), backup(60)])).toMatchObject([{ check: 'proof', subject: 'daily' }]);
     expect(judged([proved(60, { ok: false, errors: 1 })])).toHaveLength(1);
     expect(judged([])[0]?.what).toContain('no backup was ever read back');
+    const begun = (days: number) => ({ vaultMs: NOW - days * DAY * 1000 });
+    expect(judgeProof(system, plan, [backup(60)], ALL_READ, NOW, begun(6)).findings).toEqual([]);
+    expect(judgeProof(system, plan, [backup(60)], ALL_READ, NOW, begun(8)).findings).toHaveLength(1);
     expect(planState([proved(8 * DAY), backup(60)], 'daily', NOW).newestProved?.pointAtMs).toBe(NOW - 8 * DAY * 1000);
   });
 });

@@ -6,6 +6,7 @@ export interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  readonly atMs: number;
 }
 
 export type Reply = { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | 'hang' | 'reset';
@@ -19,7 +20,7 @@ export class NoticeReceiver implements AsyncDisposable {
     incoming.on('data', (part: Buffer) => parts.push(part));
     incoming.on('end', () => {
       const { url = '', headers } = incoming;
-      this.received.push({ path: url, headers, body: Buffer.concat(parts).toString('utf8') });
+      this.received.push({ path: url, headers, body: Buffer.concat(parts).toString('utf8'), atMs: Date.now() });
       const reply = this.replies.shift() ?? { status: 204 };
       if (reply === 'hang') return;
       if (reply === 'reset') incoming.socket.resetAndDestroy();

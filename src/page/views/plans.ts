@@ -1,6 +1,7 @@
 /** Plans against what they promise. */
 import { capital } from '../../observe/format.ts';
 import { findingId, isUnknown } from '../../policy/findings.ts';
+import { firstDueText } from '../../status/findings-text.ts';
 import type { ScheduleState } from '../../status/schedule-state.ts';
 import type { SystemNumbers } from '../../status/numbers.ts';
 import { bar } from '../draw/bar.ts';
@@ -25,10 +26,12 @@ function planView(of: SystemFacts, plan: PlanNumbers, nowMs: number, full: boole
   const { newest, newestProved, limits } = plan;
   const { name, schedules, status } = of;
   const ageNow = ageOf(newest, nowMs);
-  const words = promiseText(ageNow, limits.newestSeconds);
+  const words = isFirstToCome(plan, nowMs)
+    ? `No backup yet: ${firstDueText(plan.firstDue, nowMs)}.`
+    : promiseText(ageNow, limits.newestSeconds);
   const schedule = schedules?.find((one) => one.name === `backup/${plan.plan}`);
   return html`<div class="plan">
-    <h3>${plan.plan} ${stateMark(of, plan, ageNow)}</h3>
+    <h3>${plan.plan} ${isFirstToCome(plan, nowMs) ? mark('attention', 'none yet') : stateMark(of, plan, ageNow)}</h3>
     ${ageNow === undefined || limits.newestSeconds === undefined ? undefined : bar(`${plan.plan}: ${words}`, ageNow, limits.newestSeconds)}
     <p class="words">${words}</p>
     ${facts([
@@ -52,6 +55,14 @@ function planView(of: SystemFacts, plan: PlanNumbers, nowMs: number, full: boole
       ['next run', schedule === undefined ? undefined : nextText(schedule, nowMs)],
     ])}
   </div>`;
+}
+
+/** Judged by the time of the rendering, as all of it. */
+function isFirstToCome(
+  plan: PlanNumbers,
+  nowMs: number,
+): plan is PlanNumbers & Required<Pick<PlanNumbers, 'firstDue'>> {
+  return plan.firstDue !== undefined && nowMs <= Date.parse(plan.firstDue.until);
 }
 
 /** When it runs next, or why not. */

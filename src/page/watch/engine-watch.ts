@@ -3,9 +3,10 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { connectEngine, type Engine } from '../../engine/connect.ts';
 import { isEngineKnown } from '../../engine/ephemeral.ts';
+import { unlessRefused } from '../../engine/refused.ts';
 import { tell } from '../../observe/told.ts';
 import { listIncidents } from '../../status/incidents.ts';
-import { SHOWN } from '../../status/running.ts';
+import { REFUSED_LIMIT_MS, SHOWN } from '../../status/running.ts';
 import { scheduleStates, type ScheduleState } from '../../status/schedule-state.ts';
 import { stepTrouble } from '../../status/step-trouble.ts';
 import type { System } from '../../system/types.ts';
@@ -46,10 +47,11 @@ export class EngineWatch {
       return this.last;
     }
     try {
-      const engine = (this.engine ??= await connectEngine());
+      const engine = (this.engine ??= await connectEngine(undefined, { refusedLimitMs: REFUSED_LIMIT_MS }));
       // One that hangs keeps its connections: without a deadline it would be taken for one that works.
       const asked = engine.client.withDeadline(Date.now() + LOOK_LIMIT_MS, () => this.ask(engine));
-      this.last = { ...(await asked), lookedAtMs, answeredAtMs: lookedAtMs };
+      const said = await unlessRefused(engine.target, REFUSED_LIMIT_MS, asked);
+      this.last = { ...said, lookedAtMs, answeredAtMs: lookedAtMs };
     } catch (error) {
       this.leave();
       this.last = { ...this.last, running: false, why: tell(error).message, lookedAtMs };

@@ -8,16 +8,17 @@ interface Known<T> {
 
 export class Kept<T> {
   private readonly known = new Map<string, Known<T>>();
-  private readonly longestMs: number;
+  private readonly longestMs: (value: T) => number;
 
-  constructor(longestMs: number) {
-    this.longestMs = longestMs;
+  /** How long what was found may be used. */
+  constructor(longestMs: number | ((value: T) => number)) {
+    this.longestMs = typeof longestMs === 'number' ? () => longestMs : longestMs;
   }
 
   /** What is known by this name, if it is not too old and what it was made of is still the same; else what `look` finds. */
   async get(name: string, of: string, nowMs: number, look: () => Promise<T>): Promise<T> {
     const known = this.known.get(name);
-    if (known !== undefined && nowMs - known.atMs < this.longestMs && known.of === of) return known.value;
+    if (known !== undefined && nowMs - known.atMs < this.longestMs(known.value) && known.of === of) return known.value;
     const value = await look();
     this.known.set(name, { atMs: nowMs, of, value });
     return value;

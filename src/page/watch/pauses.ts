@@ -14,10 +14,12 @@ const LONGEST_MS = 10 * 60_000;
 
 /**
  * A look at the stores costs as much as they hold. It takes at most a twentieth of the time, unless that were ten minutes
- * and more, and comes before `most` only when there is a reason, and never before `least`.
+ * and more. It comes before `most` only when there is a reason, and never before `least`, so that it takes at most a
+ * quarter: what takes long is mostly what does not answer, and when that does again is what people wait to see.
  */
 export function storesPauseMs({ idleMs, tookMs }: { readonly idleMs: number; readonly tookMs: number }) {
-  const least = Math.min(Math.max(1_000, 20 * tookMs), LONGEST_MS);
+  const apart = Math.min(20 * tookMs, LONGEST_MS);
+  const least = Math.max(1_000, Math.min(apart, 3 * tookMs + 3_000));
   const usual = idleMs > NOBODY_AFTER_MS ? 5 * 60_000 : 15_000;
-  return { least, most: Math.max(least, usual) };
+  return { least, most: Math.max(least, apart, usual) };
 }

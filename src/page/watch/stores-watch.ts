@@ -2,23 +2,26 @@
 import type { HostSeen } from '../../policy/host-look.ts';
 import { tell } from '../../observe/told.ts';
 import { lookAtCatalogues, type CatalogueMemories } from '../../status/catalogues.ts';
-import { findingsOf, lookHere } from '../../status/findings.ts';
+import { findingsOf, findingsOfFault, lookHere } from '../../status/findings.ts';
 import type { EngineState } from '../../status/running.ts';
 import { seenCatalogue } from '../../status/seen.ts';
 import { statusOf } from '../../status/system-status.ts';
-import { loadSystem } from '../../system/load.ts';
-import { listSystems } from '../../system/register.ts';
+import { knownSystems, type FileFault, type Registered } from '../../system/last-good.ts';
 import type { System } from '../../system/types.ts';
 import type { EngineFacts, SystemFacts } from '../facts.ts';
 import { Kept } from './kept.ts';
 
 const HOSTS_EVERY_MS = 2 * 60_000;
+/** A trouble that is mended goes from the page as soon as it is seen, whether monitoring has followed it or not. */
+const TROUBLE_EVERY_MS = 10_000;
 const SCHEDULES_EVERY_MS = 30_000;
 const HOSTS_LIMIT_MS = 60_000;
 
 export class StoresWatch {
   private readonly memories = new Map<string, CatalogueMemories>();
-  private readonly hosts = new Kept<readonly HostSeen[]>(HOSTS_EVERY_MS);
+  private readonly hosts = new Kept<readonly HostSeen[]>((seen) =>
+    seen.some(hasTrouble) ? TROUBLE_EVERY_MS : HOSTS_EVERY_MS,
+  );
   private readonly schedules = new Kept<SystemFacts['schedules']>(SCHEDULES_EVERY_MS);
   private readonly ask: (system: System) => Promise<SystemFacts['schedules']>;
   private news = 0;
@@ -33,9 +36,9 @@ export class StoresWatch {
     this.news += 1;
   }
 
-  /** Every registered system, one after another. What can't be read is told in its place. Throws what `listSystems` throws. */
+  /** Every registered system, one after another. What can't be read is told in its place. Throws what `knownSystems` throws. */
   async look(engine: EngineFacts, before: readonly SystemFacts[]): Promise<SystemFacts[]> {
-    const registered = await listSystems();
+    const registered = await knownSystems();
     for (const name of this.memories.keys()) {
       if (registered.some((system) => system.name === name)) continue;
       this.memories.delete(name);
@@ -43,16 +46,21 @@ export class StoresWatch {
       this.schedules.forget(name);
     }
     const found: SystemFacts[] = [];
-    for (const { name } of registered) {
-      const known = before.find((one) => one.name === name);
-      found.push(await this.systemFacts(name, engine, known));
+    for (const one of registered) {
+      const known = before.find(({ name }) => name === one.name);
+      found.push(await this.systemFacts(one, engine, known));
     }
     return found;
   }
 
-  private async systemFacts(name: string, engine: EngineFacts, before: SystemFacts | undefined): Promise<SystemFacts> {
+  private async systemFacts(
+    registered: Registered,
+    engine: EngineFacts,
+    before: SystemFacts | undefined,
+  ): Promise<SystemFacts> {
+    const { name, system, fault } = registered;
+    if (system === undefined) return withoutFile(name, fault, Date.now());
     try {
-      const system = await loadSystem(name);
       const nowMs = Date.now();
       const known = await lookAtCatalogues(system, { memories: this.memoriesOf(system) });
       const state = stateOf(engine);
@@ -61,6 +69,7 @@ export class StoresWatch {
       const status = await statusOf(system, state, seen, schedules ?? [], nowMs);
       const { findings, facts, unknown } = await findingsOf(system, state, nowMs, {
         hosts: await this.hostsOf(system, nowMs),
+        ...(fault === undefined ? {} : { fault }),
         read: { known: seen, logs: status.logs, readBacks: status.stores },
       });
       const { backups } = known;
@@ -91,6 +100,16 @@ export class StoresWatch {
     for (const store of memories.keys()) if (!stores.some((one) => one.name === store)) memories.delete(store);
     return memories;
   }
+}
+
+function withoutFile(name: string, fault: FileFault, nowMs: number): SystemFacts {
+  const { findings, unknown } = findingsOfFault(name, fault, nowMs);
+  return { name, backups: [], findings, unknown, failure: tell(fault.error) };
+}
+
+function hasTrouble({ look }: HostSeen): boolean {
+  if (look === undefined) return true;
+  return [look.components, look.componentsUnseen, look.tools, look.disksUnseen].some((found) => found.length > 0);
 }
 
 function stateOf({ running = false, why, address, operations }: EngineFacts): EngineState {

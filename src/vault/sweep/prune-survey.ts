@@ -22,6 +22,8 @@ export interface PruneSource {
   readonly store: Store;
   readonly vaultId: string;
   readonly roots: TrustRoots;
+  /** When the vault was made, by its head; absent where that was not asked. */
+  readonly createdAtMs?: number;
 }
 
 /** One backup: what retention is decided by, and where what it names begins. */
