@@ -40,6 +40,10 @@ export const FAILURES = {
   HostBusy: { waitingHelps: true, hint: 'Another step of this kind runs on this host; it is tried again.' },
   ApprovalExpired: { waitingHelps: false, hint: 'Start the operation again and approve it in time.' },
   Rejected: { waitingHelps: false, hint: 'A person rejected the plan; nothing was changed.' },
+  SecondPersonNeeded: {
+    waitingHelps: false,
+    hint: 'Have somebody else look at the plan and approve it: holdfast approve <system> <digest>',
+  },
   PlanChanged: {
     waitingHelps: false,
     hint: 'The situation changed after approval; look at the new plan and approve again.',

@@ -4,6 +4,7 @@ import { waitingFor } from '../../test/workflows/play.ts';
 import { eventually, uniqueName } from '../../test/workflows/stage.ts';
 import { failWith, untilCancelled, type WorldOptions } from '../../test/workflows/world.ts';
 import { PRUNE_DIGEST } from '../../test/workflows/world-prune.ts';
+import { AUDIT_SCENES } from './audit-scenes.ts';
 import { INCIDENT_SCENES } from './incident-scenes.ts';
 import { DIGEST, ended, finished, openIn, type Scene } from './scene.ts';
 import { MISSING_SCENES } from './missing-scenes.ts';
@@ -254,6 +255,7 @@ export const SCENES: readonly Scene[] = [
   rowsAnswered('restoreRows-open-approval', 'open'),
   openIn('restoreRows-open-apply', 'restoreRows', 'applyRows', { ...ROWS, approve: ROWS_DIGEST, approvedBy: 'ann' }),
   ...MISSING_SCENES,
+  ...AUDIT_SCENES,
   ...INCIDENT_SCENES,
   lock('systemLock-done', 'finished'),
   lock('systemLock-open', 'open'),

@@ -55,6 +55,7 @@ class Turn {
     for (const { manifestKey, why } of surveyed) if (why !== undefined) this.refuse(manifestKey, why);
     // Before anything that takes long: a prune of the target must know of them.
     await vault.carryHolds(new Set(surveyed.filter(({ there }) => there).map(({ backupId }) => backupId)));
+    await vault.carryAudit();
     const copied: Surveyed[] = [];
     let left = wanted.length;
     // The newest first: it is what a person would restore if everything else were lost at this moment.

@@ -17,6 +17,7 @@ import { describeMonitoring, judgeSystem, signOfLife } from './monitor.ts';
 import { announce } from './announce.ts';
 import { describeDrill } from './drill/describe.ts';
 import { startCopies } from './start-copies.ts';
+import { createAskingActivities } from './who-asked.ts';
 import { activity } from './shell.ts';
 import type { BackupFacts, ChangeFacts, CopyFacts, OrchestrationActivities, SystemFacts, WalFacts } from './types.ts';
 
@@ -39,6 +40,7 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),
     lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),
     describeMonitoring: activity('describeMonitoring', ({ system }) => describeMonitoring(system)),
+    ...createAskingActivities(context),
     judgeSystem: activity('judgeSystem', judgeSystem),
     signOfLife: activity('signOfLife', signOfLife),
     writeReport: activity('writeReport', async (input, { asker }) => {

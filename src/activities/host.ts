@@ -3,6 +3,7 @@ import { leftFreezes, releaseFreeze } from '../docker/freeze-left.ts';
 import { log } from '../observe/log.ts';
 import { listSystems } from '../system/index.ts';
 import { HOLDFAST_VERSION } from '../vault/version.ts';
+import { recordAudit } from './audit.ts';
 import { awaitChange } from './await-change.ts';
 import { abandonCapture, beginCapture, commitCapture, hotPass } from './capture.ts';
 import { captureGroup } from './capture-group.ts';
@@ -122,6 +123,7 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
     releaseFreeze: activity('releaseFreeze', (input, run) => releaseOne(context, input, run), { insistent: true }),
     stopForRestore: activity('stopForRestore', (input, run) => stopForRestore(context, input, run)),
     startAfterRestore: activity('startAfterRestore', (input, run) => startAfterRestore(context, input, run)),
+    recordAudit: activity('recordAudit', (input, run) => recordAudit(context, input, run)),
     lookAround: activity('lookAround', (input, run) => lookAround(context, input, run)),
     ping: activity('ping', () => Promise.resolve({ host: context.host, version: HOLDFAST_VERSION })),
   };

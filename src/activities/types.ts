@@ -5,6 +5,7 @@
 import type { Beside, CheckReport } from '../sources/kinds/component.ts';
 import type { MissingActivities } from './missing-types.ts';
 import type { DrillActivities, DrillFactsActivities } from './drill-types.ts';
+import type { AskingActivities, AuditActivities } from './audit-types.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
 import type { CopyFacts } from './store-types.ts';
@@ -133,7 +134,7 @@ export interface RowsBrought {
 }
 
 /** Run on the orchestration queue. */
-export interface OrchestrationActivities extends MonitorActivities, DrillFactsActivities {
+export interface OrchestrationActivities extends MonitorActivities, AskingActivities, DrillFactsActivities {
   describeCopy(input: { system: string; target: string }): Promise<CopyFacts>;
   /** Starts the copies to these stores, or tells those that run that there is more. */
   startCopies(input: { system: string; targets: readonly string[] }): Promise<void>;
@@ -295,7 +296,7 @@ export interface HostActivities extends DrillActivities, MissingActivities, Vali
 }
 
 /** Run on the host's urgent queue: never behind a long capture. */
-export interface UrgentActivities extends LookActivities {
+export interface UrgentActivities extends LookActivities, AuditActivities {
   /** Releases a freeze, or every freeze of the system with no id. Nothing held: nothing done. */
   releaseFreeze(input: { system: string; freezeId?: string }): Promise<{ released: readonly string[] }>;
   /** Stops the containers that use these components or belong to the stack, and remembers which ran. */

@@ -1,5 +1,6 @@
 /** A plan that waits for a person: shown once, asked where somebody can answer, left waiting where nobody can. */
 import type { WorkflowHandle } from '@temporalio/client';
+import { tell } from '../observe/told.ts';
 import { QUERIES, type Progress } from '../workflows/contract.ts';
 import { sendApproval, sendRejection } from './answer.ts';
 import { whoAmI } from './names.ts';
@@ -54,13 +55,24 @@ export class Asking<P extends { readonly digest: string }> {
     try {
       const answer = await terminal.question(`Waiting for ${what}. Approve this plan? Type yes or no: `);
       const by = this.options.by ?? (await whoAmI());
-      if (answer.trim().toLowerCase() === 'yes')
-        await sendApproval(this.handle, { digest: plan.digest, by }, this.shell);
+      if (answer.trim().toLowerCase() === 'yes') await this.approve(plan, by, view);
       else if (answer.trim().toLowerCase() === 'no') {
         await sendRejection(this.handle, { by, why: 'said no at the terminal' }, this.shell);
       } else view.leave();
     } finally {
       terminal.close();
+    }
+  }
+
+  /** Where four eyes are wanted the one who asked can't approve: the operation goes on waiting for somebody else. */
+  private async approve(plan: P, by: string, view: FollowView): Promise<void> {
+    try {
+      await sendApproval(this.handle, { digest: plan.digest, by }, this.shell);
+    } catch (error) {
+      const told = tell(error);
+      if (told.code !== 'SecondPersonNeeded') throw error;
+      this.shell.say(told.message);
+      view.leave();
     }
   }
 

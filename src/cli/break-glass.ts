@@ -15,6 +15,7 @@ import { resolveSecret } from '../system/secrets.ts';
 import type { StoreAddress, System } from '../system/types.ts';
 import { thawAll } from '../vault/cold.ts';
 import { openReaderVault, type CatalogueEntry, type ReaderVault } from '../vault/index.ts';
+import { waitForAudit } from './audit-written.ts';
 import { writeNew } from './key-files.ts';
 import { readKit } from './kit-file.ts';
 import type { RestoreOptions } from './restore.ts';
@@ -56,14 +57,18 @@ export async function breakGlass(
   }
   const recovered = await recoverSystem(kit.system, found.text, config, identityFile);
   shell.say(`system file of backup ${found.id}: ${recovered.sourcePath}`);
-  return ephemeralEngine({ hosts: recovered.hosts }, (engine) =>
-    // There is no signer on a bare machine, so the current state, if any, can't be saved as a backup first.
-    runRestore(shell, engine, kit.system, options.whole === true ? undefined : found.id, {
-      ...options,
-      skipSafetyBackup: true,
-      wait: true,
-    }),
-  );
+  return ephemeralEngine({ hosts: recovered.hosts }, async (engine) => {
+    try {
+      // There is no signer on a bare machine, so the current state, if any, can't be saved as a backup first.
+      return await runRestore(shell, engine, kit.system, options.whole === true ? undefined : found.id, {
+        ...options,
+        skipSafetyBackup: true,
+        wait: true,
+      });
+    } finally {
+      await waitForAudit(shell, engine, kit.system);
+    }
+  });
 }
 
 /** The backup that is wanted, and its system file. Backups that can't be trusted are passed over, and said to be. */

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { defineAck } from './ack.ts';
 import { defineApply } from './apply.ts';
 import { defineApprove } from './approve.ts';
+import { defineAudit } from './audit.ts';
 import { defineBackup } from './backup.ts';
 import { defineChecklist } from './checklist.ts';
 import { defineCopy } from './copy.ts';
@@ -85,6 +86,7 @@ export function createProgram(): Command {
     defineDrills,
     defineApprove,
     defineReject,
+    defineAudit,
     defineStatus,
     defineMonitor,
     defineIncidents,

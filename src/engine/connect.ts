@@ -1,7 +1,9 @@
 /** A client of the engine, for the command line and whatever else starts or watches workflows. */
+import { hostname, userInfo } from 'node:os';
 import { Client, Connection } from '@temporalio/client';
 import { HoldfastError } from '../failures.ts';
 import { unlessRefused } from './refused.ts';
+import { OWN_CLIENT } from '../policy/askers.ts';
 import { engineTarget } from './target.ts';
 import type { EngineTarget } from './target.ts';
 
@@ -37,7 +39,9 @@ export async function connectEngine(
       { cause, details: { address: target.address, from: target.from } },
     );
   }
-  const client = new Client({ connection, namespace: target.namespace });
+  // What the engine writes down of who asked and who approved.
+  const identity = `${OWN_CLIENT}:${process.env['SUDO_USER'] ?? userInfo().username}@${hostname()}`;
+  const client = new Client({ connection, namespace: target.namespace, identity });
   const close = (): Promise<void> => connection.close();
   return { client, connection, target, close, [Symbol.asyncDispose]: close };
 }

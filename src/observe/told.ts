@@ -18,6 +18,7 @@ const NO: ReadonlySet<ToldError['code']> = new Set([
   'ApprovalExpired',
   'Rejected',
   'PlanChanged',
+  'SecondPersonNeeded',
   'FreezeOverBudget',
   'SourceCorrupt',
   'SourceEmpty',

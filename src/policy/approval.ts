@@ -1,5 +1,6 @@
 /** Who may let a restore overwrite something: a person who has seen this very plan, in time. Pure. */
 import type { FailureCode } from '../failures.ts';
+import { whyNotThisOne, type FourEyes } from './four-eyes.ts';
 import type { Approval, PlanAction } from '../workflows/contract.ts';
 
 export type Judgement =
@@ -27,7 +28,11 @@ export function namesDigest(given: string, digest: string): boolean {
 /** The approval is judged against the plan as it is now; `deadlineMs` is when waiting ends. */
 export function judgeApproval(
   approval: Approval,
-  current: { readonly digest: string; readonly deadlineMs: number },
+  current: {
+    readonly digest: string;
+    readonly deadlineMs: number;
+    readonly fourEyes?: FourEyes | undefined;
+  },
   nowMs: number,
 ): Judgement {
   if (typeof approval.by !== 'string' || approval.by.trim() === '') {
@@ -50,5 +55,6 @@ export function judgeApproval(
       why: `the approval is for plan ${shortDigest(approval.digest.trim())}, this one is ${shortDigest(current.digest)}`,
     };
   }
-  return { ok: true };
+  const same = whyNotThisOne(current.fourEyes, approval.by);
+  return same === undefined ? { ok: true } : { ok: false, code: 'SecondPersonNeeded', why: same };
 }

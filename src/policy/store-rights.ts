@@ -41,6 +41,8 @@ const RECORDS = [
   'quarantine/',
   'sums/',
   'holds/',
+  // Whoever writes into the log names the hash of the record before.
+  'audit/',
 ];
 
 export interface RightsOf {
@@ -61,7 +63,7 @@ export function storeRights({ role, wal, immutable, archive }: RightsOf): StoreR
       return { ...none, read: [...RECORDS, ...log], create, lock: immutable };
     }
     case 'verify':
-      return { ...none, read: EVERYTHING, create: ['proofs/', 'verified/'], lock: immutable };
+      return { ...none, read: EVERYTHING, create: ['proofs/', 'verified/', 'audit/'], lock: immutable };
     case 'prune': {
       const objects = ['chunks/', 'lists/', 'sums/'];
       return {
@@ -76,6 +78,6 @@ export function storeRights({ role, wal, immutable, archive }: RightsOf): StoreR
       };
     }
     case 'restore':
-      return { ...none, read: EVERYTHING, create: ['proofs/', 'reports/'], lock: immutable, thaw: archive };
+      return { ...none, read: EVERYTHING, create: ['proofs/', 'reports/', 'audit/'], lock: immutable, thaw: archive };
   }
 }

@@ -48,7 +48,10 @@ export function buildSystem(
     keys: present(file.keys),
     notify,
     escalation: buildEscalation(file.escalation, notify),
-    approval: { limitSeconds: durationSeconds(file.approval?.limit ?? DEFAULTS.approvalLimit) },
+    approval: {
+      limitSeconds: durationSeconds(file.approval?.limit ?? DEFAULTS.approvalLimit),
+      fourEyes: file.approval?.fourEyes === true,
+    },
     keepAsideSeconds: durationSeconds(file.keepAside ?? DEFAULTS.keepAside),
     ...(file.rule === undefined ? {} : { rule: buildRule(file.rule) }),
     ...(file.monitor === undefined ? {} : { monitor: buildMonitor(file.monitor, hosts) }),

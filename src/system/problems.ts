@@ -324,7 +324,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   'validation.reconcile.sql': ['component', 'query', 'database'],
   objectives: ['rto', 'tiers', 'components'],
   'objectives.tiers': ['critical', 'important', 'reference'],
-  approval: ['limit'],
+  approval: ['limit', 'fourEyes'],
   keys: ['recipients', 'chunkIdKey', 'signer', 'keeper', 'identity', 'rootFingerprint'],
 };
 

@@ -152,7 +152,13 @@ export const systemFileSchema = z
     maintenance: maintenanceSchema.optional(),
     compose: name('The compose component that holds the services. Default: the only one.').optional(),
     approval: z
-      .strictObject({ limit: duration(`How long a plan waits for approval. Default ${DEFAULTS.approvalLimit}.`) })
+      .strictObject({
+        limit: duration(`How long a plan waits for approval. Default ${DEFAULTS.approvalLimit}.`).optional(),
+        fourEyes: z
+          .boolean()
+          .describe('Who asked for a plan may not approve it: two people, by the names they give. Default false.')
+          .optional(),
+      })
       .describe('Before anything is overwritten a person approves the printed plan.')
       .optional(),
     notify: z.record(z.string(), channelSchema).describe('Where messages go, by name.').optional(),

@@ -129,6 +129,8 @@ export interface KeysConfig {
 
 export interface ApprovalConfig {
   readonly limitSeconds: number;
+  /** Who asked for a plan may not approve it. */
+  readonly fourEyes: boolean;
 }
 
 export interface System {

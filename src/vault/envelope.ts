@@ -19,6 +19,7 @@ export const NAMESPACES = {
   sweep: 'holdfast-sweep',
   hold: 'holdfast-hold',
   report: 'holdfast-report',
+  audit: 'holdfast-audit',
 } as const;
 export type Namespace = (typeof NAMESPACES)[keyof typeof NAMESPACES];
 

@@ -30,6 +30,7 @@ const CLAIMS: Record<SignerRole, readonly Namespace[]> = {
     NAMESPACES.sweep,
     NAMESPACES.hold,
     NAMESPACES.report,
+    NAMESPACES.audit,
   ],
   operator: EVERYTHING,
 };

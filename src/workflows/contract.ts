@@ -6,6 +6,7 @@
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
 import type { WholePlan, WholeResult } from './whole-contract.ts';
 
+export type * from './audit-contract.ts';
 export type * from './changes-contract.ts';
 export type * from './checklist-contract.ts';
 export type * from './drill-contract.ts';
@@ -285,7 +286,8 @@ export interface Progress {
     | 'scheduled'
     | 'monitor'
     | 'incident'
-    | 'notify';
+    | 'notify'
+    | 'audit';
   readonly phase: string;
   readonly since: string;
   /** The approval that is waited for, if any. */
@@ -322,6 +324,7 @@ export const WORKFLOWS = {
   monitor: 'monitor',
   incident: 'incident',
   notify: 'notify',
+  audit: 'audit',
 } as const;
 
 export const UPDATES = { approve: 'approve', reject: 'reject', acknowledge: 'acknowledge' } as const;
@@ -360,6 +363,7 @@ export const workflowIds = {
   monitor: (system: string) => `${system}/monitor`,
   incident: (system: string, check: string, subject: string) => `${system}/incident/${check}/${subject}`,
   notify: (system: string, id: string, channel: string) => `${system}/notify/${id}/${channel}`,
+  audit: (system: string, event: string) => `${system}/audit/${event}`,
   release: (system: string, freezeId: string) => `${system}/release/${freezeId}`,
 };
 

@@ -1,4 +1,5 @@
 /** Every workflow type a worker of the orchestration queue knows, under the names people type. */
+export { audit } from './audit.ts';
 export { backup } from './backup.ts';
 export { checklist } from './checklist.ts';
 export { copy } from './copy.ts';

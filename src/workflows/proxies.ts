@@ -4,6 +4,7 @@
  */
 import type { Duration, RetryPolicy } from '@temporalio/common';
 import { isCancellation, proxyActivities, proxyLocalActivities, type ActivityOptions } from '@temporalio/workflow';
+import type { AskingActivities, AuditActivities } from '../activities/audit-types.ts';
 import type { IncidentActivities } from '../activities/incident-types.ts';
 import type {
   CopyActivities,
@@ -75,6 +76,29 @@ export const reporting = proxyLocalActivities<Pick<OrchestrationActivities, 'wri
   scheduleToCloseTimeout: '1 minute',
   retry: { initialInterval: '200 milliseconds', maximumInterval: '2 seconds', maximumAttempts: 5 },
 });
+
+/** Who asked and who answered, and who writes it down: read where the workflow runs. */
+export const asking = proxyLocalActivities<AskingActivities>({
+  startToCloseTimeout: '20 seconds',
+  retry: {
+    initialInterval: '200 milliseconds',
+    maximumInterval: '10 seconds',
+    nonRetryableErrorTypes: [...FINAL_CODES],
+  },
+});
+
+/** One try of one host: there may be others that can write the log, and there is always a next round. */
+export function auditingOn(host: string) {
+  return proxyActivities<AuditActivities>({
+    taskQueue: urgentHostQueue(host),
+    startToCloseTimeout: '5 minutes',
+    heartbeatTimeout: '30 seconds',
+    scheduleToStartTimeout: '1 minute',
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    retry: { initialInterval: '1 second', maximumAttempts: 3, nonRetryableErrorTypes: [...FINAL_CODES] },
+    summary: `write the audit log on ${host}`,
+  });
+}
 
 /** Who is told: read anew whenever somebody is to be. */
 export const escalating = proxyLocalActivities<Pick<IncidentActivities, 'describeEscalation'>>({

@@ -61,8 +61,15 @@ async function run({ asked, story, gate, show }: Errand): Promise<PruneResult> {
   if (asked.dryRun === true) return end(story, system, { outcome: 'planned', plan });
 
   // Half of a plan's backups at once is what a wrong file does, or somebody who wants them gone.
-  if (plan.asks.length > 0 && asked.yes !== true) {
-    const answer = await gate.ask(plan.digest, 'approval', noteOf(plan), approvalLimitSeconds);
+  if (plan.asks.length > 0) {
+    const beforehand = asked.yes === true ? { approve: plan.digest } : {};
+    const answer = await gate.askUnlessApproved(
+      beforehand,
+      plan.digest,
+      'approval',
+      noteOf(plan),
+      approvalLimitSeconds,
+    );
     if (answer.kind === 'rejected') return end(story, system, { outcome: 'rejected', plan, why: answer.why });
     if (answer.kind === 'expired') return end(story, system, { outcome: 'expired', plan });
   }

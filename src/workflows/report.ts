@@ -1,6 +1,8 @@
 /** What happened is written down beside the system's state. */
 import { CancellationScope, isCancellation, log, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import { FAILURES } from '../failures.ts';
+import { auditedEnd } from '../policy/audited-ends.ts';
+import { handToAudit, isAudited } from './audited.ts';
 import { told } from './failure.ts';
 import { reporting } from './proxies.ts';
 
@@ -14,6 +16,14 @@ export async function writeDown(report: Parameters<typeof reporting.writeReport>
   } catch (error) {
     log.warn('the report could not be written', { why: told(error).message });
   }
+  await tellEnd(report);
+}
+
+/** What changed something, or was to, is in the audit log with its outcome. */
+async function tellEnd({ system, kind, report }: Parameters<typeof reporting.writeReport>[0]): Promise<void> {
+  const end = auditedEnd(kind, report);
+  if (end === undefined || !isAudited()) return;
+  await handToAudit({ system, operation: kind, what: 'ended', ...end });
 }
 
 /**

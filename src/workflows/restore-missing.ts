@@ -10,7 +10,6 @@ import {
 } from '@temporalio/workflow';
 import type { MissingRequest } from '../activities/missing-types.ts';
 import type { SystemFacts } from '../activities/types.ts';
-import { namesDigest } from '../policy/approval.ts';
 import { touchesAnything } from '../policy/missing-changes.ts';
 import { Gate, type Answer } from './approval.ts';
 import { silenceOf } from './capture.ts';
@@ -185,11 +184,7 @@ async function discard({ facts, host, request }: Errand, keepFiles: boolean): Pr
   }
 }
 
-async function approvalOf(asked: MissingInput, facts: SystemFacts, plan: MissingPlan, gate: Gate): Promise<Answer> {
-  if (asked.approve !== undefined) {
-    if (namesDigest(asked.approve, plan.digest)) return { kind: 'approved', by: asked.approvedBy ?? 'the caller' };
-    throw failure('PlanChanged', `The preview approved was ${asked.approve}; now it is ${plan.digest}.`);
-  }
+function approvalOf(asked: MissingInput, facts: SystemFacts, plan: MissingPlan, gate: Gate): Promise<Answer> {
   const { missing, differ, undoes, changed } = plan;
   const { files, directories, links, bytes } = missing;
   const verb = undoes === undefined ? 'put back' : 'removed again';
@@ -202,7 +197,7 @@ async function approvalOf(asked: MissingInput, facts: SystemFacts, plan: Missing
     `- ${differ.files} files that differ ${differing}`,
     `- the names: \`${plan.listFile}\` on ${plan.host}`,
   ];
-  return gate.ask(plan.digest, 'approval', note.join('\n'), facts.approvalLimitSeconds);
+  return gate.askUnlessApproved(asked, plan.digest, 'approval', note.join('\n'), facts.approvalLimitSeconds);
 }
 
 function whyNothing({ undoes, same, differ, changedSince = 0 }: MissingPlan): string {

@@ -9,7 +9,6 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { RowsBrought, RowsRequest, SystemFacts } from '../activities/types.ts';
-import { namesDigest } from '../policy/approval.ts';
 import { changesAnything } from '../policy/rows-changes.ts';
 import { Gate, type Answer } from './approval.ts';
 import { silenceOf } from './capture.ts';
@@ -211,11 +210,7 @@ async function discard({ facts, host, request }: Errand, keepFiles: boolean): Pr
   }
 }
 
-async function approvalOf(asked: RowsInput, facts: SystemFacts, plan: RowsPlan, gate: Gate): Promise<Answer> {
-  if (asked.approve !== undefined) {
-    if (namesDigest(asked.approve, plan.digest)) return { kind: 'approved', by: asked.approvedBy ?? 'the caller' };
-    throw failure('PlanChanged', `The preview approved was ${asked.approve}; now it is ${plan.digest}.`);
-  }
+function approvalOf(asked: RowsInput, facts: SystemFacts, plan: RowsPlan, gate: Gate): Promise<Answer> {
   const lines = plan.tables.map(
     ({ table, missing, changed, conflicts }) =>
       `- \`${table}\`: ${missing} to add, ${changed} differ (${plan.onChanged}), ${conflicts.length} constraints in conflict`,
@@ -226,7 +221,7 @@ async function approvalOf(asked: RowsInput, facts: SystemFacts, plan: RowsPlan, 
     '',
     ...lines,
   ];
-  return gate.ask(plan.digest, 'approval', note.join('\n'), facts.approvalLimitSeconds);
+  return gate.askUnlessApproved(asked, plan.digest, 'approval', note.join('\n'), facts.approvalLimitSeconds);
 }
 
 function whyNothing({ tables, onChanged }: RowsPlan): string {

@@ -10,9 +10,8 @@ import {
 } from '@temporalio/workflow';
 import type { SystemFacts } from '../activities/types.ts';
 import { silenceOf } from './capture.ts';
-import { namesDigest } from '../policy/approval.ts';
 import { THAW_SPEEDS } from '../policy/thaw.ts';
-import { Gate } from './approval.ts';
+import { Gate, type Answer } from './approval.ts';
 import { QUERIES, type RestoreInput, type RestorePlan, type RestoreResult } from './contract.ts';
 import { failure, inOneVoice } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
@@ -190,15 +189,10 @@ async function thawUnasked(order: Order, asked: RestoreInput, story: Story): Pro
   for (const one of thawsOf(order)) await thaw(one, story);
 }
 
-async function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, gate: Gate) {
-  if (asked.approve !== undefined) {
-    if (namesDigest(asked.approve, plan.digest))
-      return { kind: 'approved', by: asked.approvedBy ?? 'the caller' } as const;
-    throw failure('PlanChanged', `The plan approved was ${asked.approve}; now it is ${plan.digest}.`);
-  }
+function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, gate: Gate): Promise<Answer> {
   const lines = plan.actions.map(({ action, component, on }) => `- ${action} \`${component}\`: ${on.join(', ')}`);
   const note = [`Backup \`${plan.backup}\` of ${plan.pointAt}. Digest \`${plan.digest}\`.`, '', ...lines].join('\n');
-  return gate.ask(plan.digest, 'approval', note, facts.approvalLimitSeconds);
+  return gate.askUnlessApproved(asked, plan.digest, 'approval', note, facts.approvalLimitSeconds);
 }
 
 async function restoreLocked(

@@ -16,8 +16,10 @@ const MARKS = { done: 'x', running: '>', waiting: ' ', failed: '!' } as const;
 
 /** The steps of one operation. Answers the `progress` query from the moment it is made. */
 export class Story {
-  private readonly operation: Progress['operation'];
+  readonly operation: Progress['operation'];
   private readonly steps: Step[];
+  /** Undefined until it is known what the operation is about. */
+  system: string | undefined;
   private phase = 'starting';
   private since = new Date();
   private waiting: string | undefined;
@@ -32,6 +34,7 @@ export class Story {
 
   /** Makes the operation findable. One command for both, because each costs the server a write. */
   about(system: string): void {
+    this.system = system;
     upsertSearchAttributes([
       { key: SYSTEM, value: system },
       { key: OPERATION, value: this.operation },

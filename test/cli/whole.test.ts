@@ -126,7 +126,34 @@ it('[M5] init, doctor, up, backup, list, show, verify, damage, restore, approve:
   ]);
   expect(restored.outcome).toBe('restored');
   await expectRestored();
+
+  const log = await eventually('the restore is in the audit log', async () => {
+    const seen = await holdfastJson<Audited>(home, ['audit', 'shop']);
+    return seen.events.some(({ event }) => event['what'] === 'ended') ? seen : undefined;
+  });
+  const { digest } = waiting.plan;
+  expect(log).toMatchObject({ ok: true, problems: [], notes: [] });
+  expect(log.events.map(({ event }) => event)).toMatchObject([
+    { what: 'asked', digest, by: expect.stringMatching(/.+@.+/) as unknown },
+    { what: 'approved', digest, by: 'ana', identity: expect.stringMatching(/^holdfast:.+@.+/) as unknown },
+    { what: 'ended', digest, outcome: 'restored' },
+  ]);
+  const [, approved] = log.events;
+  await rename(at('vault', approved?.key ?? ''), at('cut.json'));
+  const cut = await holdfast(home, ['audit', 'shop', '--verify']);
+  expect(cut.code).toBe(1);
+  expect(cut.stdout).toContain('the audit log is not whole');
+  await rename(at('cut.json'), at('vault', approved?.key ?? ''));
 });
+
+interface Audited {
+  readonly ok: boolean;
+  readonly events: readonly {
+    readonly key: string;
+    readonly admitted: boolean;
+    readonly event: Record<string, unknown>;
+  }[];
+}
 
 interface Told {
   readonly type: string;
@@ -255,6 +282,12 @@ it('break glass: the machine is lost, the kit and the store are not; one command
   ]);
   expect(restored.outcome).toBe('restored');
   await expectRestored();
+  // Nobody has admitted the bare machine's key: its word is there, and said to be a claim.
+  const log = await holdfastJson<Audited>(bare, ['audit', 'shop']);
+  expect(log).toMatchObject({ ok: true, notes: [expect.stringContaining('not admitted') as unknown] });
+  expect(log.events.filter(({ admitted }) => !admitted).map(({ event }) => event['what'])).toEqual(
+    expect.arrayContaining(['asked', 'approved', 'ended']),
+  );
 
   // The new machine goes on where the lost one stopped: keys again, a new signer.
   const again = await holdfastJson<{ recovered: string[] }>(bare, ['init', at('shop.yaml'), '--kit', at('kit.txt')]);

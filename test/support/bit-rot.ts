@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PARTS, type ReadingLevel } from '../../src/policy/read-back.ts';
 import { chunkId } from '../../src/seal/index.ts';
 import type { Store } from '../../src/stores/index.ts';
+import { appendAudit } from '../../src/vault/audit/append.ts';
 import { signerOf } from '../../src/vault/envelope.ts';
 import { epochName, idKeyOf } from '../../src/vault/epoch.ts';
 import { parseChunkIdKey } from '../../src/vault/index.ts';
@@ -52,6 +53,7 @@ export async function makeRottenVault(): Promise<RottenVault> {
   await writer.close();
   await fillLog(vault);
   await holdAndSweep(vault, backups);
+  await fillAuditLog(vault);
   const roots = new Set(backups.flatMap(({ refs }) => refs.filter(({ depth }) => depth > 1).map(({ root }) => root)));
   const kinds = new Map<string, string[]>();
   for (const key of await keysIn(vault.storePath)) {
@@ -91,6 +93,15 @@ async function holdAndSweep(vault: TestVault, backups: readonly MadeBackup[]): P
     };
     await condemn(context, { manifests: [], minimumAgeSeconds: 24 * 3600 });
     await sweep(context, { patienceMs: 0, pollMs: 10 });
+  }
+}
+
+/** Three events of one operation. */
+async function fillAuditLog({ store, vaultId, keys }: TestVault): Promise<void> {
+  const signer = signerOf(keys.signer.privateKey);
+  for (const what of ['asked', 'approved', 'ended'] as const) {
+    const event = { id: what, what, at: new Date().toISOString(), operation: 'restore', workflowId: 'w', runId: 'r' };
+    await appendAudit([{ name: 'main', store }], { vaultId, signer }, event);
   }
 }
 

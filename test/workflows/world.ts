@@ -39,6 +39,7 @@ import {
   storeVerdict,
 } from './world-answers.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
+import { WorldAudit } from './world-audit.ts';
 import { WorldIncidents } from './world-incidents.ts';
 import { missingActivities } from './world-missing.ts';
 import { drillFacts, drillWorld } from './world-drill.ts';
@@ -58,6 +59,8 @@ export type ActivityName =
 /** Called before the activity does its work; the number counts its calls from 1. */
 export type Script = Partial<Record<ActivityName, (call: number, input: unknown) => void | Promise<void>>>;
 
+const AUDITS = /audit|whoAsks|whoAnswered/i;
+
 export function failWith(type: string, message = `scripted ${type}`): never {
   throw ApplicationFailure.create({ type, message });
 }
@@ -75,6 +78,8 @@ export async function untilCancelled(): Promise<never> {
 }
 
 export interface WorldOptions {
+  /** Who asked may not approve; it is always ana who asked. */
+  readonly fourEyes?: boolean;
   /** Why a prune asks first. Default: it does not. */
   readonly pruneAsks?: readonly string[];
   readonly script?: Script;
@@ -102,6 +107,7 @@ export interface WorldOptions {
 export class World {
   readonly calls: { name: ActivityName; input: unknown }[] = [];
   readonly held = new Set<string>();
+  readonly audit = new WorldAudit();
   readonly manifests: { purpose: string; plan: string }[] = [];
   readonly swapped = new Set<string>();
   readonly besides = new Set<string>();
@@ -124,8 +130,9 @@ export class World {
     this.options = options;
   }
 
+  /** But for the audit log's, which is written beside. */
   names(): ActivityName[] {
-    return this.calls.map(({ name }) => name);
+    return this.calls.map(({ name }) => name).filter((name) => !AUDITS.test(name));
   }
 
   count(name: ActivityName): number {
@@ -140,6 +147,7 @@ export class World {
       describeStores: ({ store }) =>
         Promise.resolve((store === undefined ? ['main', 'away'] : [store]).map((name) => ({ name, host: HOST }))),
       describeWal: () => Promise.resolve(this.walFacts),
+      ...this.audit.asking(this.options.fourEyes === true),
       describeCopy: () => Promise.resolve({ host: HOST }),
       startCopies: ({ system, targets }) => startCopies(client, system, targets),
       describeChanges: () => Promise.resolve(this.watched ? [{ host: HOST, components: ['config'] }] : []),
@@ -258,6 +266,7 @@ export class World {
         this.stopped = false;
         return Promise.resolve({ started: ['ledger'] });
       },
+      ...this.audit.writing(),
       ping: () => Promise.resolve({ host: HOST, version: '0' }),
       lookAround: () => Promise.resolve(hostLook(HOST)),
     });

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../failures.ts';
 import type { Store } from '../../stores/store.ts';
 import { copyObjects, Sources, type CopyTally } from './objects.ts';
 import type { Lacking, ObjectsThere } from './there.ts';
+import { judgeAudit } from '../audit/record.ts';
 import { NAMESPACES, readRecord, signRecord, type Signer } from '../envelope.ts';
 import { epochKeyPath } from '../epoch.ts';
 import {
@@ -240,6 +241,31 @@ export async function carryHolds(way: Way, isThere: (backupId: string) => boolea
   const ofThese = (key: string): boolean => isThere(key.split('/')[1] ?? '');
   await carryRecords(way, 'holds/', ofThese, () => true);
   await way.target.sync();
+}
+
+/** The audit log, whatever is copied otherwise: what can't be trusted stays where it is, and is told there. */
+export async function carryAudit(way: Way & { readonly vaultId: string; readonly roots: TrustRoots }): Promise<void> {
+  await carryRecords(
+    way,
+    'audit/',
+    () => true,
+    (bytes, key) => isAuditRecord(way, key, bytes),
+  );
+  await way.target.sync();
+}
+
+function isAuditRecord(
+  judge: { readonly vaultId: string; readonly roots: TrustRoots },
+  key: string,
+  bytes: Uint8Array,
+): boolean {
+  try {
+    judgeAudit(judge, key, bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof HoldfastError) return false;
+    throw error;
+  }
 }
 
 async function carryRecords(

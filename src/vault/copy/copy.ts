@@ -2,7 +2,7 @@
 import { HoldfastError } from '../../failures.ts';
 import type { Store } from '../../stores/store.ts';
 import type { BasePoint } from '../../policy/reachable.ts';
-import { carryHolds, copyBackup, sendAgain, type BackupToCopy, type Copied } from './backup.ts';
+import { carryAudit, carryHolds, copyBackup, sendAgain, type BackupToCopy, type Copied } from './backup.ts';
 import type { CopyTally } from './objects.ts';
 import { ObjectsThere } from './there.ts';
 import { copyWal, type WalCopied } from './wal.ts';
@@ -41,6 +41,8 @@ export interface VaultCopy {
   copy(manifestKey: string, onProgress: (done: { objects: number; of: number }) => void): Promise<Copied>;
   /** Holds and releases that are newer than the copies of these backups. */
   carryHolds(backupIds: ReadonlySet<string>): Promise<void>;
+  /** Records of the audit log that the target lacks. */
+  carryAudit(): Promise<void>;
   /** Log of a component that the target lacks and these base backups need. */
   copyWal(component: string, from: readonly BasePoint[], onProgress: (pieces: number) => void): Promise<WalCopied>;
   /** Presence in the target; what is missing or damaged is sent again first. The verdict is signed and stored there. */
@@ -115,6 +117,10 @@ class Copy implements VaultCopy {
 
   carryHolds(backupIds: ReadonlySet<string>): Promise<void> {
     return carryHolds(this.the, (backupId) => backupIds.has(backupId));
+  }
+
+  carryAudit(): Promise<void> {
+    return carryAudit(this.the);
   }
 
   async copyWal(

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { HoldfastError } from '../../failures.ts';
 import { inspectSshSignature } from '../../seal/ssh-signature.ts';
 import { requireAsWritten } from '../as-written.ts';
+import { judgeAudit } from '../audit/record.ts';
 import { checkSignature, NAMESPACES, publicKeyIn, readRecord, type OpenedRecord } from '../envelope.ts';
 import { captureSchema, keySchema, proofSchema } from '../formats.ts';
 import { backupIdOfKey, proofKeyOf, sha256Hex } from '../names.ts';
@@ -63,6 +64,9 @@ export function checkRecord(judge: Judge, key: string, bytes: Uint8Array): boole
       return true;
     case 'holds':
       checkHold(judge, key, bytes);
+      return true;
+    case 'audit':
+      judgeAudit(judge, key, bytes);
       return true;
     case 'sweeps':
       if (!key.endsWith('/condemned')) return checkAnyRecord(judge, key, bytes);

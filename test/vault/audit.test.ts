@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { judgeAuditLogs, type AuditJudged } from '../../src/policy/audit-chain.ts';
+import { generateSshKeyPair } from '../../src/seal/index.ts';
+import type { Store } from '../../src/stores/index.ts';
+import { appendAudit, headsIn, type Appended } from '../../src/vault/audit/append.ts';
+import { readAuditLogs } from '../../src/vault/audit/read.ts';
+import { auditBytes } from '../../src/vault/audit/record.ts';
+import { openCopy } from '../../src/vault/copy/copy.ts';
+import { signerOf } from '../../src/vault/envelope.ts';
+import { joinVault } from '../../src/vault/join.ts';
+import { readTrustRoots } from '../../src/vault/trust.ts';
+import { checkRecord } from '../../src/vault/verify/record-check.ts';
+import type { AuditEvent } from '../../src/workflows/contract.ts';
+import { makeTestVault, openDirectory, SYSTEM, type TestVault } from '../support/vault.ts';
+
+let vault: TestVault;
+let other: Store;
+
+beforeEach(async () => {
+  vault = await makeTestVault();
+  other = await openDirectory(join(vault.directory, 'other'));
+  await joinVault(vault.store, other, SYSTEM);
+});
+
+afterEach(async () => {
+  await other.close();
+  await vault[Symbol.asyncDispose]();
+});
+
+function event(over: Partial<AuditEvent> = {}): AuditEvent {
+  const ids = { id: randomUUID(), workflowId: 'shop/restore', runId: 'run-1' };
+  return { ...ids, what: 'asked', at: new Date().toISOString(), operation: 'restore', by: 'ana@desk', ...over };
+}
+
+const places = () => [
+  { name: 'nas', store: vault.store },
+  { name: 'cloud', store: other },
+];
+
+function append(given: AuditEvent, at = places(), privateKey = vault.keys.signer.privateKey): Promise<Appended> {
+  return appendAudit(at, { vaultId: vault.vaultId, signer: signerOf(privateKey) }, given);
+}
+
+async function judge(at = places(), nowMs = Date.now()): Promise<AuditJudged> {
+  const { vaultId } = vault;
+  const seen = await Promise.all(
+    at.map(async ({ name, store }) => {
+      const roots = await readTrustRoots(store, vaultId, vault.keys.root.fingerprint);
+      return readAuditLogs({ store, vaultId, roots }, name);
+    }),
+  );
+  return judgeAuditLogs(seen, [], nowMs);
+}
+
+const fileOf = (key: string): string => join(vault.storePath, key);
+const kinds = ({ problems }: AuditJudged): string[] => problems.map(({ kind }) => kind);
+
+describe('the audit log', () => {
+  test('events one after the other: one chain, the same bytes in every store, whole', async () => {
+    for (const what of ['asked', 'approved', 'ended'] as const) await append(event({ what }));
+    const judged = await judge();
+    expect(judged).toMatchObject({
+      ok: true,
+      problems: [],
+      notes: [],
+      logs: [{ newest: 3, author: 'host-a', admitted: true }],
+    });
+    expect(judged.events.map(({ event: { what } }) => what)).toEqual(['asked', 'approved', 'ended']);
+    expect(await headsIn(other)).toEqual(await headsIn(vault.store));
+  });
+
+  test('the same event again, also after others and from two writers at once: it is written once', async () => {
+    const first = event();
+    await append(first);
+    await append(event());
+    expect((await append(first)).key).toMatch(/00000001\.json$/);
+    const late = event({ what: 'ended' });
+    await Promise.all([append(late), append(late)]);
+    expect((await judge()).events.map(({ n }) => n)).toEqual([1, 2, 3]);
+  });
+
+  test('several writers of one key at once: each event has a place of its own in one chain', async () => {
+    await Promise.all(Array.from({ length: 6 }, () => append(event())));
+    const judged = await judge();
+    expect(judged).toMatchObject({ ok: true, logs: [{ newest: 6 }] });
+    expect(judged.events).toHaveLength(6);
+  });
+
+  test('a store is away: the others take it, it is told, and a repeat or a copy brings what it lacks', async () => {
+    await append(event());
+    const at = join(vault.directory, 'other');
+    await rename(at, `${at}.away`);
+    await writeFile(at, 'not a directory');
+    const missed = event();
+    expect(await append(missed)).toMatchObject({ stores: ['nas'], lacking: [{ store: 'cloud' }] });
+    await append(event(), [{ name: 'nas', store: vault.store }]);
+    await rm(at);
+    await rename(`${at}.away`, at);
+    await other.close();
+    other = await openDirectory(at);
+
+    const late = await judge();
+    expect(late).toMatchObject({ ok: true, notes: [expect.stringContaining('cloud lacks 2-3 of 3')] });
+    expect(kinds(await judge(places(), Date.now() + 2 * 86_400_000))).toEqual(['cut']);
+
+    expect(await append(missed)).toMatchObject({ stores: ['nas', 'cloud'], lacking: [] });
+    const copy = await openCopy({
+      ...{ target: other, sources: [vault.store], system: SYSTEM, signal: new AbortController().signal },
+      rootFingerprint: vault.keys.root.fingerprint,
+      signerKey: vault.keys.signer.privateKey,
+    });
+    await copy.carryAudit();
+    expect(await judge()).toMatchObject({ ok: true, notes: [] });
+  });
+
+  test('two stores are away by turns: who writes remembers its own log, and it stays one chain', async () => {
+    const [nas, cloud] = places();
+    if (nas === undefined || cloud === undefined) throw new Error('two places');
+    const store = await openDirectory(join(vault.directory, 'memory'));
+    const memory = { name: 'this host', store, memory: true } as const;
+    expect(await append(event(), [nas, memory])).toMatchObject({ stores: ['nas'], lacking: [] });
+    expect((await append(event(), [cloud, memory])).key).toMatch(/00000002/);
+    await append(event(), [nas, memory]);
+    expect(await judge()).toMatchObject({
+      ok: true,
+      logs: [{ newest: 3 }],
+      notes: [expect.stringContaining('cloud lacks 3')],
+    });
+    await expect(append(event(), [memory])).rejects.toThrow('needs a store');
+    await store.close();
+  });
+
+  test('cut out, edited, reordered, replaced, cut off everywhere: each shows; a cut-off end by another log that saw it', async () => {
+    const keys: string[] = [];
+    for (let n = 0; n < 4; n += 1) keys.push((await append(event({ why: `number ${n}` }), places().slice(0, 1))).key);
+    const one = places().slice(0, 1);
+    const [first = '', second = '', third = '', fourth = ''] = keys;
+    const whole = new Map(await Promise.all(keys.map(async (key) => [key, await readFile(fileOf(key))] as const)));
+    const bytesOf = (key: string): Buffer => whole.get(key) ?? Buffer.alloc(0);
+    const mend = () => Promise.all([...whole].map(([key, bytes]) => writeFile(fileOf(key), bytes)));
+    expect((await judge(one)).ok).toBe(true);
+
+    await rm(fileOf(second));
+    expect(kinds(await judge(one))).toContain('cut');
+    await mend();
+    await writeFile(fileOf(second), bytesOf(second).toString().replace('number 1', 'number 7'));
+    expect(kinds(await judge(one))).toEqual(['edited']);
+    await mend();
+    await writeFile(fileOf(second), bytesOf(third));
+    await writeFile(fileOf(third), bytesOf(second));
+    expect(kinds(await judge(one))).toEqual(['edited', 'edited']);
+    await mend();
+    // By whoever holds the signer's key: the record itself holds, and the next one says that it is not the one it followed.
+    const { vaultId } = vault;
+    const forged = { vaultId, n: 2, previousSha256: null, heads: [], event: event(), at: new Date().toISOString() };
+    await writeFile(fileOf(second), auditBytes(forged, signerOf(vault.keys.signer.privateKey)));
+    expect(kinds(await judge(one))).toContain('unlinked');
+    await mend();
+    expect(kinds(await judge([...one, { name: 'copy', store: other }], Date.now() + 2 * 86_400_000))).toEqual(['cut']);
+
+    const stranger = generateSshKeyPair('bare machine');
+    await append(event({ what: 'ended', by: 'eve' }), one, stranger.privateKey);
+    expect(await judge(one)).toMatchObject({ ok: true, notes: [expect.stringContaining('has not admitted')] });
+    await rm(fileOf(fourth));
+    expect(kinds(await judge(one))).toEqual(['cut']);
+    expect(first).not.toBe('');
+  });
+
+  test('verification of a whole store judges each record by itself, also those of a key that nobody admitted', async () => {
+    const stranger = generateSshKeyPair('bare machine');
+    const own = await append(event());
+    const strange = await append(event(), places(), stranger.privateKey);
+    const roots = await readTrustRoots(vault.store, vault.vaultId, vault.keys.root.fingerprint);
+    for (const { key } of [own, strange]) {
+      const bytes = await readFile(fileOf(key));
+      expect(checkRecord({ vaultId: vault.vaultId, roots }, key, bytes)).toBe(true);
+      const bent = Buffer.from(bytes.toString().replace('ana', 'bob'));
+      expect(() => checkRecord({ vaultId: vault.vaultId, roots }, key, bent)).toThrow(/signature|signed/i);
+      expect(() => checkRecord({ vaultId: vault.vaultId, roots }, key.replace('0001', '0002'), bytes)).toThrow(
+        'written as',
+      );
+    }
+    expect(await readdir(join(vault.storePath, 'audit'))).toHaveLength(2);
+  });
+});
