@@ -1,10 +1,13 @@
 /** The audit log as workflows see it: what it was given, and who asks and answers. */
 import type { AskingActivities, AuditActivities } from '../../src/activities/audit-types.ts';
 import type { AuditEvent } from '../../src/workflows/contract.ts';
+import type { ActivityName } from './world.ts';
 import { HOST } from './world-answers.ts';
 
 export class WorldAudit {
   readonly events: AuditEvent[] = [];
+  /** Kept apart: the log is written beside what the operations do, in no order with it. */
+  readonly calls: { name: ActivityName; input: unknown }[] = [];
   /** Stores that do not take what they are given. */
   away: string[] = [];
   /** Undefined: the client has not said. */

@@ -130,13 +130,12 @@ export class World {
     this.options = options;
   }
 
-  /** But for the audit log's, which is written beside. */
   names(): ActivityName[] {
-    return this.calls.map(({ name }) => name).filter((name) => !AUDITS.test(name));
+    return this.calls.map(({ name }) => name);
   }
 
   count(name: ActivityName): number {
-    return this.calls.filter((call) => call.name === name).length;
+    return [...this.calls, ...this.audit.calls].filter((call) => call.name === name).length;
   }
 
   orchestration(client: Client): OrchestrationActivities & IncidentActivities {
@@ -366,7 +365,7 @@ export class World {
     const wrapped = Object.entries(activities).map(([key, run]) => {
       const name = key as ActivityName;
       const call = async (input: unknown): Promise<unknown> => {
-        this.calls.push({ name, input });
+        (AUDITS.test(name) ? this.audit.calls : this.calls).push({ name, input });
         await this.options.script?.[name]?.(this.count(name), input);
         return (run as (given: unknown) => Promise<unknown>)(input);
       };
