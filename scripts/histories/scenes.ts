@@ -9,6 +9,7 @@ import { INCIDENT_SCENES } from './incident-scenes.ts';
 import { DIGEST, ended, finished, openIn, type Scene } from './scene.ts';
 import { MISSING_SCENES } from './missing-scenes.ts';
 import { STANDING_SCENES } from './standing-scenes.ts';
+import { WHOLE_SCENES } from './whole-scenes.ts';
 
 function restoreAnswered(name: string, answer: 'approve' | 'reject' | 'open', world: WorldOptions = {}): Scene {
   return {
@@ -289,5 +290,6 @@ export const SCENES: readonly Scene[] = [
   finished('housekeeping-done', 'housekeeping', () => ({ task: 'logs' })),
   finished('housekeeping-planned', 'housekeeping', () => ({ task: 'logs', dryRun: true })),
   openIn('housekeeping-open', 'housekeeping', 'housekeep', { task: 'logs' }),
+  ...WHOLE_SCENES,
   ...STANDING_SCENES,
 ];

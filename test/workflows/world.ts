@@ -44,6 +44,7 @@ import { WorldIncidents } from './world-incidents.ts';
 import { missingActivities } from './world-missing.ts';
 import { drillFacts, drillWorld } from './world-drill.ts';
 import { prunes } from './world-prune.ts';
+import { wholeFacts, wholePlan, type WholeWorld } from './world-whole.ts';
 
 export { HOST };
 
@@ -100,6 +101,8 @@ export interface WorldOptions {
   readonly copyTurn?: (call: number, input: CopyTurnInput) => Partial<CopyTurn> | Promise<Partial<CopyTurn>>;
   /** Where `config` lives; the ledger always lives on HOST. */
   readonly configHost?: string;
+  /** Of a restore of the whole system. */
+  readonly whole?: WholeWorld;
   /** What a drill is to do, beside what is usual. */
   readonly drill?: Partial<DrillFacts>;
 }
@@ -203,7 +206,7 @@ export class World {
         const seen = components.map((name) => ({ name, exists, problems: ['looked at'] }));
         return Promise.resolve({ host, components: seen, stack: [] });
       },
-      planRestore: ({ seen }) => Promise.resolve(this.plan(seen)),
+      planRestore: ({ seen, whole }) => Promise.resolve(this.plan(seen, whole === true)),
       thawBackup: () => {
         this.stillFrozen = Math.max(0, this.stillFrozen - 1);
         return Promise.resolve({ left: this.stillFrozen, bytes: this.stillFrozen * 100 });
@@ -212,8 +215,8 @@ export class World {
         this.besides.add(component);
         return Promise.resolve({ component, restoreId, place: target ?? `/beside/${component}`, facts: {} });
       },
-      runChecks: () => Promise.resolve([]),
-      runReconcile: () => Promise.resolve([]),
+      runChecks: () => Promise.resolve(this.options.whole?.checks?.(this.count('runChecks')) ?? []),
+      runReconcile: () => Promise.resolve(this.options.whole?.reconcile ?? []),
       checkBeside: () => Promise.resolve({ ok: true, checks: [{ name: 'content', ok: true, detail: 'as captured' }] }),
       swapIn: ({ beside }) => {
         this.swapped.add(beside.component);
@@ -308,6 +311,7 @@ export class World {
       keepAsideSeconds: 60,
       ...(this.options.hostSilentSeconds === undefined ? {} : { hostSilentSeconds: this.options.hostSilentSeconds }),
       fileSha256: 'f'.repeat(64),
+      ...(this.options.whole === undefined ? {} : wholeFacts(HOST, this.options.whole)),
       components: [
         {
           name: 'ledger',
@@ -335,7 +339,7 @@ export class World {
     };
   }
 
-  plan(seen: readonly LiveThere[] = []): RestorePlan {
+  plan(seen: readonly LiveThere[] = [], whole = false): RestorePlan {
     const { liveExists = true, configHost = HOST } = this.options;
     const hosts = { ledger: HOST, config: configHost };
     return {
@@ -353,6 +357,7 @@ export class World {
       ),
       ...(this.stillFrozen === 0 ? {} : { frozen: this.frozen() }),
       ageSeconds: 60,
+      ...(whole ? { whole: wholePlan(this.backupInUse, this.options.whole ?? {}) } : {}),
     };
   }
 

@@ -1,0 +1,40 @@
+/** Restores of whole systems. */
+import { waitingFor } from '../../test/workflows/play.ts';
+import { uniqueName } from '../../test/workflows/stage.ts';
+import { failWith, type WorldOptions } from '../../test/workflows/world.ts';
+import { balances, health } from '../../test/workflows/world-whole.ts';
+import { DIGEST, finished, openIn, type Scene } from './scene.ts';
+
+const WHOLE = { whole: true, approve: DIGEST, approvedBy: 'ann' };
+const VALIDATED: WorldOptions = { whole: { checks: () => [health(true)], reconcile: [balances('differs')] } };
+
+function unhealthy(name: string, when: 'open' | 'finished'): Scene {
+  return {
+    name,
+    world: { whole: { checks: () => [health(false)] } },
+    act: async (play) => {
+      const handle = await play.start('restore', { system: uniqueName('sys'), ...WHOLE });
+      await waitingFor(handle, 'keep or roll back');
+      const open = await handle.fetchHistory();
+      await handle.executeUpdate('reject', { args: [{ by: 'ann' }] });
+      await handle.result();
+      return when === 'open' ? open : handle.fetchHistory();
+    },
+  };
+}
+
+export const WHOLE_SCENES: readonly Scene[] = [
+  finished('restore-whole-done', 'restore', () => WHOLE, VALIDATED),
+  finished('restore-whole-two-hosts', 'restore', () => WHOLE, { ...VALIDATED, configHost: 'beta' }),
+  finished('restore-whole-part-left', 'restore', () => WHOLE, {
+    ...VALIDATED,
+    script: { swapIn: (call) => (call === 2 ? failWith('PermissionDenied') : undefined) },
+  }),
+  finished('restore-whole-rolled-back', 'restore', () => WHOLE, {
+    ...VALIDATED,
+    script: { swapIn: (call) => (call === 1 ? failWith('PermissionDenied') : undefined) },
+  }),
+  unhealthy('restore-whole-check-rolled-back', 'finished'),
+  unhealthy('restore-whole-open-decision', 'open'),
+  openIn('restore-whole-open-swap', 'restore', 'swapIn', WHOLE, VALIDATED),
+];

@@ -1,0 +1,132 @@
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { describe, expect, test } from 'vitest';
+import { SEARCH_ATTRIBUTES, type RestoreResult } from '../../src/workflows/contract.ts';
+import { failureOf, waitingFor } from './play.ts';
+import { playOn } from './server.ts';
+import { uniqueName } from './stage.ts';
+import { failWith, type Script, type World } from './world.ts';
+import { balances, health, type WholeWorld } from './world-whole.ts';
+
+const play = playOn();
+const DIGEST = 'a'.repeat(64);
+const asked = () => ({ system: uniqueName('sys'), whole: true, approve: DIGEST, approvedBy: 'ann' });
+
+const run = (world: { whole?: WholeWorld; script?: Script }, act: (seen: World) => Promise<void>) =>
+  play.inWorld({ whole: {}, ...world }, act);
+
+const state = ({ swapped, besides, stopped }: World) => ({ swapped: [...swapped], besides: [...besides], stopped });
+const UNTOUCHED = { swapped: [], besides: [], stopped: false };
+
+describe('a restore of a whole system', () => {
+  test('[M5] each part from its own backup, then validated, reconciled, measured', async () => {
+    await run({ whole: { checks: () => [health(true)], reconcile: [balances('same')] } }, async (world) => {
+      const result = await play.run<RestoreResult>('restore', asked());
+      expect(result).toMatchObject({ outcome: 'restored', whole: { left: [], checks: [{ ok: true }] } });
+      const brought = world.calls.filter(({ name }) => name === 'restoreBeside').map(({ input }) => input);
+      expect(brought).toMatchObject([
+        { component: 'ledger', manifestKey: 'backups/backup-1.json' },
+        { component: 'config', manifestKey: 'backups/backup-config.json' },
+      ]);
+      expect(result.whole?.rto?.objectives).toEqual([
+        { of: 'system', objectiveSeconds: 3600, met: true },
+        { of: 'tier critical', objectiveSeconds: 1800, met: true },
+      ]);
+      const names = world.names();
+      expect(names.indexOf('runChecks')).toBeGreaterThan(names.indexOf('startAfterRestore'));
+      expect(names.indexOf('commitRestore')).toBeGreaterThan(names.indexOf('runReconcile'));
+      expect(result.whole?.phases.map(({ name }) => name).slice(-4)).toEqual([
+        'validate',
+        'reconcile',
+        'check what runs',
+        'keep the old state aside',
+      ]);
+    });
+  });
+
+  test('[T9] what it can not be without is in no backup: refused before anybody is asked, nothing touched', async () => {
+    const missing = [{ name: 'ledger', why: 'it has no backup', needed: true }];
+    await run({ whole: { missing } }, async (world) => {
+      expect(await failureOf(play.run('restore', asked()))).toMatchObject({ type: 'BackupMissing' });
+      expect(world.count('beginCapture')).toBe(0);
+      expect(state(world)).toEqual(UNTOUCHED);
+    });
+  });
+
+  test('a part that nobody needs fails while it is restored, checked or swapped: left as it was, the rest is restored', async () => {
+    const scripts: Script[] = [
+      { restoreBeside: (call) => (call === 2 ? failWith('ObjectMissing', 'a chunk is gone') : undefined) },
+      { checkBeside: (call) => (call === 2 ? failWith('CheckFailed', 'torn') : undefined) },
+      { swapIn: (call) => (call === 2 ? failWith('PermissionDenied', 'not mine') : undefined) },
+    ];
+    for (const script of scripts) {
+      await run({ script }, async (world) => {
+        const result = await play.run<RestoreResult>('restore', asked());
+        expect(result.outcome).toBe('restored');
+        expect(result.whole?.left.map(({ name }) => name)).toEqual(['config']);
+        expect(result.warnings?.join()).toContain('config was left as it was');
+        expect(result.aside).toEqual(['/aside/ledger']);
+        expect(state(world)).toEqual({ swapped: ['ledger'], besides: [], stopped: false });
+      });
+    }
+  });
+
+  test('what is needed fails: everything is as before, also what was swapped in already', async () => {
+    const swap: Script = { swapIn: (call) => (call === 1 ? failWith('PermissionDenied', 'not mine') : undefined) };
+    await run({ script: swap }, async (world) => {
+      expect((await play.run<RestoreResult>('restore', asked())).outcome).toBe('rolled-back');
+      expect(state(world)).toEqual(UNTOUCHED);
+    });
+    const bring: Script = { restoreBeside: (call) => (call === 1 ? failWith('ObjectMissing', 'gone') : undefined) };
+    await run({ script: bring }, async (world) => {
+      expect((await failureOf(play.run('restore', asked()))).type).toBe('ObjectMissing');
+      expect(world.count('stopForRestore')).toBe(0);
+      expect(state(world)).toEqual(UNTOUCHED);
+    });
+  });
+
+  test('open again, and a fatal check does not hold: a person rejects, the old state is back and no time is claimed', async () => {
+    await run({ whole: { checks: () => [health(false)] } }, async (world) => {
+      const handle = await play.start('restore', asked());
+      await waitingFor(handle, 'keep or roll back');
+      expect([...world.swapped]).toEqual(['ledger', 'config']);
+      await handle.executeUpdate('reject', { args: [{ by: 'ann' }] });
+      const result = (await handle.result()) as RestoreResult;
+      expect(result).toMatchObject({ outcome: 'rolled-back', why: 'its checks do not hold: health: answered 503' });
+      expect(result.whole?.rto).toBeUndefined();
+      expect(state(world)).toEqual(UNTOUCHED);
+    });
+  });
+
+  test('a check that only warns, and differences: told, nothing is undone, and a person is asked for', async () => {
+    const whole = { checks: () => [health(false, 'warning')], reconcile: [balances('differs')] };
+    await run({ whole }, async () => {
+      const handle = await play.start('restore', asked());
+      const result = (await handle.result()) as RestoreResult;
+      expect(result.outcome).toBe('restored');
+      expect(result.whole?.reconcile[0]?.differences).toEqual([{ name: 'account 7', expected: '100', found: '90' }]);
+      expect(result.whole?.rto?.objectives.every(({ met }) => met)).toBe(true);
+      const { typedSearchAttributes } = await handle.describe();
+      const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.needsOperator, 'BOOL');
+      expect(typedSearchAttributes.get(key)).toBe(true);
+    });
+  });
+
+  test('the host of the checks does not answer: they do not hold, and say why', async () => {
+    const script: Script = { runChecks: () => failWith('PermissionDenied', 'no such right') };
+    await run({ script, whole: { checks: () => [] } }, async () => {
+      const handle = await play.start('restore', asked());
+      await waitingFor(handle, 'keep or roll back');
+      await handle.executeUpdate('approve', { args: [{ digest: DIGEST, by: 'ann' }] });
+      const result = (await handle.result()) as RestoreResult;
+      expect(result.outcome).toBe('restored');
+      expect(result.why).toContain('health: it could not be asked: no such right');
+    });
+  });
+
+  test('together without whole: BadInput', async () => {
+    await run({}, async () => {
+      const failure = await failureOf(play.run('restore', { system: 'sys', together: true }));
+      expect(failure.type).toBe('BadInput');
+    });
+  });
+});

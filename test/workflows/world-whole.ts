@@ -1,0 +1,49 @@
+/** The plan of a whole system in the scripted world: a ledger that is needed, files that are not, each of its own backup. */
+import type { CheckOutcome, ReconcileOutcome, SystemFacts } from '../../src/activities/types.ts';
+import type { WholePart, WholePlan } from '../../src/workflows/contract.ts';
+
+export interface WholeWorld {
+  /** What no backup has. */
+  readonly missing?: WholePlan['missing'];
+  /** What the checks of the running system say, each time they are asked. */
+  readonly checks?: (call: number) => readonly CheckOutcome[];
+  readonly reconcile?: readonly ReconcileOutcome[];
+}
+
+export function wholePlan(backup: string, { missing = [] }: WholeWorld): WholePlan {
+  const part = (name: string, of: string, needed: boolean): WholePart => ({
+    name,
+    tier: needed ? 'critical' : 'important',
+    backup: of,
+    manifestKey: `backups/${of}.json`,
+    store: 'main',
+    pointAt: '2026-11-21T02:00:00Z',
+    lostSeconds: 60,
+    needed,
+    problems: [],
+  });
+  return {
+    parts: [part('ledger', backup, true), part('config', 'backup-config', false)],
+    spreadSeconds: 0,
+    missing,
+    frozen: [],
+  };
+}
+
+export function wholeFacts(host: string, { checks, reconcile }: WholeWorld): Partial<SystemFacts> {
+  return {
+    objectives: { rtoSeconds: 3600, tiers: { critical: 1800 }, components: {} },
+    ...(checks === undefined ? {} : { checks: [{ name: 'health', host }] }),
+    ...(reconcile === undefined ? {} : { reconcile: reconcile.map(({ name }) => ({ name, host })) }),
+  };
+}
+
+export function health(ok: boolean, severity: CheckOutcome['severity'] = 'fatal'): CheckOutcome {
+  return { name: 'health', kind: 'http', ok, severity, detail: ok ? 'answered 200' : 'answered 503', tookMs: 5 };
+}
+
+export function balances(outcome: 'same' | 'differs'): ReconcileOutcome {
+  const differences = outcome === 'same' ? [] : [{ name: 'account 7', expected: '100', found: '90' }];
+  const count = differences.length;
+  return { name: 'balances', outcome, detail: `${count}`, differences, differenceCount: count, tookMs: 5 };
+}
