@@ -76,11 +76,62 @@ const inVain: Scene = {
   },
 };
 
+/** Nobody knows whom to tell: the system file can't be read. It can be later, where it is mended; then it is gone. */
+function fileBad(name: string, how: 'open' | 'mended'): Scene {
+  let bad = true;
+  return {
+    name,
+    world: { script: { describeEscalation: () => (bad ? failWith('BadSystemFile') : undefined) } },
+    act: async (play, world) => {
+      world.incidents.policy = () => SOON;
+      const system = uniqueName('sys');
+      const handle = await play.start('incident', { system, ...TROUBLE });
+      await eventually('the file was looked at', () => world.count('describeEscalation') >= 1 || undefined);
+      await eventually('it waits', async () => {
+        const { events = [] } = await handle.fetchHistory();
+        return (events ?? []).some(({ timerStartedEventAttributes }) => timerStartedEventAttributes) || undefined;
+      });
+      if (how === 'mended') {
+        bad = false;
+        await handle.signal('found', { system, ...TROUBLE });
+        await eventually('two levels are told', () => world.count('notify') >= 2 || undefined);
+        await handle.signal('healed', { at: '2026-11-21T02:00:00.000Z' });
+        await handle.result();
+        return handle.fetchHistory();
+      }
+      const history = await handle.fetchHistory();
+      await ended(handle);
+      return history;
+    },
+  };
+}
+
+/** Somebody has started it again, which stands in the timeline. */
+const noted: Scene = {
+  name: 'incident-noted',
+  world: {},
+  act: async (play, world) => {
+    world.incidents.policy = () => ({ ...SOON, levels: SOON.levels.slice(0, 1) });
+    const system = uniqueName('sys');
+    const handle = await play.start('incident', { system, ...TROUBLE });
+    await eventually('one level is told', () => world.count('notify') >= 1 || undefined);
+    await handle.signal('note', { what: 'restart of sys-ledger-1: healthy' });
+    await handle.signal('healed', { at: '2026-11-21T02:00:00.000Z' });
+    await handle.result();
+    return handle.fetchHistory();
+  },
+};
+
 export const INCIDENT_SCENES: readonly Scene[] = [
+  noted,
   troubled('incident-open', 'open'),
   troubled('incident-healed', 'healed'),
   troubled('incident-flapping', 'flapping'),
   inVain,
+  fileBad('incident-file-bad', 'open'),
+  // The first was recorded before the file was asked less and less often.
+  fileBad('incident-file-bad-for-long', 'open'),
+  fileBad('incident-file-mended', 'mended'),
   finished('notify-done', 'notify', () => MESSAGE),
   finished('notify-refused', 'notify', () => MESSAGE, { script: { notify: () => failWith('ChannelRefused') } }),
   openIn('notify-open', 'notify', 'notify', MESSAGE),

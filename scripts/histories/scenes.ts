@@ -291,5 +291,10 @@ export const SCENES: readonly Scene[] = [
   finished('housekeeping-planned', 'housekeeping', () => ({ task: 'logs', dryRun: true })),
   openIn('housekeeping-open', 'housekeeping', 'housekeep', { task: 'logs' }),
   ...WHOLE_SCENES,
+  finished('restart-done', 'restart', () => ({})),
+  finished('restart-unhealthy', 'restart', () => ({ service: 'sick' })),
+  finished('restart-left', 'restart', () => ({ service: 'held' })),
+  finished('restart-unknown', 'restart', () => ({ service: 'unknown' })),
+  openIn('restart-open', 'restart', 'restartContainers', {}),
   ...STANDING_SCENES,
 ];

@@ -20,6 +20,7 @@ import { thawBackup } from './cold.ts';
 import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
 import { lookAtLive, planRestore } from './restore-plan.ts';
+import { findBroken, restartContainers } from './restart.ts';
 import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { applyMissing, discardMissing, planMissing } from './missing.ts';
 import { lookAround } from './monitor.ts';
@@ -124,6 +125,8 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
     stopForRestore: activity('stopForRestore', (input, run) => stopForRestore(context, input, run)),
     startAfterRestore: activity('startAfterRestore', (input, run) => startAfterRestore(context, input, run)),
     recordAudit: activity('recordAudit', (input, run) => recordAudit(context, input, run)),
+    findBroken: activity('findBroken', (input, run) => findBroken(context, input, run)),
+    restartContainers: activity('restartContainers', (input, run) => restartContainers(context, input, run)),
     lookAround: activity('lookAround', (input, run) => lookAround(context, input, run)),
     ping: activity('ping', () => Promise.resolve({ host: context.host, version: HOLDFAST_VERSION })),
   };

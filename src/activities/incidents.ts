@@ -1,17 +1,14 @@
 /** Incidents from outside: opened and told of their end, who is told of them, and how. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { appendAlarms } from '../notify/alarm-log.ts';
-import { channelOf, deliver } from '../notify/deliver.ts';
-import { recordDelivery } from '../notify/delivery-record.ts';
-import { log } from '../observe/log.ts';
 import { policyFor } from '../policy/escalation.ts';
 import { findingId, isUnknown, type Finding, type Unknown } from '../policy/findings.ts';
-import type { Notice } from '../policy/notices.ts';
 import { loadKnownSystem } from '../system/index.ts';
-import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
-import { SIGNALS, workflowIds, WORKFLOWS, type Healed, type IncidentInput } from '../workflows/contract.ts';
+import { SIGNALS, workflowIds, WORKFLOWS, type Healed, type IncidentNote } from '../workflows/contract.ts';
 import type { AlarmFact, IncidentActivities } from './incident-types.ts';
-import { activity, type Run } from './shell.ts';
+import { deliverNotice } from './deliver-notice.ts';
+import { activity } from './shell.ts';
+import { tellFound } from './tell-found.ts';
 
 export function createIncidentActivities({ client }: { readonly client: Client }): IncidentActivities {
   return {
@@ -19,22 +16,27 @@ export function createIncidentActivities({ client }: { readonly client: Client }
     describeEscalation: activity('describeEscalation', async ({ system, check, severity }) =>
       policyFor((await loadKnownSystem(system)).system.escalation, { check, severity }),
     ),
-    notify: activity('notify', notify),
+    notify: activity('notify', (input, run) => deliverNotice(client, input, run)),
+    noteIncidents: activity('noteIncidents', (input) => noteIncidents(client, input)),
     recordAlarms: activity('recordAlarms', ({ system, alarms }) => recordAlarms(system, alarms)),
   };
 }
 
-/** `running` gives the ids of workflows; it may lack the newest and hold some that have just ended. */
+/**
+ * `running` gives the ids of workflows; it may lack the newest and hold some that have just ended. What is wrong with a
+ * channel is told and healed by who delivers to it, as long as the system file has it.
+ */
 export async function reconcileIncidents(
   client: Client,
   input: { readonly system: string; readonly findings: readonly Finding[]; readonly unknown: readonly Unknown[] },
   running: () => Promise<readonly string[]> = () => runningIncidents(client, input.system),
+  channels: () => Promise<readonly string[]> = () => channelsOf(input.system),
 ): Promise<{ opened: string[]; healed: string[] }> {
   const { system, findings, unknown } = input;
   const before = new Set(await running());
   const found = new Set<string>();
   const opened: string[] = [];
-  for (const finding of findings) {
+  for (const finding of findings.filter(({ check }) => check !== 'notify')) {
     const workflowId = workflowIds.incident(system, finding.check, finding.subject);
     found.add(workflowId);
     await tellFound(client, workflowId, { ...finding, system });
@@ -45,30 +47,11 @@ export async function reconcileIncidents(
   for (const workflowId of before) {
     const id = workflowId.slice(prefix.length);
     if (found.has(workflowId) || isUnknown(id, unknown)) continue;
+    const [check, ...subject] = id.split('/');
+    if (check === 'notify' && (await channels()).includes(subject.join('/'))) continue;
     if (await tellHealed(client, workflowId)) healed.push(id);
   }
   return { opened, healed };
-}
-
-async function tellFound(client: Client, workflowId: string, finding: Finding): Promise<void> {
-  const { system, check, subject, severity, what, hint, since } = finding;
-  const input: IncidentInput = {
-    system,
-    check,
-    subject,
-    severity,
-    what,
-    hint,
-    ...(since === undefined ? {} : { since }),
-  };
-  await client.workflow.signalWithStart(WORKFLOWS.incident, {
-    taskQueue: ORCHESTRATION_QUEUE,
-    workflowId,
-    args: [input],
-    signal: SIGNALS.found,
-    signalArgs: [finding],
-    staticSummary: `${system}: ${check} of ${subject}`,
-  });
 }
 
 /** False when it has ended in between. */
@@ -83,6 +66,10 @@ async function tellHealed(client: Client, workflowId: string): Promise<boolean> 
   }
 }
 
+async function channelsOf(system: string): Promise<string[]> {
+  return (await loadKnownSystem(system)).system.notify.map(({ name }) => name);
+}
+
 async function runningIncidents(client: Client, system: string): Promise<string[]> {
   const query = `WorkflowType = '${WORKFLOWS.incident}' AND ExecutionStatus = 'Running'`;
   const found: string[] = [];
@@ -92,24 +79,18 @@ async function runningIncidents(client: Client, system: string): Promise<string[
   return found;
 }
 
-async function notify(input: { system: string; channel: string; notice: Notice }, run: Run): Promise<void> {
-  const channel = channelOf((await loadKnownSystem(input.system)).system, input.channel);
-  try {
-    await deliver(channel, input.notice, run.signal);
-  } catch (error) {
-    run.signal.throwIfAborted();
-    await remember(input, error instanceof Error ? error.message : String(error));
-    throw error;
-  }
-  await remember(input, undefined);
-}
-
-/** Nice to have: what was delivered must not be sent again and again because a disk is full. */
-async function remember(of: { system: string; channel: string }, failure: string | undefined): Promise<void> {
-  try {
-    await recordDelivery(of.system, of.channel, failure);
-  } catch (error) {
-    log('notify').warn({ err: error, channel: of.channel }, 'how a delivery went could not be written down');
+async function noteIncidents(
+  client: Client,
+  { system, notes }: Parameters<IncidentActivities['noteIncidents']>[0],
+): Promise<void> {
+  for (const { check, subject, what } of notes) {
+    const note: IncidentNote = { what };
+    try {
+      await client.workflow.getHandle(workflowIds.incident(system, check, subject)).signal(SIGNALS.note, note);
+    } catch (error) {
+      // Nobody has noticed the trouble, or it is over.
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
   }
 }
 

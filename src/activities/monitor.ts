@@ -29,9 +29,15 @@ export async function lookAround(
   });
   const troubles = (found: HostLook['tools']): HostLook['tools'] =>
     found.slice(0, MOST).map(({ subject, what, hint }) => ({ subject, what: short(what), hint: short(hint) }));
-  const { components, tools, rights } = look;
+  const { components, services = [], tools, rights } = look;
   const [file] = fault === undefined ? [] : troubles([fileTrouble(name, fault, Date.now())]);
-  const all = { ...look, components: troubles(components), tools: troubles(tools), rights: troubles(rights) };
+  const all = {
+    ...look,
+    services: services.slice(0, MOST).map((one) => ({ ...one, what: short(one.what), hint: short(one.hint) })),
+    components: troubles(components),
+    tools: troubles(tools),
+    rights: troubles(rights),
+  };
   return file === undefined ? all : { ...all, file };
 }
 

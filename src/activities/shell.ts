@@ -17,8 +17,18 @@ export interface Run {
   /** Counts from 1. */
   readonly attempt: number;
   readonly log: Logger;
+  /** Undefined where nothing outlives an attempt. */
+  readonly memory?: AttemptMemory;
   /** Undefined where no workflow asks for this. */
   readonly asker?: Asker;
+}
+
+/** What the attempts of one activity hand on to each other. Small, no secret: it is in the engine, until the activity ends. */
+export interface AttemptMemory {
+  /** What the attempts before this one have kept. */
+  readonly kept: readonly string[];
+  /** In the place of what was kept before. A failure that follows carries it to the next attempt. */
+  keep(words: readonly string[]): void;
 }
 
 export interface Asker {
@@ -62,6 +72,7 @@ export function activity<I, O>(name: string, work: Work<I, O>, options: ShellOpt
         report: beats.report,
         attempt: context.info.attempt,
         log: logger,
+        memory: beats.memory,
         ...(execution === undefined ? {} : { asker: askerOf(execution, () => context.client) }),
       };
       return await withLogFields(fields, () => work(input, run));
@@ -102,12 +113,30 @@ async function engineId({ workflowService, options: { namespace } }: Client): Pr
 }
 
 /** The first at once, so that a cancel finds even a short activity; then the latest progress every few seconds. */
-function heartbeats(context: Context, name: string): { report: Run['report']; stop: () => void } {
+function heartbeats(
+  context: Context,
+  name: string,
+): { report: Run['report']; memory: AttemptMemory; stop: () => void } {
   let latest: ActivityProgress = { phase: name };
-  const beat = (): void => context.heartbeat(latest);
+  const before = keptIn(context.info.heartbeatDetails);
+  let kept = before;
+  const beat = (): void => context.heartbeat({ ...latest, ...(kept.length === 0 ? {} : { kept }) });
   const timer = setInterval(beat, HEARTBEAT_MS);
   beat();
-  return { report: (progress) => void (latest = progress), stop: () => clearInterval(timer) };
+  const keep = (words: readonly string[]): void => {
+    kept = [...words];
+    beat();
+  };
+  return {
+    report: (progress) => void (latest = progress),
+    memory: { kept: before, keep },
+    stop: () => clearInterval(timer),
+  };
+}
+
+function keptIn(details: unknown): readonly string[] {
+  if (typeof details !== 'object' || details === null || !('kept' in details)) return [];
+  return Array.isArray(details.kept) ? details.kept.map(String) : [];
 }
 
 function outcomeOf(error: unknown, context: Context, logger: Logger, insistent: boolean): Error {

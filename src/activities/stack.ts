@@ -101,3 +101,28 @@ export async function surveyStack(docker: DockerHost, stack: readonly ContainerF
 export function isUp({ state }: ContainerFacts): boolean {
   return state === 'running' || state === 'paused' || state === 'restarting';
 }
+
+/** Every container of these components, whatever its state, with the servers of databases, by name. */
+export async function allContainers(
+  docker: DockerHost,
+  system: System,
+  components: readonly Component[],
+): Promise<ContainerFacts[]> {
+  const project = projectOf(system);
+  const found = await Promise.all(
+    components.map(async (component) => {
+      const used = usersOf(component).map(async (name) =>
+        containersNamed(await docker.containersOf({ name }), name, project),
+      );
+      return [...(await ownContainers(docker, component)), ...(await Promise.all(used)).flat()];
+    }),
+  );
+  const byId = new Map(found.flat().map((container) => [container.id, container]));
+  return [...byId.values()].toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
+async function ownContainers(docker: DockerHost, component: Component): Promise<ContainerFacts[]> {
+  if (component.kind === 'compose') return docker.containersOf({ project: component.project });
+  if (component.kind === 'volume') return docker.containersOf({ volume: component.volume });
+  return component.kind === 'postgres' ? serverContainers(component.server, docker) : [];
+}

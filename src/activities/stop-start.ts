@@ -136,7 +136,7 @@ async function startLevel(
   await Promise.all(there.map((container) => untilHealthy(docker, container, limitSeconds, run.signal)));
 }
 
-function healthSecondsOf(system: System): number {
+export function healthSecondsOf(system: System): number {
   const stack = system.components.find((component) => component.name === system.compose);
   return stack?.kind === 'compose' ? stack.healthTimeoutSeconds : HEALTH_SECONDS;
 }

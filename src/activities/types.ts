@@ -7,6 +7,7 @@ import type { MissingActivities } from './missing-types.ts';
 import type { DrillActivities, DrillFactsActivities } from './drill-types.ts';
 import type { AskingActivities, AuditActivities } from './audit-types.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
+import type { RestartActivities } from './restart-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
 import type { CopyFacts } from './store-types.ts';
 import type { ValidationActivities } from './validation-types.ts';
@@ -25,6 +26,7 @@ import type {
 
 export type * from './drill-types.ts';
 export type * from './monitor-types.ts';
+export type * from './restart-types.ts';
 export type * from './standing-types.ts';
 export type * from './store-types.ts';
 export type * from './validation-types.ts';
@@ -296,7 +298,7 @@ export interface HostActivities extends DrillActivities, MissingActivities, Vali
 }
 
 /** Run on the host's urgent queue: never behind a long capture. */
-export interface UrgentActivities extends LookActivities, AuditActivities {
+export interface UrgentActivities extends LookActivities, AuditActivities, RestartActivities {
   /** Releases a freeze, or every freeze of the system with no id. Nothing held: nothing done. */
   releaseFreeze(input: { system: string; freezeId?: string }): Promise<{ released: readonly string[] }>;
   /** Stops the containers that use these components or belong to the stack, and remembers which ran. */

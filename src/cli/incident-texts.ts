@@ -1,6 +1,7 @@
 /** Incidents as a person reads them. Pure. */
 import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatCount } from '../observe/format.ts';
+import type { AlarmEntry } from '../notify/alarm-log.ts';
 import type { KnownIncident } from '../status/incidents.ts';
 import type { IncidentState } from '../workflows/contract.ts';
 
@@ -9,6 +10,13 @@ const SHOWN_EVENTS = 5;
 export function incidentsText(incidents: readonly KnownIncident[], colours: Colours, nowMs: number): string {
   if (incidents.length === 0) return `${colours.green('no incident')}: nothing is known to be wrong`;
   return incidents.map((one) => incidentText(one, colours, nowMs)).join('\n\n');
+}
+
+/** One line of the alarm log. */
+export function alarmText({ at, incident, severity, what, by }: AlarmEntry, colours: Colours): string {
+  const who = by === undefined ? '' : ` (${by})`;
+  const shade = severity === 'critical' ? colours.red : colours.yellow;
+  return `${colours.dim(at)} ${shade(severity)} ${colours.bold(incident)} ${what}${who}`;
 }
 
 function incidentText({ system, id, running, incident }: KnownIncident, colours: Colours, nowMs: number): string {

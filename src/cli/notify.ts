@@ -22,7 +22,7 @@ async function test(shell: Shell, name: string, wanted: string | undefined): Pro
     { whoAmI },
     { tell },
     { randomUUID },
-    { HoldfastError },
+    { FAILURES, HoldfastError },
   ] = await Promise.all([
     import('../system/load.ts'),
     import('../notify/deliver.ts'),
@@ -45,8 +45,10 @@ async function test(shell: Shell, name: string, wanted: string | undefined): Pro
     channels.map(async (channel) => {
       const { name: to, kind } = channel;
       try {
-        await deliver(channel, notice, signal);
-        return { channel: to, kind, ok: true as const };
+        const { refused } = await deliver(channel, notice, signal);
+        if (refused === undefined) return { channel: to, kind, ok: true as const };
+        const { hint } = FAILURES.ChannelRefused;
+        return { channel: to, kind, ok: false as const, code: 'ChannelRefused' as const, message: refused, hint };
       } catch (error) {
         const { code, message, hint } = tell(error);
         return { channel: to, kind, ok: false as const, code, message, hint };

@@ -22,6 +22,7 @@ import { defineNotify } from './notify.ts';
 import { definePolicy } from './policy.ts';
 import { definePrune } from './prune.ts';
 import { defineReject } from './reject.ts';
+import { defineRestart } from './restart.ts';
 import { defineRestore } from './restore.ts';
 import { defineRows } from './rows.ts';
 import { defineSchedule } from './schedule.ts';
@@ -79,6 +80,7 @@ export function createProgram(): Command {
     defineShow,
     defineVerify,
     defineStorage,
+    defineRestart,
     defineRestore,
     defineRows,
     defineMissing,

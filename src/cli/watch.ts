@@ -8,6 +8,7 @@ import type {
   HousekeepingResult,
   MissingResult,
   PruneResult,
+  RestartResult,
   RestoreResult,
   RowsResult,
   VerifyResult,
@@ -53,6 +54,10 @@ export async function watchOperation(shell: Shell, engine: Engine, workflowId: s
       const { showPruneResults } = await import('./prune-texts.ts');
       const store = workflowId.split('/').at(-1) ?? '';
       return showPruneResults(shell, [{ store, ...(followed.result as PruneResult) }]);
+    }
+    case 'restart': {
+      const { showRestart } = await import('./restart-texts.ts');
+      return showRestart(shell, followed.result as RestartResult);
     }
     case 'restore':
       return texts.showRestoreResult(shell, followed.result as RestoreResult);

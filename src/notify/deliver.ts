@@ -16,22 +16,42 @@ export function channelOf({ name: system, notify }: Pick<System, 'name' | 'notif
   });
 }
 
+export interface Delivered {
+  /** In words: who of several did not take it and never will. Absent: everybody has. */
+  readonly refused?: string;
+}
+
+/** What attempts of one delivery hand on to each other. */
+export interface DeliveryMemory {
+  readonly kept: readonly string[];
+  keep(words: readonly string[]): void;
+}
+
 /**
- * Resolves when the channel has taken it. A repeat with the same notice has the same id, by which a receiver can tell.
+ * Resolves when the channel has taken it, or those of several who ever will. With a memory, those who took an earlier
+ * attempt are not told again. A repeat with the same notice has the same id, by which a receiver can tell.
  * Throws ChannelUnreachable (waiting helps), ChannelRefused, SecretMissing; never with a secret in a message or a cause.
  */
-export async function deliver(channel: ChannelConfig, notice: Notice, signal: AbortSignal): Promise<void> {
+export async function deliver(
+  channel: ChannelConfig,
+  notice: Notice,
+  signal: AbortSignal,
+  memory?: DeliveryMemory,
+): Promise<Delivered> {
   switch (channel.kind) {
     case 'slack':
-      return sendSlack(channel, notice, signal);
+      await sendSlack(channel, notice, signal);
+      return {};
     case 'webhook':
-      return sendWebhook(channel, notice, signal);
+      await sendWebhook(channel, notice, signal);
+      return {};
     case 'email': {
       // Loaded by those who send mail.
       const { sendEmail } = await import('./email.ts');
-      return sendEmail(channel, notice, signal);
+      return sendEmail(channel, notice, { signal, memory });
     }
     case 'command':
-      return runCommand(channel, notice, signal);
+      await runCommand(channel, notice, signal);
+      return {};
   }
 }

@@ -6,17 +6,39 @@ import type { Notice } from '../policy/notices.ts';
 import { fillTemplate } from '../policy/templates.ts';
 import type { EmailChannel } from '../system/notify-types.ts';
 import { resolveSecret } from '../system/secrets.ts';
+import type { Delivered, DeliveryMemory } from './deliver.ts';
+import { addressIn, answersIn, Recipients, type RecipientAnswer, type RejectedFacts } from './recipients.ts';
 
 const LIMIT_MS = 20_000;
 /** Of the library: what another attempt does not help. */
 const FINAL = ['EAUTH', 'ENOAUTH', 'EENVELOPE', 'EMESSAGE', 'ECONFIG', 'ETLS', 'EREQUIRETLS'];
 
 /**
- * Resolves when the server has taken it for at least one recipient. The message's own id is that of the notice, so that
- * a repeat can be told. Throws ChannelUnreachable or ChannelRefused, by the library's and the server's codes alone: a
- * server's words may repeat what was sent to it.
+ * Resolves when no recipient is left whom waiting could help, and at least one has it; those whom the server refused for
+ * good are named. One that is asked to come again (4yz) fails the attempt as ChannelUnreachable: the next one tells only
+ * those who do not have it yet, with the same message, whose own id is that of the notice. Throws ChannelUnreachable or
+ * ChannelRefused, by the library's and the server's codes alone: a server's words may repeat what was sent to it.
  */
-export async function sendEmail(channel: EmailChannel, notice: Notice, signal: AbortSignal): Promise<void> {
+export async function sendEmail(
+  channel: EmailChannel,
+  notice: Notice,
+  { signal, memory }: { readonly signal: AbortSignal; readonly memory?: DeliveryMemory | undefined },
+): Promise<Delivered> {
+  const recipients = new Recipients(channel.to.map(addressIn), memory?.kept ?? []);
+  if (recipients.open.length > 0) {
+    const answers = await sendTo(channel, notice, recipients.open, signal);
+    recipients.answered(answers);
+    memory?.keep(recipients.kept());
+  }
+  return recipients.outcome(channel.name);
+}
+
+async function sendTo(
+  channel: EmailChannel,
+  notice: Notice,
+  to: readonly string[],
+  signal: AbortSignal,
+): Promise<RecipientAnswer[]> {
   const { user, password, caFile, tls } = channel;
   const pass = password === undefined ? undefined : await resolveSecret(password);
   const ca = caFile === undefined ? undefined : await readAuthority(caFile);
@@ -39,6 +61,7 @@ export async function sendEmail(channel: EmailChannel, notice: Notice, signal: A
   const sending = transport.sendMail({
     from: channel.from,
     to: [...channel.to],
+    envelope: { from: addressIn(channel.from), to: [...to] },
     subject: subject.replaceAll(/[\r\n]+/g, ' '),
     text,
     messageId: `<${notice.id}@holdfast.${notice.system}>`,
@@ -50,9 +73,12 @@ export async function sendEmail(channel: EmailChannel, notice: Notice, signal: A
     },
   });
   try {
-    await untilAborted(sending, signal);
+    return answersIn(to, await untilAborted(sending, signal));
   } catch (error) {
     signal.throwIfAborted();
+    // All of them were refused, each for a reason of its own.
+    const { rejectedErrors } = error as Partial<RejectedFacts>;
+    if (rejectedErrors !== undefined && rejectedErrors.length > 0) return answersIn(to, { rejectedErrors });
     throw failureOf(channel.name, error);
   } finally {
     transport.close();
@@ -60,14 +86,14 @@ export async function sendEmail(channel: EmailChannel, notice: Notice, signal: A
 }
 
 /** The library has no way to break off: what is under way then ends by its own limits, heard by nobody. */
-async function untilAborted(sending: Promise<unknown>, signal: AbortSignal): Promise<void> {
+async function untilAborted<T>(sending: Promise<T>, signal: AbortSignal): Promise<T> {
   sending.catch(() => undefined);
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => aborted.reject(signal.reason as Error);
   signal.addEventListener('abort', abort, { once: true });
   try {
     signal.throwIfAborted();
-    await Promise.race([sending, aborted.promise]);
+    return await Promise.race([sending, aborted.promise]);
   } finally {
     signal.removeEventListener('abort', abort);
   }

@@ -1,5 +1,6 @@
 /** One POST to an address that is a secret: it is in no error, and nothing is followed or kept of the answer. */
 import { HoldfastError } from '../failures.ts';
+import { httpPost, networkCode, type PostAnswer } from './http-post.ts';
 
 export interface PostOptions {
   readonly channel: string;
@@ -13,6 +14,7 @@ export interface PostOptions {
 const LIMIT_MS = 20_000;
 /** What a later attempt may well get another answer to. */
 const LATER = [408, 425, 429];
+const PROXY_WANTS_PASSWORD = 407;
 const LONGEST_WAIT_SECONDS = 3600;
 
 /**
@@ -25,16 +27,10 @@ export async function post(
 ): Promise<void> {
   const address = addressOf(url, channel);
   const limit = AbortSignal.timeout(limitMs);
-  let response: Response;
+  let answer: PostAnswer;
   try {
-    response = await fetch(address, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'user-agent': 'holdfast', ...headers },
-      body,
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, limit]),
-    });
-    await response.body?.cancel();
+    const all = { 'content-type': 'application/json', ...headers };
+    answer = await httpPost(address, { headers: all, body, signal: AbortSignal.any([signal, limit]) });
   } catch (error) {
     signal.throwIfAborted();
     // The error itself, and its causes, may hold the address.
@@ -43,10 +39,16 @@ export async function post(
       `${channel} ${limit.aborted ? `gave no answer in ${limitMs / 1000} s` : whyOf(error)}`,
     );
   }
-  if (response.ok) return;
-  const { status } = response;
+  const { status } = answer;
+  if (status >= 200 && status < 300) return;
+  if (status === PROXY_WANTS_PASSWORD) {
+    throw new HoldfastError('ChannelRefused', `the proxy on the way to ${channel} wants an account (407)`, {
+      hint: 'Write it into HTTPS_PROXY or HTTP_PROXY of the worker, http://user:password@proxy:port, or name the receiver in NO_PROXY.',
+      details: { status },
+    });
+  }
   if (status >= 500 || LATER.includes(status)) {
-    const wait = retryAfterSeconds(response.headers.get('retry-after'), Date.now());
+    const wait = retryAfterSeconds(answer.retryAfter, Date.now());
     throw new HoldfastError('ChannelUnreachable', `${channel} answered ${status}`, {
       details: { status, ...(wait === undefined ? {} : { retryAfterSeconds: wait }) },
     });
@@ -65,8 +67,8 @@ function addressOf(url: string, channel: string): URL {
 }
 
 /** By RFC 9110, 10.2.3: seconds or a date. At most an hour. */
-export function retryAfterSeconds(header: string | null, nowMs: number): number | undefined {
-  if (header === null) return undefined;
+export function retryAfterSeconds(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
   const text = header.trim();
   // Other texts `Date.parse` would find a date in.
   const date = text.endsWith('GMT') ? Date.parse(text) : Number.NaN;
@@ -76,9 +78,6 @@ export function retryAfterSeconds(header: string | null, nowMs: number): number 
 
 /** Only codes of the system and of TLS, which name nobody. */
 function whyOf(error: unknown): string {
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    const { code } = at as { code?: unknown };
-    if (typeof code === 'string') return `could not be reached (${code})`;
-  }
-  return 'could not be reached';
+  const code = networkCode(error);
+  return code === undefined ? 'could not be reached' : `could not be reached (${code})`;
 }

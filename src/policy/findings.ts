@@ -25,6 +25,8 @@ export const CHECKS = [
   'store',
   /** A component that can't be captured: its database, volume or files do not answer. */
   'component',
+  /** A service of the Compose project that is down, unhealthy or does not stay up. */
+  'service',
   'disk',
   'clock',
   'tools',

@@ -16,6 +16,14 @@ export interface TroubleSeen {
   readonly hint: string;
 }
 
+/** A service of a Compose project that is not up. */
+export interface ServiceSeen extends TroubleSeen {
+  /** Whose project it is of. */
+  readonly component: string;
+  /** RFC 3339, where it is known. */
+  readonly since?: string;
+}
+
 export interface NotSeen {
   readonly subject: string;
   readonly why: string;
@@ -28,6 +36,8 @@ export interface HostLook {
   readonly disks: readonly DiskSeen[];
   readonly disksUnseen: readonly NotSeen[];
   readonly components: readonly TroubleSeen[];
+  /** Absent: said by a worker that did not look at them each. */
+  readonly services?: readonly ServiceSeen[];
   /** Not asked: an operation holds them still, or the host is not allowed to. */
   readonly componentsUnseen: readonly NotSeen[];
   readonly tools: readonly TroubleSeen[];

@@ -3,7 +3,7 @@ import { formatBytes, formatMilliseconds } from '../observe/format.ts';
 import { USUAL_DISK_USED, USUAL_MONITOR } from '../system/monitor-build.ts';
 import type { System } from '../system/types.ts';
 import type { Finding, Unknown } from './findings.ts';
-import type { DiskSeen, HostSeen, TroubleSeen } from './host-look.ts';
+import type { DiskSeen, HostSeen, NotSeen, ServiceSeen, TroubleSeen } from './host-look.ts';
 import { FILE_SUBJECT, judgeFile } from './judge-file.ts';
 import { together, type Judged } from './judged.ts';
 import { severityOf, systemTier, tierOf } from './limits.ts';
@@ -23,10 +23,12 @@ function judgeHost(system: System, seen: HostSeen): Judged {
     ...look.rights.map((one) => troubleOf(system, 'rights', `${host}${one.subject}`, one)),
     ...look.components.map((one) => componentTrouble(system, one)),
     ...(look.file === undefined ? [] : [judgeFile(system.name, { ...look.file, subject: `${FILE_SUBJECT}/${host}` })]),
+    ...(look.services ?? []).map((one) => serviceTrouble(system, one)),
   ];
   const unknown: Unknown[] = [
     ...look.disksUnseen.map(({ subject, why }) => ({ what: `disk/${host}${subject}`, why })),
     ...look.componentsUnseen.map(({ subject, why }) => ({ what: `component/${subject}`, why })),
+    ...servicesUnseen(system, look.componentsUnseen),
   ];
   return { findings: [...disks, ...clock, ...told], unknown };
 }
@@ -44,6 +46,7 @@ function silence(system: System, { host, silent = 'it said nothing' }: HostSeen)
   };
   const unknown = [
     ...own.map(({ name }) => ({ what: `component/${name}`, why })),
+    ...(own.some(({ kind }) => kind === 'compose') ? [{ what: 'service', why }] : []),
     ...['disk', 'clock', 'tools', 'rights'].map((check) => ({ what: `${check}/${host}`, why })),
   ];
   return { findings: [finding], unknown };
@@ -119,6 +122,27 @@ function componentTrouble(system: System, trouble: TroubleSeen): Finding {
   const { subject, what, hint } = trouble;
   const severity = severityOf(tierOf(system, { components: [subject] }), true);
   return { system: system.name, check: 'component', subject, severity, what: `component ${subject}: ${what}`, hint };
+}
+
+function serviceTrouble(system: System, { component, subject, what, hint, since }: ServiceSeen): Finding {
+  const severity = severityOf(tierOf(system, { components: [component] }), true);
+  const found = {
+    system: system.name,
+    check: 'service',
+    subject,
+    severity,
+    what: `service ${subject}: ${what}`,
+    hint,
+  } as const;
+  return since === undefined ? found : { ...found, since };
+}
+
+/** Which services a project has is known only by looking at it. */
+function servicesUnseen(system: System, unseen: readonly NotSeen[]): Unknown[] {
+  const project = unseen.find(({ subject }) =>
+    system.components.some(({ name, kind }) => name === subject && kind === 'compose'),
+  );
+  return project === undefined ? [] : [{ what: 'service', why: project.why }];
 }
 
 function troubleOf(system: System, check: 'tools' | 'rights', subject: string, { what, hint }: TroubleSeen): Finding {

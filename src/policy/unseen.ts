@@ -25,7 +25,9 @@ export function unseenOf(system: Pick<System, 'hosts' | 'components'>, { unread,
 
 function ofHost({ components }: Pick<System, 'components'>, host: string): Unknown[] {
   const why = `host ${host} is looked at by the monitor workflow`;
-  const own = components.filter((component) => component.host === host).map(({ name }) => `component/${name}`);
+  const there = components.filter((component) => component.host === host);
+  const projects = there.some(({ kind }) => kind === 'compose') ? ['service'] : [];
+  const own = [...there.map(({ name }) => `component/${name}`), ...projects];
   const checks = ['disk', 'clock', 'tools', 'rights', 'engine'].map((check) => `${check}/${host}`);
   return [...own, ...checks].map((what) => ({ what, why }));
 }

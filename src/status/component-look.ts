@@ -3,23 +3,26 @@
  * few minutes; `doctor` looks closer.
  */
 import { access, constants, stat } from 'node:fs/promises';
-import { hasFallen } from '../docker/fallen.ts';
+import { seeContainers } from '../docker/see-container.ts';
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
 import { tell } from '../observe/told.ts';
-import type { TroubleSeen } from '../policy/host-look.ts';
+import { judgeContainer } from '../policy/container-state.ts';
+import type { ServiceSeen, TroubleSeen } from '../policy/host-look.ts';
 import { openPostgres } from '../postgres/open.ts';
-import type { Component, PostgresComponent } from '../system/types.ts';
+import type { Component, ComposeComponent, PostgresComponent, System, VolumeComponent } from '../system/types.ts';
 import { askedOnce } from './asked-once.ts';
 
 export interface ComponentLook {
   readonly troubles: readonly TroubleSeen[];
+  /** Of a Compose project, each that is not up. */
+  readonly services: readonly ServiceSeen[];
   /** Programs that its capture needs and that are not there. */
   readonly tools: readonly TroubleSeen[];
 }
 
 const PATH_LIMIT_MS = 5_000;
-const FINE: ComponentLook = { troubles: [], tools: [] };
+const FINE: ComponentLook = { troubles: [], services: [], tools: [] };
 const TOOLS = {
   dump: ['pg_dump', 'pg_dumpall'],
   base: ['pg_basebackup', 'pg_verifybackup'],
@@ -27,12 +30,13 @@ const TOOLS = {
 
 /** Never throws but when the signal is aborted: what can't be looked at is a trouble of the component. */
 export async function lookAtComponent(
+  system: System,
   component: Component,
   docker: () => DockerHost,
   signal: AbortSignal,
 ): Promise<ComponentLook> {
   try {
-    return await lookByKind(component, docker, signal);
+    return await lookByKind(system, component, docker, signal);
   } catch (error) {
     if (!signal.aborted || error instanceof HoldfastError) return trouble(component, error);
     const late = new HoldfastError('HostBusy', 'it did not answer in time');
@@ -40,13 +44,18 @@ export async function lookAtComponent(
   }
 }
 
-async function lookByKind(component: Component, docker: () => DockerHost, signal: AbortSignal): Promise<ComponentLook> {
+async function lookByKind(
+  system: System,
+  component: Component,
+  docker: () => DockerHost,
+  signal: AbortSignal,
+): Promise<ComponentLook> {
   switch (component.kind) {
     case 'volume':
-      return lookAtVolume(component.name, component.volume, docker());
+      return lookAtVolume(system, component, docker(), signal);
     case 'compose':
       await lookAtPath(component.directory, 'any');
-      return lookAtProject(component.name, component.project, docker());
+      return lookAtProject(system, component, docker(), signal);
     case 'files':
       await lookAtPath(component.path, 'any');
       return FINE;
@@ -60,7 +69,7 @@ async function lookByKind(component: Component, docker: () => DockerHost, signal
 
 function trouble({ name }: Pick<Component, 'name'>, error: unknown): ComponentLook {
   const { message, hint } = tell(error);
-  return { troubles: [{ subject: name, what: message.split('\n')[0] ?? message, hint }], tools: [] };
+  return { ...FINE, troubles: [{ subject: name, what: message.split('\n')[0] ?? message, hint }] };
 }
 
 async function lookAtPath(path: string, kind: 'file' | 'any'): Promise<void> {
@@ -79,49 +88,85 @@ async function lookAtPath(path: string, kind: 'file' | 'any'): Promise<void> {
   }
 }
 
-async function lookAtVolume(name: string, volume: string, docker: DockerHost): Promise<ComponentLook> {
+async function lookAtVolume(
+  system: System,
+  { name, volume }: VolumeComponent,
+  docker: DockerHost,
+  signal: AbortSignal,
+): Promise<ComponentLook> {
   const facts = await docker.volume(volume);
   if (facts === undefined) throw new HoldfastError('VolumeMissing', `there is no volume ${volume}`);
   if (facts.path !== undefined) await lookAtPath(facts.path, 'any');
-  return containerTroubles(name, await docker.containersOf({ volume }), docker);
+  const projects = system.components.flatMap((one) => (one.kind === 'compose' ? [one.project] : []));
+  const users = await docker.containersOf({ volume });
+  // Services of the system's own projects are told each, once.
+  const others = users.filter(({ project }) => project === undefined || !projects.includes(project));
+  const broken = await brokenOf(system.name, others, docker, signal);
+  return {
+    ...FINE,
+    troubles: broken.map(({ container, what, hint }) => ({
+      subject: name,
+      what: `container ${container} ${what}`,
+      hint,
+    })),
+  };
 }
 
-async function lookAtProject(name: string, project: string, docker: DockerHost): Promise<ComponentLook> {
+async function lookAtProject(
+  system: System,
+  { name, project }: ComposeComponent,
+  docker: DockerHost,
+  signal: AbortSignal,
+): Promise<ComponentLook> {
   const containers = await docker.containersOf({ project });
   if (containers.length === 0) {
     throw new HoldfastError('ContainerMissing', `project ${project} has no containers`, {
       hint: 'Start it with `docker compose up -d`, or correct the project in the system file.',
     });
   }
-  return containerTroubles(name, containers, docker);
+  const broken = await brokenOf(system.name, containers, docker, signal);
+  const bySubject = Map.groupBy(broken, ({ subject }) => subject);
+  const services = [...bySubject].map(([subject, all]): ServiceSeen => {
+    const since = all.flatMap((one) => one.since ?? []).toSorted()[0];
+    const what = all.map((one) => `container ${one.container} ${one.what}`).join('; ');
+    return { component: name, subject, what, hint: all[0]?.hint ?? '', ...(since === undefined ? {} : { since }) };
+  });
+  return { ...FINE, services };
 }
 
-/** What an operator stopped or paused himself stays no trouble. */
-async function containerTroubles(
-  name: string,
+interface Broken {
+  readonly container: string;
+  /** Its service, or its own name. */
+  readonly subject: string;
+  readonly what: string;
+  readonly hint: string;
+  readonly since?: string;
+}
+
+/** What an operator stopped or paused himself is no trouble, as far as the engine remembers that he did. */
+async function brokenOf(
+  system: string,
   containers: readonly ContainerFacts[],
   docker: DockerHost,
-): Promise<ComponentLook> {
-  const troubles: TroubleSeen[] = [];
-  for (const container of containers) {
-    const what = await troubleOf(container, docker);
-    if (what !== undefined) {
-      const hint = `See why, then start it: docker logs --tail 50 ${container.name}; docker start ${container.name}`;
-      troubles.push({ subject: name, what: `container ${container.name} ${what}`, hint });
-    }
-  }
-  return { troubles, tools: [] };
-}
-
-async function troubleOf(container: ContainerFacts, docker: DockerHost): Promise<string | undefined> {
-  if (container.state === 'restarting') return 'is starting again and again';
-  if (container.state === 'running') return container.health === 'unhealthy' ? 'is unhealthy' : undefined;
-  if (container.state === 'paused' || container.state === 'removing') return undefined;
-  const details = container.state === 'exited' ? await docker.describe(container.id) : undefined;
-  if (!hasFallen(container, details)) return undefined;
-  return container.state === 'exited'
-    ? `has stopped (exit ${details?.State.ExitCode ?? '?'})`
-    : `is ${container.state}`;
+  signal: AbortSignal,
+): Promise<Broken[]> {
+  const seen = await seeContainers(docker, containers, signal);
+  return seen.flatMap((one): Broken[] => {
+    const verdict = judgeContainer(one, Date.now());
+    if (verdict.kind !== 'broken') return [];
+    const { what, since, doubt } = verdict;
+    const subject = one.service ?? one.name;
+    const about = since === undefined ? what : `${what} since ${since}`;
+    return [
+      {
+        container: one.name,
+        subject,
+        what: doubt === undefined ? about : `${about}; ${doubt}`,
+        hint: `See why and start it again: holdfast restart ${system}${doubt === undefined ? '' : ` ${subject}`}`,
+        ...(since === undefined ? {} : { since }),
+      },
+    ];
+  });
 }
 
 /** The server answers this role, and the programs that its capture needs run. */
@@ -142,7 +187,7 @@ async function lookAtPostgres(
         tools.push({ subject: `${component.name}/${tool}`, what: `${tool} for ${component.name}: ${message}`, hint });
       }
     }
-    return { troubles: [], tools };
+    return { ...FINE, tools };
   } finally {
     await server.close();
   }

@@ -8,7 +8,6 @@ import { describeSchedules } from '../engine/schedules.ts';
 import { log } from '../observe/log.ts';
 import type { Begun } from '../policy/first-backup.ts';
 import { CHECKS, inOrder, isUnknown, findingId, type Finding, type Unknown } from '../policy/findings.ts';
-import { channelFindings } from '../notify/delivery-record.ts';
 import type { HostSeen } from '../policy/host-look.ts';
 import { judgeStoreClocks } from '../policy/judge-clocks.ts';
 import { judgeEngine, type RunSeen } from '../policy/judge-engine.ts';
@@ -26,6 +25,7 @@ import { unseenOf } from '../policy/unseen.ts';
 import type { FileFault, Registered } from '../system/last-good.ts';
 import type { Plan, System } from '../system/types.ts';
 import { readSeen, vaultSinceMs, type SeenCatalogue } from './brief.ts';
+import { channelTroubles } from './channel-troubles.ts';
 import { isCopyOnItsWay, planCopies, storesBehind } from './copy-status.ts';
 import { plansNotFollowed } from './followed.ts';
 import { lookAtHost } from './host-look.ts';
@@ -76,14 +76,13 @@ export async function findingsOf(
 ): Promise<SystemFindings> {
   const signal = options.signal ?? AbortSignal.timeout(LOOK_LIMIT_MS);
   const { read } = options;
-  const [known, logs, readBacks, { runs, schedules }, hosts, totals, channels] = await Promise.all([
+  const [known, logs, readBacks, { runs, schedules, channels }, hosts, totals] = await Promise.all([
     read?.known ?? readSeen(system, signal),
     read?.logs ?? logStatuses(system, engine, nowMs),
     read?.readBacks ?? storeReadBacks(system, nowMs),
     engine.running ? askEngine(system) : NOT_SAID,
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
-    channelFindings(system),
   ]);
   const { backups } = known;
   const begunOf = (plan: Plan): Begun => ({
@@ -115,8 +114,8 @@ export async function findingsOf(
         behind.flatMap(({ worst }) => worst ?? []),
       ),
       ...(onItsWay || unread.length > 0 ? [] : judgeRule(system, copies)),
-      ...channels,
     ]),
+    channels ?? untold(system),
     { findings: [], unknown: unseenOf(system, { unread, hosts: hosts.map(({ host }) => host), onItsWay }) },
   ]);
   const gathered: Gathered = {
@@ -152,6 +151,12 @@ export function decisive(unknown: readonly Unknown[]): readonly Unknown[] {
 }
 
 const DECISIVE = [{ what: 'freshness' }, { what: 'proof' }, { what: 'copy' }, { what: 'wal' }];
+
+/** How deliveries go is known to the engine alone. */
+function untold({ notify }: System): Judged {
+  const why = 'the engine did not say how deliveries go';
+  return { findings: [], unknown: notify.length === 0 ? [] : [{ what: 'notify', why }] };
+}
 
 function found(findings: readonly Finding[]): Judged {
   return { findings, unknown: [] };
@@ -195,9 +200,10 @@ interface Scheduled {
 interface EngineSaid {
   readonly runs: readonly RunSeen[] | undefined;
   readonly schedules: Scheduled | undefined;
+  readonly channels: Judged | undefined;
 }
 
-const NOT_SAID: EngineSaid = { runs: undefined, schedules: undefined };
+const NOT_SAID: EngineSaid = { runs: undefined, schedules: undefined, channels: undefined };
 
 async function askEngine(system: System): Promise<EngineSaid> {
   const orUnknown = <T>(asked: Promise<T>): Promise<T | undefined> =>
@@ -209,11 +215,12 @@ async function askEngine(system: System): Promise<EngineSaid> {
   const connected = await orUnknown(connectEngine(undefined, { refusedLimitMs: REFUSED_LIMIT_MS }));
   if (connected === undefined) return NOT_SAID;
   await using engine = connected;
-  const [runs, schedules] = await Promise.all([
+  const [runs, schedules, channels] = await Promise.all([
     orUnknown(lastRuns(engine, system)),
     orUnknown(schedulesOf(engine, system)),
+    orUnknown(channelTroubles(engine, system)),
   ]);
-  return { runs, schedules };
+  return { runs, schedules, channels };
 }
 
 async function schedulesOf(engine: Engine, system: System): Promise<Scheduled> {

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { connectDocker } from '../docker/connect.ts';
 import { readJournals } from '../docker/freeze-journal.ts';
 import type { DockerHost } from '../docker/types.ts';
-import type { HostLook, NotSeen, TroubleSeen } from '../policy/host-look.ts';
+import type { HostLook, NotSeen, ServiceSeen, TroubleSeen } from '../policy/host-look.ts';
 import { holdfastHome, keysDirectory, stateDirectory, systemsDirectory } from '../system/home.ts';
 import type { Component, SecretRef, System } from '../system/types.ts';
 import { lookAtComponent } from './component-look.ts';
@@ -34,6 +34,7 @@ export async function lookAtHost(system: System, host: string, options: LookOpti
     disks: disks.seen,
     disksUnseen: disks.unseen,
     components: components.troubles,
+    services: components.services,
     componentsUnseen: components.unseen,
     tools: components.tools,
     rights,
@@ -42,6 +43,7 @@ export async function lookAtHost(system: System, host: string, options: LookOpti
 
 interface ComponentsSeen {
   readonly troubles: readonly TroubleSeen[];
+  readonly services: readonly ServiceSeen[];
   readonly tools: readonly TroubleSeen[];
   readonly unseen: readonly NotSeen[];
 }
@@ -50,22 +52,28 @@ async function lookAtComponents(system: System, host: string, options: LookOptio
   const own = system.components.filter((component) => component.host === host);
   const why = options.heldBy ?? (await frozen(system));
   if (why !== undefined) {
-    return { troubles: [], tools: [], unseen: own.map(({ name }) => ({ subject: name, why })) };
+    return { troubles: [], services: [], tools: [], unseen: own.map(({ name }) => ({ subject: name, why })) };
   }
   let opened: DockerHost | undefined;
   const docker = options.docker ?? ((): DockerHost => (opened ??= connectDocker()));
   const look = (component: Component) =>
-    lookAtComponent(component, docker, AbortSignal.any([options.signal, AbortSignal.timeout(COMPONENT_LIMIT_MS)]));
+    lookAtComponent(
+      system,
+      component,
+      docker,
+      AbortSignal.any([options.signal, AbortSignal.timeout(COMPONENT_LIMIT_MS)]),
+    );
   try {
     const looks = await Promise.all(own.map(look));
     options.signal.throwIfAborted();
     // What was begun meanwhile has stopped what was seen stopped.
     const since = await frozen(system);
     if (since !== undefined) {
-      return { troubles: [], tools: [], unseen: own.map(({ name }) => ({ subject: name, why: since })) };
+      return { troubles: [], services: [], tools: [], unseen: own.map(({ name }) => ({ subject: name, why: since })) };
     }
     return {
       troubles: looks.flatMap(({ troubles }) => oneEach(troubles)),
+      services: looks.flatMap(({ services }) => services),
       tools: looks.flatMap(({ tools }) => tools),
       unseen: [],
     };

@@ -1,6 +1,7 @@
 /** The incidents of systems, as the engine knows them. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import type { Engine } from '../engine/connect.ts';
+import type { Check } from '../policy/findings.ts';
 import { mapBounded } from '../vault/mutex.ts';
 import { QUERIES, WORKFLOWS, type IncidentState } from '../workflows/contract.ts';
 
@@ -26,6 +27,8 @@ const CONDITIONS = {
 export interface IncidentChoice {
   /** Default: every system. */
   readonly system?: string | undefined;
+  /** Default: every check. */
+  readonly check?: Check | undefined;
   /** Default `running`. Those that are over: as far as the engine remembers them. */
   readonly which?: keyof typeof CONDITIONS | undefined;
   readonly limit?: number;
@@ -45,12 +48,13 @@ const ID = /^([^/]+)\/incident\/(.+)$/;
 
 /** Running ones first, then the newest. Throws what the engine throws when it can't be asked. */
 export async function listIncidents(engine: Engine, choice: IncidentChoice = {}): Promise<KnownIncident[]> {
-  const { system, which = 'running', limit = MOST } = choice;
+  const { system, check, which = 'running', limit = MOST } = choice;
   const query = `WorkflowType = '${WORKFLOWS.incident}'${CONDITIONS[which]}`;
   const listed: Listed[] = [];
   for await (const execution of engine.client.workflow.list({ query, pageSize: MOST })) {
     const [, own, id] = ID.exec(execution.workflowId) ?? [];
     if (own === undefined || id === undefined || (system !== undefined && own !== system)) continue;
+    if (check !== undefined && !id.startsWith(`${check}/`)) continue;
     // A run that began another carries on in it.
     if (execution.status.name === 'CONTINUED_AS_NEW') continue;
     listed.push({ execution, system: own, id });

@@ -2,6 +2,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { HoldfastError } from '../failures.ts';
+import { httpPost, networkCode } from '../notify/http-post.ts';
 import { stateDirectory } from '../system/home.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
@@ -70,19 +71,15 @@ async function post(url: URL, system: string, signal: AbortSignal | undefined): 
   const limit = AbortSignal.timeout(LIMIT_MS);
   let status: number;
   try {
-    const answer = await fetch(url, {
-      method: 'POST',
+    ({ status } = await httpPost(url, {
+      headers: { 'content-type': 'text/plain;charset=UTF-8' },
       body: system,
-      redirect: 'error',
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-    });
-    await answer.body?.cancel();
-    ({ status } = answer);
+    }));
   } catch (error) {
     signal?.throwIfAborted();
-    // The error of fetch may hold the address, so that only its kind is told.
-    const { code } = (error as { cause?: { code?: unknown } }).cause ?? {};
-    const why = limit.aborted ? `no answer in ${LIMIT_MS / 1000} s` : typeof code === 'string' ? code : 'no connection';
+    // The error may hold the address, so that only its kind is told.
+    const why = limit.aborted ? `no answer in ${LIMIT_MS / 1000} s` : (networkCode(error) ?? 'no connection');
     throw new HoldfastError('PingFailed', `the address of monitor.ping.url of ${system} could not be told: ${why}`);
   }
   if (status < 200 || status > 299) {

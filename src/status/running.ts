@@ -40,6 +40,7 @@ const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.housekeeping,
   WORKFLOWS.verify,
   WORKFLOWS.verifyStore,
+  WORKFLOWS.restart,
   WORKFLOWS.restore,
   WORKFLOWS.restoreRows,
   WORKFLOWS.restoreMissing,

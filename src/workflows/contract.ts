@@ -13,6 +13,7 @@ export type * from './drill-contract.ts';
 export type * from './housekeeping-contract.ts';
 export type * from './missing-contract.ts';
 export type * from './monitor-contract.ts';
+export type * from './restart-contract.ts';
 export type * from './rows-contract.ts';
 export type * from './scheduled-contract.ts';
 export type * from './verify-contract.ts';
@@ -283,6 +284,7 @@ export interface Progress {
     | 'checklist'
     | 'followChanges'
     | 'housekeeping'
+    | 'restart'
     | 'scheduled'
     | 'monitor'
     | 'incident'
@@ -320,6 +322,7 @@ export const WORKFLOWS = {
   checklist: 'checklist',
   followChanges: 'followChanges',
   housekeeping: 'housekeeping',
+  restart: 'restart',
   scheduled: 'scheduled',
   monitor: 'monitor',
   incident: 'incident',
@@ -341,9 +344,11 @@ export const SIGNALS = {
   lookAgain: 'lookAgain',
   acknowledge: 'acknowledgeSignal',
   found: 'found',
+  /** To an incident: what somebody did about it. */
+  note: 'note',
   healed: 'healed',
 } as const;
-export const QUERIES = { progress: 'progress', plan: 'plan', incident: 'incident' } as const;
+export const QUERIES = { progress: 'progress', plan: 'plan', incident: 'incident', restart: 'restart' } as const;
 
 export const workflowIds = {
   backup: (system: string, plan: string) => `${system}/backup/${plan}`,
@@ -360,6 +365,7 @@ export const workflowIds = {
   checklist: (system: string, list: string) => `${system}/checklist/${list}`,
   followChanges: (system: string, plan: string) => `${system}/changes/${plan}`,
   housekeeping: (system: string, task: string) => `${system}/housekeeping/${task}`,
+  restart: (system: string) => `${system}/restart`,
   monitor: (system: string) => `${system}/monitor`,
   incident: (system: string, check: string, subject: string) => `${system}/incident/${check}/${subject}`,
   notify: (system: string, id: string, channel: string) => `${system}/notify/${id}/${channel}`,

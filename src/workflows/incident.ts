@@ -12,6 +12,7 @@ import {
   defineUpdate,
   isCancellation,
   log,
+  patched,
   setHandler,
   sleep,
   workflowInfo,
@@ -36,6 +37,7 @@ import {
   type FoundAgain,
   type Healed,
   type IncidentInput,
+  type IncidentNote,
   type IncidentState,
 } from './contract.ts';
 import { failure, inOneVoice, told } from './failure.ts';
@@ -49,6 +51,7 @@ export const acknowledgeUpdate = defineUpdate<IncidentState, [Acknowledgement]>(
 export const acknowledgeSignal = defineSignal<[Acknowledgement]>(SIGNALS.acknowledge);
 export const foundSignal = defineSignal<[FoundAgain]>(SIGNALS.found);
 export const healedSignal = defineSignal<[Healed]>(SIGNALS.healed);
+export const noteSignal = defineSignal<[IncidentNote]>(SIGNALS.note);
 export const incidentQuery = defineQuery<IncidentState>(QUERIES.incident);
 
 const FIELDS: Fields<IncidentInput> = {
@@ -63,7 +66,10 @@ const FIELDS: Fields<IncidentInput> = {
 };
 
 const LONGEST_TIMELINE = 200;
-const AFTER_BAD_FILE = '1 minute';
+/** How long a system file that can't be read is left alone: twice as long each time. */
+const SHORTEST_PAUSE_MS = 60_000;
+const LONGEST_PAUSE_MS = 3_600_000;
+const FILE_IS_ASKED_LESS_OFTEN = 'bad-file-asked-less-often-2026-11';
 /** Each finding that is told anew is a few events. */
 const WAKES_IN_ONE_HISTORY = 400;
 
@@ -108,8 +114,8 @@ class Incident {
       carried === undefined
         ? { ...firstKnowledge(asked, Date.now()), timeline: [], reached: [], written: 0, comebacks: 0 }
         : (JSON.parse(carried) as Knowledge);
-    this.mail = new Mailboxes(asked.system, this.known.reached, (channel, why) =>
-      this.note(`${channel} could not be told: ${why}`),
+    this.mail = new Mailboxes(asked.system, this.known.reached, (channel, why, who) =>
+      this.note(`${who === 'all of' ? channel : `some of ${channel}`} could not be told: ${why}`),
     );
     setHandler(foundSignal, (finding) => this.found(finding), { description: 'The trouble as it is now' });
     setHandler(healedSignal, () => this.healed(), { description: 'The trouble is gone' });
@@ -122,6 +128,7 @@ class Incident {
       },
       { validator: (word: unknown) => this.judge(word), description: 'Somebody is on it: nobody else is told' },
     );
+    setHandler(noteSignal, (word) => this.noted(word), { description: 'What somebody did about it' });
     setHandler(incidentQuery, () => this.state(), { description: 'What is known of it, and who was told' });
     if (carried === undefined) this.note(`opened: ${asked.what}`);
   }
@@ -155,7 +162,7 @@ class Incident {
   }
 
   private async readPolicy(): Promise<EscalationPolicy> {
-    for (;;) {
+    for (let pause = SHORTEST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       const { system, check, severity } = this.finding;
       try {
         return await escalating.describeEscalation({ system, check, severity });
@@ -163,10 +170,28 @@ class Incident {
         if (isCancellation(error)) throw error;
         // What was known of the file stands until it can be read again.
         if (this.policy !== undefined) return this.policy;
-        this.story.waitFor('the system file', told(error).message);
-        await sleep(AFTER_BAD_FILE, { summary: 'the system file' });
+        if (!patched(FILE_IS_ASKED_LESS_OFTEN)) {
+          this.story.waitFor('the system file', told(error).message);
+          await sleep(SHORTEST_PAUSE_MS, { summary: 'the system file' });
+          continue;
+        }
+        // Said once: a bad file may stay so for weeks.
+        if (pause === SHORTEST_PAUSE_MS) this.story.waitFor('the system file', told(error).message);
+        await this.forTheFile(pause);
       }
     }
+  }
+
+  /** Whoever mends the file has monitoring look again, which tells what it finds: so that nobody waits for a long pause. */
+  private async forTheFile(pauseMs: number): Promise<void> {
+    await this.record();
+    const { wakes } = this;
+    this.woken = false;
+    const hasNews = (): boolean => this.woken || this.wakes > wakes;
+    await condition(hasNews, pauseMs, { summary: 'the system file' });
+    this.wakes += 1;
+    await this.record();
+    await this.beginAnew();
   }
 
   private tell(due: Extract<Due, { kind: 'tell' }>): void {
@@ -236,6 +261,13 @@ class Incident {
     this.known = { ...this.known, acknowledgedAtMs: Date.now(), acknowledgedBy: by };
     this.note(`acknowledged${note === undefined ? '' : `: ${note}`}`, by);
     this.send('acknowledged', this.mail.concerned(), { by, ...(note === undefined ? {} : { note }) });
+    this.wake();
+  }
+
+  /** Tells nobody anew: it stands in the timeline and the alarm log. */
+  private noted({ what, by }: IncidentNote): void {
+    if (typeof what !== 'string' || what.trim() === '') return;
+    this.note(what, by);
     this.wake();
   }
 

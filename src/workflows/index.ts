@@ -12,6 +12,7 @@ export { housekeeping } from './housekeeping.ts';
 export { prune } from './prune.ts';
 export { receiveWal } from './receive-wal.ts';
 export { releaseFreeze } from './release-freeze.ts';
+export { restart } from './restart.ts';
 export { restore } from './restore.ts';
 export { restoreMissing } from './restore-missing.ts';
 export { restoreRows } from './restore-rows.ts';

@@ -7,6 +7,9 @@ import type { Notice } from '../policy/notices.ts';
 import { told } from './failure.ts';
 import { delivering } from './proxies.ts';
 
+/** Whom a channel did not reach: all of those behind it, or some. */
+type OnFailure = (channel: string, why: string, who: 'all of' | 'some of') => void;
+
 interface Box {
   busy: boolean;
   waiting: Notice | undefined;
@@ -14,12 +17,12 @@ interface Box {
 
 export class Mailboxes {
   private readonly system: string;
-  private readonly onFailure: (channel: string, why: string) => void;
+  private readonly onFailure: OnFailure;
   private readonly boxes = new Map<string, Box>();
   /** Channels that have taken at least one message. */
   readonly reached: Set<string>;
 
-  constructor(system: string, reached: readonly string[], onFailure: (channel: string, why: string) => void) {
+  constructor(system: string, reached: readonly string[], onFailure: OnFailure) {
     this.system = system;
     this.reached = new Set(reached);
     this.onFailure = onFailure;
@@ -55,12 +58,16 @@ export class Mailboxes {
       // Whoever never heard of it need not hear that it is over.
       if (notice.type === 'incident.healed' && !this.reached.has(channel)) continue;
       try {
-        await delivering(`${notice.type} to ${channel}`, 'incident').notify({ system: this.system, channel, notice });
+        const asked = { system: this.system, channel, notice };
+        const taken = await delivering(`${notice.type} to ${channel}`, 'incident').notify(asked);
         this.reached.add(channel);
+        if (taken?.refused !== undefined) this.onFailure(channel, taken.refused, 'some of');
       } catch (error) {
         if (isCancellation(error)) break;
-        const { code, message } = told(error);
-        this.onFailure(channel, `${message} [${code}]`);
+        const { code, message, details } = told(error);
+        const partly = (details as { partly?: unknown } | undefined)?.partly === true;
+        if (partly) this.reached.add(channel);
+        this.onFailure(channel, `${message} [${code}]`, partly ? 'some of' : 'all of');
       }
     }
     box.busy = false;

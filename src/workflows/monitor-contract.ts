@@ -65,6 +65,8 @@ export interface NotifyResult {
   readonly outcome: 'delivered';
   readonly channel: string;
   readonly id: string;
+  /** Who of several did not take it and never will. */
+  readonly refused?: string;
 }
 
 /** Signal `found`: the trouble as it is now. Signal `healed`: it is gone. */

@@ -32,8 +32,9 @@ export async function notify(input: NotifyInput): Promise<NotifyResult> {
     story.about(system);
     story.begin('deliver');
     const notice: Notice = { ...rest, system, text, facts: JSON.parse(facts) as Notice['facts'] };
-    await delivering(`${notice.type} to ${channel}`, 'announcement').notify({ system, channel, notice });
+    const taken = await delivering(`${notice.type} to ${channel}`, 'announcement').notify({ system, channel, notice });
     story.finish();
-    return { outcome: 'delivered', channel, id: notice.id };
+    const refused = taken?.refused;
+    return { outcome: 'delivered', channel, id: notice.id, ...(refused === undefined ? {} : { refused }) };
   });
 }

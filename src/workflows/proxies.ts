@@ -117,6 +117,16 @@ export const recording = proxyLocalActivities<Pick<IncidentActivities, 'recordAl
   retry: { initialInterval: '200 milliseconds', maximumInterval: '2 seconds', maximumAttempts: 5 },
 });
 
+/** What was done about a trouble, said in its incident: nobody waits for it. */
+export const noting = proxyActivities<Pick<IncidentActivities, 'noteIncidents'>>({
+  taskQueue: ORCHESTRATION_QUEUE,
+  startToCloseTimeout: '30 seconds',
+  heartbeatTimeout: '20 seconds',
+  scheduleToCloseTimeout: '2 minutes',
+  retry: BRIEF,
+  summary: 'note it in the incident',
+});
+
 /** What monitoring has found, told to its incidents. */
 export const reconciling = proxyActivities<Pick<IncidentActivities, 'reconcileIncidents'>>({
   taskQueue: ORCHESTRATION_QUEUE,

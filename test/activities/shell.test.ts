@@ -71,6 +71,25 @@ describe('what surrounds an activity', () => {
     expect(beats.slice(0, 2)).toEqual([{ phase: 'probe' }, { phase: 'capture', bytesDone: 2 }]);
   });
 
+  test('what an attempt keeps is in its last heartbeat, and the next attempt finds it', async () => {
+    const env = new MockActivityEnvironment();
+    const beats: unknown[] = [];
+    env.on('heartbeat', (details: unknown) => beats.push(details));
+    const found: unknown[] = [];
+    const work = activity('probe', (_: undefined, run) => {
+      found.push(run.memory?.kept);
+      run.memory?.keep(['taken ops@example.net']);
+      return Promise.reject(new HoldfastError('ChannelUnreachable', 'come again'));
+    });
+    await env.run(work, undefined).catch(() => undefined);
+    const next = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: beats.at(-1) });
+    next.on('heartbeat', (details: unknown) => beats.push(details));
+    await next.run(work, undefined).catch(() => undefined);
+    expect(found).toEqual([[], ['taken ops@example.net']]);
+    // Also before anything is kept anew: a crash then must not lose it.
+    expect(beats[2]).toEqual({ phase: 'probe', kept: ['taken ops@example.net'] });
+  });
+
   test('cancelled: the work sees the signal, and whatever it throws on its way out counts as cancelled', async () => {
     const env = new MockActivityEnvironment();
     const begun = Promise.withResolvers<undefined>();

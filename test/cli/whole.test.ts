@@ -18,6 +18,7 @@ let running: RunningUp | undefined;
 const PATIENTLY = { timeout: 90_000, interval: 200 };
 /** Prometheus' own, and what the SDK shows only once it has happened. */
 const UNSEEN = ['up', 'temporal_workflow_task_execution_failed_total', 'temporal_activity_execution_failed_total'];
+const LATE = '#!/bin/sh\nexec cat > /dev/null\n';
 const at = (...names: string[]): string => path.join(directory, ...names);
 
 beforeAll(async () => {
@@ -30,6 +31,7 @@ beforeAll(async () => {
     database.exec('CREATE TABLE balances (owner TEXT PRIMARY KEY, amount INTEGER)');
     database.exec("INSERT INTO balances VALUES ('alice', 70), ('bob', 30)");
   });
+  await writeFile(at('late.sh'), LATE, { mode: 0o755 });
   await writeFile(
     at('shop.yaml'),
     [
@@ -45,6 +47,8 @@ beforeAll(async () => {
       'notify:',
       `  ops: { kind: command, command: [/bin/sh, -c, 'cat >> "$0"', ${at('told.jsonl')}], on: [backup done, restore done] }`,
       `  gone: { kind: command, command: [${at('no-such-program')}], on: [backup failed] }`,
+      // Works until somebody takes its program away.
+      `  late: { kind: command, command: [${at('late.sh')}], on: [verify done] }`,
       'escalation: { settle: 1s, levels: [{ name: ops, after: 0s, notify: [ops] }] }',
       '',
     ].join('\n'),
@@ -88,7 +92,7 @@ async function expectRestored(): Promise<void> {
 
 it('[M5] init, doctor, up, backup, list, show, verify, damage, restore, approve: everything is back', async () => {
   await holdfastJson(home, ['init', at('shop.yaml'), '--kit', at('kit.txt')]);
-  running = await up(home, [], { HOLDFAST_METRICS_REFRESH: '1s' });
+  running = await up(home, ['--page-port', '0'], { HOLDFAST_METRICS_REFRESH: '1s' });
   const doctor = await holdfastJson<{ findings: { state: string }[] }>(home, ['doctor', 'shop']);
   expect(doctor.findings.filter(({ state }) => state !== 'ok')).toEqual([]);
 
@@ -171,6 +175,14 @@ function toldOf(type: string): Promise<Told[]> {
   });
 }
 
+/** The message of this type that tells of this incident, once it has come. */
+function toldAbout(incident: string, type: string): Promise<Told> {
+  return eventually(`${type} of ${incident} is told`, async () => {
+    const all = await toldOf(type);
+    return all.find((one) => one.type === type && one.facts['incident'] === incident);
+  });
+}
+
 it('a channel hears of the backup and the restore that were done; one that does not work says so [T7]', async () => {
   const told = await toldOf('restore.done');
   expect(told.filter(({ type }) => type === 'backup.done')).toMatchObject([
@@ -180,6 +192,7 @@ it('a channel hears of the backup and the restore that were done; one that does 
   expect(tried.channels).toMatchObject([
     { channel: 'ops', ok: true },
     { channel: 'gone', ok: false, code: 'ChannelRefused' },
+    { channel: 'late', ok: true },
   ]);
   expect((await holdfast(home, ['notify', 'test', 'shop', 'ops'])).code).toBe(0);
   expect((await holdfast(home, ['notify', 'test', 'shop', 'pos'])).code).toBe(2);
@@ -209,6 +222,47 @@ it('the store is away: an incident is opened, told, acknowledged, and over when 
     .map((line) => (JSON.parse(line) as { what: string }).what.split(/[:;]/)[0]);
   expect(said).toEqual(['opened', 'opened', 'acknowledged', 'gone', 'healed']);
   expect((await holdfast(home, ['ack', 'shop'])).code).toBe(1);
+});
+
+it('a channel does not work: found by who delivers, shown, and over by itself when a message gets through [T7] [M8]', async () => {
+  await holdfast(home, ['apply', 'shop', '--yes']);
+  const { engine } = await holdfastJson<{ engine: { pageUrl: string } }>(home, ['status', 'shop'], 0);
+  const page = async (): Promise<string> => (await fetch(new URL('systems/shop', engine.pageUrl))).text();
+  const { backups } = await holdfastJson<{ backups: { backup: string }[] }>(home, ['list', 'shop']);
+  const verify = () => holdfast(home, ['verify', 'shop', backups[0]?.backup ?? '']);
+  await rm(at('late.sh'));
+  await verify();
+  const opened = await toldAbout('notify/late', 'incident.opened');
+  expect(opened.title).toBe('shop: notify of late');
+  const { incidents } = await holdfastJson<{ incidents: { id: string }[] }>(home, ['incidents', 'shop'], 1);
+  expect(incidents).toMatchObject([
+    { id: 'notify/late', running: true, incident: { state: 'open', levelName: 'ops' } },
+  ]);
+  // Whoever asks learns it from the engine, wherever the message was to be sent from.
+  const looked = await holdfastJson<{ systems: { findings: object[] }[] }>(home, ['monitor', 'shop'], 1);
+  expect(looked.systems[0]?.findings).toMatchObject([{ check: 'notify', subject: 'late', severity: 'warning' }]);
+  // A look neither opens it twice nor takes its silence for an end.
+  await holdfast(home, ['schedule', 'trigger', 'shop', 'monitor']);
+  await eventually('the page tells it', async () => (await page()).includes('do not get through to late') || undefined);
+
+  await writeFile(at('late.sh'), LATE, { mode: 0o755 });
+  await verify();
+  await toldAbout('notify/late', 'incident.healed');
+  await eventually('no incident is open', async () => (await holdfast(home, ['incidents', 'shop'])).code === 0);
+  expect((await holdfast(home, ['monitor', 'shop'])).code).toBe(0);
+  const all = await holdfast(home, ['incidents', 'shop', '--all']);
+  expect(all.stdout).toMatch(/^shop notify\/late {2}healed/m);
+  await eventually('the page tells it as over', async () => {
+    const text = await page();
+    return (/verdict safe/.test(text) && /notify\/late/.test(text)) || undefined;
+  });
+  const { alarms } = await holdfastJson<{ alarms: { incident: string; what: string }[] }>(home, [
+    'incidents',
+    'shop',
+    '--log',
+  ]);
+  const ofIt = alarms.filter(({ incident }) => incident === 'notify/late').map(({ what }) => what.split(/[:;]/)[0]);
+  expect(ofIt).toEqual(['opened', 'opened', 'gone', 'healed']);
 });
 
 it('a watcher leaves, and the plan is rejected: nothing is changed, and whoever waited is told no', async () => {

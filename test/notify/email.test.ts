@@ -95,6 +95,35 @@ describe('mail', () => {
     expect((await failureWith({ account: ACCOUNT, refuse: 450 })).code).toBe('ChannelUnreachable');
   });
 
+  test('some recipients are refused for good: the others have it, and who has not is told', async () => {
+    const refuse = (address: string): number | undefined => (address.startsWith('lead') ? 550 : undefined);
+    await using server = await startMailServer({ account: ACCOUNT, refuse });
+    const { refused } = await deliver(channel(server.port), NOTICE, NEVER);
+    expect(refused).toBe('the server refuses 1 of 2 recipients: lead@example.net (550)');
+    expect(server.mails.map(({ to }) => to)).toEqual([['ops@example.net']]);
+  });
+
+  test('one is to come again, one is gone, one has it: only the first is asked again, until all have said their word', async () => {
+    const codes: Record<string, number> = { lead: 451, left: 550 };
+    const refuse = (address: string): number | undefined => codes[address.split('@')[0] ?? ''];
+    await using server = await startMailServer({ account: ACCOUNT, refuse });
+    const to = ['ops@example.net', 'Lead <lead@example.net>', '"Left, Al" <left@example.net>'];
+    const three = channel(server.port, { to });
+    let kept: readonly string[] = [];
+    const attempt = () => deliver(three, NOTICE, NEVER, { kept, keep: (words) => (kept = words) });
+    for (let n = 1; n <= 2; n += 1) {
+      const { code, message } = await thrownBy(attempt());
+      expect(code).toBe('ChannelUnreachable');
+      expect(message).toContain('come again for 1 of 3 recipients: lead@example.net (451)');
+      expect(message).toContain('refused: left@example.net (550)');
+    }
+    delete codes['lead'];
+    expect(await attempt()).toEqual({ refused: 'the server refuses 1 of 3 recipients: left@example.net (550)' });
+    expect(server.mails.map((mail) => mail.to)).toEqual([['ops@example.net'], ['lead@example.net']]);
+    const [first, second] = server.mails.map(({ text }) => /^Message-ID: .*$/m.exec(text)?.[0]);
+    expect(second).toBe(first);
+  });
+
   test('nobody listens: tried again', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));

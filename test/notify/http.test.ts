@@ -167,10 +167,10 @@ describe('a receiver in trouble', () => {
 
   test('Retry-After as seconds, as a date, as nonsense, as far too long', () => {
     const now = Date.UTC(2026, 10, 21);
-    const at = (header: string | null) => retryAfterSeconds(header, now);
+    const at = (header: string | undefined) => retryAfterSeconds(header, now);
     expect([at('0'), at('120'), at('99999999')]).toEqual([0, 120, 3600]);
     expect(at(new Date(now + 90_000).toUTCString())).toBe(90);
     expect(at(new Date(now - 90_000).toUTCString())).toBe(0);
-    expect([at(null), at('soon'), at('-3')]).toEqual([undefined, undefined, undefined]);
+    expect([at(undefined), at('soon'), at('-3')]).toEqual([undefined, undefined, undefined]);
   });
 });

@@ -12,7 +12,13 @@ import { waitFor } from '../../sample/stack/processes.ts';
 import { connectorHealth, containerName, ledgerHealth, volumePath } from '../../sample/stack/stack.ts';
 import { lastOpening } from '../../scripts/demo/docker-scene.ts';
 import type { ManifestBody, ProofBody } from '../../src/vault/types.ts';
-import type { BackupResult, RestoreResult, VerifyResult } from '../../src/workflows/contract.ts';
+import type {
+  BackupResult,
+  IncidentState,
+  RestartResult,
+  RestoreResult,
+  VerifyResult,
+} from '../../src/workflows/contract.ts';
 import { LIMIT_MS, Site, SYSTEM } from './site.ts';
 
 const run = promisify(execFile);
@@ -141,6 +147,53 @@ test('[M5] [M6] ledger corrupted, wallet emptied, configuration deleted: restore
   });
   expect(await site.secretToken()).toBe(token);
   expect((await stat(join(site.stack.directory, '.env'))).mode & 0o777).toBe(0o600);
+});
+
+test('[M6] one container down: found with exit code and time, its log shown, started again, waited for, noted, within its objective', async () => {
+  const found = await site.monitored();
+  expect(found.filter(({ check }) => check === 'service')).toEqual([]);
+  const words = lastOpening(await site.log('ledger'))?.head ?? 'it never opened';
+  await site.container('ledger').kill();
+  const down = (await site.monitored()).find(({ check }) => check === 'service');
+  expect(down).toMatchObject({ subject: 'ledger', severity: 'critical' });
+  expect(down?.what).toContain(`container ${ledgerName()} has stopped (exit 137) since `);
+  expect(down?.hint).toContain(`holdfast restart ${SYSTEM}`);
+
+  const { code, stdout, stderr } = await site.holdfast.run('restart', SYSTEM, '--json');
+  expect([code, stderr]).toEqual([0, expect.stringContaining('The end of its log')]);
+  expect(stderr).toContain(words);
+  const result = JSON.parse(stdout) as RestartResult;
+  expect(result).toMatchObject({
+    outcome: 'restarted',
+    containers: [{ name: ledgerName(), service: 'ledger', what: 'has stopped (exit 137)', ok: true, now: 'healthy' }],
+    dependants: [{ name: connectorName(), ok: true, now: 'healthy' }],
+  });
+  // Row M6: 15 minutes.
+  expect(result.downMs).toBeLessThan(15 * 60_000);
+  console.log(
+    `one container down: up again ${result.recoveryMs ?? 0} ms after it was asked for, ${result.downMs ?? 0} ms after it fell`,
+  );
+  expect((await ledgerHealth(site.stack)).status).toBe('ok');
+  const history = await site.history(`${SYSTEM}/restart`);
+  expect(history).toContain(ledgerName());
+  expect(history).not.toContain(words);
+
+  const noted = await waitFor('the note in the incident', LIMIT_MS, async () => {
+    const { incidents } = JSON.parse((await site.holdfast.run('incidents', SYSTEM, '--json')).stdout) as {
+      incidents: { id: string; incident?: IncidentState }[];
+    };
+    const own = incidents.find(({ id }) => id === 'service/ledger')?.incident?.timeline ?? [];
+    return own.find(({ what }) => what.startsWith('restart of'));
+  });
+  expect(noted.what).toBe(`restart of ${ledgerName()}, which has stopped (exit 137): healthy`);
+  expect((await site.monitored()).filter(({ check }) => check === 'service')).toEqual([]);
+
+  await site.container('connector').stop();
+  const left = await site.holdfast.ask<RestartResult>('restart', SYSTEM);
+  expect(left).toMatchObject({ outcome: 'nothing', left: [{ name: connectorName() }] });
+  expect(left.left[0]?.why).toContain('stopped by hand');
+  const named = await site.holdfast.ask<RestartResult>('restart', SYSTEM, 'connector');
+  expect(named).toMatchObject({ outcome: 'restarted', containers: [{ service: 'connector', ok: true }] });
 });
 
 test('[M10] a damaged chunk: verification names it, a restore of it is refused and changes nothing; mended, all is well', async () => {

@@ -11,7 +11,10 @@ import { containerName, startSampleStack, stopSampleStack } from '../../sample/s
 import type { SampleStack } from '../../sample/stack/stack.ts';
 import { sampleSystemFile } from '../../sample/stack/system-file.ts';
 import { dockerEngine } from '../../scripts/setup/docker.ts';
-import type { RestorePlan, RestoreResult } from '../../src/workflows/contract.ts';
+import type { Finding } from '../../src/policy/findings.ts';
+import { historyToPlain } from '../histories/history-json.ts';
+import { ORCHESTRATION_QUEUE } from '../../src/task-queues.ts';
+import type { MonitorResult, RestorePlan, RestoreResult } from '../../src/workflows/contract.ts';
 
 export const SYSTEM = 'm2m-connector';
 export const LIMIT_MS = 180_000;
@@ -113,22 +116,42 @@ export class Site {
     return this.holdfast.ask<RestoreResult>('approve', SYSTEM, plan.digest, '--by', 'a test', '--watch');
   }
 
-  /** Waits until an activity of the operation has failed for now, and returns the failure's code. */
-  async pendingFailure(workflowId: string): Promise<string> {
+  /** What the workflow `monitor` finds now, which opens and heals incidents. */
+  async monitored(): Promise<readonly Finding[]> {
+    return this.withClient(async (client) => {
+      const options = { taskQueue: ORCHESTRATION_QUEUE, workflowId: `${SYSTEM}/monitor`, args: [{ system: SYSTEM }] };
+      return ((await client.workflow.execute('monitor', options)) as MonitorResult).findings;
+    });
+  }
+
+  /** All that the engine keeps of an operation, with what was handed to and fro as it reads. */
+  async history(workflowId: string): Promise<string> {
+    const history = await this.withClient((client) => client.workflow.getHandle(workflowId).fetchHistory());
+    const text = JSON.stringify(historyToPlain(history));
+    return text.replaceAll(/"data":"([\w+/=-]+)"/g, (_, data: string) => Buffer.from(data, 'base64').toString('utf8'));
+  }
+
+  private async withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
     const connection = await Connection.connect({ address: this.address });
     try {
-      const client = new Client({ connection });
-      return await waitFor(`a failure in ${workflowId}`, LIMIT_MS, async () => {
+      return await use(new Client({ connection }));
+    } finally {
+      await connection.close();
+    }
+  }
+
+  /** Waits until an activity of the operation has failed for now, and returns the failure's code. */
+  async pendingFailure(workflowId: string): Promise<string> {
+    return this.withClient((client) =>
+      waitFor(`a failure in ${workflowId}`, LIMIT_MS, async () => {
         const described = await client.workflow
           .getHandle(workflowId)
           .describe()
           .catch(() => undefined);
         const pending = described?.raw.pendingActivities ?? [];
         return pending.flatMap(({ lastFailure }) => lastFailure?.applicationFailureInfo?.type ?? [])[0];
-      });
-    } finally {
-      await connection.close();
-    }
+      }),
+    );
   }
 
   async secretToken(): Promise<string> {

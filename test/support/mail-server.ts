@@ -22,8 +22,8 @@ export interface MailServer extends AsyncDisposable {
 export interface MailServerOptions extends SMTPServerOptions {
   /** Who may send; default: everybody, unauthenticated. */
   readonly account?: { readonly user: string; readonly password: string };
-  /** The code by which recipients are refused. */
-  readonly refuse?: number;
+  /** The code by which recipients are refused, or some of them, by address. */
+  readonly refuse?: number | ((address: string) => number | undefined);
 }
 
 export async function startMailServer(options: MailServerOptions = {}): Promise<MailServer> {
@@ -41,9 +41,10 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
       if (isRight) done(null, { user: given.username });
       else done(new Error(`no such account: ${String(given.username)} ${String(given.password)}`));
     },
-    onRcptTo: (_address, _session, done) => {
-      if (refuse === undefined) done();
-      else done(Object.assign(new Error('not here'), { responseCode: refuse }));
+    onRcptTo: ({ address }, _session, done) => {
+      const responseCode = typeof refuse === 'function' ? refuse(address) : refuse;
+      if (responseCode === undefined) done();
+      else done(Object.assign(new Error('not here'), { responseCode }));
     },
     onData: (stream, session, done) => {
       const parts: Buffer[] = [];

@@ -112,6 +112,45 @@ describe('an incident', () => {
     ]);
   });
 
+  test('some behind a channel refuse: the timeline says who, and the channel hears that all is well', async () => {
+    let world: World | undefined;
+    const end = await following({}, async (followed) => {
+      ({ world } = followed);
+      world.incidents.refused = 'the server refuses 1 of 2 recipients: lead@example.net (550)';
+      await followed.handle.executeUpdate('acknowledge', { args: [{ by: 'ann' }] });
+      await eventually('it is written down', async () => (await followed.state()).timeline.length > 3 || undefined);
+    });
+    expect(end.timeline.map(({ what }) => what)).toContain(
+      'some of on-call could not be told: the server refuses 1 of 2 recipients: lead@example.net (550)',
+    );
+    expect(world?.incidents.told()).toEqual(['on-call opened', 'on-call acknowledged', 'on-call healed']);
+  });
+
+  test('the system file is bad for weeks: asked less and less often; mended, people are told at the next look', async () => {
+    let bad = true;
+    const script = { describeEscalation: () => (bad ? failWith('BadSystemFile') : undefined) };
+    await play.inWorld({ script }, async (world) => {
+      const system = uniqueName('sys');
+      const handle = await play.start('incident', trouble(system));
+      const { runId } = await handle.describe();
+      await eventually('the file was looked at', () => world.count('describeEscalation') > 0 || undefined);
+      await play.env.sleep(20 * 24 * 3_600_000);
+      // Once an hour, which is 480 times.
+      await eventually('a new history has begun', async () => (await handle.describe()).runId !== runId || undefined);
+      expect(world.count('describeEscalation')).toBeLessThan(600);
+      expect((await handle.fetchHistory()).events?.length ?? 0).toBeLessThan(5000);
+      expect(world.incidents.told()).toEqual([]);
+      bad = false;
+      await handle.signal('found', trouble(system));
+      await eventually('people are told', () => world.count('notify') > 0 || undefined);
+      const { openedAt, timeline } = await handle.query<IncidentState>('incident');
+      expect(Date.parse(timeline[1]?.at ?? '') - Date.parse(openedAt)).toBeGreaterThan(20 * 24 * 3_600_000);
+      expect(world.incidents.alarms[0]?.what).toContain('opened');
+      await handle.signal('healed', { at: new Date().toISOString() });
+      await handle.result();
+    });
+  });
+
   test('that a channel is broken is told by the others', async () => {
     await play.inWorld({}, async (world) => {
       const system = uniqueName('sys');

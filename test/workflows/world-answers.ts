@@ -1,6 +1,12 @@
 /** What the scripted world answers when a test says nothing else. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { CopyTurn, SystemJudged } from '../../src/activities/types.ts';
+import type {
+  CopyTurn,
+  LookActivities,
+  RestartActivities,
+  SystemJudged,
+  UrgentActivities,
+} from '../../src/activities/types.ts';
 import type { HostLook, HostSeen } from '../../src/policy/host-look.ts';
 import { KEPT_REASONS } from '../../src/policy/housekeeping.ts';
 import type { ChecklistResult, HousekeepingOutcome, RowsPlan } from '../../src/workflows/contract.ts';
@@ -77,6 +83,35 @@ export function housekept(task: string, dryRun: boolean): HousekeepingOutcome {
 export function storeVerdict(store: string, level: 'presence' | 'content') {
   const counts = { parts: 9, objectsChecked: 3, bytesChecked: 30, unjudged: 0, moreBad: 0 };
   return { store, level, ok: true, opened: true, bad: [], fraction: 0.5, ...counts };
+}
+
+/** What is short and the same in every world. Of a restart the name of the service says how it ends. */
+export function urgentAnswers(): LookActivities & RestartActivities & Pick<UrgentActivities, 'ping'> {
+  return {
+    ping: () => Promise.resolve({ host: HOST, version: '0' }),
+    lookAround: () => Promise.resolve(hostLook(HOST)),
+    findBroken: ({ service = 'ledger' }) => {
+      const about = { id: service, name: `sys-${service}-1`, service, startedAt: '2026-11-21T01:00:00Z' };
+      const target = {
+        ...about,
+        what: 'has stopped (exit 1)',
+        since: '2026-11-21T02:00:00Z',
+        log: '/reports/restart/1.log',
+      };
+      const left = [{ name: `sys-${service}-1`, why: 'is paused' }];
+      if (service === 'held') return Promise.resolve({ targets: [], left });
+      const targets = service === 'unknown' ? [] : [{ ...target, stop: false, level: 0, stopSeconds: 10 }];
+      return Promise.resolve({ targets, left: [] });
+    },
+    restartContainers: ({ targets }) => {
+      const end = ({ name, service }: (typeof targets)[number]) =>
+        service === 'sick' ? { name, ok: false, now: 'exited (exit 1)' } : { name, ok: true, now: 'healthy' };
+      return Promise.resolve({
+        containers: targets.map(end),
+        dependants: [{ name: 'sys-api-1', ok: true, now: 'up' }],
+      });
+    },
+  };
 }
 
 /** A host where all is well, by its own clock. */

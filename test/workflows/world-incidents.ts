@@ -31,8 +31,12 @@ export const M8_POLICY: EscalationPolicy = {
 export class WorldIncidents {
   readonly delivered: Delivered[] = [];
   readonly alarms: AlarmFact[] = [];
+  /** `check/subject: what was done`. */
+  readonly notes: string[] = [];
   /** Workflows that were opened; a server that passes time can't list them. */
   private readonly opened = new Set<string>();
+  /** Who of several refuses what the others take. */
+  refused: string | undefined;
   policy: (kind: { check: Check; severity: Severity }) => EscalationPolicy = () => M8_POLICY;
 
   activities(client: Client): IncidentActivities {
@@ -46,6 +50,10 @@ export class WorldIncidents {
       notify: ({ channel, notice }) => {
         const { scheduledTimestampMs: askedAtMs } = activityInfo();
         this.delivered.push({ channel, notice, askedAtMs });
+        return Promise.resolve(this.refused === undefined ? {} : { refused: this.refused });
+      },
+      noteIncidents: ({ notes }) => {
+        this.notes.push(...notes.map(({ check, subject, what }) => `${check}/${subject}: ${what}`));
         return Promise.resolve();
       },
       recordAlarms: ({ alarms }) => {

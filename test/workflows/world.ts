@@ -29,7 +29,7 @@ import {
   componentRecord,
   gone,
   HOST,
-  hostLook,
+  urgentAnswers,
   housekept,
   isRunning,
   judgedWith,
@@ -269,8 +269,7 @@ export class World {
         return Promise.resolve({ started: ['ledger'] });
       },
       ...this.audit.writing(),
-      ping: () => Promise.resolve({ host: HOST, version: '0' }),
-      lookAround: () => Promise.resolve(hostLook(HOST)),
+      ...urgentAnswers(),
     });
   }
 
