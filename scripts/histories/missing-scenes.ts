@@ -1,4 +1,4 @@
-/** Histories of missing files that are put back. */
+/** Histories of missing files that are put back, and of searches for a clean backup. */
 import { waitingFor } from '../../test/workflows/play.ts';
 import { uniqueName } from '../../test/workflows/stage.ts';
 import { MISSING_DIGEST } from '../../test/workflows/world-missing.ts';
@@ -27,7 +27,14 @@ function answered(name: string, answer: 'approve' | 'reject' | 'open', world: Wo
   };
 }
 
+const SCAN = { command: 'scan' };
+
 export const MISSING_SCENES: readonly Scene[] = [
+  finished('cleanPoint-done', 'cleanPoint', () => SCAN),
+  finished('cleanPoint-failed', 'cleanPoint', () => SCAN, {
+    script: { planCleanPoint: () => failWith('BackupMissing') },
+  }),
+  openIn('cleanPoint-open', 'cleanPoint', 'lookClean', SCAN),
   finished('restoreMissing-planned', 'restoreMissing', () => ({ ...ASKED, mode: 'plan' })),
   answered('restoreMissing-done', 'approve'),
   answered('restoreMissing-rejected', 'reject'),

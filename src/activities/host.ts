@@ -13,6 +13,7 @@ import { goThrough } from './checklist.ts';
 import { keepDrill } from './drill/keep.ts';
 import { planDrill } from './drill/plan.ts';
 import { beginDrill, checkScratch, clearDrill, restoreScratch } from './drill/scratch.ts';
+import { compareClean, lookClean, planCleanPoint, reportCleanPoint } from './clean-point.ts';
 import { commitConfiguration } from './commit-configuration.ts';
 import { copyTurn } from './copy.ts';
 import { condemnPruned, keepLocks, planPrune, sweepCondemned } from './prune.ts';
@@ -85,6 +86,10 @@ export function createHostActivities(context: HostContext): HostActivities {
     applyRows: of(applyRows),
     discardRows: of(discardRows),
     planMissing: of(planMissing),
+    planCleanPoint: of(planCleanPoint),
+    lookClean: of(lookClean),
+    compareClean: of(compareClean),
+    reportCleanPoint: of(reportCleanPoint),
     applyMissing: of(applyMissing),
     discardMissing: of(discardMissing),
   };

@@ -3,6 +3,7 @@
  * secrets. Every activity may run twice, or beside itself; each heartbeats ActivityProgress and honours cancellation.
  */
 import type { Beside, CheckReport } from '../sources/kinds/component.ts';
+import type { CleanPointActivities } from './clean-point-types.ts';
 import type { MissingActivities } from './missing-types.ts';
 import type { DrillActivities, DrillFactsActivities } from './drill-types.ts';
 import type { AskingActivities, AuditActivities } from './audit-types.ts';
@@ -165,7 +166,7 @@ export interface OrchestrationActivities extends MonitorActivities, AskingActivi
 }
 
 /** Run on the queue of the host that holds the component. */
-export interface HostActivities extends DrillActivities, MissingActivities, ValidationActivities {
+export interface HostActivities extends CleanPointActivities, DrillActivities, MissingActivities, ValidationActivities {
   /**
    * The first of these stores that holds a vault and answers within seconds. `passedOver` says why others do not. Throws
    * StoreUnreachable while none answers.

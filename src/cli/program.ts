@@ -6,6 +6,7 @@ import { defineApprove } from './approve.ts';
 import { defineAudit } from './audit.ts';
 import { defineBackup } from './backup.ts';
 import { defineChecklist } from './checklist.ts';
+import { defineCleanPoint } from './clean-point.ts';
 import { defineCopy } from './copy.ts';
 import { defineDoctor } from './doctor.ts';
 import { defineDrill, defineDrills } from './drill.ts';
@@ -86,6 +87,7 @@ export function createProgram(): Command {
     defineMissing,
     defineDrill,
     defineDrills,
+    defineCleanPoint,
     defineApprove,
     defineReject,
     defineAudit,

@@ -3,6 +3,7 @@ import type { Engine } from '../engine/connect.ts';
 import type {
   BackupResult,
   ChecklistResult,
+  CleanPointResult,
   CopyResult,
   DrillResult,
   HousekeepingResult,
@@ -68,6 +69,10 @@ export async function watchOperation(shell: Shell, engine: Engine, workflowId: s
     case 'restoreMissing': {
       const { showMissingResult } = await import('./missing-texts.ts');
       return showMissingResult(shell, workflowId.split('/')[0] ?? '', followed.result as MissingResult);
+    }
+    case 'cleanPoint': {
+      const { showCleanPoint } = await import('./run-clean-point.ts');
+      return showCleanPoint(shell, followed.result as CleanPointResult);
     }
     case 'checklist': {
       const { showChecklistResult } = await import('./run-checklist.ts');

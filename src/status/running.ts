@@ -44,6 +44,7 @@ const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.restore,
   WORKFLOWS.restoreRows,
   WORKFLOWS.restoreMissing,
+  WORKFLOWS.cleanPoint,
   WORKFLOWS.releaseFreeze,
 ];
 /** The condition of a list of workflows that only these meet. */

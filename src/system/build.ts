@@ -1,4 +1,5 @@
 /** From the file as written to the system as used: defaults filled in, durations in seconds. Pure. */
+import { buildCleanPoint } from './clean-point-schema.ts';
 import { buildDatabaseChecks } from './database-checks.ts';
 import { durationSeconds } from './durations.ts';
 import { buildLimits, buildMonitor } from './monitor-build.ts';
@@ -44,6 +45,7 @@ export function buildSystem(
     reconcile: buildReconcile(file.reconcile, { components, services }),
     objectives: buildObjectives(file.objectives),
     drills: buildDrills(file.drills),
+    cleanPoint: buildCleanPoint(file.cleanPoint),
     maintenance: buildMaintenance(file.maintenance),
     keys: present(file.keys),
     notify,

@@ -11,6 +11,7 @@ import { checkRule } from './rule-checks.ts';
 import { checkMaintenance, checkSchedule } from './schedule-checks.ts';
 import { DEFAULTS, NAME_PATTERN, type SystemFile } from './schema.ts';
 import { STORE_DEFAULTS } from './store-schema.ts';
+import { checkCleanPoint } from './clean-point-checks.ts';
 import { checkValidation } from './validation-checks.ts';
 
 /** The names that a file declares, also those of entries that are left out because their shape is wrong. */
@@ -54,6 +55,7 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkHousekeeping(file, names, report);
   checkValidation(file, names, DEFAULTS.host, report);
   checkDrills(file, names, report);
+  checkCleanPoint(file, names, report);
   checkRule(file, report);
   checkMonitor(file, report);
   checkNotify(file, names, report);

@@ -193,6 +193,7 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
   if ((section === 'checks' || section === 'reconcile') && path.length > 1) {
     return KEYS[['validation', section, ...path.slice(2)].join('.')] ?? [];
   }
+  if (section === 'cleanPoint' && path.length > 2) return KEYS['validation.checks.sql'] ?? [];
   if (section === 'objectives' && path.length > 1) return KEYS[`objectives.${String(path[1])}`] ?? [];
   if (inner === 'maintainer') return KEYS[`maintainer.${kind(valueAt(root, path.slice(0, 2)))}`] ?? [];
   if (section === 'maintenance' && path.length > 1) {
@@ -248,6 +249,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
     'reconcile',
     'objectives',
     'drills',
+    'cleanPoint',
     'keepAside',
   ],
   'component.volume': [...COMPONENT, 'volume', 'quiesce', 'exclude', 'check'],
@@ -324,6 +326,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   'validation.reconcile.sql': ['component', 'query', 'database'],
   objectives: ['rto', 'tiers', 'components'],
   'objectives.tiers': ['critical', 'important', 'reference'],
+  cleanPoint: ['components', 'command', 'queries', 'entropy', 'changes', 'backups', 'within', 'limit'],
   approval: ['limit', 'fourEyes'],
   keys: ['recipients', 'chunkIdKey', 'signer', 'keeper', 'identity', 'rootFingerprint'],
 };

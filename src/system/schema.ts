@@ -1,5 +1,6 @@
 /** The shape of a system file. Descriptions and defaults are what editors show; `build.ts` fills the defaults in. */
 import { z } from 'zod';
+import { cleanPointSchema } from './clean-point-schema.ts';
 import { databaseChecks } from './database-checks.ts';
 import { limitsSchema, monitorSchema } from './monitor-schema.ts';
 import { channelSchema, escalationSchema } from './notify-schema.ts';
@@ -168,6 +169,7 @@ export const systemFileSchema = z
     reconcile: reconcileSchema.optional(),
     objectives: objectivesSchema.optional(),
     drills: drillsSchema.optional(),
+    cleanPoint: cleanPointSchema.optional(),
     rule: ruleSchema.optional(),
     monitor: monitorSchema.optional(),
     prices: absolutePath('A table of prices, for `storage` and `restore` to tell costs by.').optional(),

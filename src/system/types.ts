@@ -1,4 +1,5 @@
 /** A system as its file describes it, after loading: every default filled in, every secret still a reference. */
+import type { CleanPointConfig } from './clean-point-types.ts';
 import type { MonitorConfig, PlanLimits } from './monitor-types.ts';
 import type { EscalationConfig } from '../policy/escalation.ts';
 import type { ChannelConfig } from './notify-types.ts';
@@ -155,6 +156,8 @@ export interface System {
   readonly objectives: Objectives;
   /** Restores that are rehearsed in isolation. */
   readonly drills: readonly DrillConfig[];
+  /** How the newest clean backup is found. */
+  readonly cleanPoint: CleanPointConfig;
   /** A file with a table of prices. */
   readonly prices?: string;
   readonly keys: KeysConfig;

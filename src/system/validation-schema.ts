@@ -34,7 +34,7 @@ const query = {
   database: text('PostgreSQL. Default: the only database of the component, or the maintenance database.').optional(),
 };
 
-const sql = z
+export const sqlSchema = z
   .strictObject({
     ...query,
     equals: plain.describe('The one value of the one row.').optional(),
@@ -62,7 +62,7 @@ const around = {
 
 const check = z.strictObject({
   http: http.optional(),
-  sql: sql.optional(),
+  sql: sqlSchema.optional(),
   command: command.optional(),
   ...around,
   within: duration(
@@ -160,9 +160,13 @@ export function buildObjectives(file: ObjectivesFile = {}): Objectives {
 function probeOf(written: ChecksFile[string]): SystemCheck['probe'] {
   if (written.http !== undefined) return httpOf(written.http);
   if (written.sql === undefined) return commandOf(written);
-  const { equals, atLeast, atMost, notEmpty } = written.sql;
+  return sqlOf(written.sql);
+}
+
+export function sqlOf(written: z.output<typeof sqlSchema>): SqlProbe {
+  const { equals, atLeast, atMost, notEmpty } = written;
   return {
-    ...queryOf(written.sql),
+    ...queryOf(written),
     ...(equals === undefined ? {} : { equals }),
     ...(atLeast === undefined ? {} : { atLeast }),
     ...(atMost === undefined ? {} : { atMost }),

@@ -10,6 +10,7 @@ export type * from './audit-contract.ts';
 export type * from './changes-contract.ts';
 export type * from './checklist-contract.ts';
 export type * from './drill-contract.ts';
+export type * from './clean-point-contract.ts';
 export type * from './housekeeping-contract.ts';
 export type * from './missing-contract.ts';
 export type * from './monitor-contract.ts';
@@ -280,6 +281,7 @@ export interface Progress {
     | 'restoreRows'
     | 'restoreMissing'
     | 'drill'
+    | 'cleanPoint'
     | 'receiveWal'
     | 'checklist'
     | 'followChanges'
@@ -316,6 +318,7 @@ export const WORKFLOWS = {
   restoreRows: 'restoreRows',
   restoreMissing: 'restoreMissing',
   drill: 'drill',
+  cleanPoint: 'cleanPoint',
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
   receiveWal: 'receiveWal',
@@ -358,6 +361,7 @@ export const workflowIds = {
   verifyStore: (system: string, store: string | undefined) => `${system}/verify-store/${store ?? 'all'}`,
   restore: (system: string) => `${system}/restore`,
   restoreRows: (system: string, component: string) => `${system}/rows/${component}`,
+  cleanPoint: (system: string) => `${system}/clean-point`,
   restoreMissing: (system: string, component: string) => `${system}/missing/${component}`,
   drill: (system: string, kind: string) => `${system}/drill/${kind}`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,

@@ -2,6 +2,7 @@
 export { audit } from './audit.ts';
 export { backup } from './backup.ts';
 export { checklist } from './checklist.ts';
+export { cleanPoint } from './clean-point.ts';
 export { copy } from './copy.ts';
 export { monitor } from './monitor.ts';
 export { incident } from './incident.ts';

@@ -41,6 +41,7 @@ import {
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 import { WorldAudit } from './world-audit.ts';
 import { WorldIncidents } from './world-incidents.ts';
+import { cleanActivities } from './world-clean.ts';
 import { missingActivities } from './world-missing.ts';
 import { drillFacts, drillWorld } from './world-drill.ts';
 import { prunes } from './world-prune.ts';
@@ -118,6 +119,8 @@ export class World {
   backupInUse = 'backup-1';
   rowsMissing = 2;
   filesMissing = 3;
+  cleanCandidates: readonly { backup: string; content?: string; skip?: string }[] = [{ backup: 'backup-1' }];
+  readonly infected = new Set<string>();
   /** Objects that are not thawed yet; each look finds one less. */
   stillFrozen = 0;
   /** The plan is run on change. */
@@ -171,6 +174,7 @@ export class World {
     return this.scripted<HostActivities>({
       ...missingActivities(this),
       ...drillWorld(this.besides, this.options.configHost ?? HOST),
+      ...cleanActivities(this),
       chooseStore: ({ stores }) =>
         Promise.resolve(this.options.chooseStore?.() ?? { store: stores[0] ?? 'main', passedOver: [] }),
       beginCapture: ({ captureId, plan, startedAtMs }) =>
