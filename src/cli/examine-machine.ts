@@ -6,10 +6,12 @@ import { findTemporal } from '../engine/tools.ts';
 import { holdfastHome, localHost } from '../system/home.ts';
 import type { System } from '../system/types.ts';
 import { failed, ok, warn, type Finding } from './examination.ts';
+import { examineNamespace } from './examine-namespace.ts';
 import { runningOperations } from '../status/running.ts';
 
 export async function examineMachine(systems: readonly System[]): Promise<Finding[]> {
   const findings = [examineHome(), await examineSystemCalls(), await examineTemporal(), await examineEngine()];
+  findings.push(...(await examineNamespace(systems)));
   for (const system of systems) findings.push(examineHost(system));
   const usesDocker = systems.some(({ components }) =>
     components.some(({ kind }) => kind === 'volume' || kind === 'compose'),

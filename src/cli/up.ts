@@ -20,6 +20,7 @@ interface Options extends CommonOptions {
   readonly pageUiUrl?: string;
   readonly metrics?: string;
   readonly metricsName?: readonly string[];
+  readonly forgetLooks?: string;
   readonly schedules: boolean;
 }
 
@@ -65,16 +66,22 @@ export function defineUp(program: Command): void {
         'free ports on loopback, named in engine/metrics-targets/)',
     )
     .option('--metrics-name <name>', 'a name by which Prometheus asks, beside localhost (may be repeated)', collect)
+    .option(
+      '--forget-looks <age>',
+      'remove looks of monitoring that are older from the server (default: 24h from the embedded one, off for others)',
+    )
     .option('--no-schedules', 'do not apply the schedules of the system files; those applied before still run')
     .action((options: Options) => perform(options, (shell) => up(shell, options)));
 }
 
 async function up(shell: Shell, options: Options): Promise<ExitCode> {
-  const [{ runUp }, { hostsOfThisMachine, portOption }, { parseMetricsAddress }] = await Promise.all([
-    import('../engine/index.ts'),
-    import('./hosts.ts'),
-    import('../engine/metrics-address.ts'),
-  ]);
+  const [{ runUp }, { hostsOfThisMachine, portOption }, { parseMetricsAddress }, { forgetLooksAfter }] =
+    await Promise.all([
+      import('../engine/index.ts'),
+      import('./hosts.ts'),
+      import('../engine/metrics-address.ts'),
+      import('../engine/forget-looks.ts'),
+    ]);
   // Commander gives `true` when neither was written.
   const hosts =
     options.host === false
@@ -91,6 +98,7 @@ async function up(shell: Shell, options: Options): Promise<ExitCode> {
     ...(metrics === undefined ? {} : { metrics }),
     ...(options.metricsName === undefined ? {} : { metricsNames: options.metricsName }),
     schedules: options.schedules,
+    forgetLooksSeconds: forgetLooksAfter(options.forgetLooks, process.env),
     ...(port === undefined ? {} : { port }),
     ...(uiPort === undefined ? {} : { uiPort }),
     ...(page === undefined ? {} : { page }),

@@ -1,10 +1,12 @@
 /**
- * The workflow `monitor` looks every minute: two runs of some 14 KB each, which the engine would keep for as long as a
+ * The workflow `monitor` looks every minute: two runs of 13 KB together, which the engine would keep for as long as a
  * backup's, 260,000 of them and gigabytes for each system. What they found is told by incidents, which stay.
  */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { HoldfastError } from '../failures.ts';
 import { log } from '../observe/log.ts';
 import { scheduledRunId } from '../policy/schedules.ts';
+import { parseDurationSeconds } from '../system/durations.ts';
 import { listSystems } from '../system/index.ts';
 import { workflowIds, WORKFLOWS } from '../workflows/contract.ts';
 import { connectEngine } from './connect.ts';
@@ -65,15 +67,34 @@ function isNotFound(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === GRPC_NOT_FOUND;
 }
 
+/**
+ * After how long looks go, in seconds: what was asked for, else HOLDFAST_FORGET_LOOKS, such as `24h`. Undefined, also for
+ * `off`: they stay. Throws BadInput.
+ */
+export function forgetLooksAfter(asked: string | undefined, environment: NodeJS.ProcessEnv): number | undefined {
+  const text = asked ?? environment['HOLDFAST_FORGET_LOOKS'];
+  if (text === undefined || text === '' || text === 'off') return undefined;
+  const seconds = parseDurationSeconds(text);
+  if (seconds !== undefined && seconds > 0) return seconds;
+  throw new HoldfastError('BadInput', `${text} is no time after which looks of monitoring are removed`, {
+    hint: 'Write a duration such as 24h, or off.',
+  });
+}
+
+/** Whether this machine's settings ask for it. */
+export function forgetsLooks(environment: NodeJS.ProcessEnv): boolean {
+  return forgetLooksAfter(undefined, environment) !== undefined;
+}
+
 /** Does so every hour. What fails is logged, and tried again an hour later. */
-export function looksForgotten(): Repeated {
+export function looksForgotten(keptMs = KEPT_MS): Repeated {
   return new Repeated({
     firstAfterMs: FIRST_AFTER_MS,
     everyMs: EVERY_MS,
     turn: async (signal) => {
       await using engine = await connectEngine();
       const systems = (await listSystems()).map(({ name }) => name);
-      await forgetLooks(engine.client, systems, Date.now() - KEPT_MS, { signal });
+      await forgetLooks(engine.client, systems, Date.now() - keptMs, { signal });
     },
     failed: (err) => log('engine').warn({ err }, 'old looks of monitor could not be removed from the engine'),
   });

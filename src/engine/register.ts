@@ -5,7 +5,7 @@ import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
 import { SEARCH_ATTRIBUTES } from '../workflows/contract.ts';
 
-const KEPT_DAYS = 90;
+export const KEPT_DAYS = 90;
 const DAY_SECONDS = 24 * 3600;
 
 const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_BOOL: BOOL } =
@@ -30,12 +30,17 @@ export async function registerSearchAttributes(connection: Connection, namespace
 
 /** Raises the retention of the embedded server's namespace, which would forget a history after a day. */
 export async function raiseRetention(connection: Connection, namespace: string): Promise<boolean> {
-  const { config } = await connection.workflowService.describeNamespace({ namespace });
-  const seconds = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0);
+  const seconds = await namespaceKeepsSeconds(connection, namespace);
   if (seconds >= KEPT_DAYS * DAY_SECONDS) return false;
   await connection.workflowService.updateNamespace({
     namespace,
     config: { workflowExecutionRetentionTtl: msToTs(KEPT_DAYS * DAY_SECONDS * 1000) },
   });
   return true;
+}
+
+/** How long the namespace keeps the histories of runs that have ended. */
+export async function namespaceKeepsSeconds(connection: Connection, namespace: string): Promise<number> {
+  const { config } = await connection.workflowService.describeNamespace({ namespace });
+  return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0);
 }

@@ -16,6 +16,7 @@ import { identityOf, pidOf } from './process.ts';
 import { schedulesFollower, type ScheduleNews } from './follow-schedules.ts';
 import { standingFollower, type StandingNews } from './follow-standing.ts';
 import { looksForgotten } from './forget-looks.ts';
+import type { Repeated } from './repeated.ts';
 import { failAttemptsOfDead } from './recover.ts';
 import type { FailedAttempt } from './recover.ts';
 import { raiseRetention, registerSearchAttributes } from './register.ts';
@@ -58,6 +59,8 @@ export interface UpOptions {
   readonly page?: PageOptions;
   /** True: what the system files declare to run by itself is applied, now and when they change. Default false. */
   readonly schedules?: boolean;
+  /** After how long looks of monitoring are removed. Default: a day in the embedded server, never in another one. */
+  readonly forgetLooksSeconds?: number | undefined;
   /** False: the embedded server fires none of the schedules that its database holds. Default true. */
   readonly fires?: boolean;
   readonly onEvent?: (event: UpEvent) => void;
@@ -92,7 +95,7 @@ class Household {
   private place: { address: string; uiUrl?: string; pageUrl?: string } | undefined;
   private stopping: Promise<void> | undefined;
   private readonly followers: SystemFilesFollower[] = [];
-  private readonly looks = looksForgotten();
+  private looks: Repeated | undefined;
 
   constructor(options: UpOptions) {
     this.options = options;
@@ -146,8 +149,8 @@ class Household {
     follower.follow();
   }
 
-  /** Of the embedded server: how long another keeps what, its people decide. */
-  forgetLooks(): void {
+  forgetLooks(keptMs?: number): void {
+    this.looks = looksForgotten(keptMs);
     this.looks.start();
   }
 
@@ -193,7 +196,7 @@ class Household {
   }
 
   private async stopInOrder(): Promise<void> {
-    await this.looks.stop();
+    await this.looks?.stop();
     await Promise.all(this.followers.map((follower) => follower.stop()));
     const workers = this.children.filter((child) => child.name !== 'server');
     // Workers hand back what they were doing while there is still a server to hand it to.
@@ -228,12 +231,19 @@ async function startServer(household: Household, options: UpOptions): Promise<nu
   return orphans;
 }
 
-async function register(household: Household, engine: Engine, embedded: boolean): Promise<void> {
+async function register(
+  household: Household,
+  engine: Engine,
+  { embedded, forgetLooksSeconds }: { embedded: boolean; forgetLooksSeconds: number | undefined },
+): Promise<void> {
   const { connection, target } = engine;
   if (embedded) {
     await raiseRetention(connection, target.namespace);
     recordDatabaseVersion();
-    household.forgetLooks();
+  }
+  // How long another server keeps what, its people decide.
+  if (embedded || forgetLooksSeconds !== undefined) {
+    household.forgetLooks(forgetLooksSeconds === undefined ? undefined : forgetLooksSeconds * 1000);
   }
   const searchAttributes = await registerSearchAttributes(connection, target.namespace);
   if (searchAttributes.length > 0) household.tell({ kind: 'registered', searchAttributes });
@@ -277,7 +287,7 @@ export async function startUp(options: UpOptions): Promise<RunningEngine> {
     const orphans = embedded ? await startServer(household, options) : [];
     const target = engineTarget();
     await using engine = await connectEngine(target);
-    await register(household, engine, embedded);
+    await register(household, engine, { embedded, forgetLooksSeconds: options.forgetLooksSeconds });
     const { address, uiUrl, from } = target;
     household.tell({ kind: 'serving', address, from, ...(uiUrl === undefined ? {} : { uiUrl }) });
     for (const pid of orphans) household.mourn(pid);
