@@ -2,6 +2,7 @@
 import { isGood, isProved, sizeOf, type BackupSeen } from '../policy/backup-seen.ts';
 import { usable } from '../policy/judge-plans.ts';
 import { limitsOf } from '../policy/limits.ts';
+import { withReadings } from '../policy/proven-read.ts';
 import { PARTS } from '../policy/read-back.ts';
 import { seenOf } from '../status/seen.ts';
 import type { KnownBackup } from '../status/catalogues.ts';
@@ -40,13 +41,13 @@ export function storeSamples(system: System, facts: StoreFacts, nowMs: number): 
   ];
 }
 
-function planSamples(system: System, { backups, complete }: StoreFacts, nowMs: number): Sample[] {
+function planSamples(system: System, { backups, complete, readBacks }: StoreFacts, nowMs: number): Sample[] {
   const untrusted = backups.filter(({ entry }) => !entry.trust.ok).length;
   return [
     { name: 'holdfast_backups_untrusted', labels: { system: system.name }, value: untrusted },
     ...system.plans.flatMap((plan) => {
       const own = backups.filter((backup) => isOf(plan.name, backup));
-      return onePlan(system, plan, own, { complete, nowMs });
+      return onePlan(system, plan, own, { complete, nowMs, readBacks });
     }),
   ];
 }
@@ -62,11 +63,15 @@ function onePlan(
   system: System,
   plan: Plan,
   own: readonly KnownBackup[],
-  { complete, nowMs }: { readonly complete: boolean; readonly nowMs: number },
+  {
+    complete,
+    nowMs,
+    readBacks,
+  }: { readonly complete: boolean; readonly nowMs: number; readonly readBacks: StoreFacts['readBacks'] },
 ): Sample[] {
   const labels = { system: system.name, plan: plan.name };
-  const bySeen = new Map(own.map((backup) => [seenOf(backup), backup]));
-  const seen = [...bySeen.keys()];
+  const seen = withReadings(own.map(seenOf), readBacks);
+  const bySeen = new Map(seen.map((one, index) => [one, own[index]]));
   const good = usable(seen, plan.name, nowMs);
   const [newest] = good;
   const known = newest === undefined ? undefined : bySeen.get(newest);

@@ -15,6 +15,10 @@ export interface Reading {
   readonly to: number;
   /** When it ended. */
   readonly atMs: number;
+  /** When it looked which backups there are; absent in records of before that was written down. */
+  readonly rootsAtMs?: number;
+  /** What was read was opened as well. */
+  readonly opened?: boolean;
   readonly bad: readonly BadObject[];
   /** Bad objects whose names are lost: how many. */
   readonly unnamed?: number;
@@ -26,6 +30,9 @@ export interface BadObject {
   readonly part?: number;
   /** A good copy was put in its place. */
   readonly healed: boolean;
+  /** Ids of backups that need it, at most some, and how many there are. */
+  readonly backups?: readonly string[];
+  readonly backupCount?: number;
 }
 
 export interface ReadBack {
@@ -95,7 +102,7 @@ export function rangesOf(parts: readonly number[]): { from: number; to: number }
   return ranges;
 }
 
-function newestFirst(readings: readonly Reading[]): Reading[] {
+export function newestFirst(readings: readonly Reading[]): Reading[] {
   return readings.toSorted((a, b) => b.atMs - a.atMs);
 }
 
@@ -108,20 +115,28 @@ function lastReadMs(newest: readonly Reading[]): (number | undefined)[] {
   return last;
 }
 
-/** A look at presence does not clear what a look at content found. */
 function badNow(newest: readonly Reading[]): Pick<ReadBack, 'bad' | 'unnamed'> {
-  const bad = new Set<string>();
+  const { bad, unnamed } = badObjects(newest);
+  return { bad: bad.map(({ key }) => key), unnamed };
+}
+
+/**
+ * What the newest readings found bad, and nobody has healed since, each once. A look at presence does not clear what a look
+ * at content found.
+ */
+export function badObjects(newest: readonly Reading[]): { readonly bad: BadObject[]; readonly unnamed: number } {
+  const bad = new Map<string, BadObject>();
   let unnamed = 0;
   const settled = { content: new Set<number>(), presence: new Set<number>() };
   for (const [index, { level, from, to, bad: found, unnamed: more = 0 }] of newest.entries()) {
     const isRead = (part: number): boolean =>
       settled.content.has(part) || (level === 'presence' && settled.presence.has(part));
     if (!Array.from({ length: to - from + 1 }, (_, at) => from + at).every(isRead)) unnamed += more;
-    for (const { key, part, healed } of found) {
-      const isOld = part === undefined ? index > 0 : isRead(part);
-      if (!isOld && !healed) bad.add(key);
+    for (const one of found) {
+      const isOld = one.part === undefined ? index > 0 : isRead(one.part);
+      if (!isOld && !one.healed && !bad.has(one.key)) bad.set(one.key, one);
     }
     for (let part = from; part <= to; part += 1) settled[level].add(part);
   }
-  return { bad: [...bad], unnamed };
+  return { bad: [...bad.values()], unnamed };
 }

@@ -13,6 +13,8 @@ import { askStores, type UnreadStore } from './store-answers.ts';
 export interface KnownBackup {
   readonly entry: CatalogueEntry;
   readonly stores: readonly string[];
+  /** When its manifest came into each, by the store's own clock. */
+  readonly storedAt?: readonly { readonly store: string; readonly atMs: number }[];
   /** The newest verdict in each of them that has one; a verdict is about the place where the bytes lie. */
   readonly verdicts: readonly {
     readonly store: string;
@@ -65,13 +67,15 @@ export async function lookAtCatalogues(
       const verdicts =
         proof === undefined ? [] : [{ store, proof, ...(proved === undefined ? {} : { provedAt: proved }) }];
       const known = byId.get(name);
+      const storedAt = entry.storedAtMs === undefined ? [] : [{ store, atMs: entry.storedAtMs }];
       byId.set(
         name,
         known === undefined
-          ? { entry, stores: [store], verdicts }
+          ? { entry, stores: [store], storedAt, verdicts }
           : {
               entry: merged(known.entry, entry),
               stores: [...known.stores, store],
+              storedAt: [...(known.storedAt ?? []), ...storedAt],
               verdicts: [...known.verdicts, ...verdicts],
             },
       );

@@ -20,6 +20,7 @@ import { judgeCopyLags, judgeRule, judgeStores, type StoreSeen } from '../policy
 import { followFindings, scheduleFindings } from '../policy/schedule-findings.ts';
 import type { DescribedSchedule } from '../policy/schedule-facts.ts';
 import { declaredSchedules } from '../policy/schedules.ts';
+import { withReadings } from '../policy/proven-read.ts';
 import { judgeSizes } from '../policy/size-anomaly.ts';
 import { unseenOf } from '../policy/unseen.ts';
 import type { FileFault, Registered } from '../system/last-good.ts';
@@ -76,7 +77,7 @@ export async function findingsOf(
 ): Promise<SystemFindings> {
   const signal = options.signal ?? AbortSignal.timeout(LOOK_LIMIT_MS);
   const { read } = options;
-  const [known, logs, readBacks, { runs, schedules, channels }, hosts, totals] = await Promise.all([
+  const [said, logs, readBacks, { runs, schedules, channels }, hosts, totals] = await Promise.all([
     read?.known ?? readSeen(system, signal),
     read?.logs ?? logStatuses(system, engine, nowMs),
     read?.readBacks ?? storeReadBacks(system, nowMs),
@@ -84,7 +85,8 @@ export async function findingsOf(
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
   ]);
-  const { backups } = known;
+  const backups = withReadings(said.backups, readBacks);
+  const known = { ...said, backups };
   const begunOf = (plan: Plan): Begun => ({
     vaultMs: vaultSinceMs(known.vaults, plan.stores),
     scheduleMs: schedules?.described.find(({ name }) => name === `backup/${plan.name}`)?.createdAtMs,

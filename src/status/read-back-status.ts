@@ -1,6 +1,7 @@
 /** When the stores of a system were last read back as a whole, from the records that lie in them. Needs no engine. */
 import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatCount, formatSeconds } from '../observe/format.ts';
+import { provenRead, type ProvenRead } from '../policy/proven-read.ts';
 import { readBackOf } from '../policy/read-back.ts';
 import { isArchived } from '../policy/thaw.ts';
 import type { StoreConfig, System } from '../system/types.ts';
@@ -21,6 +22,8 @@ export interface StoreReadBack {
   readonly fraction: number;
   /** Parts that were read longer ago than `verifyEvery`, of 256. */
   readonly overdue: number;
+  /** Which of its backups are proved by having been read back with all of it. */
+  readonly proven?: ProvenRead;
   /** Its objects lie in an archive class and are only looked at for presence. */
   readonly archived?: true;
   readonly unread?: ToldError;
@@ -51,6 +54,7 @@ function storeReadBack(system: System, config: StoreConfig, nowMs: number): Prom
     const archived = isArchived(config);
     const everySeconds = archived ? undefined : config.verifyEverySeconds;
     const known = readBackOf(readings, { everySeconds, nowMs });
+    const proven = provenRead(readings);
     return {
       store: config.name,
       errors: known.bad.length + known.unnamed,
@@ -59,6 +63,7 @@ function storeReadBack(system: System, config: StoreConfig, nowMs: number): Prom
       ...(known.lastMs === undefined ? {} : { last: new Date(known.lastMs).toISOString() }),
       fraction: known.fraction,
       overdue: known.overdue,
+      ...(proven === undefined ? {} : { proven }),
       ...(archived ? { archived } : {}),
     };
   });

@@ -31,8 +31,8 @@ export function manifestFacts({ body, trust, sha256 }: CatalogueEntry): Manifest
   };
 }
 
-export function seenOf({ entry, stores, verdicts }: KnownBackup): BackupSeen {
-  return { ...manifestFacts(entry), key: entry.key, stores, verdicts: verdicts.map(verdictOf) };
+export function seenOf({ entry, stores, storedAt = [], verdicts }: KnownBackup): BackupSeen {
+  return { ...manifestFacts(entry), key: entry.key, stores, storedAt, verdicts: verdicts.map(verdictOf) };
 }
 
 /** What was read in full, in brief. */

@@ -6,6 +6,7 @@ import { shortDigest } from '../policy/approval.ts';
 import { freshness, type Freshness } from '../policy/freshness.ts';
 import type { Begun } from '../policy/first-backup.ts';
 import { factOf, waitsForFirst } from '../policy/judge-plans.ts';
+import { withReadings } from '../policy/proven-read.ts';
 import type { Plan, System } from '../system/types.ts';
 import { readSeen, vaultSinceMs, type SeenCatalogue } from './brief.ts';
 import {
@@ -69,11 +70,13 @@ export function statusOfNothing(system: string): SystemStatus {
 export async function statusOf(
   system: System,
   engine: EngineState,
-  known: SeenCatalogue,
+  said: SeenCatalogue,
   schedules: readonly ScheduleState[],
   nowMs: number,
 ): Promise<SystemStatus> {
   const operations = operationsOf(system.name, engine);
+  const stores = await storeReadBacks(system, nowMs);
+  const known = { ...said, backups: withReadings(said.backups, stores) };
   const plans = system.plans.map((plan) => {
     const own = known.backups.filter((one) => one.plan === plan.name);
     const first =
@@ -90,7 +93,6 @@ export async function statusOf(
     behind: isBehind(log, system, nowMs),
   }));
   const slots = await leftSlots(system);
-  const stores = await storeReadBacks(system, nowMs);
   const behind = storesBehind(system, known, operations, nowMs);
   const copies = planCopies(system, known, stores, (name) => plans.find(({ plan }) => plan === name)?.newest?.id);
   const { unread } = known;

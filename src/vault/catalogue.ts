@@ -30,7 +30,10 @@ export async function readCatalogue(
   const manifests = await listed(from.store, 'backups/', signal);
   const entries = await mapBounded(manifests, READS_AT_ONCE, (info) => {
     signal?.throwIfAborted();
-    return memory.entries.recall(info, () => readEntry(from, info.key));
+    return memory.entries.recall(info, async () => {
+      const entry = await readEntry(from, info.key);
+      return entry === undefined ? undefined : { ...entry, storedAtMs: info.modifiedAtMs };
+    });
   });
   const proofs = Map.groupBy(await readProofs(from, 'proofs/', signal, memory), ({ backupId }) => backupId);
   memory.end();

@@ -104,6 +104,8 @@ export interface ProofBody {
 /** One line of the catalogue, read from the store alone. */
 export interface CatalogueEntry {
   readonly key: string;
+  /** When its manifest came into the store, by the store's clock; absent where it was not listed. */
+  readonly storedAtMs?: number;
   /** Of a manifest that cannot be read: what its name says, and nothing else. */
   readonly body: ManifestBody;
   readonly sha256: string;

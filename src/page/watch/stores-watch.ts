@@ -109,7 +109,8 @@ function withoutFile(name: string, fault: FileFault, nowMs: number): SystemFacts
 
 function hasTrouble({ look }: HostSeen): boolean {
   if (look === undefined) return true;
-  return [look.components, look.componentsUnseen, look.tools, look.disksUnseen].some((found) => found.length > 0);
+  const { components, services = [], componentsUnseen, tools, disksUnseen } = look;
+  return [components, services, componentsUnseen, tools, disksUnseen].some((found) => found.length > 0);
 }
 
 function stateOf({ running = false, why, address, operations }: EngineFacts): EngineState {

@@ -1,5 +1,6 @@
 /** What a prune decides by, read from the store: backups with the store's own times, proofs, holds, and open captures. */
 import { HoldfastError } from '../../failures.ts';
+import { isRead, provenRead } from '../../policy/proven-read.ts';
 import { basePointIn, type BasePoint } from '../../policy/reachable.ts';
 import type { RetentionFact } from '../../policy/retention.ts';
 import { settleAgeMs, type OpenRecord } from '../../policy/sweep.ts';
@@ -13,6 +14,7 @@ import { artifactsOf, isTombstone } from '../manifest.ts';
 import { mapBounded } from '../mutex.ts';
 import { backupIdOfCapture, backupIdOfKey, captureKeyOf } from '../names.ts';
 import { checkClaim, type TrustRoots } from '../trust.ts';
+import { readingOf, readReadings } from '../verify/readings.ts';
 import type { CatalogueEntry, ProofBody } from '../types.ts';
 
 const READS_AT_ONCE = 16;
@@ -47,12 +49,15 @@ export interface Survey {
 /** Reads every manifest, proof and hold once. */
 export async function surveyBackups(from: PruneSource, signal: AbortSignal): Promise<Survey> {
   const { store } = from;
-  const [entries, manifests, captures, holds] = await Promise.all([
+  const [entries, readings, manifests, captures, holds] = await Promise.all([
     readCatalogue(from, { signal }),
+    readReadings(from, signal),
     listed(store, 'backups/', signal).then(byKey),
     listed(store, 'captures/', signal).then(byKey),
     readHolds(store, from),
   ]);
+  const read = provenRead(readings.map(readingOf));
+  const readers = new Set(readings.map(({ signer }) => signer));
   const unknown: string[] = [];
   const backups: Surveyed[] = [];
   for (const entry of entries) {
@@ -64,7 +69,10 @@ export async function surveyBackups(from: PruneSource, signal: AbortSignal): Pro
     const backupId = backupIdOfKey(entry.key) ?? entry.key;
     const recorded = captures.get(captureKeyOf(backupId));
     const copied = await cameAsCopy(from, entry, { stored, recorded });
-    const fact = factOf(entry, { stored, recorded, copied, holds: holds.get(backupId) ?? [] });
+    // Readings add up, so that all of them count as made by the backup's own signer when one of them is.
+    const isReadBack = read !== undefined && isRead(read, entry.body.id, stored.modifiedAtMs);
+    const readBack = isReadBack ? (readers.has(entry.body.signer) ? 'own-signer' : 'other-signer') : undefined;
+    const fact = factOf(entry, { stored, recorded, copied, readBack, holds: holds.get(backupId) ?? [] });
     const { sums, trouble } = sumsOf(entry);
     if (trouble !== undefined) unknown.push(trouble);
     backups.push({ fact, sha256: entry.sha256, backupId, sums, bases: basesOf(entry) });
@@ -113,10 +121,12 @@ function factOf(
     readonly stored: ObjectInfo;
     readonly recorded: ObjectInfo | undefined;
     readonly copied: boolean;
+    readonly readBack: RetentionFact['proof'];
     readonly holds: readonly Hold[];
   },
 ): RetentionFact {
-  const proof = bestProof(proofs, body.signer);
+  const own = bestProof(proofs, body.signer);
+  const proof = own === 'other-signer' ? own : (seen.readBack ?? own);
   return {
     key,
     plan: body.plan,

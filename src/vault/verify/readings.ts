@@ -49,6 +49,8 @@ export const readingSchema = z.object({
   from: part,
   to: part,
   startedAt: time,
+  /** When the backups were listed by which it was read; absent in what was written before that was told. */
+  rootsAt: time.exactOptional(),
   at: time,
   ok: z.boolean(),
   objectsChecked: count,
@@ -150,15 +152,19 @@ export async function readReadings(from: ReadingsFrom, signal?: AbortSignal): Pr
 
 /** As the policy of reading back sees it. */
 export function readingOf(body: ReadingBody): Reading {
-  const { level, from, to, at, bad, moreBad } = body;
+  const { level, opened, from, to, rootsAt, at, bad, moreBad } = body;
   return {
     level,
+    opened,
     from,
     to,
+    ...(rootsAt === undefined ? {} : { rootsAtMs: Date.parse(rootsAt) }),
     atMs: Date.parse(at),
     unnamed: moreBad,
-    bad: bad.map(({ key, part: of, outcome }) => ({
+    bad: bad.map(({ key, part: of, outcome, backups, backupCount }) => ({
       key,
+      backups,
+      backupCount,
       healed: outcome === 'healed',
       ...(of === undefined ? {} : { part: of }),
     })),

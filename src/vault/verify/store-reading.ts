@@ -76,6 +76,8 @@ class StoreReading {
   private readonly deleted = new Set<string>();
   /** What every look reads, and was bad: told in every record of this run. */
   private always: BadFound[] = [];
+  /** When the backups were listed that it knows of. */
+  private rootsAtMs = 0;
   private objects = 0;
   private bytes = 0;
   private unjudged = 0;
@@ -139,6 +141,7 @@ class StoreReading {
 
   /** The backups, the keys, and the checksums: whatever else is looked at is judged by these. */
   private async lookAtRoots(): Promise<void> {
+    this.rootsAtMs = Date.now();
     const note = this.noteRoot;
     await lookAtRootFiles(this.vault, this.beside, note);
     this.backups = await readBackups(this.place, note);
@@ -244,6 +247,7 @@ class StoreReading {
         from,
         to,
         startedAt: new Date(startedMs).toISOString(),
+        rootsAt: new Date(this.rootsAtMs).toISOString(),
         at: new Date().toISOString(),
         ok: bad.every(({ outcome }) => outcome === 'healed'),
         objectsChecked: this.objects,
