@@ -286,6 +286,7 @@ export const SCENES: readonly Scene[] = [
   finished('drill-fresh', 'drill', () => ({ freshBackup: true }), {
     drill: { freshPlans: ['daily'], tellBeforeSeconds: 0.05 },
   }),
+  finished('drill-stack', 'drill', () => ({ kind: 'weekly' }), { drill: { stack: 'config' } }),
   openIn('drill-open', 'drill', 'restoreScratch', {}),
   finished('housekeeping-done', 'housekeeping', () => ({ task: 'logs' })),
   finished('housekeeping-planned', 'housekeeping', () => ({ task: 'logs', dryRun: true })),

@@ -1,6 +1,6 @@
 /** What a drill asks of the world. */
 import type { Beside, CheckReport } from '../sources/kinds/component.ts';
-import type { DrillInput, DrillPlan, DrillReport } from '../workflows/drill-contract.ts';
+import type { DrillCheck, DrillInput, DrillPlan, DrillReport, DrillStackPlan } from '../workflows/drill-contract.ts';
 
 /** What a drill is to do, of the system file and of who has started it. */
 export interface DrillFacts {
@@ -17,6 +17,8 @@ export interface DrillFacts {
   readonly components: readonly string[];
   /** Absent: where the backup holds a Compose project. */
   readonly startStack?: boolean;
+  /** The Compose project that holds the services. */
+  readonly stack?: string;
   /** Plans whose backup is made first. */
   readonly freshPlans: readonly string[];
   readonly tellBeforeSeconds: number;
@@ -26,6 +28,32 @@ export interface DrillFacts {
 /** Run on the orchestration queue. */
 export interface DrillFactsActivities {
   describeDrill(input: DrillInput): Promise<DrillFacts>;
+}
+
+/** A Compose project in a backup, and what else of the system was restored. */
+export interface StackInput {
+  readonly system: string;
+  readonly drillId: string;
+  readonly store: string;
+  readonly manifestKey: string;
+  readonly component: string;
+  /** Components that the drill has restored. */
+  readonly restored: readonly string[];
+}
+
+export interface StackStarted {
+  readonly services: number;
+  readonly isolated: readonly string[];
+  /** Why nothing was started. */
+  readonly refused: readonly string[];
+  readonly checks: readonly DrillCheck[];
+  readonly warnings: readonly string[];
+}
+
+export interface AskedOfScratch {
+  readonly checks: readonly DrillCheck[];
+  /** Nothing that the drill has made stands for what they ask. */
+  readonly skipped: readonly { readonly name: string; readonly why: string }[];
 }
 
 /** Run on the queue of a host. */
@@ -43,6 +71,11 @@ export interface DrillActivities {
     component: string;
   }): Promise<Beside>;
   checkScratch(input: { system: string; drillId: string; beside: Beside }): Promise<CheckReport>;
+  planScratchStack(input: StackInput): Promise<DrillStackPlan>;
+  /** Starts the project isolated; a service that does not become healthy is a check that failed. */
+  startScratchStack(input: StackInput): Promise<StackStarted>;
+  /** Asks what the system file has under `checks` for this host of what the drill has made. */
+  askScratch(input: { system: string; drillId: string; restored: readonly string[] }): Promise<AskedOfScratch>;
   /** Removes everything that the drill has made on this host. */
   clearDrill(input: { system: string; drillId: string }): Promise<void>;
   /** Compares the report with earlier ones, keeps it, and writes the proofs. */

@@ -10,8 +10,11 @@ import { captureGroup } from './capture-group.ts';
 import { housekeep } from './housekeep.ts';
 import { chooseStore } from './choose-store.ts';
 import { goThrough } from './checklist.ts';
+import { askScratch } from './drill/ask.ts';
 import { keepDrill } from './drill/keep.ts';
 import { planDrill } from './drill/plan.ts';
+import { startScratchStack } from './drill/stack.ts';
+import { planScratchStack } from './drill/stack-plan.ts';
 import { beginDrill, checkScratch, clearDrill, restoreScratch } from './drill/scratch.ts';
 import { compareClean, lookClean, planCleanPoint, reportCleanPoint } from './clean-point.ts';
 import { commitConfiguration } from './commit-configuration.ts';
@@ -64,6 +67,9 @@ export function createHostActivities(context: HostContext): HostActivities {
     beginDrill: of(beginDrill),
     restoreScratch: of(restoreScratch),
     checkScratch: of(checkScratch),
+    planScratchStack: of(planScratchStack),
+    startScratchStack: of(startScratchStack),
+    askScratch: of(askScratch),
     // Once begun, it ends only by having succeeded.
     clearDrill: insistently(clearDrill),
     keepDrill: of(keepDrill),

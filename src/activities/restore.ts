@@ -10,7 +10,13 @@ import type { HostActivities } from './types.ts';
 
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
 
-export async function restoreBeside(context: HostContext, input: Input<'restoreBeside'>, run: Run): Promise<Beside> {
+/** `extra` goes to the kind, for who does more with a restored copy. */
+export async function restoreBeside(
+  context: HostContext,
+  input: Input<'restoreBeside'>,
+  run: Run,
+  extra: Partial<KindContext> = {},
+): Promise<Beside> {
   const { store, manifestKey, component: name, paths, target, recoverTo, verify, restoreId } = input;
   const system = await context.system(input.system);
   const component = componentOf(system, name);
@@ -29,7 +35,7 @@ export async function restoreBeside(context: HostContext, input: Input<'restoreB
         ...(input.drill === undefined ? {} : { drill: input.drill }),
         ...(recoverTo === undefined ? {} : { recoverTo }),
       };
-      const kindContext = context.kindContext(system, run);
+      const kindContext = { ...context.kindContext(system, run), ...extra };
       const record = backup.entry.body.components.find((each) => each.name === name);
       return withLogOf(context, system, { name, record, recoverTo }, run.signal, (log) =>
         kindOf(component.kind).restoreBeside(component, artifacts, { ...place, ...log }, restoreId, kindContext),
@@ -56,9 +62,15 @@ async function stepOf(
   return { kind: kindOf(component.kind), component, context: context.kindContext(system, run) };
 }
 
-export async function checkBeside(context: HostContext, input: Input<'checkBeside'>, run: Run): Promise<CheckReport> {
+export async function checkBeside(
+  context: HostContext,
+  input: Input<'checkBeside'>,
+  run: Run,
+  extra: Partial<KindContext> = {},
+): Promise<CheckReport> {
   const step = await stepOf(context, input, run, 'check');
-  return alone(context, makingOf(input), run, () => step.kind.checkBeside(step.component, input.beside, step.context));
+  const asked = { ...step.context, ...extra };
+  return alone(context, makingOf(input), run, () => step.kind.checkBeside(step.component, input.beside, asked));
 }
 
 export async function swapIn(context: HostContext, input: Input<'swapIn'>, run: Run): Promise<void> {

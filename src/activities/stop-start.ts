@@ -142,7 +142,7 @@ export function healthSecondsOf(system: System): number {
 }
 
 /** A container without a health check counts as healthy when it runs. Throws Unhealthy with the end of its log. */
-async function untilHealthy(
+export async function untilHealthy(
   docker: DockerHost,
   container: StackContainer,
   limitSeconds: number,

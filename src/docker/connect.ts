@@ -138,9 +138,16 @@ export function connectDocker(options: ConnectOptions = {}): DockerHost {
       ask({ kind: 'network', doing: `list the networks of ${project}` }, () =>
         docker.listNetworks({ filters: { label: [`${PROJECT_LABEL}=${project}`] } }),
       ),
-    async createNetwork(name, { driver, internal, labels }) {
+    async createNetwork(name, { driver, internal, labels, driverOptions = {} }) {
       await ask({ kind: 'network', doing: `create network ${name}` }, () =>
-        docker.createNetwork({ Name: name, Driver: driver, Internal: internal, Labels: labels, CheckDuplicate: true }),
+        docker.createNetwork({
+          Name: name,
+          Driver: driver,
+          Internal: internal,
+          Labels: labels,
+          Options: driverOptions,
+          CheckDuplicate: true,
+        }),
       );
     },
     async removeNetwork(id) {
@@ -187,6 +194,12 @@ export function connectDocker(options: ConnectOptions = {}): DockerHost {
         404,
         ask(about(id, 'remove'), () => docker.getContainer(id).remove({ force: true, v: true })),
       );
+    },
+    async removeImage(reference) {
+      const removal = ask({ kind: 'image', doing: `remove image ${reference}` }, () =>
+        docker.getImage(reference).remove(),
+      );
+      await ignoring(409, ignoring(404, removal));
     },
     saveImages: (references, signal) => saveArchive(docker, references, timeoutMs, signal),
     loadImages: (archive, signal) => loadArchive(docker, archive, signal),

@@ -105,7 +105,12 @@ export interface DockerHost {
   networksOf(project: string): Promise<NetworkInspectInfo[]>;
   createNetwork(
     name: string,
-    options: { driver: string; internal: boolean; labels: Record<string, string> },
+    options: {
+      driver: string;
+      internal: boolean;
+      labels: Record<string, string>;
+      driverOptions?: Record<string, string>;
+    },
   ): Promise<void>;
   /** One that is gone already is no error. */
   removeNetwork(id: string): Promise<void>;
@@ -120,6 +125,8 @@ export interface DockerHost {
   removeContainer(id: string): Promise<void>;
   /** The engine's own archive of these images, as `docker save` writes it. */
   saveImages(references: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** One that is gone, or that a container uses, is no error. */
+  removeImage(reference: string): Promise<void>;
   loadImages(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
   /** Resolves when the engine is listening to; events from `sinceMs` on are delivered. Ends when the engine goes away. */
   events(options: EventFilter): Promise<AsyncIterable<DockerEvent>>;

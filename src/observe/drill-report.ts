@@ -1,7 +1,7 @@
 /** A drill's report: Markdown for people and repositories, HTML for mail and browsers. Pure. */
 import { missedObjectives } from '../policy/drill-verdict.ts';
 import type { DrillReport } from '../workflows/drill-contract.ts';
-import { formatBytes, formatSeconds } from './format.ts';
+import { formatBytes, formatCount, formatSeconds } from './format.ts';
 
 export const DRILL_WORDS: Readonly<Record<DrillReport['outcome'], string>> = {
   passed: 'passed',
@@ -77,7 +77,10 @@ export function drillNotes(report: DrillReport): string[] {
     ...(failure === undefined ? [] : [`${failure.message} [${failure.code}]`]),
     ...missedObjectives(report).map((missed) => `Missed: ${missed}.`),
     compared,
-    ...(stack === undefined ? [] : [`The stack was started in isolation: ${stack.services} services.`]),
+    ...(stack === undefined || stack.refused.length > 0
+      ? []
+      : [`The stack was started in isolation: ${formatCount(stack.services, 'container')}.`]),
+    ...(stack?.refused ?? []).map((words) => `The stack was not started: ${words}.`),
     ...(stack?.isolated ?? []).map((words) => `Isolated: ${words}.`),
     ...warnings.map((warning) => `Warning: ${warning}.`),
   ];

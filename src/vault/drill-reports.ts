@@ -46,7 +46,9 @@ const drillReport = z.object({
   losses: z.array(
     z.object({ plan: z.string(), ageSeconds: seconds.exactOptional(), objectiveSeconds: seconds.exactOptional() }),
   ),
-  stack: z.object({ services: z.number(), isolated: z.array(z.string()) }).exactOptional(),
+  stack: z
+    .object({ services: z.number(), isolated: z.array(z.string()), refused: z.array(z.string()) })
+    .exactOptional(),
   comparison: z
     .object({ drills: z.number(), medianRtoSeconds: seconds, change: z.number(), isRegression: z.boolean() })
     .exactOptional(),

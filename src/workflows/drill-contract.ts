@@ -115,7 +115,13 @@ export interface DrillReport {
   readonly rtoSeconds: number;
   readonly rtoObjectiveSeconds?: number;
   readonly losses: readonly DrillLoss[];
-  readonly stack?: { readonly services: number; readonly isolated: readonly string[] };
+  /** Absent: it was not asked for, or not in the backup. */
+  readonly stack?: {
+    readonly services: number;
+    readonly isolated: readonly string[];
+    /** Why it was not started. */
+    readonly refused: readonly string[];
+  };
   readonly comparison?: DrillComparison;
   readonly failure?: { readonly code: string; readonly message: string };
   readonly warnings: readonly string[];

@@ -1,11 +1,12 @@
-/** The rehearsal itself: everything is restored into places of the drill's own, checked there, and removed. */
+/** The rehearsal itself: everything is restored into places of the drill's own, checked, started there, and removed. */
+import { ActivityFailure, isCancellation, log } from '@temporalio/workflow';
+import type { StackInput } from '../activities/drill-types.ts';
 import type { Beside } from '../sources/kinds/component.ts';
-import type { DrillCheck, DrillComponent, DrillPlan } from './drill-contract.ts';
+import type { DrillCheck, DrillComponent, DrillPlan, DrillReport, DrillSource } from './drill-contract.ts';
 import type { Stopwatch } from './drill-stopwatch.ts';
 import { failure, told } from './failure.ts';
 import { onHost, whileHostAnswers } from './proxies.ts';
 import type { Story } from './story.ts';
-import { ActivityFailure, isCancellation, log } from '@temporalio/workflow';
 
 export interface Rehearsal {
   readonly system: string;
@@ -16,51 +17,124 @@ export interface Rehearsal {
   readonly watch: Stopwatch;
 }
 
+export interface Rehearsed {
+  readonly checks: readonly DrillCheck[];
+  readonly stack?: DrillReport['stack'];
+  readonly warnings: readonly string[];
+}
+
+type Host = ReturnType<typeof onHost>;
+
 /** A host that stays away for longer removes what is left when its worker starts. */
 const CLEAR_SECONDS = 24 * 3600;
 
 /** Every check that was made, good or bad. Throws what kept a component from being restored, and names it in `details`. */
-export async function rehearse(rehearsal: Rehearsal, story: Story): Promise<DrillCheck[]> {
-  const { system, drillId, plan, silentSeconds, watch } = rehearsal;
+export async function rehearse(rehearsal: Rehearsal, story: Story): Promise<Rehearsed> {
+  const { system, drillId, plan, watch } = rehearsal;
   story.begin('restore');
   for (const host of hostsOf(plan)) {
-    await whileHostAnswers(system, host, { summary: 'begin the drill', silentSeconds }, (there) =>
-      there.beginDrill({ system, drillId }),
-    );
+    await on(rehearsal, host, 'begin the drill', (there) => there.beginDrill({ system, drillId }));
   }
   const besides = new Map<string, Beside>();
   for (const component of plan.components) {
     const { name } = component;
-    besides.set(
-      name,
-      await watch.time(`restore ${name}`, () => about(name, [], () => restoreOne(rehearsal, component))),
-    );
+    const restored = await watch.time(`restore ${name}`, () => about(name, [], () => restoreOne(rehearsal, component)));
+    besides.set(name, restored);
   }
+
   story.begin('check');
   const checks: DrillCheck[] = [];
   for (const { name, host } of plan.components) {
     const beside = besides.get(name);
     if (beside === undefined) continue;
-    const options = { summary: `check ${name}`, silentSeconds };
     const report = await watch.time(`check ${name}`, () =>
       about(name, checks, () =>
-        whileHostAnswers(system, host, options, (there) => there.checkScratch({ system, drillId, beside })),
+        on(rehearsal, host, `check ${name}`, (there) => there.checkScratch({ system, drillId, beside })),
       ),
     );
     checks.push(...report.checks.map((check) => ({ component: name, ...check })));
   }
-  return checks;
+
+  // Services on bad data would say nothing.
+  if (checks.some(({ ok }) => !ok)) return { checks, warnings: ['the stack was not started on data that is not good'] };
+  const started = await startStack(rehearsal, story);
+  checks.push(...started.checks);
+  const asked = await askChecks(rehearsal, story, checks);
+  return { ...started, checks: [...checks, ...asked.checks], warnings: [...started.warnings, ...asked.warnings] };
 }
 
-function restoreOne({ system, drillId, plan, silentSeconds }: Rehearsal, component: DrillComponent): Promise<Beside> {
+function restoreOne(rehearsal: Rehearsal, component: DrillComponent): Promise<Beside> {
+  const { system, drillId, plan } = rehearsal;
   const { name, host, backup } = component;
-  const source = plan.sources.find((one) => one.backup === backup);
-  if (source === undefined) throw failure('Internal', `The plan names no backup ${backup}.`);
-  const { store, manifestKey } = source;
-  const options = { summary: `restore ${name} for the drill`, silentSeconds };
-  return whileHostAnswers(system, host, options, (there) =>
+  const { store, manifestKey } = sourceOf(plan, backup);
+  return on(rehearsal, host, `restore ${name} for the drill`, (there) =>
     there.restoreScratch({ system, drillId, store, manifestKey, component: name }),
   );
+}
+
+async function startStack(rehearsal: Rehearsal, story: Story): Promise<Rehearsed> {
+  const { plan, watch } = rehearsal;
+  const { stack } = plan;
+  const input = stackInput(rehearsal.system, rehearsal.drillId, plan, stack?.component);
+  if (stack === undefined || input === undefined) return { checks: [], warnings: [] };
+  const { isolated, refused } = stack;
+  if (refused.length > 0) return { checks: [], stack: { services: 0, isolated, refused }, warnings: [] };
+  story.begin('start the stack');
+  const { checks, warnings, ...started } = await watch.time('start the stack', () =>
+    about(stack.component, [], () =>
+      on(rehearsal, stack.host, 'start the stack', (there) => there.startScratchStack(input)),
+    ),
+  );
+  return { checks, warnings, stack: started };
+}
+
+/** What is needed to look at the Compose project of a plan, or to start it; undefined when it is not in any backup. */
+export function stackInput(
+  system: string,
+  drillId: string,
+  plan: Pick<DrillPlan, 'components' | 'sources'>,
+  component: string | undefined,
+): StackInput | undefined {
+  const found = plan.components.find(({ name }) => name === component);
+  if (found === undefined) return undefined;
+  const { store, manifestKey } = sourceOf(plan, found.backup);
+  const restored = plan.components.map(({ name }) => name);
+  return { system, drillId, store, manifestKey, component: found.name, restored };
+}
+
+/** What nobody could be asked is told: a drill that asks less than people think is worse than one that fails. */
+async function askChecks(rehearsal: Rehearsal, story: Story, known: readonly DrillCheck[]): Promise<Rehearsed> {
+  const { system, drillId, plan, watch } = rehearsal;
+  const restored = plan.components.map(({ name }) => name);
+  const checks: DrillCheck[] = [];
+  const warnings: string[] = [];
+  story.begin('ask its checks');
+  for (const host of hostsOf(plan)) {
+    const asked = await watch.time('ask its checks', () =>
+      on(rehearsal, host, 'ask the checks of the system file', (there) =>
+        there.askScratch({ system, drillId, restored }),
+      ),
+    );
+    checks.push(...asked.checks);
+    const unasked = asked.skipped.filter(({ name }) => !known.some((check) => check.name === name));
+    warnings.push(...unasked.map(({ name, why }) => `${name} was not asked: ${why}`));
+  }
+  return { checks, warnings };
+}
+
+function sourceOf({ sources }: Pick<DrillPlan, 'sources'>, backup: string): DrillSource {
+  const found = sources.find((one) => one.backup === backup);
+  if (found === undefined) throw failure('Internal', `The plan names no backup ${backup}.`);
+  return found;
+}
+
+function on<T>(
+  { system, silentSeconds }: Rehearsal,
+  host: string,
+  summary: string,
+  step: (there: Host) => Promise<T>,
+): Promise<T> {
+  return whileHostAnswers(system, host, { summary, silentSeconds }, step);
 }
 
 /** A failure says of which component it is, and what was seen before. */

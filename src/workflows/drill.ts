@@ -8,7 +8,7 @@ import { outcomeOfFailure } from '../policy/drill-verdict.ts';
 import type { DrillInput, DrillPlan, DrillReport, DrillResult } from './drill-contract.ts';
 import { backUpFirst } from './drill-fresh.ts';
 import { Stopwatch } from './drill-stopwatch.ts';
-import { clearAll, rehearse, type Rehearsal } from './drill-scratch.ts';
+import { clearAll, rehearse, stackInput, type Rehearsal, type Rehearsed } from './drill-scratch.ts';
 import { inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { onHost, orchestration, whileHostAnswers } from './proxies.ts';
@@ -28,7 +28,17 @@ const FIELDS: Fields<DrillInput> = {
   by: { type: 'string' },
 };
 
-const STEPS = ['tell people', 'fresh backup', 'plan', 'restore', 'check', 'start the stack', 'remove', 'report'];
+const STEPS = [
+  'tell people',
+  'fresh backup',
+  'plan',
+  'restore',
+  'check',
+  'start the stack',
+  'ask its checks',
+  'remove',
+  'report',
+];
 const SILENT_SECONDS = 600;
 const CHECKS_KEPT = 300;
 const DETAIL_CHARACTERS = 300;
@@ -52,12 +62,21 @@ async function planOnly(facts: DrillFacts, story: Story): Promise<DrillResult> {
   return { outcome: 'planned', plan };
 }
 
-function planOf(facts: DrillFacts): Promise<DrillPlan> {
-  const { hostSilentSeconds: silentSeconds = SILENT_SECONDS, system, planner } = facts;
+async function planOf(facts: DrillFacts): Promise<DrillPlan> {
+  const { hostSilentSeconds: silentSeconds = SILENT_SECONDS, system, planner, startStack, stack } = facts;
   const drillId = workflowInfo().runId;
-  return whileHostAnswers(system, planner, { summary: 'plan the drill', silentSeconds }, (host) =>
+  const plan = await whileHostAnswers(system, planner, { summary: 'plan the drill', silentSeconds }, (host) =>
     host.planDrill({ ...facts, drillId }),
   );
+  if (startStack === false) return plan;
+  const input = stackInput(system, drillId, plan, stack);
+  if (input === undefined) {
+    const words = 'the stack is not started: no backup that is restored holds its Compose project';
+    return startStack === true ? { ...plan, warnings: [...plan.warnings, words] } : plan;
+  }
+  const { host } = plan.components.find(({ name }) => name === stack) ?? { host: planner };
+  const options = { summary: 'look at the Compose project', silentSeconds };
+  return { ...plan, stack: await whileHostAnswers(system, host, options, (there) => there.planScratchStack(input)) };
 }
 
 async function run(asked: DrillInput, facts: DrillFacts, story: Story): Promise<DrillResult> {
@@ -89,7 +108,7 @@ async function run(asked: DrillInput, facts: DrillFacts, story: Story): Promise<
   const rehearsal: Rehearsal = { system, drillId, plan, silentSeconds, watch };
   let ended: Ended;
   try {
-    ended = { checks: await rehearse(rehearsal, story) };
+    ended = await rehearse(rehearsal, story);
   } catch (error) {
     if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
     ended = endOfFailure(error);
@@ -106,8 +125,7 @@ async function run(asked: DrillInput, facts: DrillFacts, story: Story): Promise<
   return resultOf(kept);
 }
 
-interface Ended {
-  readonly checks: DrillReport['checks'];
+interface Ended extends Rehearsed {
   readonly failure?: DrillReport['failure'];
   readonly outcome?: DrillReport['outcome'];
 }
@@ -118,7 +136,12 @@ function endOfFailure(error: TemporalFailure): Ended {
   const { checks = [], component } = (details ?? {}) as { checks?: DrillReport['checks']; component?: string };
   const outcome = outcomeOfFailure(code);
   const bad = { component: component ?? '', name: 'restore', ok: false, detail: `${message} [${code}]` };
-  return { checks: component === undefined ? checks : [...checks, bad], failure: { code, message }, outcome };
+  return {
+    checks: component === undefined ? checks : [...checks, bad],
+    failure: { code, message },
+    outcome,
+    warnings: [],
+  };
 }
 
 interface Made {
@@ -158,8 +181,9 @@ function reportOf({ asked, facts, plan, startedAt, drillId, watch }: Made, ended
     rtoSeconds: watch.totalSeconds,
     ...(facts.rtoObjectiveSeconds === undefined ? {} : { rtoObjectiveSeconds: facts.rtoObjectiveSeconds }),
     losses: plan.losses,
+    ...(ended.stack === undefined ? {} : { stack: ended.stack }),
     ...(ended.failure === undefined ? {} : { failure: ended.failure }),
-    warnings: [...plan.warnings, ...(left > 0 ? [`${left} more checks were good`] : [])],
+    warnings: [...plan.warnings, ...ended.warnings, ...(left > 0 ? [`${left} more checks were good`] : [])],
   };
 }
 

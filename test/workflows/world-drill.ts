@@ -53,6 +53,18 @@ export function drillWorld(made: Set<string>, configHost: string): DrillActiviti
       made.add(`${drillId}/${component}`);
       return Promise.resolve({ component, restoreId: drillId, place: `/scratch/${component}`, facts: {} });
     },
+    planScratchStack: ({ component, drillId }) =>
+      Promise.resolve({
+        ...{ component, host: HOST, project: 'stack', scratchProject: `drill-${drillId}`, services: ['web'] },
+        ...{ isolated: ['web publishes no ports'], refused: [] },
+      }),
+    startScratchStack: ({ component }) =>
+      Promise.resolve({
+        ...{ services: 1, isolated: ['web publishes no ports'], refused: [], warnings: [] },
+        checks: [{ component, name: 'service web', ok: true, detail: 'runs, isolated' }],
+      }),
+    askScratch: () =>
+      Promise.resolve({ checks: [], skipped: [{ name: 'check balances', why: 'nothing stands for it' }] }),
     checkScratch: () => Promise.resolve({ ok: true, checks: [{ name: 'content', ok: true, detail: 'as captured' }] }),
     clearDrill: ({ drillId }) => {
       for (const one of [...made]) if (one.startsWith(drillId)) made.delete(one);

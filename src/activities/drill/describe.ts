@@ -29,6 +29,7 @@ export async function describeDrill(asked: DrillInput): Promise<DrillFacts> {
   }
   const startStack = asked.startStack ?? config.startStack;
   const [store] = system.stores;
+  const objective = config.withinSeconds ?? system.objectives.rtoSeconds;
   return {
     system: system.name,
     kind,
@@ -42,7 +43,8 @@ export async function describeDrill(asked: DrillInput): Promise<DrillFacts> {
     // A backup that is named is taken as it is.
     ...(olderThanSeconds === undefined || asked.backup !== undefined ? {} : { olderThanSeconds }),
     ...(startStack === undefined ? {} : { startStack }),
-    ...(config.withinSeconds === undefined ? {} : { rtoObjectiveSeconds: config.withinSeconds }),
+    ...(system.compose === undefined ? {} : { stack: system.compose }),
+    ...(objective === undefined ? {} : { rtoObjectiveSeconds: objective }),
   };
 }
 

@@ -31,6 +31,16 @@ export function scratchVolume(volume: string, drillId: string): string {
   return `${volume}.drill-${safe(drillId)}`;
 }
 
+/** Of what a drill makes by itself in the engine. */
+export function scratchName(drillId: string): string {
+  return `holdfast-drill-${safe(drillId).slice(0, 8)}`;
+}
+
+/** Which images were loaded for it. */
+export function imagesNote(stateDirectory: string, drillId: string): string {
+  return path.join(drillDirectory(stateDirectory, drillId), '.images.json');
+}
+
 /** For people. */
 export function wordsOfScratch(component: Component, drillId: string): string {
   switch (component.kind) {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { listFiles, readJson, removeDurably, writeDurably } from '../../docker/durable-file.ts';
 import { HoldfastError } from '../../failures.ts';
-import type { Beside, CheckReport } from '../../sources/kinds/component.ts';
+import type { Beside, CheckReport, KindContext } from '../../sources/kinds/component.ts';
 import { kindOf } from '../../sources/kinds/index.ts';
 import { DRILL_LABEL } from '../../sources/kinds/volume-place.ts';
 import type { Component, System } from '../../system/types.ts';
@@ -16,7 +16,8 @@ import { alone, forgetRun } from '../leftovers.ts';
 import { checkBeside, restoreBeside } from '../restore.ts';
 import type { Run } from '../shell.ts';
 import type { HostActivities } from '../types.ts';
-import { drillDirectory, drillsDirectory, scratchTarget } from './places.ts';
+import { askServer } from './judged.ts';
+import { drillDirectory, drillsDirectory, imagesNote, scratchTarget } from './places.ts';
 
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
 
@@ -61,7 +62,8 @@ export async function restoreScratch(context: HostContext, input: Input<'restore
   if (target?.startsWith('/') === true) await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
   const place = target === undefined ? {} : { target };
   const order = { system: name, store, manifestKey, component, paths: [], restoreId: drillId, drill: drillId };
-  const beside = await restoreBeside(context, { ...order, verify: true, ...place }, run);
+  const asking = { onScratchServer: askingServer(context, system, component, run) };
+  const beside = await restoreBeside(context, { ...order, verify: true, ...place }, run, asking);
   // An attempt that was given up may have ended after the drill was cleared.
   try {
     await mustBeOpen(context, name, drillId);
@@ -73,12 +75,24 @@ export async function restoreScratch(context: HostContext, input: Input<'restore
 }
 
 export async function checkScratch(context: HostContext, input: Input<'checkScratch'>, run: Run): Promise<CheckReport> {
-  const { system, drillId, beside } = input;
-  await mustBeOpen(context, system, drillId);
-  return checkBeside(context, { system, beside }, run);
+  const { system: name, drillId, beside } = input;
+  await mustBeOpen(context, name, drillId);
+  const system = await context.system(name);
+  const asking = { onScratchServer: askingServer(context, system, beside.component, run) };
+  return checkBeside(context, { system: name, beside }, run, asking);
 }
 
-async function mustBeOpen(context: HostContext, system: string, drillId: string): Promise<void> {
+function askingServer(
+  context: HostContext,
+  system: System,
+  component: string,
+  run: Run,
+): NonNullable<KindContext['onScratchServer']> {
+  return (there) => askServer(context, system, component, there, run);
+}
+
+/** Throws PlanChanged when the drill is over. */
+export async function mustBeOpen(context: HostContext, system: string, drillId: string): Promise<void> {
   if ((await readNote(noteOf(context, system, drillId)))?.isOver !== false) throw tooLate(drillId);
 }
 
@@ -110,7 +124,10 @@ async function clear(context: HostContext, system: System, drillId: string, run:
     await alone(context, making, run, () => clearComponent(context, system, component, drillId, run));
     await forgetRun(context, making);
   }
-  if (usesDocker) await clearVolumes(context, drillId);
+  if (usesDocker) {
+    await clearVolumes(context, drillId);
+    await clearImages(context, system.name, drillId);
+  }
   await rm(drillDirectory(context.stateDirectory(system.name), drillId), { recursive: true, force: true });
   await removeDurably(noteOf(context, system.name, drillId));
 }
@@ -130,7 +147,8 @@ async function clearComponent(
   await kindOf(component.kind).discard(component, beside, context.kindContext(system, run));
 }
 
-async function clearContainers(context: HostContext, drillId: string): Promise<void> {
+/** Networks, too. */
+export async function clearContainers(context: HostContext, drillId: string): Promise<void> {
   const docker = context.docker();
   const { containers, networks } = await docker.labelled(DRILL_LABEL, drillId);
   for (const id of containers) await docker.removeContainer(id);
@@ -141,6 +159,14 @@ async function clearContainers(context: HostContext, drillId: string): Promise<v
 async function clearVolumes(context: HostContext, drillId: string): Promise<void> {
   const docker = context.docker();
   for (const name of (await docker.labelled(DRILL_LABEL, drillId)).volumes) await docker.removeVolume(name);
+}
+
+const images = z.object({ format: z.literal(1), loaded: z.array(z.string()) });
+
+/** What something else uses by now stays. */
+async function clearImages(context: HostContext, system: string, drillId: string): Promise<void> {
+  const found = images.safeParse(await readJson(imagesNote(context.stateDirectory(system), drillId)));
+  for (const reference of found.data?.loaded ?? []) await context.docker().removeImage(reference);
 }
 
 /** Removes what drills have left whose run the engine knows as over. What can't be removed now is told and left. */

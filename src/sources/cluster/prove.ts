@@ -35,9 +35,12 @@ export async function proveCluster(
   try {
     const programs = await programsFor(component, facts);
     const cluster = { directory, programs, expected, neverArchive, settings: keepLog(facts) };
-    const { value, quiet } = await recoverToTarget(cluster, context, (server) =>
-      examineCluster(server, { component, facts, programs }, context),
-    );
+    const { value, quiet } = await recoverToTarget(cluster, context, async (server) => {
+      const { socketDirectory: address, port } = server;
+      const there = { address, port, user: component.server.backup.user, databases: {} };
+      const examined = await examineCluster(server, { component, facts, programs }, context);
+      return [...examined, ...((await context.onScratchServer?.(there)) ?? [])];
+    });
     const checks: Check[] = [...(quiet === undefined ? [] : [{ name: 'time', ok: true, detail: quiet }]), ...value];
     await endRecovery(directory, neverArchive);
     const told = neverArchive ? undefined : await announceTimeline(directory);

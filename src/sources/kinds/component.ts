@@ -18,8 +18,20 @@ export interface KindContext {
   /** A directory of this system on this host, for journals and scratch copies. */
   readonly stateDirectory: string;
   readonly system: string;
+  /** Asks a restored database, on a server of its own, for further checks while that server is there. */
+  readonly onScratchServer?: (there: ScratchDatabase) => Promise<CheckReport['checks']>;
   /** A capture stores what is there, also when its own checks would refuse it: it is only to be safe. */
   readonly raw?: boolean;
+}
+
+/** A server that is there for a restored copy alone; nobody needs a password. */
+export interface ScratchDatabase {
+  /** The directory of its socket. */
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  /** Live names → names there; those that are not in it have their own. */
+  readonly databases: Readonly<Record<string, string>>;
 }
 
 /** Where artifacts go, one after the other or side by side; resolves when the artifact's chunks and lists are stored. */

@@ -39,8 +39,11 @@ export async function proveOnScratchServer(
       const access = await openPostgres(scratch.server, 'restore', { docker: context.docker });
       try {
         const inside = { ...context, signal: scratch.signal };
-        const report = await prove(component, dump, begun, access, inside);
-        return { report, where: 'a scratch server' };
+        const { report, databases } = await prove(component, dump, begun, access, inside);
+        const { address = '', port, backup } = scratch.server;
+        const further = (await context.onScratchServer?.({ address, port, user: backup.user, databases })) ?? [];
+        const checks = [...report.checks, ...further];
+        return { report: { ok: checks.every(({ ok }) => ok), checks }, where: 'a scratch server' };
       } finally {
         await access.close();
       }
@@ -68,7 +71,7 @@ async function prove(
   begun: DumpRestoreRecord,
   access: PostgresAccess,
   context: KindContext,
-): Promise<CheckReport> {
+): Promise<{ report: CheckReport; databases: Record<string, string> }> {
   try {
     await preflight(access, dump, context.signal);
   } catch (error) {
@@ -79,7 +82,8 @@ async function prove(
   const save = (): Promise<void> => Promise.resolve();
   const { jobs } = component;
   const record = await bringDatabases({ access, dump, context, jobs, plain: false, save }, begun);
-  return checkRestored(component, access, record, context);
+  const databases = Object.fromEntries(record.databases.map(({ facts, beside }) => [facts.name, beside]));
+  return { report: await checkRestored(component, access, record, context), databases };
 }
 
 /** The locale of the C library that a database was made with may not be generated on this host. */
