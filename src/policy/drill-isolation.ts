@@ -154,7 +154,7 @@ function hostConfigOf(
   if (!['', 'runc', 'io.containerd.runc.v2'].includes(runtime)) {
     isolated.push(`${service} runs in the engine's own runtime and not in ${runtime}`);
   }
-  if (Object.keys((hostConfig['Sysctls'] ?? {}) as object).length > 0) isolated.push(`${service} sets no sysctls`);
+  if (Object.keys(hostConfig['Sysctls'] ?? {}).length > 0) isolated.push(`${service} sets no sysctls`);
   if (listOf(hostConfig['ExtraHosts']).length > 0) isolated.push(`${service} knows no further hosts`);
   return {
     capabilities: asked.filter((name) => CAPABILITIES.has(name)),
@@ -265,7 +265,9 @@ function portsOf({ service, hostConfig }: RecordedContainer, { isolated }: Told)
 }
 
 function kept(from: Readonly<Record<string, unknown>>, keys: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(keys.flatMap((key) => (from[key] == null ? [] : [[key, from[key]]])));
+  return Object.fromEntries(
+    keys.flatMap((key) => (from[key] === null || from[key] === undefined ? [] : [[key, from[key]]])),
+  );
 }
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
