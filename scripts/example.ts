@@ -50,7 +50,7 @@ function stageOf(directory: string, story: Story, cleanup: Cleanup): Stage {
     postgres: () => postgresStandIn(docker, suffix, cleanup),
   };
   const source = join(import.meta.dirname, '..', 'examples');
-  return { docker, directory, source, suffix, cleanup, say, image: (which) => images[which]() };
+  return { docker, directory, source, suffix, cleanup, running: {}, say, image: (which) => images[which]() };
 }
 
 /** Plays it from beginning to end; throws ClaimFailed when something does not hold. The caller cleans up. */

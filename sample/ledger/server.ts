@@ -4,6 +4,7 @@
  *
  *   GET  /health            {status, records, head, checkpoint, ...}, 200 or 503
  *   GET  /balance?account=N {account, debits, credits, transfers}
+ *   GET  /credited          the numbers of the accounts that were ever credited
  *   POST /transfers         [{debit, credit, amount}, ...] durable when answered
  *   POST /load              {perSecond}: 0 stops the steady load
  */
@@ -130,6 +131,10 @@ async function route(
     const balance = ledger.balance(account);
     if (balance === undefined) return { status: 404, body: { error: 'no such account' } };
     return { status: 200, body: { account, ...balance } };
+  }
+  if (request.method === 'GET' && url.pathname === '/credited') {
+    const numbers = Array.from({ length: ledger.state.accounts }, (_, number) => number);
+    return { status: 200, body: numbers.filter((number) => (ledger.balance(number)?.credits ?? 0) > 0) };
   }
   if (request.method === 'POST' && url.pathname === '/transfers') {
     return { status: 200, body: await transfers(ledger, request) };

@@ -1,5 +1,6 @@
 /** What one of the five systems brings to the story: its stack, its users, and what can happen to it. */
 import type Docker from 'dockerode';
+import type { Up } from '../../sample/stack/holdfast.ts';
 import type { Cleanup } from '../cleanup.ts';
 import type { Client, Comparison } from './client.ts';
 import type { Operator } from './operator.ts';
@@ -14,6 +15,8 @@ export interface Stage {
   /** Of names that must not meet another run's. */
   readonly suffix: string;
   readonly cleanup: Cleanup;
+  /** Of Holdfast on this machine, from when it runs. */
+  readonly running: { up?: Up; home?: string; systemFile?: string };
   say(text: string): void;
   /** The name of an image of the small services, or of a real server, made here when it is missing. */
   image(which: 'services' | 'postgres'): Promise<string>;
@@ -52,6 +55,8 @@ export interface Scene {
   /** What the stores' credentials are on this machine. */
   readonly environment: Readonly<Record<string, string>>;
   readonly disasters: readonly Disaster[];
+  /** What is set up once the system has its keys, such as database roles. */
+  afterInit?(operator: Operator): Promise<void>;
   /** In words: what is different here from a real installation. */
   readonly differs: readonly string[];
 }
@@ -62,5 +67,7 @@ export interface Example {
   readonly title: string;
   /** Every plan that is run once at the beginning, in this order. */
   readonly plans: readonly string[];
+  /** True where what runs by itself is part of the story, such as a log that is received all the time. */
+  readonly everyday?: boolean;
   open(stage: Stage): Promise<Scene>;
 }

@@ -42,11 +42,22 @@ export class Operator {
     return this.ask<Result>('approve', system, plan.digest.slice(0, 12), '--by', 'example', '--watch');
   }
 
+  /** On a bare machine, with nothing but the store and the recovery kit; throws unless everything was restored. */
+  async breakGlass(store: string, kit: string, ...args: readonly string[]): Promise<RestoreResult> {
+    const command = ['restore', '--from-store', store, '--kit', kit, ...args];
+    const { plan } = await this.ask<{ plan: RestorePlan }>(...command, '--dry-run');
+    return this.restored(await this.ask<RestoreResult>(...command, '--approve', plan.digest));
+  }
+
   /** Throws unless everything was restored and every check held. */
   async restore(...args: readonly string[]): Promise<RestoreResult> {
     const result = await this.approved<RestoreResult>(['restore', ...args], (plan) =>
       (plan as RestorePlan).actions.map(({ action, component, on }) => `${action} ${component}: ${on.join(', ')}`),
     );
+    return this.restored(result);
+  }
+
+  private restored(result: RestoreResult): RestoreResult {
     const bad = result.checks.filter(({ ok }) => !ok);
     if (result.outcome !== 'restored' || bad.length > 0)
       throw new Error(JSON.stringify({ ...result, plan: undefined }));

@@ -75,9 +75,13 @@ async function startHoldfast({ example, story, stage, environment }: Play, scene
   );
   const init = await operator.run('init', file, '--kit', join(stage.directory, 'recovery-kit.txt'));
   story.claim('keys, vaults and a recovery kit are made', init.code === 0, init.stderr);
+  await scene.afterInit?.(operator);
   operator.show(['up']);
-  const up = await story.timed('engine and workers up', () => operator.holdfast.up('--port', '0'));
+  const start = () =>
+    example.everyday === true ? operator.holdfast.everydayUp('--port', '0') : operator.holdfast.up('--port', '0');
+  const up = await story.timed('engine and workers up', start);
   stage.cleanup.add(() => up.stop());
+  Object.assign(stage.running, { up, home, systemFile: file });
   return { operator, up };
 }
 

@@ -4,7 +4,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type Docker from 'dockerode';
 import { interpolate, readCompose } from '../../sample/stack/compose-file.ts';
-import { createProject, publishedUrl, removeProject } from '../../sample/stack/project.ts';
+import { createProject, removeProject } from '../../sample/stack/project.ts';
 import type { Stage } from './example.ts';
 
 export interface StackOptions {
@@ -53,10 +53,6 @@ export class Stack {
 
   container(service: string): Docker.Container {
     return this.docker.getContainer(`${this.project}-${service}-1`);
-  }
-
-  url(service: string): Promise<string> {
-    return publishedUrl(this.docker, `${this.project}-${service}-1`);
   }
 }
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { containerOptions, interpolate, readCompose } from '../../sample/stack/compose-file.ts';
 import { compare } from '../../scripts/example/client.ts';
 import { seconds } from '../../scripts/example/plot.ts';
+import { readUnit } from '../../scripts/example/unit.ts';
 import { differing } from '../../scripts/example/system-file.ts';
 import { parseSystem } from '../../src/system/parse.ts';
 import { exampleFile, keySection } from '../system/keys.ts';
@@ -70,18 +71,36 @@ describe('an example’s system file on this machine', () => {
   });
 });
 
+const COMPOSE = [
+  ['watan', 'docker-compose.yml', 'watan'],
+  ['tbcv', 'docker-compose.yml', 'tbcv'],
+  ['tracktion', 'docker-compose.yml', 'tracktion'],
+  ['m2m-connector', 'docker-compose-production.yml', 'm2m'],
+] as const;
+
 describe('the examples’ Compose files', () => {
-  test.each(['watan', 'tbcv'])(
-    '%s: the published images when nothing else is said, ports and volumes as Compose has them',
-    (name) => {
-      const text = readFileSync(new URL(`../../examples/${name}/docker-compose.yml`, import.meta.url), 'utf8');
-      const file = readCompose(interpolate(text, { POSTGRES_PASSWORD: 'secret' }));
-      expect(file.name).toBe(name);
+  test.each(COMPOSE)(
+    '%s: its images unless others are named, ports and volumes as Compose has them',
+    (name, of, project) => {
+      const text = readFileSync(new URL(`../../examples/${name}/${of}`, import.meta.url), 'utf8');
+      const file = readCompose(
+        interpolate(text, { POSTGRES_PASSWORD: 'secret', DATABASE_URL: 'postgres://somewhere' }),
+      );
+      expect(file.name).toBe(project);
       for (const [service, { image }] of Object.entries(file.services)) {
-        expect(image).toMatch(/^(postgres:15|holdfast-example-services)$/);
-        const options = containerOptions(file, service, { directory: '/d' }, 'n');
-        for (const bind of options.HostConfig?.Binds ?? []) expect(bind).toMatch(new RegExp(`^(/d/|${name}_)`));
+        expect(image).toMatch(/^(postgres:15|holdfast-example-(services|ledger))$/);
+        for (const bind of containerOptions(file, service, { directory: '/d' }, 'n').HostConfig?.Binds ?? []) {
+          expect(bind).toMatch(new RegExp(`^(/d/|/var/run/postgresql:|/app/data/|tigerbeetle-data:|${project}_)`));
+        }
       }
     },
   );
+
+  test('a service under systemd: program and environment as its unit says', () => {
+    const unit = readFileSync(new URL('../../examples/btcdecoded/governance-app.service', import.meta.url), 'utf8');
+    expect(readUnit(unit)).toEqual({
+      environment: { GOVERNANCE_HOME: '/opt/governance-app', HOST: '127.0.0.1', PORT: '8080' },
+      command: ['/usr/bin/node', '/opt/governance-app/bin/btcdecoded.ts'],
+    });
+  });
 });

@@ -52,3 +52,31 @@ test(
   },
   LIMIT_MS,
 );
+
+test(
+  '[M5] [M6] m2m-connector: one container down, the ledger corrupted, the machine gone: each back within its objective',
+  async () => {
+    const measured = await played('m2m-connector');
+    expect(measured.map(({ disaster }) => disaster)).toEqual(['container', 'corruption', 'new-server']);
+    expect(lostBy(measured)).toMatchObject({ container: 0 });
+  },
+  LIMIT_MS,
+);
+
+test(
+  '[G2] [G3] [G5] [G7] btcdecoded: application, unit and database lost: assessment, recovery and validation bring them back',
+  async () => {
+    const [host] = await played('btcdecoded');
+    expect(host?.disaster).toBe('host');
+  },
+  LIMIT_MS,
+);
+
+test(
+  '[T1] [T2] [T9] tracktion: the database dropped, then audio files deleted: back to the moment before, then exactly what was missing',
+  async () => {
+    const measured = await played('tracktion');
+    expect(measured.map(({ disaster }) => disaster)).toEqual(['database', 'audio']);
+  },
+  LIMIT_MS,
+);

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { freePort } from '../../../src/engine/ports.ts';
 import { Client } from '../client.ts';
 import { s3Stores } from '../clouds.ts';
 import type { Disaster, Example, Scene, Stage } from '../example.ts';
@@ -108,14 +109,15 @@ export const tbcv: Example = {
     await mkdir(join(rootOf(stage), 'mnt/backup/tbcv'), { recursive: true });
     await writeState(home);
     const services = await stage.image('services');
-    const variables = { SERVICES_IMAGE: services, TBCV_PORT: '' };
+    const port = await freePort();
+    const variables = { SERVICES_IMAGE: services, TBCV_PORT: String(port) };
     const stack = await Stack.start(stage, { name: NAME, home: '/opt/tbcv', variables });
     const clouds = await s3Stores(
       stage.cleanup,
       { offsite: { bucket: 'tbcv-backups', region: 'eu-central-1' } },
       { id: ['TBCV_BACKUP_ACCESS_KEY_ID'], secret: ['TBCV_BACKUP_SECRET_ACCESS_KEY'] },
     );
-    const client = new Client(() => stack.url('tbcv'), 'workflows');
+    const client = new Client(() => Promise.resolve(`http://127.0.0.1:${port}`), 'workflows');
     const file = join(home, 'data/tbcv.db');
     return {
       client,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { PassThrough } from 'node:stream';
 import type { RestoreResult } from '../../../src/workflows/contract.ts';
+import { freePort } from '../../../src/engine/ports.ts';
 import { Client } from '../client.ts';
 import { s3Stores } from '../clouds.ts';
 import type { Disaster, Example, Scene, Stage } from '../example.ts';
@@ -104,7 +105,8 @@ export const watan: Example = {
   plans: ['full', 'wallets'],
   async open(stage: Stage): Promise<Scene> {
     const [postgres, services] = [await stage.image('postgres'), await stage.image('services')];
-    const variables = { POSTGRES_IMAGE: postgres, SERVICES_IMAGE: services, BACKEND_PORT: '' };
+    const port = await freePort();
+    const variables = { POSTGRES_IMAGE: postgres, SERVICES_IMAGE: services, BACKEND_PORT: String(port) };
     const stack = await Stack.start(stage, { name: NAME, home: '/root/watan', variables });
     await secretAt(stage, '/etc/holdfast/watan.password', stack.password);
     const clouds = await s3Stores(
@@ -112,10 +114,15 @@ export const watan: Example = {
       { offsite: { bucket: 'watan-offsite', region: 'eu-west-1', locked: true } },
       { id: ['WATAN_BACKUP_ACCESS_KEY_ID'], secret: ['WATAN_BACKUP_SECRET_ACCESS_KEY'] },
     );
-    const client = new Client(() => stack.url('backend'), 'deposits');
+    const client = new Client(() => Promise.resolve(`http://127.0.0.1:${port}`), 'deposits');
     return {
       client,
-      differences: { root: rootOf(stage), projects: { [NAME]: stack.project }, stores: clouds.stores },
+      differences: {
+        root: rootOf(stage),
+        projects: { [NAME]: stack.project },
+        stores: clouds.stores,
+        set: [{ at: ['checks', 'health', 'http', 'url'], value: `http://127.0.0.1:${port}/health` }],
+      },
       environment: clouds.environment,
       disasters: [rowsDeleted(stack, client), garbled(stack, client)],
       differs: [

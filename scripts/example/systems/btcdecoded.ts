@@ -1,0 +1,150 @@
+/** BTCDecoded: the application, its unit and its database are lost; three phases bring them back. */
+import { randomBytes } from 'node:crypto';
+import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { freePort } from '../../../src/engine/ports.ts';
+import type { PostgresServer } from '../../../test/support/postgres.ts';
+import { Client } from '../client.ts';
+import { gcsStore, s3Stores } from '../clouds.ts';
+import type { Disaster, Example, Scene, Stage } from '../example.ts';
+import { grantRoles, hostPostgres, roleSecret } from '../host-postgres.ts';
+import { packagesBelow } from '../images.ts';
+import { rootOf } from '../stack.ts';
+import { Unit } from '../unit.ts';
+
+const NAME = 'btcdecoded';
+const DATABASE = 'governance';
+const HOUR = 3600;
+
+interface Place {
+  readonly stage: Stage;
+  readonly home: string;
+  readonly unitFile: string;
+  readonly unit: Unit;
+  readonly server: PostgresServer;
+  readonly client: Client;
+}
+
+async function modeOf(file: string): Promise<string> {
+  return ((await stat(file)).mode & 0o777).toString(8);
+}
+
+function hostLost(place: Place): Disaster {
+  const { stage, home, unitFile, unit, server, client } = place;
+  const key = join(home, 'keys/signing.key');
+  return {
+    name: 'host',
+    title: 'The application, its unit and its database are lost: assessment, recovery, validation',
+    rows: ['G5', 'G7', 'G3', 'G2'],
+    objective: { rtoSeconds: 2 * HOUR, rpoSeconds: 24 * HOUR },
+    plans: ['databases', 'application'],
+    async break() {
+      await unit.stop('SIGKILL');
+      await rm(home, { recursive: true });
+      await rm(unitFile);
+      await server.sql(`DROP DATABASE ${DATABASE} WITH (FORCE)`);
+      return `${home}, its unit and the database ${DATABASE} are gone`;
+    },
+    async seen() {
+      const health = await client.health();
+      return health.ok ? undefined : health.text;
+    },
+    async bringBack(operator) {
+      stage.say('Phase 1, assessment: what is gone, what there is to bring it back');
+      const looked = await operator.run('monitor', NAME);
+      for (const line of looked.stdout.split('\n').filter((one) => one.startsWith('critical'))) stage.say(`  ${line}`);
+      stage.say('Phase 2, recovery: everything beside, checked, swapped in; the service is started last');
+      for (const components of [
+        ['database', 'sqlite'],
+        ['application', 'unit'],
+      ]) {
+        const plan = components.includes('database') ? 'databases' : 'application';
+        await operator.restore(NAME, '--plan', plan, ...components.flatMap((one) => ['--component', one]));
+      }
+      stage.say('$ systemctl daemon-reload && systemctl start governance-app');
+      await unit.start();
+      stage.say('Phase 3, validation: data, function, security');
+    },
+    async check() {
+      const modes = [await modeOf(key), await modeOf(join(home, '.env'))];
+      if (modes.join() !== '400,600') throw new Error(`the modes of keys and .env are ${modes.join(' and ')}`);
+      const owner = await server.value(`SELECT tableowner FROM pg_tables WHERE tablename = 'proposals'`, {
+        database: DATABASE,
+      });
+      if (owner !== DATABASE) throw new Error(`the table belongs to ${String(owner)}`);
+      return 'the signing key is 0400, .env 0600, the table belongs to its role';
+    },
+  };
+}
+
+/** The application as a deployment would leave it. */
+async function install(stage: Stage, home: string, unitFile: string, url: string): Promise<void> {
+  const own = join(stage.source, NAME);
+  for (const below of ['bin', 'data', 'keys', 'logs']) await mkdir(join(home, below), { recursive: true });
+  for (const part of ['config', 'migrations']) await cp(join(own, part), join(home, part), { recursive: true });
+  for (const file of ['http.ts', 'btcdecoded.ts', 'package.json']) {
+    await cp(join(stage.source, 'services', file), join(home, 'bin', file));
+  }
+  for (const [name, from] of Object.entries(packagesBelow('pg'))) {
+    await cp(from, join(home, 'bin/node_modules', name), { recursive: true });
+  }
+  await writeFile(join(home, '.env'), `DATABASE_URL=${url}\n`, { mode: 0o600 });
+  await writeFile(join(home, 'keys/signing.key'), randomBytes(32).toString('hex'), { mode: 0o400 });
+  await mkdir(dirname(unitFile), { recursive: true });
+  const unit = await readFile(join(own, 'governance-app.service'), 'utf8');
+  await writeFile(unitFile, unit.replaceAll('/opt/', `${rootOf(stage)}/opt/`));
+}
+
+export const btcdecoded: Example = {
+  name: NAME,
+  title: 'BTCDecoded: a governance application under systemd, PostgreSQL and SQLite',
+  plans: ['databases', 'application'],
+  async open(stage: Stage): Promise<Scene> {
+    const server = await hostPostgres(stage);
+    const home = join(rootOf(stage), 'opt/governance-app');
+    const unitFile = join(rootOf(stage), 'etc/systemd/system/governance-app.service');
+    const password = randomBytes(18).toString('hex');
+    await server.sql(`CREATE ROLE ${DATABASE} LOGIN PASSWORD '${password}'`);
+    await server.sql(`CREATE DATABASE ${DATABASE} OWNER ${DATABASE}`);
+    const login = { user: DATABASE, password, database: DATABASE };
+    await server.sql(await readFile(join(stage.source, NAME, 'migrations/0001-proposals.sql'), 'utf8'), login);
+    await install(stage, home, unitFile, `postgres://${DATABASE}:${password}@127.0.0.1:${server.port}/${DATABASE}`);
+    const port = await freePort();
+    const unit = new Unit(unitFile, { PORT: String(port) });
+    stage.cleanup.add(() => unit.stop());
+    await unit.start();
+    const s3 = await s3Stores(
+      stage.cleanup,
+      { primary: { bucket: 'btcdecoded-backups', region: 'us-east-1' } },
+      { id: ['BTCDECODED_BACKUP_ACCESS_KEY_ID'], secret: ['BTCDECODED_BACKUP_SECRET_ACCESS_KEY'] },
+    );
+    const roles = {
+      holdfast_backup: await roleSecret(stage, '/etc/holdfast/governance-backup.password'),
+      holdfast_restore: await roleSecret(stage, '/etc/holdfast/governance-restore.password'),
+    };
+    const client = new Client(() => Promise.resolve(`http://127.0.0.1:${port}`), 'proposals');
+    return {
+      client,
+      differences: {
+        root: rootOf(stage),
+        projects: {},
+        stores: { ...s3.stores, secondary: { ...(await gcsStore(stage.cleanup)), storageClass: undefined } },
+        without: ['cluster'],
+        set: [
+          { at: ['components', 'database', 'server', 'address'], value: '127.0.0.1' },
+          { at: ['components', 'database', 'server', 'port'], value: server.port },
+          { at: ['checks', 'health', 'http', 'url'], value: `http://127.0.0.1:${port}/health` },
+        ],
+      },
+      environment: s3.environment,
+      afterInit: (operator) => grantRoles(server, operator, { system: NAME, components: ['database'] }, roles),
+      disasters: [hostLost({ stage, home, unitFile, unit, server, client })],
+      differs: [
+        `its paths lie below ${rootOf(stage)}; PostgreSQL 15 runs there too, on a port of its own`,
+        'its buckets are of versitygw and fake-gcs-server on loopback',
+        'no systemd runs it: what its unit says is started by hand; without the component `cluster` (tracktion has one)',
+        'nothing runs by its schedule: the plans are run by hand',
+      ],
+    };
+  },
+};
