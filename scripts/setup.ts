@@ -13,8 +13,8 @@ import { temporalServer } from './setup/temporal.ts';
 import { testServer } from './setup/test-server.ts';
 import { versitygw } from './setup/versitygw.ts';
 
-/** What is wanted: to run Holdfast, the tests or the benchmark, the demo with or without containers, an example. */
-export type Purpose = 'run' | 'test' | 'bench' | 'demo' | 'demo-without-docker' | 'example';
+/** What is wanted: to run Holdfast, the tests or the benchmark, the demo with or without containers, an example, a cluster. */
+export type Purpose = 'run' | 'test' | 'bench' | 'demo' | 'demo-without-docker' | 'example' | 'cluster';
 
 const TEST_PROGRAMS: readonly Program[] = [
   ...([
@@ -45,6 +45,8 @@ const PROGRAMS: Readonly<Record<Purpose, readonly Program[]>> = {
   demo: ['busybox'],
   'demo-without-docker': [],
   example: ['busybox', 'postgres'],
+  // An engine of its own, which needs rules of its own network.
+  cluster: ['dockerd', 'iptables', 'slirp4netns'],
 };
 
 export interface Prepared extends AsyncDisposable {

@@ -1,5 +1,5 @@
 /** Builds a program from a Go module whose whole dependency tree is pinned by a committed go.sum. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { findProgram, run, withRetries } from './run.ts';
@@ -7,6 +7,14 @@ import { doing, SetupError } from './say.ts';
 
 const MODULES = path.join(import.meta.dirname, 'go');
 const OLDEST_GO = '1.21';
+
+/** Go keeps modules read-only; a copy that can't be removed again would outlive what it was made for. */
+function copyWritable(from: string, to: string): void {
+  cpSync(from, to, { recursive: true });
+  const entries = statSync(to).isDirectory() ? readdirSync(to, { recursive: true, encoding: 'utf8' }) : [];
+  for (const each of [to, ...entries.map((entry) => path.join(to, entry))])
+    chmodSync(each, statSync(each).mode | 0o200);
+}
 
 /** `module` is a directory under scripts/setup/go; `pkg` the main package; the program is written to `target`. */
 export async function goBuild(build: {
@@ -16,6 +24,8 @@ export async function goBuild(build: {
   ldflags?: string;
   /** What else the person can do when there is no Go. */
   otherwise: string;
+  /** Files and directories of a module's source that are put beside the program. */
+  sources?: { of: string; paths: readonly string[] };
 }): Promise<void> {
   const go = findProgram('go');
   if (go === undefined) {
@@ -36,6 +46,9 @@ export async function goBuild(build: {
     await doing(`Building ${build.module} from source (several minutes, once)`, () =>
       run(go, ['build', ...flags, '-o', build.target, build.pkg], { cwd: scratch, env }),
     );
+    if (build.sources === undefined) return;
+    const source = (await run(go, ['list', '-m', '-f', '{{.Dir}}', build.sources.of], { cwd: scratch, env })).trim();
+    for (const each of build.sources.paths) copyWritable(path.join(source, each), path.join(build.target, '..', each));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -37,6 +37,8 @@ const PACKAGES = {
   // Debian parts Python from what makes environments with pip.
   'python-venv': 'python3-venv',
   chromium: 'chromium',
+  debootstrap: 'debootstrap',
+  slirp4netns: 'slirp4netns',
 } as const;
 
 export type Program = keyof typeof PACKAGES;

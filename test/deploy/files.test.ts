@@ -1,10 +1,14 @@
-/** What runs Holdfast elsewhere: units, image and Compose file, checked by what can be had of their own programs. */
+/**
+ * What runs Holdfast elsewhere: units, image and Compose file, checked by what can be had of their own programs. `npm run
+ * cluster` runs them.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { VERSIONS } from '../../scripts/setup/versions.ts';
 import { importsOf } from '../house/imports.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -114,6 +118,14 @@ describe('temporal-docker-compose.yml', () => {
       }
       for (const mount of mounts) expect(Object.keys(volumes), name).toContain(mount.split(':')[0]);
     }
+  });
+
+  test('the suite that runs it builds the release of the server that it names', () => {
+    expect(services['temporal']?.image).toBe(`temporalio/server:${VERSIONS.temporalServer}`);
+    expect(services['schema']?.image).toBe(`temporalio/admin-tools:${VERSIONS.temporalServer}`);
+    const modules = read('scripts/setup/go/temporal-server/go.mod');
+    expect(modules).toContain(`go.temporal.io/server v${VERSIONS.temporalServer}`);
+    expect(services['postgresql']?.image).toBe(`postgres:${VERSIONS.clusterPackages.split('-')[0] ?? ''}`);
   });
 
   test('its scripts are scripts', () => {
