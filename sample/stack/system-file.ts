@@ -48,6 +48,24 @@ export function sampleSystemFile(
       },
     },
     compose: 'stack',
+    checks: {
+      health: {
+        http: {
+          url: 'http://connector:8080/health',
+          json: { status: 'healthy', 'dependencies.tigerbeetle.status': 'up' },
+        },
+        service: 'connector',
+        within: '120s',
+      },
+      wallets: { sql: { component: 'wallet', query: 'select count(*) from agent_wallets', atLeast: 1 } },
+    },
+    reconcile: {
+      // What every wallet of the sample is made with: a truth that the stack itself can't change.
+      wallets: {
+        sql: { component: 'wallet', query: "select 'wallets', 50, count(*) from agent_wallets having count(*) <> 50" },
+      },
+    },
+    objectives: { rto: '4h', tiers: { critical: '1h' } },
     plans: {
       hourly: { components: ['ledger'], stores: ['vault'], keep: { hourly: 48 }, rpo: '1h' },
       daily: {

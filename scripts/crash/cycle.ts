@@ -24,7 +24,7 @@ async function approved(stage: Stage, operation: 'restore' | 'rows'): Promise<ob
   const { name, cluster } = stage.lane;
   const input = {
     system: name,
-    ...(operation === 'rows' ? cluster?.rows : {}),
+    ...(operation === 'rows' ? cluster?.rows : stage.lane.restoring),
     ...(cluster === undefined ? {} : { recoverTo: cluster.recoverTo() }),
   };
   const id = `${name}/crash/plan/${stage.count.cycles}/${Date.now()}`;
@@ -73,7 +73,11 @@ async function restore(stage: Stage, point: Point | undefined): Promise<StruckPo
     stage,
     'restore',
     () => approved(stage, 'restore'),
-    ({ outcome, why }) => (outcome === 'restored' ? undefined : `${outcome}: ${why ?? ''}`),
+    ({ outcome, why, whole }) => {
+      if (outcome !== 'restored') return `${outcome}: ${why ?? ''}`;
+      const left = whole?.left.map((one) => `${one.name} was left as it was: ${one.why}`) ?? [];
+      return left.length === 0 ? undefined : left.join('; ');
+    },
     point,
   );
   stage.count.backups += value.safetyBackup === undefined ? 0 : 1;

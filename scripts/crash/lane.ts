@@ -57,6 +57,8 @@ export interface Lane {
   readonly rounds?: readonly Round[];
   readonly cluster?: ClusterLane;
   readonly stores?: StoresLane;
+  /** What its restores are asked for beside the system's name. */
+  readonly restoring?: object;
   /** Bytes that had to be stored so far: each large content once. Absent where that is not known. */
   uniqueBytes?(): number;
   /** Changes what is protected and returns the digest of what must come back. */

@@ -19,6 +19,7 @@ import { cyclesOf, laneOf, pointOf, randomFrom, roundOf } from './points.ts';
 import { postgresLane } from './postgres-lane.ts';
 import { storesLane } from './stores-lane.ts';
 import { volumeLane } from './volume-lane.ts';
+import { wholeLane } from './whole-lane.ts';
 
 const CLI = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts');
 
@@ -29,6 +30,7 @@ export const LANES = [
   'crash-postgres',
   'crash-cluster',
   'crash-stores',
+  'crash-whole',
 ] as const;
 export type LaneName = (typeof LANES)[number];
 
@@ -98,6 +100,7 @@ async function makeLanes(only: readonly LaneName[], base: string, closers: (() =
     'crash-postgres': (name, at) => postgresLane(name, at, directoryStore(at)),
     'crash-cluster': (name, at) => clusterLane(name, at, directoryStore(at)),
     'crash-stores': (name, at) => Promise.resolve(storesLane(name, at)),
+    'crash-whole': (name, at) => Promise.resolve(wholeLane(name, at, directoryStore(at))),
   };
   const lanes: Lane[] = [];
   for (const name of only) {

@@ -63,10 +63,12 @@ function checkEntry(path: ProblemPath, entry: Entry, ways: readonly string[], ar
     report(path, `write one of ${ways.map((way) => `\`${way}\``).join(', ')}; here is ${found}`);
   }
   if (entry.host !== undefined) reportUnknown([...path, 'host'], 'host', entry.host, hosts, report);
-  for (const key of ['service', 'inDrills'] as const) {
-    if (entry[key] !== undefined && entry.command === undefined) {
-      report([...path, key], `\`${key}\` belongs to a command: remove it`);
-    }
+  const hasPage = 'http' in entry && entry.http !== undefined;
+  if (entry.service !== undefined && entry.command === undefined && !hasPage) {
+    report([...path, 'service'], '`service` belongs to a page or a command: remove it');
+  }
+  if (entry.inDrills !== undefined && entry.command === undefined) {
+    report([...path, 'inDrills'], '`inDrills` belongs to a command: remove it');
   }
   const hasProject = Object.values(file.components).some(({ kind }) => kind === 'compose');
   if (entry.service !== undefined && !hasProject) {

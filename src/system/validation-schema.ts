@@ -50,7 +50,9 @@ const command = z
   .describe('A program and its arguments, run once, in the directory of the Compose project.');
 
 const around = {
-  service: text('A Compose service: the command runs in its container. Default: on the host.').optional(),
+  service: text(
+    'A Compose service: the command runs in its container, which needs a shell; the port of a `url` is that of its container. Default: the host.',
+  ).optional(),
   inDrills: z
     .boolean()
     .describe(
@@ -158,7 +160,7 @@ export function buildObjectives(file: ObjectivesFile = {}): Objectives {
 }
 
 function probeOf(written: ChecksFile[string]): SystemCheck['probe'] {
-  if (written.http !== undefined) return httpOf(written.http);
+  if (written.http !== undefined) return httpOf(written.http, written.service);
   if (written.sql === undefined) return commandOf(written);
   return sqlOf(written.sql);
 }
@@ -174,11 +176,15 @@ export function sqlOf(written: z.output<typeof sqlSchema>): SqlProbe {
   };
 }
 
-function httpOf({ url, status, json, contains }: NonNullable<ChecksFile[string]['http']>): HttpProbe {
+function httpOf(
+  { url, status, json, contains }: NonNullable<ChecksFile[string]['http']>,
+  service: string | undefined,
+): HttpProbe {
   return {
     kind: 'http',
     url,
     json: json ?? {},
+    ...(service === undefined ? {} : { service }),
     ...(status === undefined ? {} : { status }),
     ...(contains === undefined ? {} : { contains }),
   };

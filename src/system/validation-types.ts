@@ -7,6 +7,8 @@ export type Plain = string | number | boolean | null;
 export interface HttpProbe {
   readonly kind: 'http';
   readonly url: string;
+  /** The Compose service that listens there: host and port are those of its container, wherever it is reached at present. */
+  readonly service?: string;
   /** Absent: any of 200 to 299. */
   readonly status?: number;
   /** By path into the body, dots between keys and indices. */

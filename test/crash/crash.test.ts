@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { runCrashSuite } from '../../scripts/crash/run.ts';
+import { LANES, runCrashSuite } from '../../scripts/crash/run.ts';
 
 /** Two cycles for each lane, so that each of its rounds is struck; `npm run crash` strikes more. */
 const POINTS = 24;
 /** Always the same here, so that a run that fails can be repeated; `npm run crash` draws others. */
 const SEED = 20_260;
+/** Of a whole system: one cycle, which is struck in the swap; it has lanes of its own, so that the seeds above stay where they are. */
+const WHOLE = { lanes: ['crash-whole'], seed: 4004, points: 2 } as const;
 
 describe('crashes spread over backup, restore, the receiving of a log, the putting back of rows, copy, prune and healing', () => {
   it(
@@ -13,13 +15,29 @@ describe('crashes spread over backup, restore, the receiving of a log, the putti
     { timeout: 20 * 60_000, retry: 0 },
     async () => {
       const lines: string[] = [];
-      const report = await runCrashSuite({ seed: SEED, points: POINTS, say: (line) => lines.push(line) });
+      const report = await runCrashSuite({
+        seed: SEED,
+        points: POINTS,
+        lanes: LANES.filter((lane) => lane !== 'crash-whole'),
+        say: (line) => lines.push(line),
+      });
       expect(report.broken, lines.join('\n')).toEqual([]);
       expect(report.points.map(({ seed }) => seed).sort((one, other) => one - other)).toEqual(
         Array.from({ length: POINTS }, (_, index) => SEED + index),
       );
       // A suite whose blows all come too late would prove nothing.
       expect(report.points.filter(({ hit }) => hit).length).toBeGreaterThan(POINTS / 2);
+    },
+  );
+
+  it(
+    `[M5] [T9] [G5] ${WHOLE.points} points in a whole system's backup and restore: all of it as it was, and nothing left`,
+    { timeout: 10 * 60_000, retry: 0 },
+    async () => {
+      const lines: string[] = [];
+      const report = await runCrashSuite({ ...WHOLE, say: (line) => lines.push(line) });
+      expect(report.broken, lines.join('\n')).toEqual([]);
+      expect(report.points.length).toBe(WHOLE.points);
     },
   );
 });

@@ -65,7 +65,8 @@ async function runInContainer(
   }
 }
 
-async function containerOf(
+/** The container of a service: the live one, or the one that stands for it. Throws ContainerMissing. */
+export async function containerOf(
   context: HostContext,
   { system, place, service }: { system: System; place: CheckPlace | undefined; service: string },
 ): Promise<string> {

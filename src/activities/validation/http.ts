@@ -1,4 +1,6 @@
 /** A page asked as a client of the system would ask it. */
+import type { DockerHost } from '../../docker/types.ts';
+import { HoldfastError } from '../../failures.ts';
 import { judgePage, type Held } from '../../policy/check-values.ts';
 import type { HttpProbe } from '../../system/types.ts';
 
@@ -19,6 +21,32 @@ export async function askPage(probe: HttpProbe, url: string, signal: AbortSignal
     signal.throwIfAborted();
     return { ok: false, detail: limit.aborted ? `no answer in ${ANSWER_LIMIT_MS / 1000} s` : whyOf(error) };
   }
+}
+
+/** Where what listens on the url's port in this container answers now: published, or by the container's own address. */
+export async function urlInContainer(docker: DockerHost, id: string, url: string): Promise<string> {
+  const { protocol, port, pathname, search } = new URL(url);
+  const inside = port === '' ? (protocol === 'https:' ? '443' : '80') : port;
+  const info = await docker.describe(id);
+  if (info === undefined) throw new HoldfastError('ContainerMissing', `the container ${id} is gone`);
+  const published = (info.NetworkSettings.Ports as Record<string, { HostIp: string; HostPort: string }[] | null>)[
+    `${inside}/tcp`
+  ]?.[0];
+  if (published !== undefined) {
+    const everywhere = published.HostIp === '' || published.HostIp === '0.0.0.0' || published.HostIp === '::';
+    return `${protocol}//${hostText(everywhere ? '127.0.0.1' : published.HostIp)}:${published.HostPort}${pathname}${search}`;
+  }
+  const own = Object.values(info.NetworkSettings.Networks).find(({ IPAddress }) => IPAddress !== '')?.IPAddress;
+  const address = own ?? (info.HostConfig.NetworkMode === 'host' ? '127.0.0.1' : undefined);
+  if (address !== undefined) return `${protocol}//${hostText(address)}:${inside}${pathname}${search}`;
+  throw new HoldfastError(
+    'ContainerMissing',
+    `port ${inside} of ${info.Name.slice(1)} can not be reached from the host`,
+  );
+}
+
+function hostText(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
 }
 
 async function bodyOf(response: Response): Promise<string> {

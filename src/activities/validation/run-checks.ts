@@ -11,12 +11,12 @@ import {
   type Held,
 } from '../../policy/check-values.ts';
 import { tail } from '../../sources/checks/report.ts';
-import type { CommandProbe, Reconciliation, SqlProbe, System, SystemCheck } from '../../system/types.ts';
+import type { CommandProbe, HttpProbe, Reconciliation, SqlProbe, System, SystemCheck } from '../../system/types.ts';
 import { componentOf, type HostContext } from '../host-context.ts';
 import type { Run } from '../shell.ts';
 import type { CheckOutcome, CheckPlace, ReconcileOutcome, ValidationActivities } from '../validation-types.ts';
-import { runCommand, type Ended } from './command.ts';
-import { askPage, movedUrl } from './http.ts';
+import { containerOf, runCommand, type Ended } from './command.ts';
+import { askPage, movedUrl, urlInContainer } from './http.ts';
 import { ask } from './sql.ts';
 
 type Input<A extends keyof ValidationActivities> = Parameters<ValidationActivities[A]>[0];
@@ -31,6 +31,8 @@ interface Around {
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 4000;
+/** A try that is begun may take so long: a busy machine is no verdict. */
+const LEAST_TRY_MS = 20_000;
 /** A program that tells of differences ends with 0, or with 1 as `diff` does. */
 const COMPARED: readonly (number | undefined)[] = [0, 1];
 
@@ -75,7 +77,7 @@ async function verdictOf(around: Around, check: SystemCheck): Promise<Held> {
   if (probe.kind === 'command') return judgeEnd(await ended(around, probe, withinSeconds * 1000), withinSeconds);
   const until = performance.now() + withinSeconds * 1000;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-    const held = await tryOnce(around, probe, Math.max(1000, until - performance.now()));
+    const held = await tryOnce(around, probe, Math.max(LEAST_TRY_MS, until - performance.now()));
     if (held.ok) return held;
     if (performance.now() + pauseMs > until) {
       return { ok: false, detail: `${held.detail} (asked for ${withinSeconds} s)` };
@@ -89,10 +91,14 @@ async function tryOnce(
   probe: Exclude<SystemCheck['probe'], CommandProbe>,
   limitMs: number,
 ): Promise<Held> {
-  const { place, signal } = around;
+  const { signal } = around;
   if (probe.kind === 'http') {
-    const url = place === undefined ? probe.url : movedUrl(probe.url, place.origins ?? {});
-    return askPage(probe, url ?? probe.url, signal);
+    try {
+      return await askPage(probe, await urlOf(around, probe), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      return { ok: false, detail: wordsOf(error) };
+    }
   }
   try {
     const { rows, count } = await answerTo(around, probe, limitMs);
@@ -101,6 +107,14 @@ async function tryOnce(
     signal.throwIfAborted();
     return { ok: false, detail: wordsOf(error) };
   }
+}
+
+/** What nothing stands for in an isolated copy was sorted out before. */
+async function urlOf({ context, system, place }: Around, { url, service }: HttpProbe): Promise<string> {
+  if (service !== undefined) {
+    return urlInContainer(context.docker(), await containerOf(context, { system, place, service }), url);
+  }
+  return place === undefined ? url : (movedUrl(url, place.origins ?? {}) ?? url);
 }
 
 async function answerTo(around: Around, probe: Pick<SqlProbe, 'component' | 'query' | 'database'>, limitMs: number) {
@@ -196,6 +210,7 @@ function nothingStandsFor(
   if (place === undefined) return undefined;
   switch (probe.kind) {
     case 'http':
+      if (probe.service !== undefined) return noContainer(place, probe.service);
       return movedUrl(probe.url, place.origins ?? {}) === undefined
         ? `nothing in the isolated copy stands for ${new URL(probe.url).origin}`
         : undefined;
@@ -210,6 +225,10 @@ function nothingStandsFor(
 
 function nothingToRunIn(place: CheckPlace, { service, inDrills }: CommandProbe): string | undefined {
   if (service === undefined) return inDrills ? undefined : 'it might ask the live system: say `inDrills: true` if not';
+  return noContainer(place, service);
+}
+
+function noContainer(place: CheckPlace, service: string): string | undefined {
   return place.containers?.[service] === undefined
     ? `nothing in the isolated copy stands for the service ${service}`
     : undefined;
