@@ -1,6 +1,9 @@
 /** A container with all that the engine tells of how it came to be as it is. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
 import type { ContainerSeen } from '../policy/container-state.ts';
+import { containerFacts } from './facts.ts';
 import { OWNER_LABEL } from './run.ts';
 import type { ContainerFacts, DockerHost } from './types.ts';
 
@@ -31,15 +34,13 @@ async function seeContainer(
   signal: AbortSignal,
 ): Promise<ContainerSeen | undefined> {
   const details = await docker.describe(id);
-  const now = details === undefined ? undefined : await docker.inspect(id);
-  if (details === undefined || now === undefined) return undefined;
+  if (details === undefined) return undefined;
+  const now = containerFacts(details);
   const { State: state, HostConfig: host } = details;
   const finishedAt = state.FinishedAt === NEVER ? undefined : state.FinishedAt;
   const unhealthySince = failingSince(details);
-  const byHand =
-    now.state === 'exited' && finishedAt !== undefined
-      ? await stoppedByHand(docker, id, finishedAt, signal)
-      : undefined;
+  const ended = now.state === 'exited' ? finishedAt : undefined;
+  const byHand = ended === undefined ? undefined : await stoppedByHand(docker, details, ended, signal);
   return {
     id,
     name,
@@ -59,8 +60,29 @@ async function seeContainer(
   };
 }
 
-/** The engine remembers its last few hundred events: a stop is told beside the end, a fall is an end alone. */
+/** What was once certain of an end, by container and time: the engine forgets it within minutes. */
+const certain = new Map<string, boolean>();
+const MOST_REMEMBERED = 1000;
+
+/** Undefined when nobody knows any more. */
 async function stoppedByHand(
+  docker: DockerHost,
+  details: ContainerInspectInfo,
+  finishedAt: string,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
+  const end = `${details.Id} ${finishedAt}`;
+  const known = certain.get(end);
+  if (known !== undefined) return known;
+  const told = (await toldByEvents(docker, details.Id, finishedAt, signal)) ?? (await neverByHand(details));
+  if (told === undefined) return undefined;
+  if (certain.size >= MOST_REMEMBERED) certain.clear();
+  certain.set(end, told);
+  return told;
+}
+
+/** The engine remembers its last few hundred events: a stop is told beside the end, a fall is an end alone. */
+async function toldByEvents(
   docker: DockerHost,
   id: string,
   finishedAt: string,
@@ -78,6 +100,22 @@ async function stoppedByHand(
   for await (const { subject, action } of events) if (subject === id) actions.add(action);
   if (actions.has('stop')) return true;
   return actions.has('die') ? false : undefined;
+}
+
+/**
+ * False when the engine's own note says that nobody has stopped it or sent it a signal since it was started. The note is
+ * no part of the API, and set by harmless signals as well: that it is set, absent or out of reach says nothing.
+ */
+async function neverByHand({ HostnamePath }: ContainerInspectInfo): Promise<false | undefined> {
+  if (!path.isAbsolute(HostnamePath)) return undefined;
+  try {
+    const text = await readFile(path.join(path.dirname(HostnamePath), 'config.v2.json'), 'utf8');
+    const note = JSON.parse(text) as { readonly HasBeenManuallyStopped?: unknown };
+    return note.HasBeenManuallyStopped === false ? false : undefined;
+  } catch {
+    // An engine elsewhere, another release of it, or an account that may not look.
+    return undefined;
+  }
 }
 
 /** The beginning of the last row of failed checks; the engine keeps five. */

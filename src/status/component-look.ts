@@ -90,14 +90,16 @@ async function lookAtPath(path: string, kind: 'file' | 'any'): Promise<void> {
 
 async function lookAtVolume(
   system: System,
-  { name, volume }: VolumeComponent,
+  { name, volume, host }: VolumeComponent,
   docker: DockerHost,
   signal: AbortSignal,
 ): Promise<ComponentLook> {
   const facts = await docker.volume(volume);
   if (facts === undefined) throw new HoldfastError('VolumeMissing', `there is no volume ${volume}`);
   if (facts.path !== undefined) await lookAtPath(facts.path, 'any');
-  const projects = system.components.flatMap((one) => (one.kind === 'compose' ? [one.project] : []));
+  const projects = system.components.flatMap((one) =>
+    one.kind === 'compose' && one.host === host ? [one.project] : [],
+  );
   const users = await docker.containersOf({ volume });
   // Services of the system's own projects are told each, once.
   const others = users.filter(({ project }) => project === undefined || !projects.includes(project));
@@ -150,7 +152,8 @@ async function brokenOf(
   docker: DockerHost,
   signal: AbortSignal,
 ): Promise<Broken[]> {
-  const seen = await seeContainers(docker, containers, signal);
+  const byName = containers.toSorted((a, b) => a.name.localeCompare(b.name, 'en'));
+  const seen = await seeContainers(docker, byName, signal);
   return seen.flatMap((one): Broken[] => {
     const verdict = judgeContainer(one, Date.now());
     if (verdict.kind !== 'broken') return [];

@@ -69,6 +69,8 @@ const LONGEST_TIMELINE = 200;
 /** How long a system file that can't be read is left alone: twice as long each time. */
 const SHORTEST_PAUSE_MS = 60_000;
 const LONGEST_PAUSE_MS = 3_600_000;
+/** So many events as that many findings that are told anew. */
+const PAUSE_WEIGHS = 4;
 const FILE_IS_ASKED_LESS_OFTEN = 'bad-file-asked-less-often-2026-11';
 /** Each finding that is told anew is a few events. */
 const WAKES_IN_ONE_HISTORY = 400;
@@ -189,7 +191,7 @@ class Incident {
     this.woken = false;
     const hasNews = (): boolean => this.woken || this.wakes > wakes;
     await condition(hasNews, pauseMs, { summary: 'the system file' });
-    this.wakes += 1;
+    this.wakes += PAUSE_WEIGHS;
     await this.record();
     await this.beginAnew();
   }

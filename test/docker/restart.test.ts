@@ -60,6 +60,12 @@ async function until(what: string, ask: () => Promise<boolean>): Promise<void> {
   }
 }
 
+/** The engine remembers few events, and health checks are many. */
+async function remove(project: string): Promise<void> {
+  const all = await corner.docker.containersOf({ project });
+  await Promise.all(all.map(({ id }) => corner.docker.removeContainer(id)));
+}
+
 const isDown = (id: string) => until('the end', async () => (await corner.state(id)) === 'exited');
 
 describe('what is down of a project [M6]', () => {
@@ -127,6 +133,7 @@ describe('what is down of a project [M6]', () => {
     // A capture holds something: nothing is known of the services meanwhile.
     const look = await lookAtHost(system, 'alpha', { signal: run.signal, docker: () => corner.docker });
     expect([look.services, look.componentsUnseen.length]).toEqual([[], 1]);
+    await remove(project);
   });
 
   test('stopped by hand: no finding, and started only when it is named', async () => {
@@ -144,6 +151,7 @@ describe('what is down of a project [M6]', () => {
     const { targets } = await findBroken(context, { ...asked, service: 'web' }, run);
     const { containers } = await restartContainers(context, { system: project, targets }, run);
     expect(containers).toMatchObject([{ ok: true, now: 'healthy' }]);
+    await remove(project);
   });
 
   test('one that falls again, one that is unhealthy for good: a finding each, and a restart says that it has not helped', async () => {
