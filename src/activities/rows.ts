@@ -10,7 +10,9 @@ import { alone, clearLeftovers, forgetRun, noteRun, type Making } from './leftov
 import { findRecoveryPoint, withLogOf, type RecoveryPoint } from './recovery-point.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities, RowsBrought, RowsRequest } from './types.ts';
-import { findEntry, type Found } from './verify.ts';
+import { findEntry, usable, type Found } from './verify.ts';
+import type { CatalogueEntry } from '../vault/types.ts';
+import { listOf } from '../workflows/lists.ts';
 
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
 
@@ -18,7 +20,8 @@ export async function bringRows(context: HostContext, input: Input<'bringRows'>,
   const system = await context.system(input.system);
   const component = componentOf(system, input.component);
   const kind = rowsOf(component);
-  const point = await pointOf(context, system, component.name, input, run.signal);
+  const several = await severalOf(context, system, component.name, input, run.signal);
+  const point = several?.point ?? (await pointOf(context, system, component.name, input, run.signal));
   const { store, entry, recoverTo } = point;
   if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${entry.key}: ${entry.trust.why}`);
   const { body } = entry;
@@ -36,7 +39,14 @@ export async function bringRows(context: HostContext, input: Input<'bringRows'>,
   const bring = () =>
     context.withReader(system, store, async (vault) => {
       const artifacts = async () => (await vault.open(entry.key)).artifacts(component.name);
-      const backup = { manifestKey: entry.key, artifacts, keep: input.keep === true };
+      const sources = several?.entries.map((each) => ({
+        backup: each.body.id,
+        pointAt: each.body.pointAt,
+        manifestKey: each.key,
+        artifacts: async () => (await vault.open(each.key)).artifacts(component.name),
+      }));
+      const only = { manifestKey: entry.key, artifacts, keep: input.keep === true };
+      const backup = sources === undefined ? only : { ...only, sources };
       if (recoverTo === undefined) return kind.bring(component, backup, askOf(input), kindContext);
       return withLogOf(context, system, { name: component.name, record, recoverTo }, run.signal, (log) =>
         kind.bring(component, { ...backup, ...log, recoverTo }, askOf(input), kindContext),
@@ -50,6 +60,8 @@ export async function bringRows(context: HostContext, input: Input<'bringRows'>,
     pointAt: point.pointAt ?? copy.pointAt ?? body.pointAt,
     ...(recoverTo === undefined ? {} : { recoverTo }),
     copy: copy.place,
+    ...(several === undefined ? {} : { from: several.entries.map(({ body: { id } }) => id).join(',') }),
+    ...(copy.merged === undefined ? {} : { merged: copy.merged }),
     warnings: [...(entry.notes ?? []), ...point.warnings, ...copy.warnings],
   };
 }
@@ -77,6 +89,55 @@ async function pointOf(
   return findRecoveryPoint(context, system, asked, signal);
 }
 
+interface Several {
+  readonly point: Point;
+  /** Newest first. */
+  readonly entries: readonly CatalogueEntry[];
+}
+
+const MOST_SOURCES = 30;
+
+/** Undefined: one backup. Several have to lie in one store. */
+async function severalOf(
+  context: HostContext,
+  system: System,
+  component: string,
+  input: Input<'bringRows'>,
+  signal: AbortSignal,
+): Promise<Several | undefined> {
+  const { from, backups } = input;
+  if (from === undefined && backups === undefined) {
+    if (input.valid === undefined) return undefined;
+    throw new HoldfastError('BadInput', 'what is valid is asked of several backups: say which, or how many');
+  }
+  if (input.recoverTo !== undefined || (from !== undefined && (backups ?? input.backup) !== undefined)) {
+    throw new HoldfastError(
+      'BadInput',
+      'several backups are named by their ids or by a number, without a point in time',
+    );
+  }
+  const ids = listOf(from);
+  const { store } = await findEntry(context, system, { ...input, backup: ids[0] ?? input.backup, component }, signal);
+  const filter = { signal, ...(input.plan === undefined ? {} : { plan: input.plan }) };
+  const newest = await findEntry(context, system, { ...input, store, backup: input.backup, component }, signal);
+  const held = (await context.catalogue(system, store, filter)).filter(
+    (each) => usable(each) && each.body.components.some(({ name }) => name === component),
+  );
+  const missing = ids.find((id) => !held.some(({ body }) => body.id === id));
+  if (missing !== undefined)
+    throw new HoldfastError('BackupMissing', `${store} has no backup ${missing} of ${component}`);
+  const until = Date.parse(newest.entry.body.startedAt);
+  const entries =
+    ids.length > 0
+      ? held.filter(({ body }) => ids.includes(body.id))
+      : held.filter(({ body }) => Date.parse(body.startedAt) <= until).slice(0, backups);
+  const [first] = entries;
+  if (first === undefined || entries.length > MOST_SOURCES) {
+    throw new HoldfastError('BadInput', `${entries.length} backups can't be merged: name 1 to ${MOST_SOURCES}`);
+  }
+  return { point: { store, entry: first, warnings: [] }, entries };
+}
+
 export async function previewRows(context: HostContext, input: Input<'previewRows'>, run: Run): Promise<RowsPlan> {
   const system = await context.system(input.system);
   const component = componentOf(system, input.component);
@@ -97,6 +158,8 @@ export async function previewRows(context: HostContext, input: Input<'previewRow
     host: context.host,
     ...(input.database === undefined ? {} : { database: input.database }),
     ...(input.where === undefined ? {} : { where: input.where }),
+    ...(input.valid === undefined ? {} : { valid: input.valid }),
+    ...(brought.merged === undefined ? {} : { merged: brought.merged }),
     onChanged: input.onChanged,
     tables: found.tables,
     copy: brought.copy,
@@ -128,12 +191,13 @@ function makingOf({ system, component, rowsId }: RowsRequest): Making {
   return { system, component, id: rowsId };
 }
 
-function askOf({ rowsId, table, where, onChanged, database }: RowsRequest): RowsAsk {
+function askOf({ rowsId, table, where, valid, onChanged, database }: RowsRequest): RowsAsk {
   return {
     rowsId,
     table,
     onChanged,
     ...(where === undefined ? {} : { where }),
+    ...(valid === undefined ? {} : { valid }),
     ...(database === undefined ? {} : { database }),
   };
 }

@@ -21,6 +21,7 @@ import type {
   HousekeepingOutcome,
   RestoreInput,
   RestorePlan,
+  RowsMerged,
   RowsPlan,
   WholePart,
 } from '../workflows/contract.ts';
@@ -119,6 +120,8 @@ export interface RowsRequest {
   readonly rowsId: string;
   readonly table: string;
   readonly where?: string;
+  /** What holds of a good row, where several backups are merged. */
+  readonly valid?: string;
   readonly onChanged: 'keep' | 'restore';
   readonly database?: string;
 }
@@ -133,6 +136,9 @@ export interface RowsBrought {
   readonly recoverTo?: string;
   /** A file, or a database on the same server. */
   readonly copy: string;
+  /** Of several backups: their ids, newest first, and what each gave. */
+  readonly from?: string;
+  readonly merged?: readonly RowsMerged[];
   readonly warnings: readonly string[];
 }
 
@@ -284,6 +290,9 @@ export interface HostActivities extends CleanPointActivities, DrillActivities, M
       backup?: string;
       plan?: string;
       store?: string;
+      /** Several backups: ids with commas between, or how many from the newest on. */
+      from?: string;
+      backups?: number;
       /** Of a database cluster; absent: its backup. */
       recoverTo?: string;
       /** The copy is to stay when the run is over. */

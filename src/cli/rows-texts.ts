@@ -15,7 +15,9 @@ export function rowsPlanText(plan: RowsPlan, colours: Colours): string {
     `  point    ${plan.pointAt}, ${formatSeconds(plan.ageSeconds)} ago`,
     ...(plan.recoverTo === undefined ? [] : [`  recover  ${plan.recoverTo}`]),
     `  where    ${where}`,
+    ...(plan.valid === undefined ? [] : [`  valid    ${plan.valid}`]),
     '',
+    ...mergedText(plan, colours),
     ...tableOfTables(plan, colours)
       .split('\n')
       .map((line) => `  ${line}`),
@@ -26,6 +28,21 @@ export function rowsPlanText(plan: RowsPlan, colours: Colours): string {
     ...plan.warnings.map((warning) => `  ${colours.yellow('warning')}  ${warning}`),
   ];
   return lines.join('\n');
+}
+
+/** What each of several backups gave. */
+function mergedText({ merged }: RowsPlan, colours: Colours): string[] {
+  if (merged === undefined) return [];
+  const rows = merged.map((one) => [
+    one.backup,
+    one.pointAt,
+    one.table,
+    String(one.taken),
+    one.invalid === 0 ? '0' : colours.red(String(one.invalid)),
+    one.differs === 0 ? '0' : colours.yellow(`${one.differs}, the newer one counts`),
+  ]);
+  const lines = table(['backup', 'of', 'table', 'gives', 'not valid', 'otherwise'], rows, colours).split('\n');
+  return [...lines.map((line) => `  ${line}`), ''];
 }
 
 function tableOfTables({ tables, onChanged }: RowsPlan, colours: Colours): string {

@@ -6,6 +6,9 @@ export interface RowsOptions extends CommonOptions, ChoiceOptions, ApprovalOptio
   readonly table: readonly string[];
   readonly where?: readonly string[];
   readonly backup?: string;
+  readonly from?: readonly string[];
+  readonly backups?: string;
+  readonly valid?: readonly string[];
   readonly database?: string;
   readonly onChanged?: string;
   readonly dryRun?: boolean;
@@ -26,12 +29,20 @@ export function defineRows(program: Command): void {
       'rows my-stack database --table deposits --where "user_id = 7"',
       'rows my-stack database --table users --where "id = 7" --table deposits --where "user_id = 7"',
       'rows my-stack database --table settings --on-changed restore --backup 82eed6cab96c',
+      'rows my-stack database --table users --backups 5 --valid "balance >= 0" --on-changed restore',
       'rows my-stack cluster --database app --table orders --to-time 2026-11-21T14:02:00Z',
     ],
   })
     .requiredOption('--table <name>', 'this table (may be repeated)', collect)
     .option('--where <condition>', 'only rows for which this SQL is true; repeated, one for each --table', collect)
     .option('--on-changed <what>', 'rows that differ: keep (default) or restore')
+    .option('--from <id>', 'from several backups made one (repeated); for each key the newest valid row', collect)
+    .option('--backups <number>', 'the same of so many, from the newest on')
+    .option(
+      '--valid <condition>',
+      'what holds of a good row: others are passed over; repeated, one for each --table',
+      collect,
+    )
     .option('--backup <id>', 'from this backup (default: the newest)')
     .option('--database <name>', 'of a PostgreSQL component with several databases')
     .option('--dry-run', 'show what would change and end')

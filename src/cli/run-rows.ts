@@ -20,11 +20,17 @@ export async function rowsInput(system: string, component: string, options: Rows
     throw refused(`--on-changed ${onChanged}: write keep or restore`);
   }
   const where = conditions(table, options.where ?? []);
+  const valid = conditions(table, options.valid ?? []);
+  const { from = [], backups } = options;
+  if (backups !== undefined && !/^[1-9]\d*$/.test(backups)) throw refused(`--backups ${backups} is no whole number`);
   return {
     system,
     component,
     table: table.join(','),
     ...(where === undefined ? {} : { where }),
+    ...(from.length === 0 ? {} : { from: from.join(',') }),
+    ...(backups === undefined ? {} : { backups: Number(backups) }),
+    ...(valid === undefined ? {} : { valid }),
     ...choiceOf(options, backup),
     ...(database === undefined ? {} : { database }),
     ...(onChanged === undefined ? {} : { onChanged }),

@@ -5,7 +5,20 @@ import { canonicalJson } from './canonical.ts';
 
 /** Without numbers of rows that nothing happens to: others go on writing while a person reads. */
 export function rowsDigest(system: string, plan: Omit<RowsPlan, 'digest'>): string {
-  const { component, backup, manifestKey, store, recoverTo, database, where, onChanged, tables, affectedSha256 } = plan;
+  const {
+    component,
+    backup,
+    manifestKey,
+    store,
+    recoverTo,
+    database,
+    where,
+    onChanged,
+    tables,
+    affectedSha256,
+    valid,
+    merged,
+  } = plan;
   const digested = {
     format: 1,
     system,
@@ -17,6 +30,8 @@ export function rowsDigest(system: string, plan: Omit<RowsPlan, 'digest'>): stri
     database,
     where,
     onChanged,
+    valid,
+    merged: merged?.map(({ backup: source, table, taken }) => ({ backup: source, table, taken })),
     affectedSha256,
     tables: tables.map(({ table, matchedBy, key, missing, changed, conflicts }) => ({
       table,

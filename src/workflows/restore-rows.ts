@@ -25,6 +25,9 @@ const FIELDS: Fields<RowsInput> = {
   component: { ...NAME, required: true },
   table: { type: 'string', required: true },
   where: { type: 'string' },
+  from: { type: 'string' },
+  backups: { type: 'number' },
+  valid: { type: 'string' },
   onChanged: { type: 'string', oneOf: ['keep', 'restore'] },
   backup: { type: 'string' },
   plan: NAME,
@@ -85,7 +88,7 @@ function errandOf(asked: RowsInput, facts: SystemFacts, story: Story, gate: Gate
     const known = facts.components.map(({ name }) => name).join(', ');
     throw failure('BadInput', `${asked.system} has no component ${asked.component}; it has ${known}.`);
   }
-  const { system, table, where, database, onChanged = 'keep' } = asked;
+  const { system, table, where, valid, database, onChanged = 'keep' } = asked;
   const request: RowsRequest = {
     system,
     component: component.name,
@@ -93,6 +96,7 @@ function errandOf(asked: RowsInput, facts: SystemFacts, story: Story, gate: Gate
     table,
     onChanged,
     ...(where === undefined ? {} : { where }),
+    ...(valid === undefined ? {} : { valid }),
     ...(database === undefined ? {} : { database }),
   };
   return { asked, facts, host: component.host, request, story, gate, show };
@@ -182,10 +186,15 @@ async function putBack(errand: Errand, brought: RowsBrought, approved: RowsPlan)
 
 /** The backup that was asked for, or just the one that is known already. */
 function bring({ asked, facts, host, request }: Errand, known?: RowsBrought): Promise<RowsBrought> {
-  const { backup, store, recoverTo } = known ?? asked;
+  const { store, recoverTo, from } = known ?? asked;
+  // Of several, which ones they were says all.
+  const backup = from === undefined ? (known ?? asked).backup : undefined;
+  const backups = known === undefined ? asked.backups : undefined;
   const plan = known === undefined ? asked.plan : undefined;
   const which = {
     ...(backup === undefined ? {} : { backup }),
+    ...(from === undefined ? {} : { from }),
+    ...(backups === undefined ? {} : { backups }),
     ...(plan === undefined ? {} : { plan }),
     ...(store === undefined ? {} : { store }),
     ...(recoverTo === undefined ? {} : { recoverTo }),

@@ -10,6 +10,17 @@ export interface RowsInput {
    * each has its own: `users: id = 7; deposits: user_id = 7`. It stands in the history: no secrets. Default: all rows.
    */
   readonly where?: string;
+  /**
+   * Several backups made one, newest first: for each key the newest row that is valid. Comma-separated ids, or how many
+   * from the newest on.
+   */
+  readonly from?: string;
+  readonly backups?: number;
+  /**
+   * What holds of a good row, as `where` is written. Rows of backups that are not are passed over; live rows that are stay,
+   * and with `onChanged` `restore` those that are not become as in the backups.
+   */
+  readonly valid?: string;
   /** Rows that differ stay as they are live (`keep`, the default), or become as they were in the backup (`restore`). */
   readonly onChanged?: 'keep' | 'restore';
   /** `latest` (default), a backup id, or `before:<RFC 3339 time>`. */
@@ -30,6 +41,19 @@ export interface RowsInput {
   readonly approvedBy?: string;
   /** Keeps the separate database that the backup was restored into, for inspection. */
   readonly keepCopy?: boolean;
+}
+
+/** What one of several backups gave to one table. */
+export interface RowsMerged {
+  readonly backup: string;
+  readonly pointAt: string;
+  readonly table: string;
+  /** Valid, and in no newer one. */
+  readonly taken: number;
+  /** Not valid there. */
+  readonly invalid: number;
+  /** Valid, and otherwise in a newer one, which counts. */
+  readonly differs: number;
 }
 
 /** What would happen to one table. Counts only: which rows they are stands in a file on the host. */
@@ -75,6 +99,9 @@ export interface RowsPlan {
   readonly host: string;
   readonly database?: string;
   readonly where?: string;
+  /** Of several backups: what each gave. Valid live rows are not in it any more. */
+  readonly merged?: readonly RowsMerged[];
+  readonly valid?: string;
   readonly onChanged: 'keep' | 'restore';
   readonly tables: readonly RowsTable[];
   /** The separate database to inspect: a file on the host, or a database on the same server. */

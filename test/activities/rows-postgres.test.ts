@@ -156,3 +156,26 @@ test('rejected, and a failure in the middle: no separate database stays', async 
   expect(await sides()).toBe(0);
   expect(await count('deposits WHERE user_id = 10')).toBe(0);
 });
+
+test('partial loss: each damaged or deleted row from the newest backup in which it is whole [B8]', async () => {
+  await app(`UPDATE users SET secret = 'newer' WHERE id = 5; UPDATE users SET secret = '' WHERE id = 6`);
+  expect(await site.run('backup', { plan: 'hourly' })).toMatchObject({ outcome: 'done' });
+  await app(`UPDATE users SET secret = '' WHERE id IN (5, 6); UPDATE users SET secret = 'mine' WHERE id = 10;
+    DELETE FROM deposits WHERE user_id = 9; DELETE FROM users WHERE id = 9`);
+  const args = ['rows', site.system, 'wallets', '--table', 'users', '--where', 'id IN (5, 6, 9, 10)', '--backups', '2'];
+  const how = [...args, '--valid', `secret <> ''`, '--on-changed', 'restore'];
+  const { plan } = await json<RowsResult>(...how, '--dry-run');
+  expect(plan.merged).toMatchObject([
+    { table: 'users', invalid: 1, differs: 0 },
+    { table: 'users', taken: 1, invalid: 0, differs: 1 },
+  ]);
+  const result = await json<RowsResult>(...how, '--approve', plan.digest);
+  expect(result).toMatchObject({ outcome: 'restored', added: 1, replaced: 2 });
+  const found = await app('SELECT secret FROM users WHERE id IN (5, 6, 9, 10) ORDER BY id');
+  expect(found.map((row) => Object.values(row)[0])).toEqual(['newer', 'hunter6', 'hunter9', 'mine']);
+  expect(await server.value(`SELECT count(*)::int FROM pg_database WHERE datname LIKE 'app\\_\\_%'`)).toBe(0);
+  // What can't be told apart, or is no condition, is refused and leaves nothing.
+  const refused = await json<{ error: { code: string } }>(...args, '--valid', 'secret <>', '--dry-run');
+  expect(refused.error.code).toBe('BadInput');
+  expect(await server.value(`SELECT count(*)::int FROM pg_database WHERE datname LIKE 'app\\_\\_%'`)).toBe(0);
+});

@@ -8,7 +8,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { BackupResult, CleanPointResult, MissingResult } from '../../src/workflows/contract.ts';
+import type { BackupResult, CleanPointResult, MissingResult, RowsResult } from '../../src/workflows/contract.ts';
 import { jsonOf } from '../activities/rows-helpers.ts';
 import { makeSite, type Site } from '../activities/site.ts';
 
@@ -145,6 +145,29 @@ test('ransomware: a clean backup between bad ones is found, with what was found 
   const restore = ['restore', site.system, clean, '--component', 'uploads'];
   expect(await approved(...restore)).toMatchObject({ outcome: 'restored' });
   expect(readFileSync(uploads('letter-7.txt'), 'utf8')).toBe(letter(7));
+});
+
+test('partial loss: damaged and deleted records come from the newest backup in which each is whole [B8]', async () => {
+  const set = (sql: string) =>
+    shop((database) => {
+      database.exec(sql);
+    });
+  const all = () => shop((database) => database.prepare('SELECT name, balance FROM users ORDER BY id').all());
+  const older = await backup();
+  set("UPDATE users SET balance = 11 WHERE name = 'ann'; UPDATE users SET balance = -1 WHERE name = 'bob'");
+  const newer = await backup();
+  set("UPDATE users SET balance = -7 WHERE name IN ('ann', 'bob'); DELETE FROM users WHERE name = 'cat'");
+  set("UPDATE users SET balance = 41 WHERE name = 'dan'");
+  const args = ['rows', site.system, 'shop', '--table', 'users', '--from', older, '--from', newer];
+  const how = ['--valid', 'balance >= 0', '--on-changed', 'restore'];
+  const result = await approved<RowsResult>(...args, ...how);
+  expect(result).toMatchObject({ outcome: 'restored', added: 1, replaced: 2 });
+  expect(result.plan.merged).toMatchObject([
+    { backup: newer, taken: 3, invalid: 1, differs: 0 },
+    { backup: older, taken: 1, invalid: 0, differs: 1 },
+  ]);
+  // Ann as in the newer one, Bob as in the older one, Cat back, Dan as he is.
+  expect(all().map((row) => Object.values(row).join(' '))).toEqual(['ann 11', 'bob 20', 'cat 30', 'dan 41']);
 });
 
 /** In place, or under another name. */

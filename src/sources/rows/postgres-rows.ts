@@ -11,6 +11,8 @@ import { readDumpFacts } from '../kinds/postgres-dump-facts.ts';
 import type { KindContext } from '../kinds/component.ts';
 import { applyRows } from './postgres-apply.ts';
 import { affectedDigest, compare, tableOf, writeKeys, type PgQuestion } from './postgres-preview.ts';
+import { mergeAll, mergeKey } from './merged-sources.ts';
+import { addOlder, cleanTables, dropValidLive, targetsOf } from './postgres-merge.ts';
 import { creation, noteCreation } from './postgres-create.ts';
 import { refuseShortRights } from './postgres-rights.ts';
 import { dropSide, makeSide, sideName } from './postgres-side.ts';
@@ -23,14 +25,15 @@ export const postgresRows: RowsKind<PostgresComponent> = {
     conditionsOf(tableNames(ask.table), ask.where, 'postgres');
     const files = await rowsFiles(context.stateDirectory, ask.rowsId);
     const noted = await copyRecord(files);
+    const manifestKey = backup.sources === undefined ? backup.manifestKey : mergeKey(backup, ask.valid);
     const there =
       noted?.whole === true &&
-      noted.manifestKey === backup.manifestKey &&
+      noted.manifestKey === manifestKey &&
       (await withRestore(component, context, (access) => isThere(access, noted.place, context)));
     if (there) return copyOf(noted);
     const bringing = { component, backup, ask, files, context };
-    const record =
-      component.method === 'base' ? await bringFromBase(component, bringing) : await bringFromDump(component, bringing);
+    if (backup.sources !== undefined) return copyOf(await bringMerged({ ...bringing, manifestKey }));
+    const record = await bringOne(bringing);
     await noteCopy(files, { ...record, whole: true });
     return copyOf(record);
   },
@@ -77,7 +80,9 @@ export const postgresRows: RowsKind<PostgresComponent> = {
     const noted = await copyRecord(files);
     if (noted !== undefined) {
       await withRestore(component, context, async (access) => {
-        await dropSide(access, noted.place.replace('__rows_', '__make_'), context.signal);
+        for (const other of ['__make_', OLDER]) {
+          await dropSide(access, noted.place.replace('__rows_', other), context.signal);
+        }
         await dropSide(access, noted.place, context.signal);
       });
     }
@@ -91,6 +96,76 @@ interface Bringing {
   readonly ask: RowsAsk;
   readonly files: RowsFiles;
   readonly context: KindContext;
+  /** It is not the copy itself: made beside it, and not noted. */
+  readonly older?: boolean;
+}
+
+/** Of an older backup, while its rows are taken. */
+const OLDER = '__more_';
+
+function bringOne(bringing: Bringing): Promise<CopyRecord> {
+  const { component } = bringing;
+  return component.method === 'base' ? bringFromBase(component, bringing) : bringFromDump(component, bringing);
+}
+
+/** The first backup that is whole, cleaned, and what older ones have beside it. */
+async function bringMerged(bringing: Bringing & { readonly manifestKey: string }): Promise<CopyRecord> {
+  const { component, backup, ask, files, context, manifestKey } = bringing;
+  const { signal } = context;
+  const names = tableNames(ask.table);
+  const conditions = conditionsOf(names, ask.valid, 'postgres');
+  const tables = names.map((table, index) => {
+    const valid = conditions[index];
+    return { table, ...(valid === undefined ? {} : { valid }) };
+  });
+  let base: CopyRecord | undefined;
+  /** Two connections to the separate database, and one to another. */
+  const withThree = <T>(
+    place: CopyRecord,
+    other: string,
+    use: (writer: Client, reader: Client, there: Client) => Promise<T>,
+  ) =>
+    withRestore(component, context, (access) =>
+      access.withClient({ database: place.place, signal }, (writer) =>
+        access.withClient({ database: place.place, signal }, (reader) =>
+          access.withClient({ database: other, signal }, (there) => use(writer, reader, there)),
+        ),
+      ),
+    );
+  const { merged, warnings } = await mergeAll(
+    backup,
+    {
+      base: async (source) => {
+        const record = await bringOne({ ...bringing, backup: { ...backup, ...source } });
+        base = record;
+        return withThree(record, record.database ?? '', async (writer, reader, live) =>
+          cleanTables(reader, writer, await targetsOf(writer, live, tables)),
+        );
+      },
+      older: async (source) => {
+        if (base === undefined) throw new HoldfastError('Internal', 'no backup came before the older ones');
+        const first = base;
+        const more = { ...bringing, backup: { ...backup, ...source }, older: true };
+        const record = await bringOne(more);
+        try {
+          const targets = await withThree(first, first.database ?? '', (writer, _, live) =>
+            targetsOf(writer, live, tables),
+          );
+          return await withThree(first, record.place, (writer, _, there) => addOlder(there, writer, targets));
+        } finally {
+          await withRestore(component, context, (access) => dropSide(access, record.place, signal));
+        }
+      },
+    },
+    signal,
+  );
+  if (base === undefined) throw new HoldfastError('BackupMissing', 'there is no backup to merge from');
+  await withThree(base, base.database ?? '', async (writer, _, live) =>
+    dropValidLive(live, writer, await targetsOf(writer, live, tables)),
+  );
+  const record = { ...base, manifestKey, merged, warnings, whole: true };
+  await noteCopy(files, record);
+  return record;
 }
 
 async function bringFromDump(component: PostgresDumpComponent, bringing: Bringing): Promise<CopyRecord> {
@@ -133,21 +208,22 @@ async function bringFromBase(component: PostgresBaseComponent, bringing: Bringin
 
 /** Returns the record of a copy that is whole, and not yet noted as such. */
 async function makeCopy(
-  { component, backup, ask, files, context }: Bringing,
+  { component, backup, ask, files, context, older = false }: Bringing,
   database: string,
   source: TableSource,
 ): Promise<CopyRecord> {
-  const side = sideName(database, ask.rowsId);
+  const own = sideName(database, ask.rowsId);
+  const side = older ? own.replace('__rows_', OLDER) : own;
   const record = { manifestKey: backup.manifestKey, place: side, database, keep: backup.keep, whole: false };
   return withRestore(component, context, async (access) => {
     if (await isThere(access, database, context)) {
       await refuseShortRights(access, database, tableNames(ask.table), context.signal);
     }
-    // Noted first: whatever is made under this name is ours.
-    await noteCopy(files, record);
+    // Noted first: whatever is made under this name is ours, and under those that follow from it.
+    if (!older) await noteCopy(files, record);
     const order = { access, database, side, source, tables: tableNames(ask.table), context };
     await makeSide(order);
-    await noteCreation(order, files.creation);
+    if (!older) await noteCreation(order, files.creation);
     return record;
   });
 }

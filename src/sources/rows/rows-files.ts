@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import { readJson, removeDurably, writeJsonDurably } from '../durable.ts';
 import { exists } from '../replacement.ts';
+import type { RowsMerged } from '../../workflows/rows-contract.ts';
 import type { RowsCopy } from './rows-kind.ts';
 
 export interface RowsFiles {
@@ -45,12 +46,18 @@ export interface CopyRecord {
   /** It was asked for to stay. */
   readonly keep?: boolean;
   readonly pointAt?: string;
+  readonly merged?: readonly RowsMerged[];
   readonly warnings?: readonly string[];
 }
 
 /** What is told of a copy, by its record. */
-export function copyOf({ place, pointAt, warnings = [] }: CopyRecord): RowsCopy {
-  return { place, warnings, ...(pointAt === undefined ? {} : { pointAt }) };
+export function copyOf({ place, pointAt, merged, warnings = [] }: CopyRecord): RowsCopy {
+  return {
+    place,
+    warnings,
+    ...(pointAt === undefined ? {} : { pointAt }),
+    ...(merged === undefined ? {} : { merged }),
+  };
 }
 
 /** What is noted of the copy. */
@@ -82,6 +89,6 @@ export async function forgetCopy({ directory }: RowsFiles): Promise<void> {
 export async function removeFiles(files: RowsFiles, keepFiles: boolean): Promise<void> {
   await forgetCopy(files);
   if (!keepFiles) return rm(files.directory, { recursive: true, force: true });
-  for (const path of [files.copy, `${files.copy}-journal`, files.intent, files.creation])
+  for (const path of [`${files.copy}.older`, files.copy, `${files.copy}-journal`, files.intent, files.creation])
     await rm(path, { force: true });
 }

@@ -1,7 +1,7 @@
 /** What a kind of component with tables can do with single rows of a backup. One file a kind; `index.ts` joins them. */
 import type { ArtifactReader } from '../../part.ts';
 import type { Component } from '../../system/types.ts';
-import type { RowsTable } from '../../workflows/rows-contract.ts';
+import type { RowsMerged, RowsTable } from '../../workflows/rows-contract.ts';
 import type { KindContext, RestoreTarget } from '../kinds/component.ts';
 
 export interface RowsAsk {
@@ -10,8 +10,18 @@ export interface RowsAsk {
   /** As typed: names separated by commas. */
   readonly table: string;
   readonly where?: string;
+  /** What holds of a good row. */
+  readonly valid?: string;
   readonly onChanged: 'keep' | 'restore';
   readonly database?: string;
+}
+
+/** One of several backups. */
+export interface RowsSource {
+  readonly backup: string;
+  readonly pointAt: string;
+  readonly manifestKey: string;
+  artifacts(): Promise<readonly ArtifactReader[]>;
 }
 
 /** Where the rows come from. */
@@ -20,6 +30,8 @@ export interface RowsBackup extends Pick<RestoreTarget, 'recoverTo' | 'wal'> {
   artifacts(): Promise<readonly ArtifactReader[]>;
   /** The copy is to stay when the run is over. */
   readonly keep: boolean;
+  /** Several backups, newest first, that are made one; the first of them is this one. */
+  readonly sources?: readonly RowsSource[];
 }
 
 /** The separate database that a backup was restored into. */
@@ -27,6 +39,7 @@ export interface RowsCopy {
   readonly place: string;
   /** Of what moment it is, RFC 3339, where recovery has found that out. */
   readonly pointAt?: string;
+  readonly merged?: readonly RowsMerged[];
   readonly warnings: readonly string[];
 }
 

@@ -9,7 +9,8 @@ import { artifactsOf, judge } from '../kinds/sqlite-facts.ts';
 import { writeStream } from '../sqlite/write-stream.ts';
 import { runSqlite } from '../sqlite/job.ts';
 import { copyOf, copyRecord, forgetCopy, noteCopy, removeFiles, rowsFiles } from './rows-files.ts';
-import type { RowsApplied, RowsAsk, RowsCopy, RowsKind, RowsPreview } from './rows-kind.ts';
+import { mergeAll, mergeKey } from './merged-sources.ts';
+import type { RowsApplied, RowsAsk, RowsBackup, RowsCopy, RowsKind, RowsPreview } from './rows-kind.ts';
 import type { RowsQuestion } from './sqlite-compare.ts';
 
 /** A live database that stays locked for so long is not waited for any longer in one attempt. */
@@ -19,19 +20,12 @@ export const sqliteRows: RowsKind<SqliteComponent> = {
   async bring(component, backup, ask, context): Promise<RowsCopy> {
     const files = await rowsFiles(context.stateDirectory, ask.rowsId);
     const noted = await copyRecord(files);
-    if (noted?.manifestKey === backup.manifestKey) return copyOf(noted);
+    const manifestKey = backup.sources === undefined ? backup.manifestKey : mergeKey(backup, ask.valid);
+    if (noted?.manifestKey === manifestKey) return copyOf(noted);
     await forgetCopy(files);
-    await rm(files.copy, { force: true });
-    const { database, facts } = await artifactsOf(component.name, await backup.artifacts(), context.signal);
-    await writeStream(database, files.copy, context);
-    context.report({ phase: 'check the copy' });
-    const found = await runSqlite('examine', { path: files.copy }, { signal: context.signal, about: files.copy });
-    const { ok, checks } = judge(facts.database, found, []);
-    if (!ok) {
-      const words = checks.filter((check) => !check.ok).map(({ name, detail }) => `${name}: ${detail}`);
-      throw new HoldfastError('CheckFailed', `the copy of ${component.name} is not as captured: ${words.join('; ')}`);
-    }
-    const record = { manifestKey: backup.manifestKey, place: files.copy, keep: backup.keep, whole: true };
+    const merged = backup.sources === undefined ? {} : await bringMerged(component, backup, ask, context);
+    if (backup.sources === undefined) await bringCopy(component, backup, files.copy, context);
+    const record = { manifestKey, place: files.copy, keep: backup.keep, whole: true, ...merged };
     await noteCopy(files, record);
     return copyOf(record);
   },
@@ -75,6 +69,64 @@ export const sqliteRows: RowsKind<SqliteComponent> = {
   },
 };
 
+async function bringCopy(
+  component: SqliteComponent,
+  source: Pick<RowsBackup, 'artifacts'>,
+  place: string,
+  context: KindContext,
+): Promise<void> {
+  await rm(place, { force: true });
+  const { database, facts } = await artifactsOf(component.name, await source.artifacts(), context.signal);
+  await writeStream(database, place, context);
+  context.report({ phase: 'check the copy' });
+  const found = await runSqlite('examine', { path: place }, { signal: context.signal, about: place });
+  const { ok, checks } = judge(facts.database, found, []);
+  if (ok) return;
+  const words = checks.filter((check) => !check.ok).map(({ name, detail }) => `${name}: ${detail}`);
+  throw new HoldfastError('CheckFailed', `the copy of ${component.name} is not as captured: ${words.join('; ')}`);
+}
+
+/** The first backup that is whole, cleaned, and what older ones have beside it. */
+async function bringMerged(component: SqliteComponent, backup: RowsBackup, ask: RowsAsk, context: KindContext) {
+  const { copy } = await rowsFiles(context.stateDirectory, ask.rowsId);
+  const names = tableNames(ask.table);
+  const conditions = conditionsOf(names, ask.valid, 'sqlite');
+  const tables = names.map((name, index) => {
+    const valid = conditions[index];
+    return { table: plainName(name), ...(valid === undefined ? {} : { valid }) };
+  });
+  const options = { signal: context.signal, about: copy };
+  const older = `${copy}.older`;
+  try {
+    const result = await mergeAll(
+      backup,
+      {
+        base: async (source) => {
+          await bringCopy(component, source, copy, context);
+          return runSqlite('mergeRows', { copy, tables, step: 'clean' }, options);
+        },
+        older: async (source) => {
+          await bringCopy(component, source, older, context);
+          return runSqlite('mergeRows', { copy, tables, step: 'older', other: older }, options);
+        },
+      },
+      context.signal,
+    );
+    if (ask.valid !== undefined) {
+      const live = await liveFile(component.path);
+      await runSqlite('mergeRows', { copy, tables, step: 'live', other: live }, options);
+    }
+    return result;
+  } finally {
+    await rm(older, { force: true });
+  }
+}
+
+/** SQLite has no schemas here: a dot belongs to the name. */
+function plainName(name: string): string {
+  return name.startsWith('"') ? (nameParts(name)[0] ?? name) : name;
+}
+
 async function questionOf(component: SqliteComponent, ask: RowsAsk, context: KindContext): Promise<RowsQuestion> {
   if (ask.database !== undefined) {
     throw new HoldfastError('BadInput', `${component.name} is a SQLite file: it has no database ${ask.database} in it`);
@@ -87,9 +139,7 @@ async function questionOf(component: SqliteComponent, ask: RowsAsk, context: Kin
     live: await liveFile(component.path),
     tables: names.map((name, index) => {
       const where = conditions[index];
-      // SQLite has no schemas here: a dot belongs to the name.
-      const table = name.startsWith('"') ? (nameParts(name)[0] ?? name) : name;
-      return { table, ...(where === undefined ? {} : { where }) };
+      return { table: plainName(name), ...(where === undefined ? {} : { where }) };
     }),
     onChanged: ask.onChanged,
   };

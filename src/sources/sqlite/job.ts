@@ -4,6 +4,7 @@ import type { FailureCode } from '../../failures.ts';
 import { HoldfastError } from '../../failures.ts';
 import type { RowsOrder, RowsWritten } from '../rows/sqlite-apply.ts';
 import type { RowsQuestion } from '../rows/sqlite-compare.ts';
+import type { MergeCounts, MergeOrder } from '../rows/sqlite-merge.ts';
 import type { RowsFound } from '../rows/sqlite-preview.ts';
 
 export interface Examination {
@@ -45,6 +46,8 @@ export interface Jobs {
   settle: { readonly order: { readonly path: string }; readonly result: { readonly busy: boolean } };
   /** Compares rows of a restored copy with the live ones, and writes to neither. */
   previewRows: { readonly order: RowsQuestion & { readonly keysFile: string }; readonly result: RowsFound };
+  /** Makes one copy of several; writes to a scratch copy only. */
+  mergeRows: { readonly order: MergeOrder; readonly result: readonly MergeCounts[] };
   /** Puts rows of a restored copy into the live database, in one transaction. */
   applyRows: { readonly order: RowsOrder; readonly result: RowsWritten };
 }
@@ -68,6 +71,7 @@ const WORDS: Readonly<Record<keyof Jobs, string>> = {
   ask: 'ask',
   settle: 'settle',
   previewRows: 'compare rows with',
+  mergeRows: 'merge rows of',
   applyRows: 'put rows back into',
 };
 

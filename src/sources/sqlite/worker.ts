@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import { HoldfastError } from '../../failures.ts';
 import { applyRows } from '../rows/sqlite-apply.ts';
+import { mergeRows } from '../rows/sqlite-merge.ts';
 import { previewRows } from '../rows/sqlite-preview.ts';
 import type { Examination, JobAnswer, JobOrder, Jobs } from './job.ts';
 
@@ -29,6 +30,8 @@ async function run(order: JobOrder): Promise<Jobs[keyof Jobs]['result']> {
       return settle(order.path);
     case 'previewRows':
       return previewRows(order);
+    case 'mergeRows':
+      return mergeRows(order);
     case 'applyRows':
       return applyRows(order);
   }
