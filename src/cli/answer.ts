@@ -12,11 +12,12 @@ export type AnswerState = 'taken' | 'kept';
 
 /** Throws what the operation refused the approval with: PlanChanged, ApprovalExpired, BadInput. */
 export function sendApproval(handle: WorkflowHandle, approval: Approval, shell: Shell): Promise<AnswerState> {
-  return send(handle, 'approve', approval, `approve-${approval.digest}-${approval.by}`, shell);
+  // Of its own for each: the same plan may be asked about twice, and the engine answers a known id from its memory.
+  return send(handle, 'approve', approval, `approve-${randomUUID()}`, shell);
 }
 
 export function sendRejection(handle: WorkflowHandle, rejection: Rejection, shell: Shell): Promise<AnswerState> {
-  return send(handle, 'reject', rejection, `reject-${rejection.by}`, shell);
+  return send(handle, 'reject', rejection, `reject-${randomUUID()}`, shell);
 }
 
 /** Each is taken, also a second one: it holds from then on. */

@@ -6,6 +6,7 @@ import { ORCHESTRATION_QUEUE } from '../task-queues.ts';
 import { QUERIES, type Progress } from '../workflows/contract.ts';
 import { createProgress, type ProgressFacts } from '../observe/progress.ts';
 import type { Shell } from './shell.ts';
+import { quoted } from '../observe/shell-word.ts';
 import { stepTrouble } from '../status/step-trouble.ts';
 
 export interface OperationStart {
@@ -43,11 +44,6 @@ export function temporalStartCommand(engine: Pick<Engine, 'target'>, start: Oper
     `--task-queue ${ORCHESTRATION_QUEUE} --type ${start.type} --workflow-id ${quoted(start.workflowId)}`,
     `--input ${quoted(JSON.stringify(start.input))}`,
   ].join(' ');
-}
-
-/** For a POSIX shell. */
-export function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 export type Followed<T> = { readonly state: 'ended'; readonly result: T } | { readonly state: 'left' };

@@ -26,6 +26,7 @@ import { defineReject } from './reject.ts';
 import { defineRestart } from './restart.ts';
 import { defineRestore } from './restore.ts';
 import { defineRows } from './rows.ts';
+import { defineRunbook } from './runbook.ts';
 import { defineSchedule } from './schedule.ts';
 import { defineSchema } from './schema.ts';
 import { defineShow } from './show.ts';
@@ -91,6 +92,7 @@ export function createProgram(): Command {
     defineApprove,
     defineReject,
     defineAudit,
+    defineRunbook,
     defineStatus,
     defineMonitor,
     defineIncidents,

@@ -40,8 +40,19 @@ export async function connectEngine(
     );
   }
   // What the engine writes down of who asked and who approved.
-  const identity = `${OWN_CLIENT}:${process.env['SUDO_USER'] ?? userInfo().username}@${hostname()}`;
+  const identity = `${OWN_CLIENT}:${userHere()}@${hostname()}`;
   const client = new Client({ connection, namespace: target.namespace, identity });
   const close = (): Promise<void> => connection.close();
   return { client, connection, target, close, [Symbol.asyncDispose]: close };
+}
+
+function userHere(): string {
+  const { SUDO_USER: sudoer } = process.env;
+  if (sudoer !== undefined) return sudoer;
+  try {
+    return userInfo().username;
+  } catch {
+    // In a container a process may run under a number that has no name there.
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }

@@ -6,6 +6,10 @@ export interface EscalationLevel {
   /** From the moment that `countFrom` says. */
   readonly afterSeconds: number;
   readonly channels: readonly string[];
+  /** Who it is, for the runbook. */
+  readonly contact?: string;
+  /** What they are to do, for the runbook. */
+  readonly action?: string;
 }
 
 export interface EscalationPolicy {

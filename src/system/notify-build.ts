@@ -56,10 +56,12 @@ export function buildEscalation(
 function buildPolicy(file: PolicyFile, everyone: readonly string[]): EscalationPolicy {
   const { levels = [], countFrom, repeat, settle, acknowledgedFor } = file;
   const seconds = (text: string | undefined, otherwise: string): number => durationSeconds(text ?? otherwise);
-  const own = levels.map(({ name, after, notify }) => ({
+  const own = levels.map(({ name, after, notify, contact, action }) => ({
     name,
     afterSeconds: durationSeconds(after),
     channels: notify,
+    ...(contact === undefined ? {} : { contact }),
+    ...(action === undefined ? {} : { action }),
   }));
   return {
     levels: withEveryone(own, everyone),

@@ -79,6 +79,8 @@ const level = z.strictObject({
   name: text('How people call it, such as `L2` or `team lead`.'),
   after: duration('When it is told, such as 30m; 0s for at once.'),
   notify: z.array(z.string()).min(1, 'name at least one channel').describe('Channels of `notify`.'),
+  contact: text('Who that is and how to reach them, for the runbook. No secret.').optional(),
+  action: text('What they are to do, for the runbook.').optional(),
 });
 
 const escalationParts = {

@@ -313,7 +313,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   'channel.command': [...CHANNEL, 'command', 'timeout'],
   escalation: [...POLICY, 'classes'],
   'escalation.class': POLICY,
-  level: ['name', 'after', 'notify'],
+  level: ['name', 'after', 'notify', 'contact', 'action'],
   rule: ['copies', 'media', 'offsite', 'immutable', 'errors'],
   quiesce: ['mode', 'budget'],
   schedule: SCHEDULE,

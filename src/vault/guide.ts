@@ -14,6 +14,7 @@ const KNOWN_TEXTS = new Set([
   'f9bf9ae99eae9c1da1be956ce712218033a56b20a4849ef7c26f7cd64465490c',
   'cb00faf56a1c8838f736b6855a770a341714860877b00de44eee09dcba8b82a4',
   'fad59317b776e786c746458cc82e5216612d155c00eb70ba3bff071d1bca17c8',
+  '4830db53e4b59bee34f1243d5bdd1ac4359bf24189f7109af40b6469b604bfa9',
 ]);
 
 /** Throws ObjectCorrupt when no version that this one knows of has written these bytes for this vault. */
@@ -27,6 +28,17 @@ export function requireKnownGuide(bytes: Uint8Array, { system, vaultId }: { syst
     'ObjectCorrupt',
     `${GUIDE_KEY} is not what this version or one before it wrote for ${system}`,
   );
+}
+
+/** The commands of this page in order, each block with the heading it stands under. They read VAULT, IDENTITY, ROOT_FINGERPRINT, WORK. */
+export function recoveryCommands(): { readonly heading: string; readonly commands: string }[] {
+  return GUIDE.split(/^## /m)
+    .slice(1)
+    .flatMap((section) => {
+      const [heading = ''] = section.split('\n');
+      const blocks = [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands = '']) => commands.trimEnd());
+      return blocks.map((commands) => ({ heading, commands }));
+    });
 }
 
 /** Bytes as characters, so that none is lost in what is no UTF-8. */
@@ -89,12 +101,13 @@ ${'```'}
 ## 3. Choose a backup and check its signature
 
 A backup is a manifest, backups/PLAN/TIME-ID.json. The newest of all is taken here; set MANIFEST beforehand to take
-another. A file whose text has "kind" is the mark of a capture that never became a backup.
+another, such as one of a plan that holds more. A file whose text has "kind" is the mark of a capture that never became a
+backup; one with the purpose "safety" is what a restore replaced, which may well be what was broken.
 
 ${'```'}sh
 if [ -z "${'$'}{MANIFEST:-}" ]; then
   MANIFEST=$(for file in backups/*/*.json; do
-    jq -r '.body | fromjson | select(has("kind") | not) | .startedAt + " " + .key' "$file"
+    jq -r '.body | fromjson | select((has("kind") or .purpose == "safety") | not) | .startedAt + " " + .key' "$file"
   done | sort | tail -n 1 | cut -d ' ' -f 2)
 fi
 [ -n "$MANIFEST" ] || fail "there is no backup"

@@ -52,6 +52,8 @@ export class Gate {
   private asked = false;
   /** A signal for a plan known from an earlier printing may come before the question. */
   private early: Approval | undefined;
+  /** Saying it twice harms nothing. */
+  private taken: Pick<Question, 'digest' | 'approvers'> | undefined;
 
   constructor(story: Story) {
     this.story = story;
@@ -134,6 +136,7 @@ export class Gate {
     } finally {
       this.question = undefined;
     }
+    if (answer.kind === 'approved') this.taken = question;
     this.story.waitIsOver();
     await this.tell(under, toldOf(answer, digest, limitSeconds));
     return answer;
@@ -182,11 +185,17 @@ export class Gate {
   }
 
   private mustFit(approval: unknown): void {
+    if (this.question === undefined && this.isRepeat(approval as Approval | null)) return;
     this.mustBeAsked(approval);
     if (this.question === undefined) return;
     const { digest, deadlineMs, fourEyes } = this.question;
     const judged = judgeApproval(approval as Approval, { digest, deadlineMs, fourEyes }, Date.now());
     if (!judged.ok) throw refusal(judged.code, `Not approved: ${judged.why}.`);
+  }
+
+  private isRepeat(approval: Approval | null): boolean {
+    if (this.taken === undefined || typeof approval?.digest !== 'string') return false;
+    return namesDigest(approval.digest, this.taken.digest) && this.taken.approvers.has(approval.by);
   }
 
   private mustBeAsked(message: unknown): void {

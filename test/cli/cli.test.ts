@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
 import { generateSshKeyPair } from '../../src/seal/index.ts';
 import { kitStore, parseStore, storeAddress } from '../../src/cli/store-address.ts';
-import { quoted } from '../../src/cli/operation.ts';
+import { quoted } from '../../src/observe/shell-word.ts';
 import { holdfast, holdfastJson } from './holdfast.ts';
 
 let directory: string;

@@ -31,6 +31,22 @@ export async function holdfast(
   return { code, stdout, stderr };
 }
 
+/** Commands as a person pastes them, in one shell that stops at the first that fails, with the real program in its path. */
+export async function inShell(home: string, script: string, own: Record<string, string> = {}): Promise<Ended> {
+  const env = environment(home, own);
+  const bin = fileURLToPath(new URL('../../bin', import.meta.url));
+  const child = spawn('sh', ['-euc', script], {
+    env: { ...env, PATH: `${bin}:${env['PATH'] ?? ''}` },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
 /** Presses Ctrl-C as soon as the command has said these words. */
 export async function interrupted(home: string, args: readonly string[], words: string): Promise<Ended> {
   const child = spawn(PROGRAM, args, { env: environment(home, {}), stdio: ['ignore', 'pipe', 'pipe'] });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { dashboardExpressions, metricsIn, ruleExpressions } from '../metrics/shipped.ts';
 import { startAlerting } from '../support/alerting.ts';
 import { eventually } from '../workflows/stage.ts';
-import { holdfast, holdfastJson, interrupted, up, type RunningUp } from './holdfast.ts';
+import { holdfast, holdfastJson, inShell, interrupted, up, type RunningUp } from './holdfast.ts';
 
 /** One machine, from an empty directory to a restored system, by the command line alone. */
 // Whole operations of real servers, on a machine that may be busy.
@@ -322,6 +322,44 @@ it('[T10] a store breaks: an alert of the shipped rules reaches people, and is r
   }
 });
 
+/** The blocks of one section that run as they stand; only those that hold these words. */
+function blocksOf(markdown: string, section: string, words = ''): string {
+  const text = markdown.split(/^## /m).find((one) => one.startsWith(`${section}\n`)) ?? '';
+  const all = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block);
+  const found = all.filter((block) => block.includes(words));
+  if (found.length === 0) throw new Error(`the runbook has no such commands in ${section}`);
+  return found.join('\n');
+}
+
+it('its runbook: every command runs as it stands, and what was deleted or damaged is back; by hand too [M6]', async () => {
+  const { markdown } = await holdfastJson<{ markdown: string }>(home, ['runbook', 'shop']);
+  const run = async (script: string, own: Record<string, string> = {}): Promise<string> => {
+    const ended = await inShell(home, script, own);
+    if (ended.code !== 0) throw new Error(`exit ${String(ended.code)} of ${script}\n${ended.stdout}\n${ended.stderr}`);
+    return ended.stdout;
+  };
+  expect(await run(blocksOf(markdown, 'First'))).toContain('daily');
+
+  await rm(at('data', 'peers'), { recursive: true });
+  await run(blocksOf(markdown, 'Something was deleted'));
+  balances((database) => database.exec('UPDATE balances SET amount = 0'));
+  await run(blocksOf(markdown, 'Data is corrupted', 'verify shop'));
+  await run(blocksOf(markdown, 'Data is corrupted', '--component balances'));
+  await expectRestored();
+
+  const kit = await readFile(at('kit.txt'), 'utf8');
+  await writeFile(at('identity.txt'), `${/AGE-SECRET-KEY-1\w+/.exec(kit)?.[0] ?? ''}\n`, { mode: 0o600 });
+  const work = at('by-hand');
+  const own = { IDENTITY: at('identity.txt'), WORK: work };
+  expect(await run(blocksOf(markdown, 'By hand, without Holdfast'), own)).toContain('Good "holdfast-manifest"');
+  expect(await readFile(path.join(work, 'trees', 'config', 'tree', 'peers', 'alice.yaml'), 'utf8')).toBe(
+    'peer: alice\n',
+  );
+  expect((await readFile(path.join(work, 'artifacts.d', 'balances', 'balances.db'))).length).toBeGreaterThan(4000);
+  expect(await run(blocksOf(markdown, 'Afterwards'))).toContain('the audit log is whole');
+  await writeFile(at('runbook.md'), markdown);
+});
+
 it('break glass: the machine is lost, the kit and the store are not; one command restores', async () => {
   await running?.stop();
   running = undefined;
@@ -329,12 +367,9 @@ it('break glass: the machine is lost, the kit and the store are not; one command
   await rm(at('data'), { recursive: true });
   await rm(at('balances.db'));
   const bare = at('bare');
-  const look = await holdfastJson<{ plan: { digest: string } }>(bare, ['restore', '--kit', at('kit.txt'), '--dry-run']);
-  const restored = await holdfastJson<{ outcome: string }>(bare, [
-    ...['restore', '--from-store', at('vault'), '--kit', at('kit.txt')],
-    ...['--approve', look.plan.digest],
-  ]);
-  expect(restored.outcome).toBe('restored');
+  const page = await readFile(at('runbook.md'), 'utf8');
+  const restored = await inShell(bare, blocksOf(page, 'The machine is lost'), { KIT: at('kit.txt') });
+  expect(restored, restored.stderr).toMatchObject({ code: 0 });
   await expectRestored();
   // Nobody has admitted the bare machine's key: its word is there, and said to be a claim.
   const log = await holdfastJson<Audited>(bare, ['audit', 'shop']);
@@ -350,5 +385,5 @@ it('break glass: the machine is lost, the kit and the store are not; one command
   const next = await holdfastJson<{ verified: object }>(bare, ['backup', 'shop', 'daily']);
   expect(next.verified).toEqual({ level: 'content', ok: true });
   const { backups } = await holdfastJson<{ backups: { trusted: boolean; plan: string }[] }>(bare, ['list', 'shop']);
-  expect(backups.filter(({ plan }) => plan === 'daily').map(({ trusted }) => trusted)).toEqual([true, true]);
+  expect(backups.filter(({ plan }) => plan === 'daily').map(({ trusted }) => trusted)).toEqual([true, true, true]);
 });
