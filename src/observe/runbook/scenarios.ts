@@ -45,6 +45,9 @@ function containerDown(system: System): string {
     return 'No Compose project is declared: start the service as its machine does (`systemctl status`, `systemctl restart`), then look with `holdfast monitor`.';
   }
   return paragraphs(
+    'Found, its log shown, started again, waited for; what a capture or a person holds is left alone:',
+    commands(`holdfast restart ${system.name}`),
+    'Without Holdfast:',
     ...projects.map(({ project, directory, files, healthTimeoutSeconds }) => {
       const compose = ['docker compose', ...files.map((file) => `-f ${quoted(file)}`), `-p ${quoted(project)}`].join(
         ' ',
@@ -67,7 +70,7 @@ function corrupted(system: System): string {
   const { name } = system;
   const parts = componentsByTier(system).filter(({ kind }) => kind !== 'compose');
   return paragraphs(
-    'What is corrupted, and since when: older backups are not cleaner by themselves, and a newer one may hold the damage.',
+    'What is corrupted, and since when: older backups are not cleaner by themselves, and a newer one may hold the damage (`holdfast clean-point` finds the newest that does not).',
     commands(
       `holdfast monitor ${name} || true`,
       `holdfast list ${name}`,
@@ -193,6 +196,7 @@ function ransomware(system: System): string {
     ),
     'Keep what is from before, and bring it back on a clean machine, never on the one that was taken over. A backup made since may hold what the intruder left: look at it in isolation first.',
     pattern(
+      `holdfast clean-point ${name}`,
       `holdfast hold add ${name} BACKUP --why 'from before the intrusion'`,
       `holdfast drill ${name} BACKUP`,
       `holdfast restore --kit KIT --from-store STORE --whole --before TIME --dry-run`,
