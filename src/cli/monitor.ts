@@ -36,6 +36,8 @@ export function defineMonitor(program: Command): void {
     );
 }
 
+const NOTHING_HERE = 'no system is registered here; start with: holdfast init <file>';
+
 interface Looked {
   readonly found: readonly SystemFindings[];
   readonly kept: boolean;
@@ -63,7 +65,8 @@ async function look(shell: Pick<Shell, 'say'>, names: readonly string[], options
       );
     }
   }
-  return { found: shown, kept: shown.every(isKept) };
+  // Where nothing is registered, nothing is known to be well.
+  return { found: shown, kept: shown.length > 0 && shown.every(isKept) };
 }
 
 async function ofPlan(
@@ -110,9 +113,7 @@ async function monitor(shell: Shell, names: readonly string[], options: Options)
   const broken = found.some(({ findings }) => findings.length > 0);
   const { findingsText } = await import('../status/findings-text.ts');
   shell.result({ ok: kept, systems: found }, (colours) =>
-    found.length === 0
-      ? 'no system is registered here; start with: holdfast init <file>'
-      : found.map((one) => findingsText(one, colours)).join('\n\n'),
+    found.length === 0 ? NOTHING_HERE : found.map((one) => findingsText(one, colours)).join('\n\n'),
   );
   return broken ? 1 : kept ? 0 : 2;
 }
@@ -127,7 +128,7 @@ async function performNagios(names: readonly string[], options: Options): Promis
   try {
     const say = (text: string): void => void process.stderr.write(`${text}\n`);
     const { found, kept } = await look({ say }, names, options);
-    answer = nagiosOf(found, kept);
+    answer = found.length === 0 ? nagiosUnknown(NOTHING_HERE) : nagiosOf(found, kept);
   } catch (error) {
     answer = nagiosUnknown(tell(error).message);
   }

@@ -193,13 +193,16 @@ function timeOf(option: string, text: string): number {
   throw new HoldfastError('BadInput', `${option} ${text} is no time: write one such as 2026-03-01T02:00:00Z`);
 }
 
-/** Those that the file declares and the name means: its full name, or the name of a plan. All without a name. */
+/**
+ * Those that the file declares and the name means: its full name, or the name of a plan. All without a name. A file that is
+ * bad now keeps nobody from pausing what was applied before.
+ */
 async function choose(system: string, name: string | undefined): Promise<DeclaredSchedule[]> {
-  const [{ loadSystem }, { declaredSchedules }] = await Promise.all([
-    import('../system/load.ts'),
+  const [{ loadKnownSystem }, { declaredSchedules }] = await Promise.all([
+    import('../system/last-good.ts'),
     import('../policy/schedules.ts'),
   ]);
-  const declared = declaredSchedules(await loadSystem(system));
+  const declared = declaredSchedules((await loadKnownSystem(system)).system);
   if (name === undefined) return declared;
   const chosen = declared.filter((one) => one.name === name || one.name === `backup/${name}`);
   if (chosen.length > 0) return chosen;

@@ -75,8 +75,10 @@ function readSystemFile(
 function problemsOfTheRest(root: unknown, issues: readonly { readonly path: readonly PropertyKey[] }[]): Problem[] {
   const rest = structuredClone(root);
   for (const issue of issues) {
-    const [section, name] = issue.path;
+    const [section, name, field] = issue.path;
     if (section === undefined) removeUnknown(rest);
+    else if (section === 'plans' && LONE_FIELDS.includes(String(field)))
+      remove(valueAt(rest, ['plans', String(name)]), field);
     else if (name === undefined || section === 'keys') remove(rest, section);
     else remove(valueAt(rest, [String(section)]), name);
   }
@@ -84,7 +86,10 @@ function problemsOfTheRest(root: unknown, issues: readonly { readonly path: read
   return parsed.success ? crossCheck(parsed.data, declaredNames(root), { keysOptional: true }) : [];
 }
 
-function remove(map: unknown, key: PropertyKey): void {
+/** Of plans, which can be checked without them. */
+const LONE_FIELDS = ['rpo', 'limits'];
+
+function remove(map: unknown, key: PropertyKey = ''): void {
   if (typeof map === 'object' && map !== null) Reflect.deleteProperty(map, key);
 }
 

@@ -1,6 +1,7 @@
 /** What is wrong with a system file, as an operator reads it: where, what, and what to write instead. */
 import type { z } from 'zod';
 import { SECRET_WANTED } from './schema.ts';
+import { DURATION_WANTED } from './schema-parts.ts';
 
 export type ProblemPath = readonly (string | number)[];
 
@@ -55,7 +56,8 @@ function problemsOfIssue(issue: z.core.$ZodIssue, root: unknown): Problem[] {
   }
   if (issue.code === 'invalid_type') {
     if (isMissing(path, root)) return [missingKey(path)];
-    return [at(`${shown(path, root)}: ${wantedType(issue.expected)}`)];
+    const own = issue.message === DURATION_WANTED ? issue.message : wantedType(issue.expected);
+    return [at(`${shown(path, root)}: ${own}`)];
   }
   return [at(`${shown(path, root)}: ${issue.message}`)];
 }

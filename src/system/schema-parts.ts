@@ -18,6 +18,9 @@ export const DEFAULTS = {
 
 export const NAME_PATTERN = /^[a-z][a-z0-9-]{0,62}$/;
 
+/** Also for a bare number: nobody means a text then. */
+export const DURATION_WANTED = 'write a duration such as 30s, 15m, 48h, 30d or 12w';
+
 export const name = (what: string) =>
   z
     .string()
@@ -25,7 +28,7 @@ export const name = (what: string) =>
     .describe(what);
 export const text = (what: string) => z.string().min(1, 'write some text').describe(what);
 export const duration = (what: string) =>
-  z.string().regex(DURATION_PATTERN, 'write a duration such as 30s, 15m, 48h, 30d or 12w').describe(what);
+  z.string({ error: DURATION_WANTED }).regex(DURATION_PATTERN, DURATION_WANTED).describe(what);
 export const absolutePath = (what: string) =>
   z
     .string()

@@ -43,6 +43,13 @@ interface Looked {
   }[];
 }
 
+it('nothing is registered: nothing is known to be well', async () => {
+  expect((await holdfast(home, ['monitor'])).code).toBe(2);
+  const nagios = await holdfast(home, ['monitor', '--nagios']);
+  expect(nagios.code).toBe(3);
+  expect(nagios.stdout).toContain('HOLDFAST UNKNOWN - no system is registered here');
+});
+
 it('one bad file, one damaged entry: told with what is wrong, and the other system as ever', async () => {
   await register('first');
   const file = await register('typo');

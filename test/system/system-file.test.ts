@@ -143,6 +143,22 @@ describe('mistakes in a system file', () => {
     }
   });
 
+  it('a number where a duration is wanted: told so, beside the other mistakes of the same plan', () => {
+    const found = problemsOf(tagged`
+      system: small
+      stores: { nas: { kind: directory, path: /x } }
+      components: { config: { kind: files, path: /w } }
+      plans:
+        daily: { components: [confg], stores: [nas], schedule: 0 2 * *, rpo: 26 }
+      ${KEY_SECTION.trim().replaceAll('\n', '\n      ')}
+    `);
+    expect(found.map((line) => line.replace(/^5: /, ''))).toEqual([
+      expect.stringContaining('did you mean `config`?'),
+      expect.stringContaining('write five fields'),
+      expect.stringContaining('`plans.daily.rpo` is `26`: write a duration such as'),
+    ]);
+  });
+
   it('names that do not exist, a circle, a bad cron and zone: each is told, with the nearest name', () => {
     const found = problemsOf(tagged`
       system: small

@@ -15,6 +15,8 @@ const HOSTS_EVERY_MS = 2 * 60_000;
 /** A trouble that is mended goes from the page as soon as it is seen, whether monitoring has followed it or not. */
 const TROUBLE_EVERY_MS = 10_000;
 const SCHEDULES_EVERY_MS = 30_000;
+/** `up` applies them seconds after the page has begun to look. */
+const UNAPPLIED_EVERY_MS = 2_000;
 const HOSTS_LIMIT_MS = 60_000;
 
 export class StoresWatch {
@@ -22,7 +24,9 @@ export class StoresWatch {
   private readonly hosts = new Kept<readonly HostSeen[]>((seen) =>
     seen.some(hasTrouble) ? TROUBLE_EVERY_MS : HOSTS_EVERY_MS,
   );
-  private readonly schedules = new Kept<SystemFacts['schedules']>(SCHEDULES_EVERY_MS);
+  private readonly schedules = new Kept<SystemFacts['schedules']>((seen) =>
+    seen?.every(({ applied }) => applied) === true ? SCHEDULES_EVERY_MS : UNAPPLIED_EVERY_MS,
+  );
   private readonly ask: (system: System) => Promise<SystemFacts['schedules']>;
   private news = 0;
 
