@@ -19,6 +19,7 @@ import {
   createWalActivities,
   releaseWhatWasLeft,
 } from './activities/host.ts';
+import { clearLeftDrills } from './activities/drill/left.ts';
 import { createHostContext } from './activities/host-context.ts';
 import { workflowBundle } from './engine/bundle.ts';
 import { parseMetricsAddress, type MetricsAddress } from './engine/metrics-address.ts';
@@ -47,7 +48,8 @@ const COPY_SLOTS = 4;
 const CACHED_WORKFLOWS = 100;
 const RELEASE_PAUSE_MS = 5_000;
 
-type Common = Pick<WorkerOptions, 'connection' | 'namespace' | 'maxHeartbeatThrottleInterval'> & typeof SHUTDOWN;
+type Common = Pick<WorkerOptions, 'maxHeartbeatThrottleInterval'> &
+  typeof SHUTDOWN & { readonly connection: NativeConnection; readonly namespace: string };
 
 interface Crew {
   readonly workers: readonly Worker[];
@@ -75,6 +77,7 @@ async function orchestration(common: Common, target: EngineTarget): Promise<Crew
 
 async function host(common: Common, name: string): Promise<Crew> {
   const context = createHostContext(name);
+  const client = new Client({ connection: common.connection, namespace: common.namespace });
   const long = await Worker.create({
     ...common,
     taskQueue: hostQueue(name),
@@ -104,6 +107,8 @@ async function host(common: Common, name: string): Promise<Crew> {
       try {
         const released = await releaseWhatWasLeft(context, signal);
         if (released.length > 0) logger.warn({ released }, 'released what the last worker of this host had left');
+        const cleared = await clearLeftDrills(context, client, signal);
+        if (cleared.length > 0) logger.warn({ cleared }, 'removed what drills had left that are over');
         return;
       } catch (error) {
         if (signal.aborted) return;

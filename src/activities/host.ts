@@ -12,6 +12,7 @@ import { chooseStore } from './choose-store.ts';
 import { goThrough } from './checklist.ts';
 import { askScratch } from './drill/ask.ts';
 import { keepDrill } from './drill/keep.ts';
+import { clearLeft } from './drill/left.ts';
 import { planDrill } from './drill/plan.ts';
 import { startScratchStack } from './drill/stack.ts';
 import { planScratchStack } from './drill/stack-plan.ts';
@@ -64,7 +65,10 @@ export function createHostActivities(context: HostContext): HostActivities {
     housekeep: of(housekeep),
     goThrough: of(goThrough),
     planDrill: of(planDrill),
-    beginDrill: of(beginDrill),
+    beginDrill: of(async (where, input: Parameters<HostActivities['beginDrill']>[0], run) => {
+      await clearLeft(where, await where.system(input.system), run);
+      await beginDrill(where, input, run);
+    }),
     restoreScratch: of(restoreScratch),
     checkScratch: of(checkScratch),
     planScratchStack: of(planScratchStack),

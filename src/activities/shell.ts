@@ -98,7 +98,7 @@ function fieldsOf(activity: string, { info }: Context, input: unknown): LogField
 }
 
 /** The client is asked for only when it is needed: an activity that runs without an engine has none. */
-function askerOf(execution: Execution, client: () => Client): Asker {
+export function askerOf(execution: Execution, client: () => Client): Asker {
   return {
     execution,
     stillRuns: ({ workflowId, runId }) => stillRuns(client(), workflowId, runId),

@@ -119,6 +119,26 @@ const STORES: readonly Row[] = [
     'system plan',
     'How long ago a backup of the plan was last restored as a test and found good.',
   ],
+  [
+    'holdfast_drill_last_success_timestamp_seconds',
+    'gauge',
+    'system kind',
+    'When the newest drill of the kind ended that passed; 0 when none did.',
+  ],
+  ['holdfast_drill_passed', 'gauge', 'system kind', '1 when the newest drill of the kind passed, else 0.'],
+  ['holdfast_drill_rto_seconds', 'gauge', 'system kind', 'How long the restore of the newest drill of the kind took.'],
+  [
+    'holdfast_drill_rto_objective_seconds',
+    'gauge',
+    'system kind',
+    'How long that restore may take; absent where nothing is promised.',
+  ],
+  [
+    'holdfast_drill_duration_seconds',
+    'gauge',
+    'system kind',
+    'How long the newest drill of the kind took in all, until its report.',
+  ],
   ['holdfast_backups', 'gauge', 'system plan store', 'Trusted backups that lie in the store.'],
   ['holdfast_backups_untrusted', 'gauge', 'system', 'Backups whose manifest is damaged or not signed by a known key.'],
   [

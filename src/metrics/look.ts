@@ -11,9 +11,14 @@ import { diskOf } from '../status/disk-look.ts';
 import { isBehind, logStatuses } from '../status/log-status.ts';
 import { storeReadBacks } from '../status/read-back-status.ts';
 import { operationsOf, type EngineState } from '../status/running.ts';
+import { drillHistory } from '../status/drill-runs.ts';
 import { seenCatalogue, seenOf } from '../status/seen.ts';
 import type { Sample } from './definitions.ts';
+import { drillSamples } from './drill-samples.ts';
 import { logSamples, storeSamples } from './system-samples.ts';
+
+/** Of each kind the newest is among them, unless there are very many by hand. */
+const DRILLS_SEEN = 40;
 
 /** What was known of a system's backups at the last look, so that a store that is away does not make them unknown. */
 export interface Remembered {
@@ -46,7 +51,9 @@ export async function lookAtStores(
     copies: planCopies(system, { backups: seen }, readBacks, (plan) => planState(seen, plan, nowMs).newest?.id),
   };
   const first = complete ? await firstDueSamples(system, seen, known.vaults, { nowMs, scheduleMs }) : [];
-  const samples = [...storeSamples(system, facts, nowMs), ...first];
+  // Without an answer nothing is said: that stores can't be read has samples of its own.
+  const drills = await drillHistory(system, DRILLS_SEEN).catch(() => []);
+  const samples = [...storeSamples(system, facts, nowMs), ...first, ...drillSamples(system, drills)];
   return { samples, remembered: { backups, complete, memories } };
 }
 

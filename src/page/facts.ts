@@ -8,7 +8,7 @@ import type { RunningOperation } from '../status/running.ts';
 import type { ScheduleState } from '../status/schedule-state.ts';
 import type { SystemStatus } from '../status/system-status.ts';
 import type { System } from '../system/types.ts';
-import type { ActivityProgress, IncidentState, Progress } from '../workflows/contract.ts';
+import type { ActivityProgress, DrillReport, IncidentState, Progress } from '../workflows/contract.ts';
 import type { TemporalUi } from './links.ts';
 
 export interface Knowledge {
@@ -81,6 +81,8 @@ export interface SystemFacts {
   readonly numbers?: SystemNumbers;
   /** What could not be looked at. */
   readonly unknown: readonly Unknown[];
+  /** Rehearsed restores, newest first. */
+  readonly drills?: readonly DrillReport[];
   /** Undefined where the engine could not be asked. */
   readonly schedules?: readonly ScheduleState[];
 }

@@ -36,6 +36,8 @@ export const CHECKS = [
   'schedule',
   /** The system file, or the register's entry for it, can't be used. */
   'system-file',
+  /** A rehearsed restore that failed, missed its objective, or was not made in time. */
+  'drill',
   /** A channel that messages do not get through to. */
   'notify',
 ] as const;

@@ -9,27 +9,39 @@ import { drillReportKey, readDrillReports, writeDrillReport, type StoredDrill } 
 import { signerOf } from '../vault/envelope.ts';
 import { readingVault } from '../vault/maintained.ts';
 import type { DrillReport } from '../workflows/drill-contract.ts';
+import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
 import { inStores } from './checklist-run.ts';
+import { askStores } from './store-answers.ts';
 
 /** What is looked at of each store: a weekly drill of two years. */
 const MOST = 120;
+/** A report never changes: who looks every minute reads each once. */
+const MEMORY = new Map<string, StoredDrill>();
+/** By who looks every minute. */
+const SEEN_MOST = 24;
 
 /** Of all stores that can be read, newest first. Throws what kept it from all of them. */
 export async function drillHistory(system: System, most = MOST): Promise<StoredDrill[]> {
   const found = new Map<string, StoredDrill>();
-  let read = 0;
-  let failure: Error | undefined;
-  for (const config of system.stores) {
-    try {
-      const reports = await readingVault(system, config, (place) => readDrillReports(place.store, place, most));
-      for (const report of reports) found.set(report.drillId, report);
-      read += 1;
-    } catch (error) {
-      failure ??= error instanceof Error ? error : new Error(String(error));
-    }
-  }
-  if (read === 0 && failure !== undefined) throw failure;
+  const { answers, failures } = await askStores(system.stores, (config) =>
+    answeredInTime(`drills in ${config.name} of ${system.name}`, STORE_LIMIT_MS, () =>
+      readingVault(system, config, (place) => readDrillReports(place.store, place, most, MEMORY)),
+    ),
+  );
+  for (const { value } of answers) for (const report of value) found.set(report.drillId, report);
+  if (answers.length === 0 && failures.length > 0) throw failures[0];
   return [...found.values()].toSorted((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt)).slice(0, most);
+}
+
+/** Newest of each kind that the system file declares, for who looks often: none declared, nothing is read. */
+export async function drillsSeen(system: System): Promise<{ reports: StoredDrill[]; unread: boolean }> {
+  if (system.drills.length === 0) return { reports: [], unread: false };
+  try {
+    return { reports: await drillHistory(system, SEEN_MOST), unread: false };
+  } catch {
+    // That a store can't be read is told by who looks at the stores.
+    return { reports: [], unread: true };
+  }
 }
 
 /** Written into every store that can be reached, and as files. Throws when no store could take it. A repeat is harmless. */

@@ -10,6 +10,7 @@ import type { Begun } from '../policy/first-backup.ts';
 import { CHECKS, inOrder, isUnknown, findingId, type Finding, type Unknown } from '../policy/findings.ts';
 import type { HostSeen } from '../policy/host-look.ts';
 import { judgeStoreClocks } from '../policy/judge-clocks.ts';
+import { judgeDrills } from '../policy/judge-drills.ts';
 import { judgeEngine, type RunSeen } from '../policy/judge-engine.ts';
 import { FILE_SUBJECT, fileTrouble, judgeFile } from '../policy/judge-file.ts';
 import { judgeHosts } from '../policy/judge-hosts.ts';
@@ -26,6 +27,7 @@ import { unseenOf } from '../policy/unseen.ts';
 import type { FileFault, Registered } from '../system/last-good.ts';
 import type { Plan, System } from '../system/types.ts';
 import { readSeen, vaultSinceMs, type SeenCatalogue } from './brief.ts';
+import { drillsSeen } from './drill-runs.ts';
 import { channelTroubles } from './channel-troubles.ts';
 import { isCopyOnItsWay, planCopies, storesBehind } from './copy-status.ts';
 import { plansNotFollowed } from './followed.ts';
@@ -77,13 +79,14 @@ export async function findingsOf(
 ): Promise<SystemFindings> {
   const signal = options.signal ?? AbortSignal.timeout(LOOK_LIMIT_MS);
   const { read } = options;
-  const [said, logs, readBacks, { runs, schedules, channels }, hosts, totals] = await Promise.all([
+  const [said, logs, readBacks, { runs, schedules, channels }, hosts, totals, drills] = await Promise.all([
     read?.known ?? readSeen(system, signal),
     read?.logs ?? logStatuses(system, engine, nowMs),
     read?.readBacks ?? storeReadBacks(system, nowMs),
     engine.running ? askEngine(system) : NOT_SAID,
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
+    drillsSeen(system),
   ]);
   const backups = withReadings(said.backups, readBacks);
   const known = { ...said, backups };
@@ -106,6 +109,9 @@ export async function findingsOf(
     judgeEngine(system, { ...engine, ...(runs === undefined ? {} : { runs }) }),
     judgeHosts(system, hosts),
     judgeSchedules(system, schedules, nowMs),
+    drills.unread
+      ? { findings: [], unknown: [{ what: 'drill', why: 'the reports of drills could not be read' }] }
+      : found(judgeDrills(system, drills.reports, drillsSince(system, known.vaults, schedules), nowMs)),
     found([
       ...faultFindings(system.name, options.fault, nowMs),
       ...system.plans.flatMap((plan) => judgeSizes(system, plan, backups, nowMs)),
@@ -140,6 +146,21 @@ export async function findingsOf(
     // What was found is known, whatever else could not be seen of it.
     unknown: unknown.filter(({ what }) => !findings.some((one) => findingId(one) === what)),
   };
+}
+
+/** From when on drills could have been made: since their schedules were applied, or else since there is a vault. */
+function drillsSince(
+  { stores }: System,
+  vaults: Parameters<typeof vaultSinceMs>[0],
+  schedules: { readonly described: readonly DescribedSchedule[] } | undefined,
+): number | undefined {
+  const applied = (schedules?.described ?? []).filter(({ name }) => name.startsWith('drill/'));
+  const known = applied.map(({ createdAtMs }) => createdAtMs);
+  if (known.length > 0) return Math.max(...known);
+  return vaultSinceMs(
+    vaults,
+    stores.map(({ name }) => name),
+  );
 }
 
 /** True when nothing is wrong that could be seen, and all that decides could be seen. */

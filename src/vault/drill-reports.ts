@@ -94,10 +94,25 @@ export async function writeDrillReport(
   return key;
 }
 
-/** The newest of them that can be trusted, newest first. */
-export async function readDrillReports(store: Store, place: ReportPlace, most: number): Promise<StoredDrill[]> {
+const REMEMBERED = 1000;
+
+/** The newest of them that can be trusted, newest first. What is in `memory`, by vault and key, is not read again. */
+export async function readDrillReports(
+  store: Store,
+  place: ReportPlace,
+  most: number,
+  memory = new Map<string, StoredDrill>(),
+): Promise<StoredDrill[]> {
   const keys = (await keysIn(store, PREFIX)).filter((key) => key.endsWith('/report.json')).toSorted();
   const newest = keys.toReversed().slice(0, most);
-  const read = await mapBounded(newest, READS_AT_ONCE, (key) => readTrusted(store, place, key, recordSchema));
-  return read.flatMap((record) => (record === undefined ? [] : [record.report]));
+  const read = await mapBounded(newest, READS_AT_ONCE, async (key) => {
+    const known = memory.get(`${place.vaultId} ${key}`);
+    if (known !== undefined) return known;
+    const record = await readTrusted(store, place, key, recordSchema);
+    if (record === undefined) return undefined;
+    if (memory.size >= REMEMBERED) memory.clear();
+    memory.set(`${place.vaultId} ${key}`, record.report);
+    return record.report;
+  });
+  return read.flatMap((report) => (report === undefined ? [] : [report]));
 }

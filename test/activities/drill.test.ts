@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { drillHtml, drillMarkdown } from '../../src/observe/drill-report.ts';
 import type { BackupResult, DrillReport, DrillResult } from '../../src/workflows/contract.ts';
 import { failureOf } from '../workflows/play.ts';
+import { eventually } from '../workflows/stage.ts';
 import { makeSite, type Site } from './site.ts';
 
 let site: Site;
@@ -126,6 +127,29 @@ describe('drills of a small system on real workers', () => {
     expect(failure).toMatchObject({ type: 'BadInput' });
     expect(failure.message).toContain('weekly');
     expect((await failureOf(site.run('drill', { backup: 'nope' }))).type).toBe('BackupMissing');
+  });
+
+  test('the host worker is killed in the middle, and the next one goes on: it passes, and nothing is left', async () => {
+    const handle = await site.start('drill', { plan: 'daily' });
+    await eventually('something is made', async () => ((await left()).length > 0 ? true : undefined));
+    const [, host] = site.workers();
+    if (host === undefined) throw new Error('there is no host worker');
+    await site.kill(host);
+    await site.startWorker('host');
+    await site.giveBack(host, handle);
+    expect(await handle.result()).toMatchObject({ outcome: 'passed' });
+    expect(await left()).toEqual([]);
+  });
+
+  test('terminated in the middle: what it made goes when a worker starts', async () => {
+    const handle = await site.start('drill', { plan: 'daily' });
+    await eventually('something is made', async () => ((await left()).length > 0 ? true : undefined));
+    await handle.terminate();
+    const host = site.workers().at(-1);
+    if (host === undefined) throw new Error('there is no host worker');
+    await site.kill(host);
+    await site.startWorker('host');
+    await eventually('it is gone', async () => ((await left()).length === 0 ? true : undefined));
   });
 
   test('a chunk is damaged in the store: the drill fails, the backup is judged, and nothing is left', async () => {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { chooseForDrill, plansCovering } from '../../src/policy/drill-choice.ts';
 import { isolate, type RecordedContainer } from '../../src/policy/drill-isolation.ts';
+import { judgeDrills } from '../../src/policy/judge-drills.ts';
+import { drillSamples } from '../../src/metrics/drill-samples.ts';
+import type { DrillReport } from '../../src/workflows/contract.ts';
+import { systemFrom } from '../system/small-system.ts';
 import { compareWith, missedObjectives, outcomeOfFailure } from '../../src/policy/drill-verdict.ts';
 
 const DAY = 86_400_000;
@@ -79,6 +83,65 @@ describe('what the figures say', () => {
     expect(outcomeOfFailure('ObjectMissing')).toBe('failed');
   });
 });
+
+describe('drills that are overdue or went wrong', () => {
+  const system = systemFrom('shop', [
+    'stores: { nas: { kind: directory, path: /mnt/nas } }',
+    'components: { files: { kind: files, path: /srv/files } }',
+    'plans: { daily: { components: [files], stores: [nas] } }',
+    'drills:',
+    '  weekly: { schedule: 0 22 * * FRI }',
+    '  by-need: {}',
+  ]);
+  const made = (days: number, more: object = {}) => ({
+    ...full,
+    finishedAt: new Date(NOW - days * DAY).toISOString(),
+    ...more,
+  });
+
+  test('made in time: nothing; a week and a day late: said, with the command [M9]', () => {
+    expect(judgeDrills(system, [made(3)], undefined, NOW)).toEqual([]);
+    expect(judgeDrills(system, [made(7.9)], undefined, NOW)).toEqual([]);
+    const [late, ...others] = judgeDrills(system, [made(8.5)], undefined, NOW);
+    expect(others).toEqual([]);
+    expect(late).toMatchObject({ check: 'drill', subject: 'weekly', severity: 'warning' });
+    expect(late?.hint).toContain('holdfast drill shop --kind weekly');
+  });
+
+  test('never made: overdue only once there was time for one; of a system that nobody can date, unknown', () => {
+    expect(judgeDrills(system, [], NOW - 3 * DAY, NOW)).toEqual([]);
+    expect(judgeDrills(system, [], undefined, NOW)).toEqual([]);
+    expect(judgeDrills(system, [], NOW - 9 * DAY, NOW)[0]?.what).toContain('was never made');
+  });
+
+  test('failed: critical, until one passes; not finished or too slow: a warning [T12]', () => {
+    const bad = { checks: [{ component: 'files', name: 'files', ok: false, detail: '3 instead of 4' }] };
+    const failed = judgeDrills(system, [made(1, { outcome: 'failed', ...bad }), made(8)], undefined, NOW);
+    expect(failed).toMatchObject([{ severity: 'critical', what: 'drill weekly failed: files: files: 3 instead of 4' }]);
+    expect(judgeDrills(system, [made(0), made(1, { outcome: 'failed', ...bad })], undefined, NOW)).toEqual([]);
+    expect(judgeDrills(system, [made(1, { outcome: 'broken' })], undefined, NOW)).toMatchObject([
+      { severity: 'warning' },
+    ]);
+    const slow = judgeDrills(system, [made(1, { rtoSeconds: 99, rtoObjectiveSeconds: 60 })], undefined, NOW);
+    expect(slow[0]?.what).toBe('drill weekly passed, but: RTO: it took 99 s of 60 s');
+  });
+
+  test('as samples: by kind, of the newest; one that was never made has never succeeded', () => {
+    const samples = drillSamples(system, [made(1, { outcome: 'failed' }), made(8)]);
+    const valueOf = (name: string, kind: string) =>
+      samples.find((one) => one.name === name && one.labels['kind'] === kind) as { value?: number } | undefined;
+    expect(valueOf('holdfast_drill_last_success_timestamp_seconds', 'weekly')?.value).toBe((NOW - 8 * DAY) / 1000);
+    expect(valueOf('holdfast_drill_passed', 'weekly')?.value).toBe(0);
+    expect(valueOf('holdfast_drill_last_success_timestamp_seconds', 'by-need')?.value).toBe(0);
+    expect(valueOf('holdfast_drill_passed', 'by-need')).toBeUndefined();
+  });
+});
+
+const full: DrillReport = {
+  ...{ system: 'shop', kind: 'weekly', drillId: 'd', by: 'schedule', outcome: 'passed', rtoSeconds: 10 },
+  ...{ startedAt: new Date(NOW - DAY).toISOString(), finishedAt: new Date(NOW - DAY).toISOString() },
+  ...{ sources: [], components: [], checks: [], phases: [], losses: [], warnings: [] },
+};
 
 const around = {
   drillId: '12345678-9999',

@@ -5,7 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { listFiles, readJson, removeDurably, writeDurably } from '../../docker/durable-file.ts';
+import { readJson, removeDurably, writeDurably } from '../../docker/durable-file.ts';
 import { HoldfastError } from '../../failures.ts';
 import type { Beside, CheckReport, KindContext } from '../../sources/kinds/component.ts';
 import { kindOf } from '../../sources/kinds/index.ts';
@@ -17,7 +17,7 @@ import { checkBeside, restoreBeside } from '../restore.ts';
 import type { Run } from '../shell.ts';
 import type { HostActivities } from '../types.ts';
 import { askServer } from './judged.ts';
-import { drillDirectory, drillsDirectory, imagesNote, scratchTarget } from './places.ts';
+import { drillDirectory, imagesNote, scratchTarget } from './places.ts';
 
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
 
@@ -26,6 +26,8 @@ const note = z.object({
   drillId: z.string(),
   workflowId: z.string(),
   runId: z.string(),
+  /** Of the engine that the run is in. */
+  engine: z.string().optional(),
   /** Nothing more is made. */
   isOver: z.boolean(),
 });
@@ -35,7 +37,7 @@ function noteOf(context: HostContext, system: string, drillId: string): string {
   return `${drillDirectory(context.stateDirectory(system), drillId)}.json`;
 }
 
-async function readNote(file: string): Promise<Note | undefined> {
+export async function readNote(file: string): Promise<Note | undefined> {
   const found = note.safeParse(await readJson(file));
   return found.success ? found.data : undefined;
 }
@@ -45,12 +47,11 @@ export async function beginDrill(
   { system: name, drillId }: Input<'beginDrill'>,
   run: Run,
 ): Promise<void> {
-  const system = await context.system(name);
-  await clearLeft(context, system, run);
   const file = noteOf(context, name, drillId);
   if ((await readNote(file))?.isOver === true) throw tooLate(drillId);
   const execution = run.asker?.execution ?? { workflowId: '', runId: drillId };
-  await writeDurably(file, { format: 1, drillId, ...execution, isOver: false });
+  const engine = await run.asker?.engineId();
+  await writeDurably(file, { format: 1, drillId, ...execution, engine, isOver: false });
   await mkdir(drillDirectory(context.stateDirectory(name), drillId), { recursive: true, mode: 0o700 });
 }
 
@@ -167,25 +168,4 @@ const images = z.object({ format: z.literal(1), loaded: z.array(z.string()) });
 async function clearImages(context: HostContext, system: string, drillId: string): Promise<void> {
   const found = images.safeParse(await readJson(imagesNote(context.stateDirectory(system), drillId)));
   for (const reference of found.data?.loaded ?? []) await context.docker().removeImage(reference);
-}
-
-/** Removes what drills have left whose run the engine knows as over. What can't be removed now is told and left. */
-export async function clearLeft(context: HostContext, system: System, run: Run): Promise<string[]> {
-  const { asker } = run;
-  if (asker === undefined) return [];
-  const cleared: string[] = [];
-  for (const file of await listFiles(drillsDirectory(context.stateDirectory(system.name)), '.json')) {
-    const found = await readNote(file);
-    if (found === undefined || found.runId === asker.execution.runId) continue;
-    const { workflowId, runId, drillId } = found;
-    if (await asker.stillRuns({ workflowId, runId })) continue;
-    try {
-      await clearDrill(context, { system: system.name, drillId }, run);
-      cleared.push(drillId);
-    } catch (error) {
-      run.signal.throwIfAborted();
-      run.log.warn({ err: error, drill: drillId }, 'what a drill left could not be removed');
-    }
-  }
-  return cleared;
 }

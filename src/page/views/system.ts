@@ -10,6 +10,7 @@ import { dayText, strip } from '../draw/strip.ts';
 import { belongsTo, type EngineFacts, type Knowledge, type SystemFacts } from '../facts.ts';
 import { html, type Html, type Shown } from '../html.ts';
 import { systemVerdict, type Level } from '../verdict.ts';
+import { drillsView } from './drills.ts';
 import { endedView, runningView } from './operations.ts';
 import { age, command, emptyPart, mark, moment, part, table, verdictBanner } from './parts.ts';
 import { backupLink, plansView } from './plans.ts';
@@ -32,17 +33,8 @@ export function systemPage(facts: SystemFacts, knowledge: Knowledge, nowMs: numb
     lookedAtMs === undefined ? undefined : html`<span class="quiet">stores looked at ${age(lookedAtMs, nowMs)}</span>`,
   )}
   ${schedulesView(facts, nowMs)} ${timeline(facts, engine, nowMs)} ${stores(facts, nowMs)} ${logs(facts)}
-  ${trends(facts, nowMs)}
-  ${part(
-    'drills',
-    'Drills',
-    html`<p>
-        None has been run: no restore of this system was rehearsed and measured yet. Until then, this restores the
-        newest backup beside the live state, checks it and removes it:
-      </p>
-      <p>${command(`holdfast restore ${name} --verify-only`)}</p>`,
-  )}
-  ${backupsView(facts, nowMs)} ${ended(facts, engine, nowMs)} ${healedView(facts, engine)} ${unseen(facts)}`;
+  ${trends(facts, nowMs)} ${drillsView(facts)} ${backupsView(facts, nowMs)} ${ended(facts, engine, nowMs)}
+  ${healedView(facts, engine)} ${unseen(facts)}`;
 }
 
 function timeline({ name, status, backups }: SystemFacts, engine: EngineFacts, nowMs: number): Html {

@@ -2,6 +2,7 @@
 import type { HostSeen } from '../../policy/host-look.ts';
 import { tell } from '../../observe/told.ts';
 import { lookAtCatalogues, type CatalogueMemories } from '../../status/catalogues.ts';
+import { drillHistory } from '../../status/drill-runs.ts';
 import { findingsOf, findingsOfFault, lookHere } from '../../status/findings.ts';
 import type { EngineState } from '../../status/running.ts';
 import { seenCatalogue } from '../../status/seen.ts';
@@ -18,6 +19,7 @@ const SCHEDULES_EVERY_MS = 30_000;
 /** `up` applies them seconds after the page has begun to look. */
 const UNAPPLIED_EVERY_MS = 2_000;
 const HOSTS_LIMIT_MS = 60_000;
+const DRILLS_SHOWN = 12;
 
 export class StoresWatch {
   private readonly memories = new Map<string, CatalogueMemories>();
@@ -77,7 +79,8 @@ export class StoresWatch {
         read: { known: seen, logs: status.logs, readBacks: status.stores },
       });
       const { backups } = known;
-      const seenNow = { status, numbers: facts, backups, findings, unknown };
+      const drills = await drillHistory(system, DRILLS_SHOWN).catch(() => before?.drills ?? []);
+      const seenNow = { status, numbers: facts, backups, findings, unknown, drills };
       return { name, system, lookedAtMs: nowMs, ...seenNow, ...(schedules === undefined ? {} : { schedules }) };
     } catch (error) {
       return { backups: [], findings: [], unknown: [], ...before, name, failure: tell(error) };
