@@ -65,6 +65,11 @@ export function showVerifyResult(shell: Shell, result: VerifyResult): ExitCode {
   return result.ok ? 0 : 1;
 }
 
+/** Of a whole system the verdicts are told one by one. */
+function isShownAbove(warning: string, { whole }: RestoreResult): boolean {
+  return whole !== undefined && /^(check|reconcile) /.test(warning);
+}
+
 export function showRestoreResult(shell: Shell, result: RestoreResult): ExitCode {
   const good = result.outcome === 'restored' || result.outcome === 'verified' || result.outcome === 'planned';
   const failed = [
@@ -91,7 +96,8 @@ export function showRestoreResult(shell: Shell, result: RestoreResult): ExitCode
     if (result.durationMs !== undefined) lines.push(`  took           ${formatMilliseconds(result.durationMs)}`);
     if (result.safetyBackup !== undefined) lines.push(`  safety backup  ${result.safetyBackup}`);
     for (const aside of result.aside) lines.push(`  kept aside     ${aside}`);
-    for (const warning of result.warnings ?? []) lines.push(`  ${colours.yellow('warning')}        ${warning}`);
+    const told = (result.warnings ?? []).filter((warning) => !isShownAbove(warning, result));
+    for (const warning of told) lines.push(`  ${colours.yellow('warning')}        ${warning}`);
     return lines.join('\n');
   });
   return good && failed.length === 0 ? 0 : 1;

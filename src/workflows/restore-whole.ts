@@ -34,6 +34,16 @@ export function refuseEmptyHanded(besides: readonly unknown[], left: readonly Le
   throw failure('CheckFailed', `None of the parts could be restored, and nothing was touched: ${words}.`);
 }
 
+/** What a person reads of it before approving, one line for each part. */
+export function partLines({ whole }: RestorePlan): string[] {
+  const parts = (whole?.parts ?? []).map(({ name, backup, store, pointAt, recoverTo }) => {
+    const log = recoverTo === undefined ? '' : `, then its log (${recoverTo})`;
+    return `- \`${name}\` of ${pointAt ?? 'a moment that the server finds out'}: backup \`${backup}\` in ${store}${log}`;
+  });
+  const missing = (whole?.missing ?? []).map(({ name, why }) => `- \`${name}\` stays as it is: ${why}`);
+  return [...parts, ...missing];
+}
+
 /** What has to be thawed, backup by backup. */
 export function thawsOf(order: Omit<ThawOrder, 'frozen'>): ThawOrder[] {
   const { plan } = order;
@@ -83,6 +93,18 @@ export class Validation {
     if (this.reconciled.some(({ outcome }) => outcome !== 'same')) this.story.needsOperator(true);
     const words = bad.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
     return bad.length === 0 ? {} : { wrong: `its checks do not hold: ${words}` };
+  }
+
+  /** What does not hold and what differs, for those who only read the message that the restore has ended. */
+  warnings(): string[] {
+    return [
+      ...this.checks.filter(({ ok }) => !ok).map(({ name, detail }) => `check ${name}: ${detail}`),
+      ...this.reconciled
+        .filter(({ outcome }) => outcome !== 'same')
+        .map(
+          ({ name, outcome, detail }) => `reconcile ${name}: ${outcome === 'differs' ? '' : `${outcome}, `}${detail}`,
+        ),
+    ];
   }
 
   /** `isBack`: the restored system is the one that runs. */

@@ -23,7 +23,14 @@ import { orchestration } from './proxies.ts';
 import { reportingFailure, writeDown } from './report.ts';
 import { bringBeside, discardAll, type Order } from './restore-beside.ts';
 import { replaceLive } from './restore-live.ts';
-import { refuseEmptyHanded, refuseHalves, refuseWithoutNeeded, thawsOf, Validation } from './restore-whole.ts';
+import {
+  partLines,
+  refuseEmptyHanded,
+  refuseHalves,
+  refuseWithoutNeeded,
+  thawsOf,
+  Validation,
+} from './restore-whole.ts';
 import { safetyBackup } from './safety-backup.ts';
 import { Story } from './story.ts';
 import { thaw } from './thaw.ts';
@@ -191,7 +198,12 @@ async function thawUnasked(order: Order, asked: RestoreInput, story: Story): Pro
 
 function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, gate: Gate): Promise<Answer> {
   const lines = plan.actions.map(({ action, component, on }) => `- ${action} \`${component}\`: ${on.join(', ')}`);
-  const note = [`Backup \`${plan.backup}\` of ${plan.pointAt}. Digest \`${plan.digest}\`.`, '', ...lines].join('\n');
+  const note = [
+    `Backup \`${plan.backup}\` of ${plan.pointAt}. Digest \`${plan.digest}\`.`,
+    '',
+    ...partLines(plan),
+    ...lines,
+  ].join('\n');
   return gate.askUnlessApproved(asked, plan.digest, 'approval', note, facts.approvalLimitSeconds);
 }
 
@@ -226,6 +238,7 @@ async function restoreLocked(
   const warnings = [
     ...safety.warnings,
     ...replaced.warnings,
+    ...(validation?.warnings() ?? []),
     ...allLeft.map(({ name, why }) => `${name} was left as it was: ${why}`),
   ];
   return {

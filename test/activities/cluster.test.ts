@@ -37,6 +37,10 @@ beforeAll(async () => {
       '    components: [database]',
       '    stores: [disk]',
       '    keep: { last: 5 }',
+      'checks:',
+      '  commits: { sql: { component: database, query: select count(*) from commits, equals: 2 }, within: 60s }',
+      'reconcile:',
+      '  ids: { sql: { component: database, query: "select id, 2, id from commits where id > 1" } }',
     ].join('\n'),
   );
   await site.startWorkers();
@@ -101,6 +105,8 @@ describe('a database cluster', () => {
       return (outcome === 'done' && verified?.ok === true) || undefined;
     });
     await commit(2);
+    // Moments of a whole system are told by milliseconds.
+    await server.sql('SELECT pg_sleep(0.1)');
     await commit(3);
     const third = Date.parse(noted[2]?.time ?? '');
     const times = await eventually('the third commit can be reached', async () => {
@@ -115,15 +121,27 @@ describe('a database cluster', () => {
     await expect(site.run('restore', { recoverTo: 'yesterday', mode: 'plan' })).rejects.toThrow();
   });
 
-  test('two points in time: two digests; the one that is approved is put in place of the running server [T1]', async () => {
+  test('two points in time: two digests; a whole system before a time: as of that time, in place of the running server, validated [T1] [T9] [B7]', async () => {
     const planned = await site.run<RestoreResult>('restore', { recoverTo: `lsn:${noted[2]?.lsn ?? ''}`, mode: 'plan' });
-    const { plan, result } = await approveRestore({
-      recoverTo: `time:${noted[1]?.time ?? ''}`,
-      skipSafetyBackup: true,
+    const recoverTo = `time:${noted[1]?.time ?? ''}`;
+    const other = await site.run<RestoreResult>('restore', { recoverTo, mode: 'plan' });
+    expect(other.plan.digest).not.toBe(planned.plan.digest);
+    expect(other.plan).toMatchObject({ recoverTo, pointAt: noted[1]?.time });
+
+    const newest = await site.run<RestoreResult>('restore', { whole: true, mode: 'plan' });
+    expect(newest.plan.whole?.parts).toMatchObject([{ name: 'database', recoverTo: 'end', needed: true }]);
+    const moment = new Date(Date.parse(noted[1]?.time ?? '') + 10).toISOString();
+    const { plan, result } = await approveRestore({ whole: true, backup: `before:${moment}`, skipSafetyBackup: true });
+    expect(plan.whole?.parts).toMatchObject([
+      { recoverTo: expect.stringContaining('time:') as string, lostSeconds: 0 },
+    ]);
+    expect(result).toMatchObject({
+      outcome: 'restored',
+      whole: {
+        checks: [{ name: 'commits', ok: true, detail: '2, equal to 2' }],
+        reconcile: [{ outcome: 'differs', differences: [{ name: '2', expected: '2', found: '2' }] }],
+      },
     });
-    expect(plan.digest).not.toBe(planned.plan.digest);
-    expect(plan).toMatchObject({ recoverTo: `time:${noted[1]?.time ?? ''}`, pointAt: noted[1]?.time });
-    expect(result).toMatchObject({ outcome: 'restored' });
     expect(result.checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(result.checks.map(({ name }) => name)).toEqual(
       expect.arrayContaining(['started', 'recovery', 'table public.commits', 'ids are dense']),
