@@ -1,6 +1,6 @@
 /** Which containers a restore stops and starts: those that use the data, and the stack that the system says it is. */
 import { hasFallen } from '../docker/fallen.ts';
-import { containersNamed } from '../docker/named.ts';
+import { findNamed } from '../docker/find-named.ts';
 import { stopLevels } from '../docker/order.ts';
 import { stopSeconds } from '../docker/freeze-plan.ts';
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
@@ -56,7 +56,7 @@ export async function stackOf(
   const found = await Promise.all([
     ...[...projects].map((project) => docker.containersOf({ project })),
     ...volumes.map((volume) => docker.containersOf({ volume })),
-    ...names.map(async (name) => containersNamed(await docker.containersOf({ name }), name, projectOf(system))),
+    ...names.map((name) => findNamed(docker, name, own)),
   ]);
   const exchanged = await clusterServers(docker, components);
   const byId = new Map([...found.flat(), ...exchanged].map((container) => [container.id, container]));
@@ -111,9 +111,7 @@ export async function allContainers(
   const project = projectOf(system);
   const found = await Promise.all(
     components.map(async (component) => {
-      const used = usersOf(component).map(async (name) =>
-        containersNamed(await docker.containersOf({ name }), name, project),
-      );
+      const used = usersOf(component).map((name) => findNamed(docker, name, project));
       return [...(await ownContainers(docker, component)), ...(await Promise.all(used)).flat()];
     }),
   );

@@ -2,7 +2,7 @@
 import type { ContainerInspectInfo } from 'dockerode';
 
 import { HoldfastError } from '../failures.ts';
-import { containersNamed } from './named.ts';
+import { findNamed } from './find-named.ts';
 import { stopLevels } from './order.ts';
 import type { ContainerFacts, DockerHost, FreezeIntent } from './types.ts';
 
@@ -63,7 +63,7 @@ async function containersOfScope(docker: DockerHost, scope: FreezeScope): Promis
   });
   const byProject = (scope.projects ?? []).map((project) => docker.containersOf({ project }));
   const byName = (scope.names ?? []).map(async (name) => {
-    const containers = containersNamed(await docker.containersOf({ name }), name, scope.namesProject);
+    const containers = await findNamed(docker, name, scope.namesProject);
     if (containers.length > 0) return containers;
     throw new HoldfastError('ContainerMissing', `There is no container or service ${name} on this host`);
   });

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDocker } from '../../src/docker/connect.ts';
+import { findNamed } from '../../src/docker/find-named.ts';
 import { hostLock } from '../../src/docker/host-lock.ts';
 import { CHECK_LABEL, OWNER_LABEL } from '../../src/docker/run.ts';
 import { dockerCorner } from '../support/docker.ts';
@@ -82,8 +83,13 @@ describe('the engine', () => {
     await expect(corner.docker.containersOf({ name: service })).rejects.toMatchObject({ code: 'BadInput' });
     const narrowed = await corner.docker.containersOf({ name: service, project: 'two' });
     expect(narrowed.map(({ id }) => id)).toEqual([second]);
+    // What a system file names is looked for in its own project, whatever else runs on the machine.
+    const found = async (project?: string) => (await findNamed(corner.docker, service, project)).map(({ id }) => id);
+    expect([await found('one'), await found('two'), await found('three')]).toEqual([[first], [second], []]);
+    await expect(found()).rejects.toMatchObject({ code: 'BadInput' });
     const own = await corner.container({ name: service, started: false });
     expect((await corner.docker.containersOf({ name: service })).map(({ id }) => id)).toEqual([own]);
+    expect(await found('one')).toEqual([own]);
   });
 
   test('a container of our own: its output and exit code, and nothing is left of it, also when it is cancelled', async () => {

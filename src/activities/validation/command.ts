@@ -1,7 +1,7 @@
 /** Commands of the system file: on the host, or in the container of a service. */
 import { access } from 'node:fs/promises';
 import path from 'node:path';
-import { containersNamed } from '../../docker/named.ts';
+import { findNamed } from '../../docker/find-named.ts';
 import { HoldfastError } from '../../failures.ts';
 import { runProgram } from '../../sources/checks/program.ts';
 import type { CommandProbe, System } from '../../system/types.ts';
@@ -72,7 +72,7 @@ export async function containerOf(
 ): Promise<string> {
   const moved = place?.containers?.[service];
   if (moved !== undefined) return moved;
-  const named = containersNamed(await context.docker().containersOf({ name: service }), service, projectOf(system));
+  const named = await findNamed(context.docker(), service, projectOf(system));
   const running = named.find(({ state }) => state === 'running');
   if (running !== undefined) return running.id;
   throw new HoldfastError('ContainerMissing', `no container of the service ${service} runs`);
