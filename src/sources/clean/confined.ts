@@ -4,7 +4,7 @@
  */
 import { runProgram, type ProgramLimits, type ProgramOutcome } from '../checks/program.ts';
 
-/** Every mount becomes read-only, then one directory writable again; Docker's socket would lead out of it. */
+/** Every mount becomes read-only, then one directory writable again; disks and Docker's socket would lead out of it. */
 const CONFINE = `set -e
 mount --make-rprivate /
 while read -r _ _ _ _ at _; do
@@ -16,6 +16,7 @@ mount -o remount,bind,rw "$HOLDFAST_WORK"
 for socket in /run/docker.sock /var/run/docker.sock; do
   [ -S "$socket" ] && mount --bind /dev/null "$socket" || true
 done
+find /dev -type b 2>/dev/null | while read -r device; do mount --bind /dev/null "$device"; done
 cd "$HOLDFAST_SCRATCH" 2>/dev/null || cd /
 exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-sys_admin,-sys_module,-sys_rawio,-sys_ptrace,-sys_boot,-mknod,-net_admin -- "$@"`;
 
