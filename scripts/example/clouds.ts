@@ -14,12 +14,20 @@ export interface Bucket {
   readonly locked?: boolean;
 }
 
+export interface S3Stores {
+  readonly endpoint: string;
+  readonly stores: Record<string, StoreChanges>;
+  readonly environment: Record<string, string>;
+  /** For the SDK's own chain: break glass knows no system file yet. */
+  readonly forBreakGlass: Record<string, string>;
+}
+
 /** One server for every S3 store of a system. `environment` is what the named variables must hold. */
 export async function s3Stores(
   cleanup: Cleanup,
   buckets: Readonly<Record<string, Bucket>>,
   variables: { readonly id: readonly string[]; readonly secret: readonly string[] },
-): Promise<{ stores: Record<string, StoreChanges>; environment: Record<string, string> }> {
+): Promise<S3Stores> {
   const server = await startS3Server(undefined, { keepAlive: true, versions: true });
   cleanup.add(() => server.stop());
   const admin = adminClient(server.url);
@@ -36,7 +44,12 @@ export async function s3Stores(
     ...variables.id.map((name) => [name, S3_ACCESS_KEY]),
     ...variables.secret.map((name) => [name, S3_SECRET_KEY]),
   ]) as Record<string, string>;
-  return { stores, environment };
+  const forBreakGlass = {
+    AWS_ACCESS_KEY_ID: S3_ACCESS_KEY,
+    AWS_SECRET_ACCESS_KEY: S3_SECRET_KEY,
+    AWS_REGION: S3_REGION,
+  };
+  return { endpoint: server.url, stores, environment, forBreakGlass };
 }
 
 /** Its emulator asks nobody who he is. */

@@ -117,7 +117,7 @@ async function recoverSystem(name: string, text: string, config: StoreAddress, i
 /**
  * The file as it was backed up, with this store and this identity in place of what the lost machine had. What is said of
  * the other stores goes with them: the rule of copies, which one store rarely meets, what is kept in each, how late a copy
- * may be, and what is done to them by a schedule.
+ * may be, what is done to them by a schedule, and what goes from the machine once they have it. A log is in this store now.
  */
 export function recoveredText(text: string, config: StoreAddress, identityFile: string): string {
   const document = parseDocument(text);
@@ -135,8 +135,12 @@ export function recoveredText(text: string, config: StoreAddress, identityFile: 
       }
     }
   }
-  document.delete('rule');
-  document.delete('maintenance');
+  const components = document.get('components');
+  for (const { key } of isMap(components) ? components.items : []) {
+    const log = ['components', String(key), 'wal', 'store'];
+    if (document.hasIn(log)) document.setIn(log, STORE_NAME);
+  }
+  for (const section of ['rule', 'maintenance', 'housekeeping']) document.delete(section);
   return document.toString();
 }
 

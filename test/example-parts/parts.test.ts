@@ -6,8 +6,9 @@ import { compare } from '../../scripts/example/client.ts';
 import { seconds } from '../../scripts/example/plot.ts';
 import { readUnit } from '../../scripts/example/unit.ts';
 import { differing } from '../../scripts/example/system-file.ts';
+import { recoveredText } from '../../src/cli/break-glass.ts';
 import { parseSystem } from '../../src/system/parse.ts';
-import { exampleFile, keySection } from '../system/keys.ts';
+import { exampleFile, exampleText, keySection } from '../system/keys.ts';
 
 const none = { root: '/run/here', projects: {}, stores: {} };
 
@@ -67,7 +68,7 @@ describe('an example’s system file on this machine', () => {
 
   test('a plan of that component alone is no plan', () => {
     const { plans } = parse(differing(text, { ...none, without: ['checkpoints'] })) as { plans: object };
-    expect(Object.keys(plans)).toEqual(['hourly', 'truth', 'config']);
+    expect(Object.keys(plans)).toEqual(['hourly', 'truth', 'config', 'daily']);
   });
 });
 
@@ -103,4 +104,16 @@ describe('the examples’ Compose files', () => {
       command: ['/usr/bin/node', '/opt/governance-app/bin/btcdecoded.ts'],
     });
   });
+});
+
+describe('break glass', () => {
+  test.each(['m2m-connector', 'tracktion', 'tbcv', 'btcdecoded', 'watan'])(
+    '[M6] %s: whatever its system file says of stores, it can be read on a machine that has only one',
+    (name) => {
+      const store = { kind: 'directory', path: '/mnt/found', name: 'found', mustBeMounted: false } as const;
+      const recovered = parseSystem(recoveredText(exampleText(name), store, '/identity'), 'recovered.yaml');
+      expect(recovered.stores.map((one) => one.name)).toEqual(['recovery']);
+      expect(recovered.components.length).toBeGreaterThan(3);
+    },
+  );
 });

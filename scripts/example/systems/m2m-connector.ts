@@ -1,16 +1,14 @@
 /** The M2M connector: one container down, a ledger corrupted, and a machine gone with everything on it. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkLedger } from '../../../sample/ledger/check.ts';
 import { ensureSampleImage } from '../../../sample/stack/image.ts';
-import { removeProject } from '../../../sample/stack/project.ts';
-import { S3_ACCESS_KEY, S3_SECRET_KEY } from '../../../test/support/s3-server.ts';
 import { freePort } from '../../../src/engine/ports.ts';
 import { Client } from '../client.ts';
 import { azureStore, gcsStore, s3Stores } from '../clouds.ts';
 import type { Disaster, Example, Scene, Stage } from '../example.ts';
-import { newMachine } from '../new-machine.ts';
+import { machineGone } from '../new-machine.ts';
 import { rootOf, Stack } from '../stack.ts';
 
 const NAME = 'm2m-connector';
@@ -67,8 +65,8 @@ function containerDown(place: Place): Disaster {
       const told = looked.stdout.split('\n').find((line) => line.includes('container'));
       if (looked.code !== 1 || told === undefined) throw new Error(`the container is not missed: ${looked.stdout}`);
       place.stage.say(`  ${told.trim()}`);
-      place.stage.say(`$ docker start ${stack.project}-connector-1`);
-      await stack.container('connector').start();
+      const { code, stdout, stderr } = await operator.run('restart', NAME);
+      if (code !== 0) throw new Error(`the restart did not help: ${stderr}${stdout}`);
     },
     losesNothing: true,
   };
@@ -99,27 +97,9 @@ function corrupted(place: Place): Disaster {
   };
 }
 
-function machineGone(place: Place): Disaster {
-  const { stage, stack, client } = place;
-  return {
-    name: 'new-server',
-    title: 'The machine is gone; there is a new one, the bucket, and the recovery kit',
-    rows: ['M6'],
-    objective: { rtoSeconds: 8 * HOUR, rpoSeconds: 24 * HOUR },
-    plans: ['daily'],
-    async break() {
-      await newMachine(stage);
-      await removeProject(stack.docker, stack.project);
-      for (const name of await readdir(rootOf(stage))) await rm(join(rootOf(stage), name), { recursive: true });
-      await mkdir(stack.directory, { recursive: true });
-      return 'no engine, no keys, no containers, no volume, no file is left';
-    },
-    seen: unhealthy(client),
-    async bringBack(operator) {
-      await operator.breakGlass(place.storeUrl, join(stage.directory, 'recovery-kit.txt'), '--plan', 'daily');
-    },
-    check: () => wholeLedger(place),
-  };
+function lostMachine(place: Place): Disaster {
+  const objective = { rtoSeconds: 8 * HOUR, rpoSeconds: 24 * HOUR };
+  return machineGone({ ...place, plan: 'daily', rows: ['M6'], objective, check: () => wholeLedger(place) });
 }
 
 /** What a person puts beside the repository's files: the sealed seed, certificates. */
@@ -160,8 +140,7 @@ export const m2mConnector: Example = {
     );
     const azure = await azureStore(stage.cleanup, 'M2M_BACKUP_AZURE_KEY');
     const client = new Client(() => Promise.resolve(`http://127.0.0.1:${port}`), 'payments');
-    const endpoint = String(s3.stores['primary']?.['endpoint']);
-    const storeUrl = `s3://m2m-backups/m2m-connector?endpoint=${endpoint}`;
+    const storeUrl = `s3://m2m-backups/m2m-connector?endpoint=${s3.endpoint}`;
     const place = { stage, stack, client, volume, storeUrl };
     const check = { kind: 'ledger', file: LEDGER_FILE, image: ledgerImage };
     return {
@@ -184,12 +163,9 @@ export const m2mConnector: Example = {
       environment: {
         ...s3.environment,
         ...azure.environment,
-        // For break glass, which knows no system file yet: the SDK's own chain.
-        AWS_ACCESS_KEY_ID: S3_ACCESS_KEY,
-        AWS_SECRET_ACCESS_KEY: S3_SECRET_KEY,
-        AWS_REGION: 'us-east-1',
+        ...s3.forBreakGlass,
       },
-      disasters: [containerDown(place), corrupted(place), machineGone(place)],
+      disasters: [containerDown(place), corrupted(place), lostMachine(place)],
       differs: [
         `its paths lie below ${rootOf(stage)}, its Compose project is ${stack.project}`,
         'its three stores are versitygw, fake-gcs-server and Azurite on loopback',

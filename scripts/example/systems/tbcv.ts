@@ -1,4 +1,4 @@
-/** TBCV: its SQLite file corrupted, and rows deleted by accident. */
+/** TBCV: its SQLite file corrupted, rows deleted by accident, and its machine gone. */
 import { open } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { freePort } from '../../../src/engine/ports.ts';
 import { Client } from '../client.ts';
 import { s3Stores } from '../clouds.ts';
 import type { Disaster, Example, Scene, Stage } from '../example.ts';
+import { machineGone } from '../new-machine.ts';
 import { rootOf, Stack } from '../stack.ts';
 
 const NAME = 'tbcv';
@@ -50,15 +51,18 @@ function corrupted(file: string, client: Client): Disaster {
       const result = await operator.restore(NAME, '--plan', 'hourly', '--component', 'database');
       if (result.aside.length === 0) throw new Error('the broken file was not kept aside');
     },
-    check() {
-      const verdict = withDatabase(file, (database) => [
-        database.prepare('PRAGMA integrity_check').get()?.['integrity_check'],
-        database.prepare('PRAGMA foreign_key_check').all().length,
-      ]);
-      if (verdict[0] !== 'ok' || verdict[1] !== 0) throw new Error(`integrity: ${verdict.join(', ')}`);
-      return Promise.resolve('integrity_check is ok, no foreign key leads nowhere');
-    },
+    check: () => sound(file),
   };
+}
+
+/** Throws with what is wrong. */
+function sound(file: string): Promise<string> {
+  const verdict = withDatabase(file, (database) => [
+    database.prepare('PRAGMA integrity_check').get()?.['integrity_check'],
+    database.prepare('PRAGMA foreign_key_check').all().length,
+  ]);
+  if (verdict[0] !== 'ok' || verdict[1] !== 0) throw new Error(`integrity: ${verdict.join(', ')}`);
+  return Promise.resolve('integrity_check is ok, no foreign key leads nowhere');
 }
 
 function deleted(file: string, client: Client): Disaster {
@@ -102,7 +106,7 @@ async function writeState(directory: string): Promise<void> {
 export const tbcv: Example = {
   name: NAME,
   title: 'TBCV: a validation service on one SQLite file',
-  plans: ['hourly', 'truth', 'config', 'checkpoints'],
+  plans: ['hourly', 'truth', 'config', 'checkpoints', 'daily'],
   async open(stage: Stage): Promise<Scene> {
     const home = join(rootOf(stage), 'opt/tbcv');
     await mkdir(join(home, 'data'), { recursive: true });
@@ -119,6 +123,13 @@ export const tbcv: Example = {
     );
     const client = new Client(() => Promise.resolve(`http://127.0.0.1:${port}`), 'workflows');
     const file = join(home, 'data/tbcv.db');
+    const hardware = machineGone({
+      ...{ stage, stack, client, plan: 'daily', rows: ['B8', 'B7'] },
+      storeUrl: `s3://tbcv-backups/tbcv?endpoint=${clouds.endpoint}`,
+      // Recovery at level 2.
+      objective: { rtoSeconds: 4 * HOUR, rpoSeconds: 24 * HOUR },
+      check: () => sound(file),
+    });
     return {
       client,
       differences: {
@@ -131,8 +142,8 @@ export const tbcv: Example = {
           { at: ['escalation'], value: undefined },
         ],
       },
-      environment: clouds.environment,
-      disasters: [corrupted(file, client), deleted(file, client)],
+      environment: { ...clouds.environment, ...clouds.forBreakGlass },
+      disasters: [corrupted(file, client), deleted(file, client), hardware],
       differs: [
         `its paths lie below ${rootOf(stage)}, its Compose project is ${stack.project}`,
         'its bucket is of a server on loopback, and its NAS a directory that is no mount',

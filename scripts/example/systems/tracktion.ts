@@ -1,5 +1,6 @@
 /** Tracktion: the database dropped, then the audio files deleted. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { waitFor } from '../../../sample/stack/processes.ts';
@@ -56,7 +57,21 @@ function databaseLost(server: PostgresServer, client: Client): Disaster {
   };
 }
 
-function audioDeleted(audio: string, client: Client): Disaster {
+/** Tracks that came after the backup have lost their file for good: their rows go, and their users are asked again. */
+async function reconcile(server: PostgresServer, audio: string): Promise<string> {
+  const rows = await server.sql('SELECT id FROM audio_files', { database: NAME });
+  const tracks = rows.map(({ id }) => Number(id));
+  const lost = tracks.filter((id) => !existsSync(join(audio, String(id % 10), `${id}.wav`)));
+  if (lost.length === 0) return 'every track has its file';
+  const list = lost.join();
+  for (const table of ['tracklists', 'analysis_results']) {
+    await server.sql(`DELETE FROM ${table} WHERE audio_file IN (${list})`, { database: NAME });
+  }
+  await server.sql(`DELETE FROM audio_files WHERE id IN (${list})`, { database: NAME });
+  return `${lost.length} tracks came after the backup and have lost their file: their rows go, their users are asked again`;
+}
+
+function audioDeleted(stage: Stage, server: PostgresServer, audio: string, client: Client): Disaster {
   return {
     name: 'audio',
     title: 'Half of the audio files are deleted; everybody goes on',
@@ -73,6 +88,7 @@ function audioDeleted(audio: string, client: Client): Disaster {
       await operator.approved(['missing', NAME, 'audio'], () => [
         'exactly what is missing is put back, nothing that is there is touched',
       ]);
+      stage.say(await reconcile(server, audio));
     },
   };
 }
@@ -140,7 +156,7 @@ export const tracktion: Example = {
       environment: s3.environment,
       afterInit: (operator) =>
         grantRoles(server, operator, { system: NAME, components: ['cluster', 'database'] }, roles),
-      disasters: [databaseLost(server, client), audioDeleted(audio, client)],
+      disasters: [databaseLost(server, client), audioDeleted(stage, server, audio, client)],
       differs: [
         `its paths lie below ${rootOf(stage)}; PostgreSQL 15 runs there too, on a port of its own`,
         'its buckets are of versitygw on loopback, its NAS a directory that is no mount; nobody is told',
