@@ -80,7 +80,7 @@ function audioDeleted(stage: Stage, server: PostgresServer, audio: string, clien
     plans: ['files'],
     async break() {
       for (const name of (await readdir(audio)).filter((one) => Number(one) < 5))
-        await rm(join(audio, name), { recursive: true });
+        await rm(join(audio, name), { recursive: true, maxRetries: 10 });
       return `five of the ten directories of ${audio} are gone`;
     },
     seen: unhealthy(client),
