@@ -27,7 +27,7 @@ export const interrupted: AbortSignal = interruption.signal;
 
 /** Starts the engine; disposing ends it, and all that it ran and kept is gone. */
 export async function clusterDocker(): Promise<ClusterDocker> {
-  const docker = await onEngine(await ownDockerEngine({ network: true }));
+  const docker = await onEngine(await ownDockerEngine({ network: 'outside' }));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // Without its engine every step fails, and what is cleaned up at the end is.
     process.once(signal, () => {

@@ -1,5 +1,5 @@
 /** A Docker engine of the suite's own, which it may restart as often as it likes without anybody else feeling it. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { endProcess, identityOf, isAlive, pidOf, signalProcess, waitForEnd } fro
 import { dockerAnswers } from '../setup/docker.ts';
 import { endProcessesOf } from '../setup/docker-leftovers.ts';
 import { findProgram } from '../setup/run.ts';
-import { spawnInNetwork } from './own-network.ts';
+import { spawnInNetwork, spawnIsolated } from './own-network.ts';
 
 const LIMIT_MS = 120_000;
 
@@ -25,14 +25,29 @@ export interface OwnDocker {
 /** Nothing of the machine's network is touched; the suite's containers have none. */
 const WITHOUT_NETWORK = ['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'];
 
-async function start(base: string, host: string, network: boolean): Promise<string> {
+/**
+ * `none`: containers have no network. `isolated`: bridges, ports and rules that the machine doesn't see, and no way out, as
+ * behind a registry that does not answer. `outside`: the same with a way out, which needs slirp4netns.
+ */
+export type OwnNetwork = 'none' | 'isolated' | 'outside';
+
+function spawnEngine(
+  network: OwnNetwork,
+  command: readonly string[],
+  log: number,
+): Promise<ChildProcess> | ChildProcess {
+  const [dockerd = '', ...args] = command;
+  if (network === 'outside') return spawnInNetwork(command, log);
+  if (network === 'isolated') return spawnIsolated(command, log);
+  return spawn(dockerd, [...args, ...WITHOUT_NETWORK], { detached: true, stdio: ['ignore', log, log] });
+}
+
+async function start(base: string, host: string, network: OwnNetwork): Promise<string> {
   const at = (name: string): string => path.join(base, name);
   const log = openSync(at('log'), 'a');
   const where = ['--host', host, '--data-root', at('data'), '--exec-root', at('run'), '--pidfile', at('pid')];
   const dockerd = findProgram('dockerd') ?? 'dockerd';
-  const child = network
-    ? await spawnInNetwork([dockerd, ...where], log)
-    : spawn(dockerd, [...where, ...WITHOUT_NETWORK], { detached: true, stdio: ['ignore', log, log] });
+  const child = await spawnEngine(network, [dockerd, ...where], log);
   closeSync(log);
   child.unref();
   const identity = identityOf(child.pid ?? 0) ?? '';
@@ -45,11 +60,10 @@ async function start(base: string, host: string, network: boolean): Promise<stri
   return identity;
 }
 
-/**
- * Needs root and the program dockerd. Everything lies under one temporary directory. With `network` it has a network of
- * its own, with bridges, ports and rules that the machine doesn't see and a way to the outside; that needs slirp4netns.
- */
-export async function ownDockerEngine({ network = false } = {}): Promise<OwnDocker> {
+/** Needs root and the program dockerd. Everything lies under one temporary directory. */
+export async function ownDockerEngine({
+  network = 'none',
+}: { readonly network?: OwnNetwork } = {}): Promise<OwnDocker> {
   const base = mkdtempSync(path.join(tmpdir(), 'holdfast-dockerd-'));
   mkdirSync(path.join(base, 'data'));
   const host = `unix://${path.join(base, 'socket')}`;

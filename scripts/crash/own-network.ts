@@ -11,6 +11,12 @@ function networkOf(pid: number | 'self'): string {
   return readlinkSync(`/proc/${pid}/ns/net`);
 }
 
+/** Starts `command`, detached, in a network of its own that leads nowhere. Needs root. */
+export function spawnIsolated(command: readonly string[], log: number): ChildProcess {
+  const words = ['--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...command];
+  return spawn('unshare', words, { detached: true, stdio: ['ignore', log, log] });
+}
+
 /**
  * Starts `command`, detached, when its network is there. The way out ends with the process, and with this program, by the
  * end of a pipe. Needs root.

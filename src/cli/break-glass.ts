@@ -56,12 +56,15 @@ export async function breakGlass(
     await store.close();
   }
   const recovered = await recoverSystem(kit.system, found.text, config, identityFile);
+  const whole = options.whole === true || isAboutAll(backup, options);
+  const named = backup === 'latest' ? undefined : backup;
   shell.say(`system file of backup ${found.id}: ${recovered.sourcePath}`);
   return ephemeralEngine({ hosts: recovered.hosts }, async (engine) => {
     try {
       // There is no signer on a bare machine, so the current state, if any, can't be saved as a backup first.
-      return await runRestore(shell, engine, kit.system, options.whole === true ? undefined : found.id, {
+      return await runRestore(shell, engine, kit.system, whole ? named : found.id, {
         ...options,
+        ...(whole ? { whole } : {}),
         skipSafetyBackup: true,
         wait: true,
       });
@@ -69,6 +72,13 @@ export async function breakGlass(
       await waitForAudit(shell, engine, kit.system);
     }
   });
+}
+
+/** Nothing was asked for in particular: then a lost machine wants all it had back, whichever plans captured it. */
+export function isAboutAll(backup: string | undefined, options: RestoreOptions): boolean {
+  const { component, path: paths, target, plan, verifyOnly, toTime, toLsn, toName, toEnd } = options;
+  const narrower = [component, paths, target, plan, verifyOnly, toTime, toLsn, toName, toEnd];
+  return (backup === undefined || backup === 'latest') && narrower.every((one) => one === undefined);
 }
 
 /** The backup that is wanted, and its system file. Backups that can't be trusted are passed over, and said to be. */

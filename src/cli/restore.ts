@@ -26,7 +26,8 @@ export function defineRestore(program: Command): void {
       'Without a backup the newest is taken. With --target nothing live is touched and nobody is asked.\n\n' +
       'With --whole every component comes back, each from its newest usable backup (before --before), from as few backups\n' +
       'as its objectives allow; then the checks of the system file are asked, and its reconciliation.\n\n' +
-      'Break glass: with --from-store and --kit it restores on a bare machine, with an engine of its own.',
+      'Break glass: with --from-store and --kit it restores on a bare machine, with an engine of its own; the whole system,\n' +
+      'unless something narrower is asked for.',
     examples: [
       'restore m2m-connector --dry-run',
       'restore m2m-connector',
