@@ -1,6 +1,6 @@
 /** One cycle: change, back up, lose, restore, compare; struck at the points whose seeds are given. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BackupResult, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
+import type { BackupResult, DrillResult, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
 import { bytesBelow } from './content.ts';
 import { endure, TYPES } from './endure.ts';
 import type { Stage, StruckPoint } from './endure.ts';
@@ -86,6 +86,19 @@ async function restore(stage: Stage, point: Point | undefined): Promise<StruckPo
   return struck;
 }
 
+/** What was struck may say that it could not be finished; asked for again it passes, and never leaves anything. */
+async function drill(stage: Stage, point: Point | undefined): Promise<StruckPoint | undefined> {
+  const { struck } = await endure<DrillResult>(
+    stage,
+    'drill',
+    () => Promise.resolve({ system: stage.lane.name }),
+    ({ outcome, why }) => (outcome === 'passed' ? undefined : `${outcome}: ${why ?? ''}`),
+    point,
+  );
+  await untroubled(stage.lane);
+  return struck;
+}
+
 async function putRowsBack(stage: Stage, point: Point | undefined): Promise<StruckPoint | undefined> {
   const { struck } = await endure<RowsResult>(
     stage,
@@ -137,6 +150,10 @@ async function play(
     const received = await receive(stage, pointFor('receive'));
     const wanted = await clusterOf(stage).accident();
     return [[received, await putRowsBack(stage, pointFor('rows'))], wanted];
+  }
+  if (round[1] === 'drill') {
+    const wanted = await lane.change(part);
+    return [[await backUp(stage, pointFor('backup')), await drill(stage, pointFor('drill'))], wanted];
   }
   const changed = await lane.change(part);
   const backedUp = await backUp(stage, pointFor('backup'));

@@ -38,6 +38,7 @@ export const TYPES: Readonly<Record<Told, string>> = {
   copy: WORKFLOWS.copy,
   prune: WORKFLOWS.prune,
   heal: WORKFLOWS.verifyStore,
+  drill: WORKFLOWS.drill,
 };
 
 export async function tell<T>(

@@ -9,6 +9,8 @@ import { digestOf, LARGE_BYTES, LARGE_FILES, makeTree, replaceLarge, wreck } fro
 export type Round =
   | readonly ['backup', 'restore']
   | readonly ['receive', 'rows']
+  /** Rehearsed instead of restored. */
+  | readonly ['backup', 'drill']
   /** In two stores: a copy, then a prune beside a capture. */
   | readonly ['copy', 'prune']
   /** Damage healed; then capture, copy, prunes and healing all at once. */

@@ -18,6 +18,7 @@ import type { OwnDocker } from './own-docker.ts';
 import { cyclesOf, laneOf, pointOf, randomFrom, roundOf } from './points.ts';
 import { postgresLane } from './postgres-lane.ts';
 import { storesLane } from './stores-lane.ts';
+import { drillLane } from './drill-lane.ts';
 import { volumeLane } from './volume-lane.ts';
 import { wholeLane } from './whole-lane.ts';
 
@@ -31,6 +32,7 @@ export const LANES = [
   'crash-cluster',
   'crash-stores',
   'crash-whole',
+  'crash-drill',
 ] as const;
 export type LaneName = (typeof LANES)[number];
 
@@ -100,6 +102,11 @@ async function makeLanes(only: readonly LaneName[], base: string, closers: (() =
     'crash-postgres': (name, at) => postgresLane(name, at, directoryStore(at)),
     'crash-cluster': (name, at) => clusterLane(name, at, directoryStore(at)),
     'crash-stores': (name, at) => Promise.resolve(storesLane(name, at)),
+    'crash-drill': async (name, at) => {
+      const corner = await dockerCorner();
+      closers.push(() => corner.cleanUp());
+      return drillLane(name, at, directoryStore(at), corner);
+    },
     'crash-whole': (name, at) => Promise.resolve(wholeLane(name, at, directoryStore(at))),
   };
   const lanes: Lane[] = [];
