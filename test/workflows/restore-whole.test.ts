@@ -43,11 +43,12 @@ describe('a restore of a whole system', () => {
     });
   });
 
-  test('[T9] what it can not be without is in no backup: refused before anybody is asked, nothing touched', async () => {
+  test('[T9] what it can not be without is in no backup: refused before anybody is asked, nothing touched; together without whole: refused', async () => {
     const missing = [{ name: 'ledger', why: 'it has no backup', needed: true }];
     await run({ whole: { missing } }, async (world) => {
       expect(await failureOf(play.run('restore', asked()))).toMatchObject({ type: 'BackupMissing' });
       expect(world.count('beginCapture')).toBe(0);
+      expect((await failureOf(play.run('restore', { system: 'sys', together: true }))).type).toBe('BadInput');
       expect(state(world)).toEqual(UNTOUCHED);
     });
   });
@@ -74,12 +75,6 @@ describe('a restore of a whole system', () => {
     const swap: Script = { swapIn: (call) => (call === 1 ? failWith('PermissionDenied', 'not mine') : undefined) };
     await run({ script: swap }, async (world) => {
       expect((await play.run<RestoreResult>('restore', asked())).outcome).toBe('rolled-back');
-      expect(state(world)).toEqual(UNTOUCHED);
-    });
-    const bring: Script = { restoreBeside: (call) => (call === 1 ? failWith('ObjectMissing', 'gone') : undefined) };
-    await run({ script: bring }, async (world) => {
-      expect((await failureOf(play.run('restore', asked()))).type).toBe('ObjectMissing');
-      expect(world.count('stopForRestore')).toBe(0);
       expect(state(world)).toEqual(UNTOUCHED);
     });
   });
@@ -120,13 +115,6 @@ describe('a restore of a whole system', () => {
       const result = (await handle.result()) as RestoreResult;
       expect(result.outcome).toBe('restored');
       expect(result.why).toContain('health: it could not be asked: no such right');
-    });
-  });
-
-  test('together without whole: BadInput', async () => {
-    await run({}, async () => {
-      const failure = await failureOf(play.run('restore', { system: 'sys', together: true }));
-      expect(failure.type).toBe('BadInput');
     });
   });
 });
