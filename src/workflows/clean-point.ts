@@ -284,6 +284,7 @@ async function comparisons(
   const options = { summary: `compare files of ${component}`, silentSeconds: silenceOf(facts) };
   const compared = new Map<string, CleanCheck>();
   let earlier: string | undefined;
+  let same: { readonly of: string; readonly check: CleanCheck } | undefined;
   for (const { backup, components } of oldestFirst) {
     const content = components.find(({ name }) => name === component)?.content ?? '';
     // What is the same in several backups was restored, and noted, in one of them.
@@ -292,7 +293,12 @@ async function comparisons(
     // What could not be restored, or is not clean otherwise, was not noted, or is no measure.
     if (checks.length === 0 || !checks.every(({ state }) => state === 'clean')) continue;
     const input = { system, searchId, component, later, ...(earlier === undefined ? {} : { earlier }) };
-    const check = await whileHostAnswers(system, host, options, (there) => there.compareClean(input));
+    // The same bytes are as clean as they were, and as unknown.
+    const check: CleanCheck =
+      same?.of === later
+        ? same.check
+        : await whileHostAnswers(system, host, options, (there) => there.compareClean(input));
+    same = { of: later, check };
     compared.set(backup, check);
     if (check.state === 'clean' || (earlier === undefined && check.state === 'skipped')) earlier = later;
   }
