@@ -87,7 +87,11 @@ export class Watch {
       this.storesBell.begin();
       const startedMs = Date.now();
       await this.lookAtStores();
-      const { least, most } = storesPauseMs({ idleMs: this.idleMs(), tookMs: Date.now() - startedMs });
+      const troubled = this.knowledge.systems.some(
+        ({ findings, failure }) => findings.length > 0 || failure !== undefined,
+      );
+      const tookMs = Date.now() - startedMs;
+      const { least, most } = storesPauseMs({ idleMs: this.idleMs(), tookMs, troubled });
       await this.stopBell.wait(least);
       await this.storesBell.wait(most - least);
     }
