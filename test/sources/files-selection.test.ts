@@ -1,8 +1,19 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { filesKind } from '../../src/sources/kinds/files.ts';
 import type { KindContext } from '../../src/sources/kinds/component.ts';
+import { holdsUnits, isBootedBySystemd } from '../../src/sources/systemd-units.ts';
 import type { FilesComponent } from '../../src/system/types.ts';
 import { contextIn, EVERYTHING, MemorySink } from './kinds-helpers.ts';
 import { scratchDirectory } from './sample-tree.ts';
@@ -89,4 +100,32 @@ test('only old files are taken: younger ones stay', async () => {
   utimesSync(join(live, 'old'), hourAgo, hourAgo);
   await restoreAfter(archive, () => write({ old: 'damaged', young: 'y' }));
   expect([read('old'), read('young')]).toEqual(['captured', 'y']);
+});
+
+test('[G3] [G5] a unit and its enablement are lost: both are back with their modes, the other units stay as they are', async () => {
+  const unit = component({ name: 'unit', include: ['app.service', 'app.service.d/**', '*.wants/app.service'] });
+  write({ 'app.service': '[Unit]', 'app.service.d/limits.conf': 'old', 'other.service': 'old' });
+  chmodSync(join(live, 'app.service'), 0o640);
+  const link = join(live, 'multi-user.target.wants', 'app.service');
+  mkdirSync(dirname(link));
+  symlinkSync('../app.service', link);
+  symlinkSync('../other.service', join(dirname(link), 'other.service'));
+  await restoreAfter(unit, () => {
+    for (const name of ['app.service', 'app.service.d']) rmSync(join(live, name), { recursive: true });
+    rmSync(link);
+    write({ 'other.service': 'new' });
+  });
+  expect(read('app.service.d/limits.conf')).toBe('old');
+  expect(statSync(join(live, 'app.service')).mode & 0o777).toBe(0o640);
+  expect(readlinkSync(link)).toBe('../app.service');
+  expect(read('other.service')).toBe('new');
+  expect(readlinkSync(join(dirname(link), 'other.service'))).toBe('../other.service');
+});
+
+test('[G3] which files systemd reads units from: its own places, what lies in them, and trees that hold one', async () => {
+  const units = ['/etc/systemd/system', '/etc/systemd/system/app.service', '/lib/systemd/system/x.timer', '/etc', '/'];
+  expect(units.filter((path) => !holdsUnits(path))).toEqual([]);
+  expect(['/opt/app', '/etc/nginx', '/etc/systemd/system-generators'].filter(holdsUnits)).toEqual([]);
+  expect(await isBootedBySystemd(join(scratch.path, 'nothing'))).toBe(false);
+  expect(await isBootedBySystemd(scratch.path)).toBe(true);
 });

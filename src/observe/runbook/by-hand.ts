@@ -67,7 +67,12 @@ function into(component: Component): string {
       // A single file lies in its tree under its own name.
       const path = quoted(component.path);
       const parent = quoted(dirname(component.path));
-      return pattern(`cp -a ${tree}/. ${path}/      # a directory`, `cp -a ${tree}/. ${parent}/    # a single file`);
+      const isUnit = component.path.startsWith('/etc/systemd/');
+      return pattern(
+        `cp -a ${tree}/. ${path}/      # a directory`,
+        `cp -a ${tree}/. ${parent}/    # a single file`,
+        ...(isUnit ? ['systemctl daemon-reload', 'systemctl enable --now UNIT'] : []),
+      );
     }
     case 'volume':
       return pattern(

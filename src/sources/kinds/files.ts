@@ -6,6 +6,7 @@ import { HoldfastError } from '../../failures.ts';
 import type { FilesComponent } from '../../system/types.ts';
 import type { SwapPair } from '../directory-swap.ts';
 import { extractTar } from '../extract/extract.ts';
+import { readUnitsAgain } from '../systemd-units.ts';
 import { failureOf, isMissing } from '../io-errors.ts';
 import { exists, OWN_NAMES, Replacement } from '../replacement.ts';
 import type { ReplacementRecord } from '../replacement.ts';
@@ -95,11 +96,14 @@ export const filesKind: ComponentKind<FilesComponent> = {
   async swapIn(component, beside, context) {
     const replacement = replacementOf(component.name, beside.restoreId, context);
     const record = await replacement.known();
-    if (record.elsewhere === null) await replacement.swapIn(() => pairsOf(component, record, context.signal));
+    if (record.elsewhere !== null) return;
+    await replacement.swapIn(() => pairsOf(component, record, context.signal));
+    await readUnitsAgain(component.path, context.signal);
   },
 
   async swapBack(component, beside, context) {
     await replacementOf(component.name, beside.restoreId, context).swapBack();
+    await readUnitsAgain(component.path, context.signal);
   },
 
   async reopen(component, beside, context) {
