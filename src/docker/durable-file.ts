@@ -1,5 +1,6 @@
 /** Small JSON files that are whole or absent after any crash. */
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -22,6 +23,21 @@ export async function writeDurably(path: string, value: unknown): Promise<void> 
   } catch (error) {
     await rm(temporary, { force: true });
     throw asFailure(error, path);
+  }
+}
+
+/**
+ * Removes what writers that died left half-written: of the file `of`, or all that was begun `olderThanMs` ago. One that still
+ * writes fails, and writes again when it is repeated.
+ */
+export async function removeHalfWritten(
+  directory: string,
+  which: { readonly of: string } | { readonly olderThanMs: number },
+): Promise<void> {
+  for (const half of await listFiles(directory, '.tmp')) {
+    const begunMs = statSync(half, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const meant = 'of' in which ? half.startsWith(`${which.of}.`) : Date.now() - begunMs >= which.olderThanMs;
+    if (meant) await rm(half, { force: true });
   }
 }
 

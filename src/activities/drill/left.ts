@@ -1,7 +1,7 @@
 /** What drills left that no run will remove any more: before the next drill, and when a worker starts. */
 import { stat } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
-import { listFiles } from '../../docker/durable-file.ts';
+import { listFiles, removeHalfWritten } from '../../docker/durable-file.ts';
 import { log } from '../../observe/log.ts';
 import { listSystems } from '../../system/index.ts';
 import type { System } from '../../system/types.ts';
@@ -12,12 +12,15 @@ import { clearDrill, readNote } from './scratch.ts';
 
 /** A run of another engine may still be one; after so long it is taken to be over. */
 const ELSEWHERE_MS = 24 * 3600 * 1000;
+/** A note is written in milliseconds. */
+const HALF_WRITTEN_MS = 3600 * 1000;
 
 /** Whose run the engine knows as over. What can't be removed now is told and left. */
 export async function clearLeft(context: HostContext, system: System, run: Run): Promise<string[]> {
   const { asker } = run;
   if (asker === undefined) return [];
   const cleared: string[] = [];
+  await removeHalfWritten(drillsDirectory(context.stateDirectory(system.name)), { olderThanMs: HALF_WRITTEN_MS });
   for (const file of await listFiles(drillsDirectory(context.stateDirectory(system.name)), '.json')) {
     const found = await readNote(file);
     if (found === undefined || !(await isOver(asker, found, (await stat(file)).mtimeMs))) continue;

@@ -5,7 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { readJson, removeDurably, writeDurably } from '../../docker/durable-file.ts';
+import { readJson, removeDurably, removeHalfWritten, writeDurably } from '../../docker/durable-file.ts';
 import { HoldfastError } from '../../failures.ts';
 import type { Beside, CheckReport, KindContext } from '../../sources/kinds/component.ts';
 import { kindOf } from '../../sources/kinds/index.ts';
@@ -130,7 +130,9 @@ async function clear(context: HostContext, system: System, drillId: string, run:
     await clearImages(context, system.name, drillId);
   }
   await rm(drillDirectory(context.stateDirectory(system.name), drillId), { recursive: true, force: true });
-  await removeDurably(noteOf(context, system.name, drillId));
+  const file = noteOf(context, system.name, drillId);
+  await removeHalfWritten(path.dirname(file), { of: file });
+  await removeDurably(file);
 }
 
 async function clearComponent(
