@@ -4,12 +4,13 @@ import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } f
 import type { History } from '../histories/history-json.ts';
 import { ApplicationFailure } from '@temporalio/common';
 import { ORCHESTRATION_QUEUE } from '../../src/task-queues.ts';
-import { workflowIds, type Progress } from '../../src/workflows/contract.ts';
+import { workflowIds, WORKFLOWS, type Progress } from '../../src/workflows/contract.ts';
 import { crew, eventually, uniqueName, type Crew } from './stage.ts';
 import { World, type WorldOptions } from './world.ts';
 
 export class Play {
   private readonly server: () => TestWorkflowEnvironment;
+  private readonly started: WorkflowHandle[] = [];
 
   constructor(server: () => TestWorkflowEnvironment) {
     this.server = server;
@@ -27,13 +28,35 @@ export class Play {
     try {
       return await act(world, workers);
     } finally {
+      if (this.env.supportsTimeSkipping) await this.auditsEnd();
       await others?.close();
       await workers.close();
     }
   }
 
-  start(type: string, input: unknown, workflowId = uniqueName(type)): Promise<WorkflowHandle> {
-    return this.env.client.workflow.start(type, { taskQueue: ORCHESTRATION_QUEUE, workflowId, args: [input] });
+  async start(type: string, input: unknown, workflowId = uniqueName(type)): Promise<WorkflowHandle> {
+    const options = { taskQueue: ORCHESTRATION_QUEUE, workflowId, args: [input] };
+    const handle = await this.env.client.workflow.start(type, options);
+    this.started.push(handle);
+    return handle;
+  }
+
+  /**
+   * Records of the audit log outlive who asked for them. The time-skipping server stays where it is once for each child that
+   * ends after its parent, so that it is told to go on as often.
+   */
+  private async auditsEnd(): Promise<void> {
+    for (const handle of this.started.splice(0)) {
+      const { events } = await handle.fetchHistory();
+      const ended = new Set(
+        events?.map((event) => event.childWorkflowExecutionCompletedEventAttributes?.workflowExecution?.runId),
+      );
+      for (const { childWorkflowExecutionStartedEventAttributes: child } of events ?? []) {
+        if (child?.workflowType?.name !== WORKFLOWS.audit || ended.has(child.workflowExecution?.runId)) continue;
+        await this.env.client.workflow.getHandle(child.workflowExecution?.workflowId ?? '').result();
+        await this.env.connection.testService?.unlockTimeSkipping({});
+      }
+    }
   }
 
   async run<T>(type: string, input: unknown): Promise<T> {
