@@ -10,6 +10,7 @@ import { runConfined } from '../sources/clean/confined.ts';
 import type { Beside, KindContext } from '../sources/kinds/component.ts';
 import { dataDirectory, liveVolume } from '../sources/kinds/volume-place.ts';
 import { RestoreNotes } from '../sources/postgres/restore-record.ts';
+import { wasTyped } from '../system/typed.ts';
 import type { Component, SqlProbe, System } from '../system/types.ts';
 import type { HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
@@ -37,6 +38,23 @@ export async function placeOfCopy(component: Component, beside: Beside, context:
     }
     case 'compose':
       return {};
+  }
+}
+
+/**
+ * Throws BadInput for a command or a query that came by the engine alone: who reaches that may start a search, and is not
+ * for that somebody who may run things on this machine.
+ */
+export function mustBeTypedHere(
+  context: Pick<HostContext, 'host' | 'stateDirectory'>,
+  asked: { readonly system: string; readonly command?: string; readonly query?: string },
+): void {
+  const given = Object.entries({ command: asked.command, query: asked.query });
+  for (const [what, text] of given) {
+    if (text === undefined || wasTyped(context.stateDirectory(asked.system), text)) continue;
+    throw new HoldfastError('BadInput', `the ${what} was not typed on ${context.host}, where it would run`, {
+      hint: 'Run `holdfast clean-point` there as the account of the worker, or write it under `cleanPoint` in the system file.',
+    });
   }
 }
 

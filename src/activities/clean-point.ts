@@ -11,7 +11,7 @@ import { goThroughStores } from '../status/clean-report.ts';
 import type { Component, System } from '../system/types.ts';
 import type { CatalogueEntry, ComponentRecord } from '../vault/types.ts';
 import { listOf } from '../workflows/lists.ts';
-import { askCommand, askQueries, placeOfCopy } from './clean-checks.ts';
+import { askCommand, askQueries, mustBeTypedHere, placeOfCopy } from './clean-checks.ts';
 import type { CleanCandidate, CleanPointActivities, CleanSearch } from './clean-point-types.ts';
 import { frozenOf } from './cold.ts';
 import { componentOf, type HostContext } from './host-context.ts';
@@ -28,6 +28,7 @@ export async function planCleanPoint(
   run: Run,
 ): Promise<CleanSearch> {
   const system = await context.system(input.system);
+  mustBeTypedHere(context, input);
   const components = componentsOf(system, input);
   const evidence = await evidenceDirectory(context, system, input.searchId);
   const { store } = await findEntry(context, system, input, run.signal);
@@ -173,6 +174,7 @@ function factsOf({ key, body }: CatalogueEntry, component: string): ChangeFacts[
 
 export async function lookClean(context: HostContext, input: Input<'lookClean'>, run: Run): Promise<CleanCheck[]> {
   const system = await context.system(input.system);
+  mustBeTypedHere(context, input);
   const component = componentOf(system, input.beside.component);
   const copy = await placeOfCopy(component, input.beside, context.kindContext(system, run));
   const asking = { context, system, component, copy, run };

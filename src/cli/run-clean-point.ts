@@ -5,6 +5,8 @@ import type { Colours } from '../observe/colours.ts';
 import { formatMilliseconds } from '../observe/format.ts';
 import { table } from '../observe/table.ts';
 import { durationSeconds } from '../system/durations.ts';
+import { stateDirectory } from '../system/home.ts';
+import { noteTyped } from '../system/typed.ts';
 import { workflowIds, WORKFLOWS, type CleanPointInput, type CleanPointResult } from '../workflows/contract.ts';
 import type { CleanPointOptions } from './clean-point.ts';
 import { follow, startOperation } from './operation.ts';
@@ -42,6 +44,9 @@ function refused(what: string): HoldfastError {
 
 export async function runCleanPoint(shell: Shell, engine: Engine, input: CleanPointInput): Promise<ExitCode> {
   const { system } = input;
+  for (const typed of [input.command, input.query]) {
+    if (typed !== undefined) noteTyped(stateDirectory(system), typed);
+  }
   const workflowId = workflowIds.cleanPoint(system);
   const summary = `find the newest clean backup of ${system}`;
   const handle = await startOperation(engine, shell, { type: WORKFLOWS.cleanPoint, workflowId, input, summary });

@@ -16,7 +16,7 @@ export interface CleanPointInput {
   readonly before?: string;
   /**
    * For a shell, asked of a copy at `$HOLDFAST_SCRATCH`: 0 is clean, 1 is not, anything else is no answer. It stands in
-   * the history: no secrets.
+   * the history: no secrets. Refused when it was not typed on the host (`holdfast clean-point --check`), like `query`.
    */
   readonly command?: string;
   /** `<component>: <SQL>`; the one value is true, or not zero, in a clean database. */
