@@ -15,7 +15,7 @@ export interface CoveredSystem {
   readonly rows: readonly Row[];
 }
 
-const ANOTHER_SITE = 'a move to another site: failover is a milestone of its own, which is not reached yet';
+const ANOTHER_SITE = 'a move to another site: failover is not built yet';
 
 const rowsOf = (letter: string, rows: readonly (string | Omit<Row, 'row'>)[]): Row[] =>
   rows.map((one, index) => ({ row: `${letter}${index + 1}`, ...(typeof one === 'string' ? { what: one } : one) }));
