@@ -17,8 +17,8 @@ import { ownDockerEngine } from './own-docker.ts';
 import type { OwnDocker } from './own-docker.ts';
 import { cyclesOf, laneOf, pointOf, randomFrom, roundOf } from './points.ts';
 import { postgresLane } from './postgres-lane.ts';
-import { storesLane } from './stores-lane.ts';
 import { drillLane } from './drill-lane.ts';
+import { storesLane } from './stores-lane.ts';
 import { volumeLane } from './volume-lane.ts';
 import { wholeLane } from './whole-lane.ts';
 

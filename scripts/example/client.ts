@@ -104,6 +104,12 @@ export class Client {
     }
   }
 
+  /** What its health says while it is not well; undefined while it is. */
+  async trouble(): Promise<string | undefined> {
+    const { ok, text } = await this.health();
+    return ok ? undefined : text;
+  }
+
   async present(): Promise<number[]> {
     const answer = await fetch(`${await this.url()}/${this.collection}`, { signal: AbortSignal.timeout(60_000) });
     if (!answer.ok) throw new Error(`${this.collection}: ${await answer.text()}`);

@@ -45,10 +45,7 @@ export function machineGone({ stage, stack, client, storeUrl, plan, rows, object
       await mkdir(stack.directory, { recursive: true });
       return 'no engine, no keys, no containers, no volume, no file is left';
     },
-    async seen() {
-      const health = await client.health();
-      return health.ok ? undefined : health.text;
-    },
+    seen: () => client.trouble(),
     async bringBack(operator) {
       await operator.breakGlass(storeUrl, join(stage.directory, 'recovery-kit.txt'), '--plan', plan);
     },

@@ -7,6 +7,7 @@ import { waitFor } from '../../sample/stack/processes.ts';
 import type { BackupResult } from '../../src/workflows/contract.ts';
 import { sizeText } from '../demo/story.ts';
 import type { Story } from '../demo/story.ts';
+import { UsageError } from '../setup.ts';
 import type { Disaster, Example, Scene, Stage } from './example.ts';
 import { Operator } from './operator.ts';
 import { differing } from './system-file.ts';
@@ -49,7 +50,7 @@ export async function play(given: Play): Promise<Played> {
   stage.cleanup.add(() => scene.client.stop());
   const chosen = scene.disasters.filter(({ name }) => given.only === undefined || name === given.only);
   if (chosen.length === 0) {
-    throw new Error(`${given.only ?? 'nothing'} is none of ${scene.disasters.map(({ name }) => name).join(', ')}`);
+    throw new UsageError(`${given.only ?? 'nothing'} is none of ${scene.disasters.map(({ name }) => name).join(', ')}`);
   }
   await scene.client.more(A_FEW);
   story.claim(`it serves: ${scene.client.acknowledged.size} records acknowledged, and more every moment`, true);

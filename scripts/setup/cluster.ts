@@ -2,8 +2,7 @@
  * What the suite of the cluster is made of where no registry of images answers: Temporal's own programs and files of its
  * source, Docker Compose, PostgreSQL, npm, and a bare Debian 12.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { cpSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { cached } from './cache.ts';

@@ -45,10 +45,7 @@ function hostLost(place: Place): Disaster {
       await server.sql(`DROP DATABASE ${DATABASE} WITH (FORCE)`);
       return `${home}, its unit and the database ${DATABASE} are gone`;
     },
-    async seen() {
-      const health = await client.health();
-      return health.ok ? undefined : health.text;
-    },
+    seen: () => client.trouble(),
     async bringBack(operator) {
       stage.say('Phase 1, assessment: what is gone, what there is to bring it back');
       const looked = await operator.run('monitor', NAME);

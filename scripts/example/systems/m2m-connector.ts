@@ -25,11 +25,6 @@ interface Place {
   readonly storeUrl: string;
 }
 
-const unhealthy = (client: Client) => async (): Promise<string | undefined> => {
-  const health = await client.health();
-  return health.ok ? undefined : health.text;
-};
-
 async function ledgerFile({ stack, volume }: Place): Promise<string> {
   return join((await stack.docker.getVolume(volume).inspect()).Mountpoint, LEDGER_FILE);
 }
@@ -59,7 +54,7 @@ function containerDown(place: Place): Disaster {
       await stack.container('connector').kill();
       return 'the connector is killed';
     },
-    seen: unhealthy(client),
+    seen: () => client.trouble(),
     async bringBack(operator) {
       const looked = await operator.run('monitor', NAME);
       const told = looked.stdout.split('\n').find((line) => line.includes('container'));
@@ -88,7 +83,7 @@ function corrupted(place: Place): Disaster {
       await stack.container('ledger').start();
       return `the first 64 KiB of ${LEDGER_FILE} are noise, and the ledger is started on it`;
     },
-    seen: unhealthy(client),
+    seen: () => client.trouble(),
     async bringBack(operator) {
       const result = await operator.restore(NAME, '--plan', 'hourly', '--component', 'ledger');
       if (result.aside.length === 0) throw new Error('the corrupted ledger was not kept aside');

@@ -1,7 +1,6 @@
 /** TBCV: its SQLite file corrupted, rows deleted by accident, and its machine gone. */
-import { open } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { freePort } from '../../../src/engine/ports.ts';
@@ -24,13 +23,6 @@ function withDatabase<T>(file: string, use: (database: DatabaseSync) => T): T {
   }
 }
 
-function unhealthy(client: Client): () => Promise<string | undefined> {
-  return async () => {
-    const health = await client.health();
-    return health.ok ? undefined : health.text;
-  };
-}
-
 function corrupted(file: string, client: Client): Disaster {
   return {
     name: 'corruption',
@@ -46,7 +38,7 @@ function corrupted(file: string, client: Client): Disaster {
       await handle.close();
       return `six pages of ${file} are overwritten with noise`;
     },
-    seen: unhealthy(client),
+    seen: () => client.trouble(),
     async bringBack(operator) {
       const result = await operator.restore(NAME, '--plan', 'hourly', '--component', 'database');
       if (result.aside.length === 0) throw new Error('the broken file was not kept aside');
@@ -81,7 +73,7 @@ function deleted(file: string, client: Client): Disaster {
       });
       return Promise.resolve('ten workflows are gone, and the results of eleven');
     },
-    seen: unhealthy(client),
+    seen: () => client.trouble(),
     async bringBack(operator) {
       const tables: [string, string][] = [
         ['workflows', 'id'],

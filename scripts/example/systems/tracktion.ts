@@ -18,11 +18,6 @@ const MINUTE = 60;
 const LIMIT_MS = 300_000;
 const AROUND = ['analysis-service', 'file-watcher', 'tracklist-service', 'notification-service'];
 
-const unhealthy = (client: Client) => async (): Promise<string | undefined> => {
-  const health = await client.health();
-  return health.ok ? undefined : health.text;
-};
-
 function databaseLost(server: PostgresServer, client: Client): Disaster {
   let moment = '';
   const restore = (): string[] => ['restore', NAME, '--component', 'cluster', '--to-time', moment];
@@ -38,7 +33,7 @@ function databaseLost(server: PostgresServer, client: Client): Disaster {
       await server.sql(`DROP DATABASE ${NAME} WITH (FORCE)`);
       return `DROP DATABASE ${NAME}, just after ${moment}`;
     },
-    seen: unhealthy(client),
+    seen: () => client.trouble(),
     async bringBack(operator: Operator) {
       await waitFor('the log of that moment to be stored', LIMIT_MS, async () => {
         const { code } = await operator.holdfast.run(...restore(), '--dry-run');
@@ -47,10 +42,11 @@ function databaseLost(server: PostgresServer, client: Client): Disaster {
       await operator.restore(...restore().slice(1));
     },
     async check() {
-      const sql = 'SELECT count(*) - count(t.audio_file) - count(*) + count(r.audio_file) AS n';
-      const from =
-        'FROM audio_files a LEFT JOIN tracklists t ON t.audio_file = a.id LEFT JOIN analysis_results r ON r.audio_file = a.id';
-      const wrong = await server.value(`${sql} ${from}`, { database: NAME });
+      const wrong = await server.value(
+        `SELECT count(*) FROM audio_files LEFT JOIN tracklists t ON t.audio_file = audio_files.id
+         LEFT JOIN analysis_results r ON r.audio_file = audio_files.id WHERE t.audio_file IS NULL OR r.audio_file IS NULL`,
+        { database: NAME },
+      );
       if (Number(wrong) !== 0) throw new Error(`${String(wrong)} tracks are without tracklist or analysis`);
       return 'audio_files, tracklists and analysis_results fit each other';
     },
@@ -83,7 +79,7 @@ function audioDeleted(stage: Stage, server: PostgresServer, audio: string, clien
         await rm(join(audio, name), { recursive: true, maxRetries: 10 });
       return `five of the ten directories of ${audio} are gone`;
     },
-    seen: unhealthy(client),
+    seen: () => client.trouble(),
     async bringBack(operator: Operator) {
       await operator.approved(['missing', NAME, 'audio'], () => [
         'exactly what is missing is put back, nothing that is there is touched',

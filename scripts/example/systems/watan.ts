@@ -45,10 +45,7 @@ function rowsDeleted(stack: Stack, client: Client): Disaster {
       );
       return `DELETE FROM deposit WHERE ${DELETED_USERS}: ${deleted} rows are gone`;
     },
-    async seen() {
-      const health = await client.health();
-      return health.ok ? undefined : health.text;
-    },
+    seen: () => client.trouble(),
     async bringBack(operator) {
       const wallets = ['--plan', 'wallets', '--component', 'wallets', '--target', 'wallets_tmp'];
       const beside = await operator.ask<RestoreResult>('restore', NAME, ...wallets);
@@ -77,10 +74,7 @@ function garbled(stack: Stack, client: Client): Disaster {
       );
       return 'every balance is 0, every second deposit too';
     },
-    async seen() {
-      const health = await client.health();
-      return health.ok ? undefined : health.text;
-    },
+    seen: () => client.trouble(),
     async bringBack(operator: Operator) {
       const result = await operator.restore(NAME, '--plan', 'full', '--component', 'full');
       if (result.safetyBackup === undefined) throw new Error('the garbled database was not saved first');
