@@ -195,6 +195,20 @@ describe('files that differ', () => {
     expect(await undoMissing('data', 'run', context)).toMatchObject({ replaced: 1, left: 1, failed: 0 });
     expect([text('a.txt'), text('sub/c.txt')]).toEqual(['BAD!', 'mine']);
   });
+
+  test('one can not be kept aside: it stays live as it was, also when the copies are gone', async () => {
+    write({ 'a.txt': 'good', 'sub/c.txt': 'good' });
+    await capture();
+    write({ 'a.txt': 'mine', 'sub/c.txt': 'mine too' });
+    utimesSync(join(live, 'a.txt'), 1000, 1000);
+    await bring({ changed: true });
+    const aside = join(scratch.path, 'site', '.holdfast-aside-missing-run-data');
+    mkdirSync(aside);
+    writeFileSync(join(aside, 'sub'), 'no directory');
+    expect(await putBack(true)).toMatchObject({ replaced: 1, left: 0, failed: 1 });
+    await discardMissing(context, 'run', true);
+    expect([text('a.txt'), text('sub/c.txt')]).toEqual(['good', 'mine too']);
+  });
 });
 
 describe('a run taken back', () => {

@@ -88,9 +88,20 @@ export function placeNew(from: string | Buffer, to: string | Buffer, isDirectory
   }
 }
 
-/** Two names of one filesystem change what they stand for; false where that can't be done in one step. */
-export function exchange(one: string | Buffer, other: string | Buffer): boolean {
-  return exchangeNames(one, other);
+/**
+ * What two trees have under one name changes places in one step. False when what is live is not, or in that very moment
+ * is no longer, as `seen`: then it is the owner's, and stays. Throws where the filesystem has no such step.
+ */
+export function exchangeSeen(live: HeldTree, other: HeldTree, path: ByteString, seen: FilePrint): boolean {
+  const now = live.look(path);
+  if (now === undefined || !isPrintOf(seen, now)) return false;
+  if (!exchangeNames(other.at(path), live.at(path))) {
+    throw new Error('this filesystem does not exchange two names in one step');
+  }
+  const out = other.look(path);
+  if (out !== undefined && isPrintOf(lasting(seen), out)) return true;
+  exchangeNames(other.at(path), live.at(path));
+  return false;
 }
 
 export function printOf(stats: BigIntStats): FilePrint {

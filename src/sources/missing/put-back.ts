@@ -12,6 +12,7 @@ import { parentOf } from '../extract/safe-paths.ts';
 import { errorCode, failureOf, isMissing } from '../io-errors.ts';
 import type { KindContext } from '../kinds/component.ts';
 import { writeLineFile } from '../rows/line-file.ts';
+import { exchangeNames } from '../system-calls.ts';
 import {
   linesOf,
   listedName,
@@ -27,7 +28,7 @@ import {
   type MissingFiles,
   type MissingRecord,
 } from './files.ts';
-import { exchange, HeldTree, isPrintOf, lasting, placeNew, printOf } from './held-tree.ts';
+import { exchangeSeen, HeldTree, placeNew, printOf } from './held-tree.ts';
 
 const BREATHE_EVERY = 500;
 
@@ -106,21 +107,16 @@ function replace(path: ByteString, seen: FilePrint, places: Places & { readonly 
   const { work, live, aside } = places;
   const copy = work.look(path);
   if (copy === undefined) return;
-  if (String(copy.ino) !== seen.inode) {
-    const now = live.look(path);
-    if (now === undefined || !isPrintOf(seen, now)) return;
-    if (!exchange(work.at(path), live.at(path))) {
-      throw new Error('this filesystem does not exchange two names in one step');
-    }
-    const out = work.look(path);
-    if (out === undefined || !isPrintOf(lasting(seen), out)) {
-      // It was written to, or replaced, in that very moment: it is the owner's.
-      exchange(work.at(path), live.at(path));
-      return;
-    }
-  }
   makeParents(aside, parentOf(path));
-  renameSync(work.at(path), aside.at(path));
+  // An attempt before this one may have come so far.
+  if (String(copy.ino) !== seen.inode && !exchangeSeen(live, work, path, seen)) return;
+  try {
+    renameSync(work.at(path), aside.at(path));
+  } catch (error) {
+    // What can't be kept would go with the copies.
+    exchangeNames(work.at(path), live.at(path));
+    throw failureOf(error, `keep ${displayName(path)} aside`);
+  }
 }
 
 function makeParents(tree: HeldTree, path: ByteString): void {

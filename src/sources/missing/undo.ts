@@ -21,7 +21,7 @@ import {
   type MissingRecord,
   type UndoLine,
 } from './files.ts';
-import { exchange, HeldTree, isPrintOf, lasting } from './held-tree.ts';
+import { exchangeSeen, HeldTree, isPrintOf, lasting } from './held-tree.ts';
 import type { MissingCounts } from '../../workflows/missing-contract.ts';
 
 export interface UndoPreview {
@@ -156,19 +156,10 @@ function removed(live: HeldTree, path: ByteString, print: FilePrint | undefined)
 
 /** What was live before changes places with what was put there, which then goes. */
 function returned(live: HeldTree, aside: HeldTree, path: ByteString, print: FilePrint | undefined): boolean {
-  const now = live.look(path);
   const kept = aside.look(path);
   if (print === undefined || kept === undefined) return false;
   // An attempt before this one may have come so far.
-  if (!isPrintOf(lasting(print), kept)) {
-    if (now === undefined || !isPrintOf(print, now)) return false;
-    if (!exchange(aside.at(path), live.at(path))) throw new Error('the filesystem does not exchange two names');
-    const out = aside.look(path);
-    if (out === undefined || !isPrintOf(lasting(print), out)) {
-      exchange(aside.at(path), live.at(path));
-      return false;
-    }
-  }
+  if (!isPrintOf(lasting(print), kept) && !exchangeSeen(live, aside, path, print)) return false;
   unlinkSync(aside.at(path));
   return true;
 }
