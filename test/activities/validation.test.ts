@@ -7,7 +7,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HostContext } from '../../src/activities/host-context.ts';
 import type { Run } from '../../src/activities/shell.ts';
+import { movedUrl } from '../../src/activities/validation/http.ts';
 import { runChecks, runReconcile } from '../../src/activities/validation/run-checks.ts';
+import { ask } from '../../src/activities/validation/sql.ts';
 import { log } from '../../src/observe/log.ts';
 import { systemFrom } from '../system/small-system.ts';
 
@@ -126,6 +128,26 @@ describe('checks of a running system', () => {
     ]);
     expect(outcomes.find(({ name }) => name === 'told')?.detail).toBe('exit 0: place isolated');
     expect(asked).toBe(before);
+  });
+
+  it('in a copy: a path of two slashes stays on the host of the copy, and a database without a copy is not asked live', async () => {
+    expect(
+      movedUrl('http://localhost:8080//other.example/x?y=1', { 'http://localhost:8080': 'http://127.0.0.1:9' }),
+    ).toBe('http://127.0.0.1:9//other.example/x?y=1');
+    const system = systemFrom('shop', [
+      'stores: { nas: { kind: directory, path: /mnt/nas } }',
+      'components:',
+      '  database: { kind: postgres, databases: [shop, stock], server: { address: 127.0.0.1, port: 1, backup: { user: postgres } } }',
+      'plans: { daily: { components: [database], stores: [nas] } }',
+    ]);
+    const [component] = system.components;
+    if (component === undefined) throw new Error('the system has a database');
+    const question = { component, limitMs: 1000, place: { databases: { shop: 'shop.copy' } } };
+    for (const probe of [{ query: 'select 1' }, { query: 'select 1', database: 'stock' }]) {
+      await expect(ask(hostWith([]), { ...question, probe }, run.signal)).rejects.toThrow(
+        /nothing in the copy of database stands for the database/,
+      );
+    }
   });
 
   it('[M6] reconciliation: the same, different by a program and by a query, and one that can not tell', async () => {

@@ -8,6 +8,7 @@ import type { CommandProbe, System } from '../../system/types.ts';
 import type { HostContext } from '../host-context.ts';
 import { projectOf } from '../stack.ts';
 import type { CheckPlace } from '../validation-types.ts';
+import { inCopy } from './isolated.ts';
 
 export interface Ended {
   /** Absent when it was killed. */
@@ -70,8 +71,7 @@ export async function containerOf(
   context: HostContext,
   { system, place, service }: { system: System; place: CheckPlace | undefined; service: string },
 ): Promise<string> {
-  const moved = place?.containers?.[service];
-  if (moved !== undefined) return moved;
+  if (place !== undefined) return inCopy(place.containers?.[service], `the service ${service}`);
   const named = await findNamed(context.docker(), service, projectOf(system));
   const running = named.find(({ state }) => state === 'running');
   if (running !== undefined) return running.id;

@@ -73,5 +73,10 @@ function whyOf(error: unknown): string {
 export function movedUrl(url: string, origins: Readonly<Record<string, string>>): string | undefined {
   const { origin, pathname, search } = new URL(url);
   const found = Object.entries(origins).find(([from]) => new URL(from).origin === origin);
-  return found === undefined ? undefined : new URL(`${pathname}${search}`, found[1]).href;
+  if (found === undefined) return undefined;
+  // Set one by one: resolved against the origin, a path that begins with two slashes would name another host.
+  const moved = new URL(found[1]);
+  moved.pathname = pathname;
+  moved.search = search;
+  return moved.href;
 }

@@ -17,6 +17,7 @@ import type { Run } from '../shell.ts';
 import type { CheckOutcome, CheckPlace, ReconcileOutcome, ValidationActivities } from '../validation-types.ts';
 import { containerOf, runCommand, type Ended } from './command.ts';
 import { askPage, movedUrl, urlInContainer } from './http.ts';
+import { inCopy, nothingStandsFor } from './isolated.ts';
 import { ask } from './sql.ts';
 
 type Input<A extends keyof ValidationActivities> = Parameters<ValidationActivities[A]>[0];
@@ -109,19 +110,18 @@ async function tryOnce(
   }
 }
 
-/** What nothing stands for in an isolated copy was sorted out before. */
 async function urlOf({ context, system, place }: Around, { url, service }: HttpProbe): Promise<string> {
   if (service !== undefined) {
     return urlInContainer(context.docker(), await containerOf(context, { system, place, service }), url);
   }
-  return place === undefined ? url : (movedUrl(url, place.origins ?? {}) ?? url);
+  return place === undefined ? url : inCopy(movedUrl(url, place.origins ?? {}), url);
 }
 
 async function answerTo(around: Around, probe: Pick<SqlProbe, 'component' | 'query' | 'database'>, limitMs: number) {
   const { context, system, place, signal } = around;
   const component = componentOf(system, probe.component);
-  const there = place?.components?.[probe.component];
-  return ask(context, { component, probe, limitMs, ...(there === undefined ? {} : { place: there }) }, signal);
+  const there = place === undefined ? {} : { place: inCopy(place.components?.[component.name], component.name) };
+  return ask(context, { component, probe, limitMs, ...there }, signal);
 }
 
 type CommandEnd = Ended | { readonly notRun: string };
@@ -200,38 +200,6 @@ function comparedAs(found: readonly Difference[], count: number): Compared {
   const outcome = count === 0 ? 'same' : 'differs';
   const detail = count === 0 ? 'no difference' : `${count} ${count === 1 ? 'difference' : 'differences'}`;
   return { outcome, detail, differences, differenceCount: count };
-}
-
-/** Why an isolated copy can't be asked this, or undefined when it can, or when the live system is asked. */
-function nothingStandsFor(
-  place: CheckPlace | undefined,
-  probe: SystemCheck['probe'] | Reconciliation['probe'],
-): string | undefined {
-  if (place === undefined) return undefined;
-  switch (probe.kind) {
-    case 'http':
-      if (probe.service !== undefined) return noContainer(place, probe.service);
-      return movedUrl(probe.url, place.origins ?? {}) === undefined
-        ? `nothing in the isolated copy stands for ${new URL(probe.url).origin}`
-        : undefined;
-    case 'sql':
-      return place.components?.[probe.component] === undefined
-        ? `nothing in the isolated copy stands for ${probe.component}`
-        : undefined;
-    case 'command':
-      return nothingToRunIn(place, probe);
-  }
-}
-
-function nothingToRunIn(place: CheckPlace, { service, inDrills }: CommandProbe): string | undefined {
-  if (service === undefined) return inDrills ? undefined : 'it might ask the live system: say `inDrills: true` if not';
-  return noContainer(place, service);
-}
-
-function noContainer(place: CheckPlace, service: string): string | undefined {
-  return place.containers?.[service] === undefined
-    ? `nothing in the isolated copy stands for the service ${service}`
-    : undefined;
 }
 
 /** A message of the catalogue's own is short and without secrets; of anything else only its first line. */

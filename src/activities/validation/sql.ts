@@ -1,4 +1,5 @@
 /** Queries of the system file, asked of a database that they can't change. */
+import type { QueryConfig } from 'pg';
 import { DIFFERENCES_TOLD } from '../../policy/check-values.ts';
 import { withPostgres } from '../../postgres/open.ts';
 import { runSqlite } from '../../sources/sqlite/job.ts';
@@ -6,6 +7,7 @@ import { HoldfastError } from '../../failures.ts';
 import type { Component, PostgresComponent, SqlProbe } from '../../system/types.ts';
 import type { HostContext } from '../host-context.ts';
 import type { DatabasePlace } from '../validation-types.ts';
+import { inCopy } from './isolated.ts';
 
 export interface Answer {
   /** The first rows. */
@@ -25,7 +27,7 @@ export interface Question {
 export async function ask(context: HostContext, question: Question, signal: AbortSignal): Promise<Answer> {
   const { component, probe, place, limitMs } = question;
   if (component.kind === 'sqlite') {
-    const path = place?.path ?? component.path;
+    const path = place === undefined ? component.path : inCopy(place.path, component.path);
     const order = { path, sql: probe.query, most: DIFFERENCES_TOLD };
     return runSqlite('ask', order, { signal, deadlineMs: limitMs, about: path });
   }
@@ -38,8 +40,7 @@ async function askPostgres(
   { component, probe, place, limitMs }: Question & { readonly component: PostgresComponent },
   signal: AbortSignal,
 ): Promise<Answer> {
-  const own = databaseOf(component, probe.database);
-  const database = place?.databases?.[own] ?? own;
+  const database = databaseThere(databaseOf(component, probe.database), component, place);
   const server = place === undefined ? component.server : serverThere(component.server, place);
   return withPostgres(server, 'backup', { docker: () => context.docker() }, (access) =>
     access.withClient({ database, signal }, async (client) => {
@@ -47,7 +48,7 @@ async function askPostgres(
       await client.query(`SET LOCAL statement_timeout = ${Math.max(1, Math.round(limitMs))}`);
       // People write names without a schema.
       await client.query(`SELECT set_config('search_path', '"$user", public', true)`);
-      await client.query(`DECLARE answers CURSOR FOR ${probe.query}`);
+      await client.query(oneStatement(`DECLARE answers CURSOR FOR ${probe.query}`));
       const { rows } = await client.query<unknown[]>({
         text: `FETCH ${DIFFERENCES_TOLD} FROM answers`,
         rowMode: 'array',
@@ -57,6 +58,11 @@ async function askPostgres(
       return { rows, count: rows.length + rest };
     }),
   );
+}
+
+/** The simple protocol takes several statements, of which one could end the transaction that can't write. */
+function oneStatement(text: string): QueryConfig & { readonly queryMode: 'extended' } {
+  return { text, queryMode: 'extended' };
 }
 
 /** Only another address: a copy in a container of its own is reached by the port that it publishes. */
@@ -70,6 +76,14 @@ function serverThere(server: PostgresComponent['server'], place: DatabasePlace):
     tools: { kind: 'host' },
     backup: user === undefined ? server.backup : { user },
   };
+}
+
+/** On a server of its own a copy has the live names; beside the live databases only other names are the copy. */
+function databaseThere(own: string, { name }: PostgresComponent, place: DatabasePlace | undefined): string {
+  const moved = place?.databases?.[own];
+  if (moved !== undefined) return moved;
+  if (place === undefined || place.address !== undefined) return own;
+  throw new HoldfastError('BadSystemFile', `nothing in the copy of ${name} stands for the database ${own}`);
 }
 
 function databaseOf(component: PostgresComponent, named: string | undefined): string {
