@@ -17,7 +17,8 @@ export interface RecordedContainer {
 }
 
 export interface Surroundings {
-  readonly drillId: string;
+  /** Name of a container of the drill's own. */
+  readonly containerName: (live: string) => string;
   /** Live volume → the one that was restored. Others begin empty. */
   readonly volumes: Readonly<Record<string, string>>;
   /** Name of a volume of the drill's own. */
@@ -28,8 +29,8 @@ export interface Surroundings {
 }
 
 export interface IsolatedMount {
-  readonly type: 'volume' | 'bind';
-  /** A volume, or a path below one of the restored copies. */
+  readonly type: 'volume' | 'bind' | 'tmpfs';
+  /** A volume, or a path below one of the restored copies; empty for what comes and goes with the container. */
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
@@ -37,6 +38,8 @@ export interface IsolatedMount {
 
 export interface IsolatedContainer {
   readonly name: string;
+  /** The name of the one that it stands for. */
+  readonly live: string;
   readonly service: string;
   readonly image: string;
   /** What the engine's create call takes, without mounts and networks. */
@@ -73,6 +76,11 @@ const CAPABILITIES = new Set([
 ]);
 /** Files of the host that say nothing of it, when they can only be read. */
 const HARMLESS = new Set(['/etc/localtime', '/etc/timezone']);
+
+export function isHarmless({ source, readOnly }: Pick<IsolatedMount, 'source' | 'readOnly'>): boolean {
+  return readOnly && HARMLESS.has(source);
+}
+
 const NAMESPACES: readonly (readonly [string, string, readonly string[]])[] = [
   ['PidMode', 'processes', ['']],
   ['IpcMode', 'shared memory', ['', 'private', 'shareable', 'none']],
@@ -106,7 +114,8 @@ function isolateOne(given: RecordedContainer, around: Surroundings): Told & { re
   return {
     ...told,
     container: {
-      name: `holdfast-drill-${around.drillId.slice(0, 8)}-${given.name}`,
+      name: around.containerName(given.name),
+      live: given.name,
       service: given.service,
       image: given.image,
       // The engine's own choice was the live container's id.
@@ -174,9 +183,10 @@ function hostConfigOf(
 
 function mountsOf(given: RecordedContainer, around: Surroundings, told: Told): IsolatedMount[] {
   const { service } = given;
-  return recordedMounts(given).flatMap((mount): IsolatedMount[] => {
+  return recordedMounts(given.hostConfig).flatMap((mount): IsolatedMount[] => {
     const { type, source, target, readOnly } = mount;
-    if (type === 'tmpfs') return [];
+    // Of volumes those without a name: the engine makes them empty, live as here.
+    if (type === 'tmpfs' || (type === 'volume' && source === '')) return [{ type, source: '', target, readOnly }];
     if (type === 'volume') {
       const restored = around.volumes[source];
       if (restored === undefined) told.isolated.push(`volume ${source} is not in the backup and begins empty`);
@@ -186,7 +196,7 @@ function mountsOf(given: RecordedContainer, around: Surroundings, told: Told): I
       told.refused.push(`${service} mounts ${source} in a way that is not known (${type})`);
       return [];
     }
-    if (readOnly && HARMLESS.has(source)) return [{ type, source, target, readOnly }];
+    if (isHarmless(mount)) return [{ type, source, target, readOnly }];
     const copy = copyOf(source, around.paths);
     if (copy !== undefined) return [{ type, source: copy, target, readOnly }];
     told.refused.push(
@@ -206,7 +216,7 @@ interface RecordedMount {
 }
 
 /** Both ways in which the engine records them: `Binds` of short texts, and `Mounts` of objects. */
-function recordedMounts({ hostConfig }: RecordedContainer): RecordedMount[] {
+export function recordedMounts(hostConfig: RecordedContainer['hostConfig']): RecordedMount[] {
   const short = listOf(hostConfig['Binds']).map((text): RecordedMount => {
     const [source = '', target = '', options = ''] = text.split(':');
     const type = source.startsWith('/') ? 'bind' : 'volume';

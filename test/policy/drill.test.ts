@@ -144,7 +144,7 @@ const full: DrillReport = {
 };
 
 const around = {
-  drillId: '12345678-9999',
+  containerName: (live: string) => `holdfast-drill-12345678-${live}`,
   volumes: { data: 'data.drill-1' },
   paths: { '/srv/app/config': '/scratch/config', '/srv/app/compose.yaml': '/scratch/stack/compose.yaml' },
   volumeName: (live: string) => `${live}.drill-1`,
@@ -200,6 +200,26 @@ describe('a container in isolation', () => {
     expect(Object.keys(made?.hostConfig ?? {})).not.toContain('PortBindings');
     expect(JSON.stringify(made)).not.toMatch(/syslog|host-gateway|compose\.project|SYS_ADMIN/);
     expect(isolated.join('; ')).toContain('volume cache is not in the backup and begins empty');
+  });
+
+  test('volumes without a name and tmpfs: empty ones of its own, as live', () => {
+    const { containers, refused, isolated } = isolate(
+      [
+        container({
+          Mounts: [
+            { Type: 'volume', Target: '/app/node_modules' },
+            { Type: 'tmpfs', Target: '/run' },
+          ],
+        }),
+      ],
+      around,
+    );
+    expect(refused).toEqual([]);
+    expect(containers[0]?.mounts).toEqual([
+      { type: 'volume', source: '', target: '/app/node_modules', readOnly: false },
+      { type: 'tmpfs', source: '', target: '/run', readOnly: false },
+    ]);
+    expect(isolated.join()).not.toContain('volume');
   });
 
   test.each([

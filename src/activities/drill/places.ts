@@ -31,9 +31,9 @@ export function scratchVolume(volume: string, drillId: string): string {
   return `${volume}.drill-${safe(drillId)}`;
 }
 
-/** Of what a drill makes by itself in the engine. */
+/** Of what a drill makes by itself in the engine. An id begins with its time, which drills of one schedule share. */
 export function scratchName(drillId: string): string {
-  return `holdfast-drill-${safe(drillId).slice(0, 8)}`;
+  return `holdfast-drill-${safe(drillId).slice(-12)}`;
 }
 
 /** Which images were loaded for it. */

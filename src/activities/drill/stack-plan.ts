@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import type { ArtifactReader } from '../../part.ts';
-import { isolate, type Isolation } from '../../policy/drill-isolation.ts';
+import { isolate, recordedMounts, type Isolation } from '../../policy/drill-isolation.ts';
 import { parseInventory, type Inventory } from '../../sources/kinds/compose-inventory.ts';
 import { readJsonArtifact } from '../../sources/kinds/json-artifact.ts';
 import { artifactNamed } from '../../sources/kinds/volume-facts.ts';
@@ -67,7 +67,9 @@ function surroundings(
   const stateDirectory = context.stateDirectory(system.name);
   const volumes: Record<string, string> = {};
   const paths: Record<string, string> = {};
-  const binds = new Set(inventory.containers.flatMap(({ hostConfig }) => bindSources(hostConfig)));
+  const binds = new Set(
+    inventory.containers.flatMap(({ hostConfig }) => recordedMounts(hostConfig).map(({ source }) => source)),
+  );
   for (const one of system.components.filter(({ name, host }) => host === context.host && restored.includes(name))) {
     const target = scratchTarget(one, stateDirectory, drillId);
     if (target === undefined) continue;
@@ -80,18 +82,12 @@ function surroundings(
   const files = scratchTarget(component, stateDirectory, drillId) ?? '';
   for (const file of inventory.files) paths[path.join(inventory.directory, file)] = path.join(files, file);
   return {
-    drillId,
     volumes,
     paths,
     volumeName: (live) => scratchVolume(live, drillId),
+    containerName: (live) => `${scratchName(drillId)}-${live}`,
     networkName: (live) => `${scratchName(drillId)}-${live}`,
   };
-}
-
-function bindSources(hostConfig: Readonly<Record<string, unknown>>): string[] {
-  const short = Array.isArray(hostConfig['Binds']) ? (hostConfig['Binds'] as unknown[]) : [];
-  const long = Array.isArray(hostConfig['Mounts']) ? (hostConfig['Mounts'] as { Source?: unknown }[]) : [];
-  return [...short.map((text) => String(text).split(':')[0] ?? ''), ...long.map(({ Source }) => String(Source))];
 }
 
 /** Servers whose data is not a restored volume: their services would begin with empty databases. */

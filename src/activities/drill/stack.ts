@@ -1,18 +1,16 @@
 /** The Compose project of a backup, started in isolation on what was restored. */
-import { realpath } from 'node:fs/promises';
-import path from 'node:path';
 import { writeDurably } from '../../docker/durable-file.ts';
 import { stopLevels } from '../../docker/order.ts';
 import type { DockerHost } from '../../docker/types.ts';
 import { HoldfastError } from '../../failures.ts';
 import { redactText } from '../../observe/redact.ts';
 import type { IsolatedContainer, IsolatedMount } from '../../policy/drill-isolation.ts';
-import { isMissing } from '../../sources/io-errors.ts';
 import { DRILL_LABEL } from '../../sources/kinds/volume-place.ts';
 import type { StackInput, StackStarted } from '../drill-types.ts';
 import type { HostContext } from '../host-context.ts';
 import type { Run } from '../shell.ts';
 import { untilHealthy } from '../stop-start.ts';
+import { linksOut } from './links-out.ts';
 import { drillDirectory, imagesNote } from './places.ts';
 import { clearContainers, mustBeOpen } from './scratch.ts';
 import { withStack, type StackThere } from './stack-plan.ts';
@@ -27,9 +25,10 @@ export async function startScratchStack(context: HostContext, input: StackInput,
   const { system, drillId } = input;
   await mustBeOpen(context, system, drillId);
   await clearContainers(context, drillId);
+  const root = drillDirectory(context.stateDirectory(system), drillId);
   return withStack(context, input, run, async (stack) => {
     const { isolated, refused } = stack.isolation;
-    const found = [...refused, ...(await linksOut(context, input, stack))];
+    const found = [...refused, ...(await linksOut(root, stack.isolation.containers))];
     if (found.length > 0) return { services: 0, isolated, refused: found, checks: [], warnings: [] };
     const images = await imagesOf(context, input, stack, run);
     if (images.missing.length > 0) {
@@ -39,33 +38,9 @@ export async function startScratchStack(context: HostContext, input: StackInput,
     await makeSurroundings(context.docker(), drillId, stack);
     const ids = await createAll(context.docker(), drillId, stack, images.use);
     await mustBeOpen(context, system, drillId);
-    const checks = await startAll(context.docker(), stack, ids, run);
+    const checks = await startAll(context.docker(), stack, { ids, root }, run);
     return { services: ids.size, isolated, refused: [], checks, warnings: images.warnings };
   });
-}
-
-/** A link in a restored tree must not lead a container to something of the host. */
-async function linksOut(
-  context: HostContext,
-  { system, drillId }: StackInput,
-  { isolation }: StackThere,
-): Promise<string[]> {
-  const root = await realpath(drillDirectory(context.stateDirectory(system), drillId));
-  const out: string[] = [];
-  for (const { service, mounts } of isolation.containers) {
-    for (const { type, source, readOnly } of mounts) {
-      if (type !== 'bind' || (readOnly && source.startsWith('/etc/'))) continue;
-      try {
-        const real = await realpath(source);
-        if (real !== root && !real.startsWith(`${root}${path.sep}`))
-          out.push(`${service}: ${source} leads out of the copy`);
-      } catch (error) {
-        if (!isMissing(error)) throw error;
-        out.push(`${service} mounts ${path.relative(root, source)}, which the backup does not hold`);
-      }
-    }
-  }
-  return out;
 }
 
 interface Images {
@@ -120,7 +95,9 @@ async function makeSurroundings(docker: DockerHost, drillId: string, { isolation
     const driverOptions = { 'com.docker.network.bridge.inhibit_ipv4': 'true' };
     await docker.createNetwork(name, { driver: 'bridge', internal: true, labels, driverOptions });
   }
-  const volumes = isolation.containers.flatMap(({ mounts }) => mounts.filter(({ type }) => type === 'volume'));
+  const volumes = isolation.containers.flatMap(({ mounts }) =>
+    mounts.filter(({ type, source }) => type === 'volume' && source !== ''),
+  );
   for (const { source } of volumes) {
     if ((await docker.volume(source)) === undefined) await docker.createVolume(source, { labels });
   }
@@ -129,17 +106,16 @@ async function makeSurroundings(docker: DockerHost, drillId: string, { isolation
 async function createAll(
   docker: DockerHost,
   drillId: string,
-  { isolation, inventory }: StackThere,
+  { isolation }: StackThere,
   images: ReadonlyMap<string, string>,
 ): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
-  for (const [index, container] of isolation.containers.entries()) {
-    const live = inventory.containers[index]?.name ?? '';
+  for (const container of isolation.containers) {
     const [first, ...further] = Object.entries(container.networks);
     const id = await docker.createContainer({
       ...container.config,
       name: container.name,
-      Image: images.get(live) ?? container.image,
+      Image: images.get(container.live) ?? container.image,
       Labels: {
         [DRILL_LABEL]: drillId,
         [SERVICE_LABEL]: container.service,
@@ -155,7 +131,7 @@ async function createAll(
         : { NetworkingConfig: { EndpointsConfig: { [first[0]]: { Aliases: [...first[1]] } } } }),
     });
     for (const [network, aliases] of further) await docker.joinNetwork(network, id, { Aliases: [...aliases] });
-    ids.set(live, id);
+    ids.set(container.live, id);
   }
   return ids;
 }
@@ -168,7 +144,7 @@ function mountOf({ type, source, target, readOnly }: IsolatedMount) {
 async function startAll(
   docker: DockerHost,
   { component, isolation, inventory }: StackThere,
-  ids: ReadonlyMap<string, string>,
+  { ids, root }: { readonly ids: ReadonlyMap<string, string>; readonly root: string },
   run: Run,
 ): Promise<StackStarted['checks']> {
   const ordered = inventory.containers.map(({ name, service, config }) => {
@@ -178,12 +154,12 @@ async function startAll(
   const levels = stopLevels(ordered);
   const checks: { component: string; name: string; ok: boolean; detail: string }[] = [];
   for (const level of [...new Set(levels.values())].toSorted((a, b) => b - a)) {
-    const now = isolation.containers.filter((_, index) => levels.get(ordered[index]?.id ?? '') === level);
+    const now = isolation.containers.filter(({ live }) => levels.get(live) === level);
     run.report({ phase: `start: ${now.map(({ service }) => service).join(', ')}` });
     const began = await Promise.all(
       now.map(async (container) => {
-        const id = ids.get(inventory.containers[isolation.containers.indexOf(container)]?.name ?? '') ?? '';
-        const bad = await startOne(docker, { id, container, limitSeconds: component.healthTimeoutSeconds }, run);
+        const id = ids.get(container.live) ?? '';
+        const bad = await startOne(docker, { id, container, root, limitSeconds: component.healthTimeoutSeconds }, run);
         const detail = bad ?? 'runs, isolated';
         return { component: component.name, name: `service ${container.service}`, ok: bad === undefined, detail };
       }),
@@ -197,9 +173,17 @@ async function startAll(
 /** Why it does not run; undefined when it does. */
 async function startOne(
   docker: DockerHost,
-  { id, container, limitSeconds }: { id: string; container: IsolatedContainer; limitSeconds: number },
+  {
+    id,
+    container,
+    root,
+    limitSeconds,
+  }: { id: string; container: IsolatedContainer; root: string; limitSeconds: number },
   run: Run,
 ): Promise<string | undefined> {
+  // Those that run by now may have made a link of what this one mounts.
+  const [out] = await linksOut(root, [container]);
+  if (out !== undefined) return out;
   try {
     await docker.start(id);
     const known = { id, name: container.service, level: 0, stopSeconds: 0, ran: false, starts: true };
