@@ -1,6 +1,7 @@
 /** What the stores of the registered systems tell, read again and again at a bounded cost. */
 import type { HostSeen } from '../../policy/host-look.ts';
 import { tell } from '../../observe/told.ts';
+import { judgeHosts } from '../../policy/judge-hosts.ts';
 import { lookAtCatalogues, type CatalogueMemories } from '../../status/catalogues.ts';
 import { drillHistory } from '../../status/drill-runs.ts';
 import { findingsOf, findingsOfFault, lookHere } from '../../status/findings.ts';
@@ -21,11 +22,14 @@ const UNAPPLIED_EVERY_MS = 2_000;
 const HOSTS_LIMIT_MS = 60_000;
 const DRILLS_SHOWN = 12;
 
+interface HostsSeen {
+  readonly hosts: readonly HostSeen[];
+  readonly troubled: boolean;
+}
+
 export class StoresWatch {
   private readonly memories = new Map<string, CatalogueMemories>();
-  private readonly hosts = new Kept<readonly HostSeen[]>((seen) =>
-    seen.some(hasTrouble) ? TROUBLE_EVERY_MS : HOSTS_EVERY_MS,
-  );
+  private readonly hosts = new Kept<HostsSeen>(({ troubled }) => (troubled ? TROUBLE_EVERY_MS : HOSTS_EVERY_MS));
   private readonly schedules = new Kept<SystemFacts['schedules']>((seen) =>
     seen?.every(({ applied }) => applied) === true ? SCHEDULES_EVERY_MS : UNAPPLIED_EVERY_MS,
   );
@@ -74,7 +78,7 @@ export class StoresWatch {
       const schedules = await this.schedulesOf(system, nowMs);
       const status = await statusOf(system, state, seen, schedules ?? [], nowMs);
       const { findings, facts, unknown } = await findingsOf(system, state, nowMs, {
-        hosts: await this.hostsOf(system, nowMs),
+        hosts: (await this.hostsOf(system, nowMs)).hosts,
         ...(fault === undefined ? {} : { fault }),
         read: { known: seen, logs: status.logs, readBacks: status.stores },
       });
@@ -91,9 +95,13 @@ export class StoresWatch {
    * Looking at components asks databases and Docker, so that it is done less often than looking at stores: but at once
    * when monitoring has found something, or found it gone.
    */
-  private hostsOf(system: System, nowMs: number): Promise<readonly HostSeen[]> {
+  private hostsOf(system: System, nowMs: number): Promise<HostsSeen> {
     const of = `${this.news}\n${system.sourceText}`;
-    return this.hosts.get(system.name, of, nowMs, () => lookHere(system, AbortSignal.timeout(HOSTS_LIMIT_MS)));
+    return this.hosts.get(system.name, of, nowMs, async () => {
+      const hosts = await lookHere(system, AbortSignal.timeout(HOSTS_LIMIT_MS));
+      const { findings, unknown } = judgeHosts(system, hosts);
+      return { hosts, troubled: findings.length + unknown.length > 0 };
+    });
   }
 
   /** Each is asked for by itself, so that they are asked for less often than stores are read. */
@@ -112,12 +120,6 @@ export class StoresWatch {
 function withoutFile(name: string, fault: FileFault, nowMs: number): SystemFacts {
   const { findings, unknown } = findingsOfFault(name, fault, nowMs);
   return { name, backups: [], findings, unknown, failure: tell(fault.error) };
-}
-
-function hasTrouble({ look }: HostSeen): boolean {
-  if (look === undefined) return true;
-  const { components, services = [], componentsUnseen, tools, disksUnseen } = look;
-  return [components, services, componentsUnseen, tools, disksUnseen].some((found) => found.length > 0);
 }
 
 function stateOf({ running = false, why, address, operations }: EngineFacts): EngineState {
