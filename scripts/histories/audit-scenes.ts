@@ -1,25 +1,50 @@
 /** Histories of the audit log, and of operations that tell it what they do. */
-import type { AuditInput } from '../../src/workflows/contract.ts';
-import { waitingFor } from '../../test/workflows/play.ts';
+import type { WorkflowHandle } from '@temporalio/client';
+import { waitingFor, type Play } from '../../test/workflows/play.ts';
 import { eventually, uniqueName } from '../../test/workflows/stage.ts';
-import { untilCancelled } from '../../test/workflows/world.ts';
+import { untilCancelled, type World } from '../../test/workflows/world.ts';
 import { PRUNE_DIGEST } from '../../test/workflows/world-prune.ts';
-import { DIGEST, ended, finished, openIn, type Scene } from './scene.ts';
+import { DIGEST, ended, finished, type Scene } from './scene.ts';
 
-const EVENT: Omit<AuditInput, 'system'> = {
-  id: '3d1f6f0e-0000-4000-8000-000000000001',
-  what: 'approved',
-  at: '2026-11-21T02:00:00.000Z',
-  operation: 'restore',
-  workflowId: 'sys/restore',
-  runId: '3d1f6f0e-0000-4000-8000-000000000002',
-  digest: DIGEST,
-  by: 'ben',
-};
+/** Only an operation can hand an event over, so that one is run first. */
+async function firstRecord(play: Play, world: World): Promise<WorkflowHandle> {
+  const handle = await play.start('restore', { system: uniqueName('sys'), approve: DIGEST, approvedBy: 'ben' });
+  await handle.result();
+  await eventually('it is told', () => world.audit.calls.length > 0 || undefined);
+  const { events } = await handle.fetchHistory();
+  const records = (events ?? []).flatMap(({ childWorkflowExecutionStartedEventAttributes: child }) =>
+    child?.workflowType?.name === 'audit' ? (child.workflowExecution?.workflowId ?? []) : [],
+  );
+  // The second is the approval, for which the engine is asked who gave it.
+  return play.env.client.workflow.getHandle(records[1] ?? '');
+}
 
 export const AUDIT_SCENES: readonly Scene[] = [
-  finished('audit-done', 'audit', () => EVENT),
-  openIn('audit-open', 'audit', 'recordAudit', EVENT),
+  {
+    name: 'audit-done',
+    world: {},
+    act: async (play, world) => {
+      const record = await firstRecord(play, world);
+      await record.result();
+      return record.fetchHistory();
+    },
+  },
+  {
+    name: 'audit-open',
+    world: { script: { recordAudit: untilCancelled } },
+    act: async (play, world) => {
+      const record = await firstRecord(play, world);
+      const history = await eventually('it writes', async () => {
+        const seen = await record.fetchHistory();
+        return seen.events?.some(
+          (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'recordAudit',
+        )
+          ? seen
+          : undefined;
+      });
+      return history;
+    },
+  },
   {
     name: 'restore-audited',
     world: {},

@@ -2,7 +2,7 @@
  * Writes one event into the system's audit log, for as long as it takes: stores may be down, hosts away. A store that did
  * not take it in a day gets it with the next copy.
  */
-import { sleep } from '@temporalio/workflow';
+import { sleep, workflowInfo } from '@temporalio/workflow';
 import type { AuditWritten } from '../activities/audit-types.ts';
 import type { AuditEvent, AuditInput, AuditResult } from './contract.ts';
 import { failure, inOneVoice, told, type Told } from './failure.ts';
@@ -39,6 +39,7 @@ export async function audit(input: AuditInput): Promise<AuditResult> {
   const { system, ...event } = parseInput<AuditInput>('audit', input, FIELDS);
   const story = new Story('audit', ['write', 'bring to every store']);
   return inOneVoice(async () => {
+    requireHandedOver(event);
     story.about(system);
     story.begin('write');
     const whole = await withAnswerer(event);
@@ -48,6 +49,16 @@ export async function audit(input: AuditInput): Promise<AuditResult> {
     story.finish();
     return { ...rest, lacking };
   });
+}
+
+/**
+ * Whoever reaches the engine can start this workflow with any event. By whom a run was started as a child is the engine's
+ * own word, which a client can't choose: only the run that the event names can have handed it over.
+ */
+function requireHandedOver({ workflowId, runId }: AuditEvent): void {
+  const { parent } = workflowInfo();
+  if (parent?.workflowId === workflowId && parent.runId === runId) return;
+  throw failure('Untrusted', `The event was not handed over by the run of ${workflowId} that it names.`);
 }
 
 /** The engine's own word about the client that answered, which the operation itself can't see. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AuditLog } from '../../src/status/audit-log.ts';
 import type { BackupResult, RestorePlan, RestoreResult, VerifyResult } from '../../src/workflows/contract.ts';
 import { failureOf, waitingFor } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
@@ -94,6 +95,26 @@ describe('a small system on real workers', () => {
     expect(result.safetyBackup).toBeDefined();
     const latest = await site.run<RestoreResult>('restore', { mode: 'plan' });
     expect(latest.plan.backup).toBe(result.plan.backup);
+  });
+
+  test("an event for the audit log that no operation has handed over: it is refused, and the operations' own are in it", async () => {
+    const log = async () => JSON.parse(await site.holdfast('audit', site.system, '--json')) as AuditLog;
+    const { events } = await eventually('the restore has ended in the log', async () => {
+      const seen = await log();
+      return seen.events.some(({ event }) => event.what === 'ended') ? seen : undefined;
+    });
+    expect(events.map(({ event }) => event)).toMatchObject([
+      { what: 'asked', operation: 'restore' },
+      { what: 'approved', by: 'ann' },
+      { what: 'ended', outcome: 'restored' },
+    ]);
+    // With the names of a run that there was: it did not start this one.
+    const [, genuine] = events;
+    const forged = { ...genuine?.event, id: 'forged', by: 'the owner', identity: 'holdfast:owner@desk' };
+    const refused = await failureOf(site.run('audit', forged));
+    expect(refused.type).toBe('Untrusted');
+    expect(refused.message).toContain(genuine?.event.workflowId);
+    expect(await log()).toMatchObject({ ok: true, events });
   });
 
   test('one component, single paths, from a backup named by its id: nothing else changes', async () => {

@@ -4,8 +4,8 @@ import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import { describe, expect, test } from 'vitest';
 import { findTemporal } from '../../src/engine/tools.ts';
-import type { AuditResult, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
-import { refusalOf, waitingFor } from './play.ts';
+import type { RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
+import { failureOf, refusalOf, waitingFor } from './play.ts';
 import { playOn } from './server.ts';
 import { eventually, uniqueName } from './stage.ts';
 import { failWith, type World } from './world.ts';
@@ -152,19 +152,17 @@ describe('approvals and the audit log', () => {
     });
   });
 
-  test("an event by hand, as from a program of one's own: it is written as it was given", async () => {
+  test('an event by hand, also with the names of a run that there was: refused, and nothing is written', async () => {
     await play.inWorld({}, async (world) => {
-      const event = {
-        id: 'e1',
-        what: 'ended',
-        at: new Date().toISOString(),
-        operation: 'prune',
-        workflowId: 'w',
-        runId: 'r',
-      };
-      const handle = await play.start('audit', { system: uniqueName('sys'), ...event });
-      expect((await handle.result()) as AuditResult).toMatchObject({ stores: ['main'], lacking: [] });
-      expect(world.audit.events).toContainEqual(event);
+      const handle = await play.start('restore', { system: uniqueName('sys'), approve: DIGEST, approvedBy: 'ben' });
+      await handle.result();
+      await told(world, handle, 3);
+      const [genuine] = world.audit.events.filter(({ workflowId }) => workflowId === handle.workflowId);
+      const forged = { system: uniqueName('sys'), ...genuine, id: 'forged', by: 'the owner' };
+      const refused = await failureOf(play.run('audit', forged));
+      expect(refused.type).toBe('Untrusted');
+      expect(refused.message).toContain(handle.workflowId);
+      expect(world.audit.events.map(({ id }) => id)).not.toContain('forged');
     });
   });
 });
