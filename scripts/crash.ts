@@ -14,7 +14,8 @@ const USAGE = `npm run crash -- [options]
   --long            also requests that hang until the client's patience ends
   --restart-docker  also restarts a Docker daemon of its own
   --lane NAME       only this one (repeatable): crash-files, crash-volume, crash-s3, crash-postgres,
-                    crash-cluster, crash-stores, crash-whole, crash-drill. A seed strikes the same point again only among the same lanes`;
+                    crash-cluster, crash-stores, crash-whole, crash-drill, crash-missing, crash-clean.
+                    A seed strikes the same point again only among the same lanes`;
 
 function wholeNumber(text: string, name: string): number {
   const value = Number(text);

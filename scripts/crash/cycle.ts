@@ -2,13 +2,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackupResult, DrillResult, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
 import { bytesBelow } from './content.ts';
-import { endure, TYPES } from './endure.ts';
+import { playClean } from './clean-cycle.ts';
+import { endure, previewed } from './endure.ts';
 import type { Stage, StruckPoint } from './endure.ts';
 import type { ClusterLane, Lane, Round } from './lane.ts';
+import { playMissing } from './missing-cycle.ts';
 import { describePoint } from './points.ts';
 import type { Operation, Point } from './points.ts';
+import type { Played } from './round.ts';
 import { playStores } from './stores-cycle.ts';
-import { outcomeOf, startStory } from './story.ts';
 import { stepIndex, strikeNow } from './strike.ts';
 
 export type { Stage, StruckPoint } from './endure.ts';
@@ -19,19 +21,13 @@ const TROUBLE_LIMIT_MS = 60_000;
 /** For how long a blow may come while a log is received. */
 const RECEIVE_MS = 1_200;
 
-/** What is looked at first and approved then, as a person does. */
-async function approved(stage: Stage, operation: 'restore' | 'rows'): Promise<object> {
+function approved(stage: Stage, operation: 'restore' | 'rows'): Promise<object> {
   const { name, cluster } = stage.lane;
-  const input = {
+  return previewed(stage, operation, {
     system: name,
     ...(operation === 'rows' ? cluster?.rows : stage.lane.restoring),
     ...(cluster === undefined ? {} : { recoverTo: cluster.recoverTo() }),
-  };
-  const id = `${name}/crash/plan/${stage.count.cycles}/${Date.now()}`;
-  const handle = await startStory(stage.client, TYPES[operation], id, { ...input, mode: 'plan' });
-  const outcome = await outcomeOf<RestoreResult | RowsResult>(handle);
-  if (!outcome.ok) throw new Error(`no plan: ${outcome.code} ${outcome.message}`);
-  return { ...input, approve: outcome.value.plan.digest, approvedBy: 'crash suite' };
+  });
 }
 
 /** What a crash may leave for a moment, because a release is still under way, must be gone soon. */
@@ -133,9 +129,6 @@ function clusterOf({ lane }: Stage): ClusterLane {
   return lane.cluster;
 }
 
-/** A round of one lane: what it did to the points, and the digests that were wanted and found. */
-type Played = readonly [struck: (StruckPoint | undefined)[], wanted: string];
-
 async function play(
   stage: Stage,
   round: Round,
@@ -151,6 +144,8 @@ async function play(
     const wanted = await clusterOf(stage).accident();
     return [[received, await putRowsBack(stage, pointFor('rows'))], wanted];
   }
+  if (round[0] === 'missing') return playMissing(stage, round, { backUp, untroubled, pointFor, part });
+  if (round[1] === 'clean') return playClean(stage, { backUp, untroubled, pointFor, part });
   if (round[1] === 'drill') {
     const wanted = await lane.change(part);
     return [[await backUp(stage, pointFor('backup')), await drill(stage, pointFor('drill'))], wanted];

@@ -39,7 +39,19 @@ export const TYPES: Readonly<Record<Told, string>> = {
   prune: WORKFLOWS.prune,
   heal: WORKFLOWS.verifyStore,
   drill: WORKFLOWS.drill,
+  missing: WORKFLOWS.restoreMissing,
+  undo: WORKFLOWS.restoreMissing,
+  clean: WORKFLOWS.cleanPoint,
 };
+
+/** What is looked at first and approved then, as a person does: the input with its approval. */
+export async function previewed(stage: Stage, operation: Told, input: object): Promise<object> {
+  const id = `${stage.lane.name}/crash/plan/${stage.count.cycles}/${Date.now()}`;
+  const handle = await startStory(stage.client, TYPES[operation], id, { ...input, mode: 'plan' });
+  const outcome = await outcomeOf<{ readonly plan: { readonly digest: string } }>(handle);
+  if (!outcome.ok) throw new Error(`no plan: ${outcome.code} ${outcome.message}`);
+  return { ...input, approve: outcome.value.plan.digest, approvedBy: 'crash suite' };
+}
 
 export async function tell<T>(
   stage: Stage,
@@ -62,15 +74,19 @@ export async function tell<T>(
   return { outcome, struck };
 }
 
-/** Runs the operation; when it failed cleanly it is asked for once more, without a crash, and has to complete. */
+/**
+ * Runs the operation; when it failed cleanly it is asked for once more, without a crash, and has to complete. `part` tells
+ * one of several in a cycle from the others.
+ */
 export async function endure<T>(
   stage: Stage,
   operation: Told,
   input: () => Promise<object>,
   accept: (value: T) => string | undefined,
   point: Point | undefined,
+  part = '',
 ): Promise<{ value: T; struck: StruckPoint | undefined }> {
-  const id = `${stage.lane.name}/crash/${operation}/${stage.count.cycles}`;
+  const id = `${stage.lane.name}/crash/${operation}/${stage.count.cycles}${part}`;
   const first = await tell<T>(stage, operation, id, await input(), point);
   const failure = first.outcome.ok ? accept(first.outcome.value) : cleanFailure(first.outcome);
   const struck = (outcome: StruckPoint['outcome']): StruckPoint | undefined =>

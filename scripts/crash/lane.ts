@@ -3,7 +3,9 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import type { FaultProxy } from '../../test/support/fault-proxy.ts';
+import type { CleanLane } from './clean-lane.ts';
 import { digestOf, LARGE_BYTES, LARGE_FILES, makeTree, replaceLarge, wreck } from './content.ts';
+import type { MissingLane } from './missing-lane.ts';
 
 /** The first is struck by even seeds, the second by odd ones. */
 export type Round =
@@ -11,6 +13,11 @@ export type Round =
   | readonly ['receive', 'rows']
   /** Rehearsed instead of restored. */
   | readonly ['backup', 'drill']
+  /** Judged instead of restored. */
+  | readonly ['backup', 'clean']
+  /** Only what is missing comes back; that is taken back, or rows come back too. */
+  | readonly ['missing', 'undo']
+  | readonly ['missing', 'rows']
   /** In two stores: a copy, then a prune beside a capture. */
   | readonly ['copy', 'prune']
   /** Damage healed; then capture, copy, prunes and healing all at once. */
@@ -59,6 +66,8 @@ export interface Lane {
   readonly rounds?: readonly Round[];
   readonly cluster?: ClusterLane;
   readonly stores?: StoresLane;
+  readonly missing?: MissingLane;
+  readonly clean?: CleanLane;
   /** What its restores are asked for beside the system's name. */
   readonly restoring?: object;
   /** Bytes that had to be stored so far: each large content once. Absent where that is not known. */

@@ -1,6 +1,18 @@
 /** Where a crash strikes, decided by a seed alone. Pure. */
 
-export type Operation = 'backup' | 'restore' | 'receive' | 'rows' | 'copy' | 'prune' | 'heal' | 'storm' | 'drill';
+export type Operation =
+  | 'backup'
+  | 'restore'
+  | 'receive'
+  | 'rows'
+  | 'copy'
+  | 'prune'
+  | 'heal'
+  | 'storm'
+  | 'drill'
+  | 'missing'
+  | 'undo'
+  | 'clean';
 export type Victim = 'host worker' | 'worker' | 'server' | 'store' | 'docker' | 'database' | 'connections';
 export type StoreFault = 'unavailable' | 'reset' | 'lose-answer' | 'cut' | 'hang';
 

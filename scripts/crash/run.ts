@@ -9,10 +9,12 @@ import { startFaultProxy } from '../../test/support/fault-proxy.ts';
 import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3Server } from '../../test/support/s3-server.ts';
 import { run } from '../setup/run.ts';
 import { clusterLane } from './cluster-lane.ts';
+import { cleanLane } from './clean-lane.ts';
 import { runCycle } from './cycle.ts';
 import type { Stage, StruckPoint } from './cycle.ts';
 import { directoryStore, filesLane, USUAL_ROUND, writeSystemFile } from './lane.ts';
 import type { Lane, LaneStore, Round } from './lane.ts';
+import { missingLane } from './missing-lane.ts';
 import { ownDockerEngine } from './own-docker.ts';
 import type { OwnDocker } from './own-docker.ts';
 import { cyclesOf, laneOf, pointOf, randomFrom, roundOf } from './points.ts';
@@ -33,6 +35,8 @@ export const LANES = [
   'crash-stores',
   'crash-whole',
   'crash-drill',
+  'crash-missing',
+  'crash-clean',
 ] as const;
 export type LaneName = (typeof LANES)[number];
 
@@ -108,6 +112,8 @@ async function makeLanes(only: readonly LaneName[], base: string, closers: (() =
       return drillLane(name, at, directoryStore(at), corner);
     },
     'crash-whole': (name, at) => Promise.resolve(wholeLane(name, at, directoryStore(at))),
+    'crash-missing': (name, at) => Promise.resolve(missingLane(name, at, directoryStore(at))),
+    'crash-clean': (name, at) => Promise.resolve(cleanLane(name, at, directoryStore(at))),
   };
   const lanes: Lane[] = [];
   for (const name of only) {
