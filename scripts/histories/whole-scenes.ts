@@ -23,7 +23,28 @@ function unhealthy(name: string, when: 'open' | 'finished'): Scene {
   };
 }
 
+/** The newest backup of the ledger has lost a chunk: the next older one is planned, and waits for an approval of its own. */
+function fallenBack(name: string, when: 'open' | 'finished'): Scene {
+  return {
+    name,
+    world: {
+      ...VALIDATED,
+      script: { restoreBeside: (call) => (call === 1 ? failWith('ObjectMissing', 'a chunk is gone') : undefined) },
+    },
+    act: async (play) => {
+      const handle = await play.start('restore', { system: uniqueName('sys'), ...WHOLE });
+      await waitingFor(handle, 'approval of an older backup');
+      const open = await handle.fetchHistory();
+      await handle.executeUpdate('approve', { args: [{ digest: '1'.repeat(64), by: 'ann' }] });
+      await handle.result();
+      return when === 'open' ? open : handle.fetchHistory();
+    },
+  };
+}
+
 export const WHOLE_SCENES: readonly Scene[] = [
+  fallenBack('restore-whole-fallen-back', 'finished'),
+  fallenBack('restore-whole-open-older', 'open'),
   finished('restore-whole-done', 'restore', () => WHOLE, VALIDATED),
   finished('restore-whole-two-hosts', 'restore', () => WHOLE, { ...VALIDATED, configHost: 'beta' }),
   finished('restore-whole-part-left', 'restore', () => WHOLE, {

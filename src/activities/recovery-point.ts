@@ -37,7 +37,11 @@ export interface RecoveryPoint extends Found {
 export async function findRecoveryPoint(
   context: HostContext,
   system: System,
-  asked: RestoreInput & { readonly recoverTo: string },
+  asked: RestoreInput & {
+    readonly recoverTo: string;
+    /** Backups that may not be begun with are passed over. */
+    readonly mayBegin?: (store: string, manifestKey: string) => boolean;
+  },
   signal: AbortSignal,
 ): Promise<RecoveryPoint> {
   const target = parseRecoveryTarget(asked.recoverTo);
@@ -61,7 +65,9 @@ export async function findRecoveryPoint(
   for (const { logStore, store } of pairs) {
     try {
       const logs = await logsOf(logStore);
-      const entries = (await entriesOf(store)).filter(wantedBy(asked.backup));
+      const entries = (await entriesOf(store))
+        .filter(wantedBy(asked.backup))
+        .filter(({ key }) => asked.mayBegin?.(store, key) ?? true);
       const bases = entries.flatMap(({ key, body }) => basesIn(key, body, name));
       const reach = chooseBase(target, bases, logs);
       const entry = entries.find(({ key }) => key === reach.base.backup);

@@ -19,11 +19,10 @@ import type { StoreVerdict } from '../workflows/contract.ts';
 import type {
   ChecklistResult,
   HousekeepingOutcome,
-  RestoreInput,
+  PlanRequest,
   RestorePlan,
   RowsMerged,
   RowsPlan,
-  WholePart,
 } from '../workflows/contract.ts';
 
 export type * from './drill-types.ts';
@@ -249,11 +248,9 @@ export interface HostActivities extends CleanPointActivities, DrillActivities, M
   /**
    * `components` of the plan stand in the order of the restore: by tier and by what must be there before. What other
    * hosts have seen comes in `seen`; a component of another host that is not in it is a warning of the plan. Of a whole
-   * system `pinned` are the parts of an earlier plan, which are taken again.
+   * system `pinned` are the parts of an earlier plan, which are taken again, and nothing that it `fellBack` from is taken.
    */
-  planRestore(
-    input: RestoreInput & { readonly seen?: readonly LiveThere[]; readonly pinned?: readonly WholePart[] },
-  ): Promise<RestorePlan>;
+  planRestore(input: PlanRequest & { readonly seen?: readonly LiveThere[] }): Promise<RestorePlan>;
   /** Asks the store for readable copies of what is still frozen of these components, and counts what is not there yet. */
   thawBackup(input: {
     system: string;

@@ -1,9 +1,10 @@
 /** The plan of a whole system's restore: which backup each component comes from, and what is lost. Changes nothing. */
 import { HoldfastError } from '../failures.ts';
 import { planDigest } from '../policy/digest.ts';
+import { allPassedOver, FALL_BACKS, moreLost, passedOverTexts, withBadParts } from '../policy/fall-back.ts';
 import { restoreOrder } from '../policy/order.ts';
 import { restoreWarnings } from '../policy/restore-warnings.ts';
-import { chooseBackups, type Choice, type Wish } from '../policy/whole-system.ts';
+import { chooseBackups, offers, type Choice, type Wish } from '../policy/whole-system.ts';
 import type { Component, System } from '../system/types.ts';
 import type { PartSource, RestorePlan, WholePart, WholePlan } from '../workflows/contract.ts';
 import { listOf } from '../workflows/lists.ts';
@@ -27,10 +28,13 @@ export async function planWhole(context: HostContext, asked: Asked, run: Run): P
   const system = await context.system(asked.system);
   const wish = wishOf(asked);
   run.report({ phase: 'read the catalogues' });
-  const stock = await readStock(context, system, asked, { nowMs: wish.nowMs, signal: run.signal });
+  const read = await readStock(context, system, asked, { nowMs: wish.nowMs, signal: run.signal });
+  const fellBack = asked.fellBack ?? { times: 0, passedOver: [] };
+  const stock: Stock = { ...read, candidates: withBadParts(read.candidates, fellBack.passedOver) };
   const scope = scopeOf(system, asked);
   const rivals = rivalsOf(scope, stock.candidates);
-  const choice = chooseBackups(wantedOf(system, rivals.components), stock.candidates, wish);
+  const wanted = wantedOf(system, rivals.components);
+  const choice = chooseBackups(wanted, stock.candidates, wish);
   const { sources, warnings: reached } = await sourcesOf(context, system, { asked, choice, stock, wish }, run.signal);
   if (sources.size === 0) throw nothingToRestore(system, choice, stock);
 
@@ -43,13 +47,32 @@ export async function planWhole(context: HostContext, asked: Asked, run: Run): P
   const problems = new Map(
     looked.flatMap(({ components }) => components.map((one) => [one.name, one.problems] as const)),
   );
+  const passedOver = allPassedOver(choice.passedOver, fellBack.passedOver);
+  const wouldHaveBeen = [
+    ...chooseBackups(wanted, read.candidates, wish).parts.map(({ name, candidate: { pointAt } }) => ({
+      name,
+      pointAt,
+    })),
+    ...passedOver.map(({ component: name, pointAt }) => ({ name, pointAt })),
+  ];
+  const more = moreLost(
+    parts.map(({ seen, source: { pointAt } }) => ({ name: seen.component.name, pointAt })),
+    wouldHaveBeen,
+  );
   const whole: WholePlan = {
     ...(wish.beforeMs === undefined ? {} : { before: new Date(wish.beforeMs).toISOString() }),
-    parts: parts.map((part) => wholePart(system, part, wish, problems.get(part.seen.component.name) ?? [])),
+    parts: parts.map((part) => {
+      const { name } = part.seen.component;
+      const moreLostSeconds = more.get(name);
+      const described = wholePart(system, part, wish, problems.get(name) ?? []);
+      return moreLostSeconds === undefined ? described : { ...described, moreLostSeconds };
+    }),
     spreadSeconds: spreadOf(parts),
     missing: choice.missing
       .filter(({ name }) => !sources.has(name))
       .map(({ name, why }) => ({ name, why, needed: isNeeded(system, componentOf(system, name), true) })),
+    passedOver,
+    fallBacks: { made: fellBack.times, most: asked.fallBacks ?? FALL_BACKS },
     frozen: await frozenParts(system, stock, parts, asked, run),
   };
   const actions = actionsInPlace(
@@ -76,7 +99,7 @@ export async function planWhole(context: HostContext, asked: Asked, run: Run): P
     warnings: [
       ...stock.silent,
       ...rivals.notes,
-      ...choice.passedOver,
+      ...passedOverTexts(passedOver),
       ...reached,
       ...parts.flatMap(({ seen, source }) => restoreWarnings([seen], source.pointAt ?? pointAt)),
       ...parts.flatMap(({ seen }) => serverStop(seen.component)),
@@ -155,23 +178,23 @@ async function furtherByLog(
 ): Promise<{ source?: Source; warnings: readonly string[] } | undefined> {
   const component = componentOf(system, name);
   if (component.kind !== 'postgres' || component.method !== 'base' || component.wal === undefined) return undefined;
+  if (asked.fellBack?.passedOver.some((one) => one.component === name && one.log === true) === true) return undefined;
   const recoverTo = wish.beforeMs === undefined ? 'end' : `time:${new Date(wish.beforeMs).toISOString()}`;
   const filter = {
     ...(asked.store === undefined ? {} : { store: asked.store }),
     ...(asked.plan === undefined ? {} : { plan: asked.plan }),
   };
   try {
+    const mayBegin = (from: string, key: string): boolean =>
+      stock.candidates.some((one) => one.store === from && one.manifestKey === key && offers(one, name));
     const found = await findRecoveryPoint(
       context,
       system,
-      { system: system.name, components: name, recoverTo, ...filter },
+      { system: system.name, components: name, recoverTo, mayBegin, ...filter },
       signal,
     );
     const { entry, store, pointAt, warnings } = found;
-    const usable = stock.candidates.some(
-      (one) => one.manifestKey === entry.key && one.store === store && one.unusable === undefined,
-    );
-    if (!usable || pointAt === undefined || Date.parse(pointAt) <= Date.parse(own.pointAt ?? '')) return undefined;
+    if (pointAt === undefined || Date.parse(pointAt) <= Date.parse(own.pointAt ?? '')) return undefined;
     const source = { backup: entry.body.id, manifestKey: entry.key, store, recoverTo: found.recoverTo, pointAt };
     return { source, warnings };
   } catch (error) {

@@ -2,7 +2,7 @@
 import { HoldfastError } from '../failures.ts';
 import { CLOCK_TOLERANCE_MS } from '../policy/freshness.ts';
 import { isArchived } from '../policy/thaw.ts';
-import { damageOf, type Candidate, type WantedComponent } from '../policy/whole-system.ts';
+import { damageOf, offers, type Candidate, type WantedComponent } from '../policy/whole-system.ts';
 import type { Component, PostgresComponent, System } from '../system/types.ts';
 import type { CatalogueEntry, ManifestBody } from '../vault/types.ts';
 import type { HostContext } from './host-context.ts';
@@ -100,8 +100,7 @@ export function rivalsOf(
   components: readonly Component[],
   candidates: readonly Candidate[],
 ): { readonly components: readonly Component[]; readonly notes: readonly string[] } {
-  const isUsable = ({ name }: Component): boolean =>
-    candidates.some((candidate) => candidate.unusable === undefined && candidate.components.includes(name));
+  const isUsable = ({ name }: Component): boolean => candidates.some((candidate) => offers(candidate, name));
   const databases = components.filter((component) => component.kind === 'postgres');
   const notes: string[] = [];
   const out = new Set<string>();

@@ -12,6 +12,7 @@ export interface RestoreOptions extends CommonOptions, ChoiceOptions, ApprovalOp
   readonly thaw?: 'bulk' | 'standard' | 'expedited';
   readonly whole?: boolean;
   readonly together?: boolean;
+  readonly fallBacks?: string;
   readonly fromStore?: string;
   readonly kit?: string;
 }
@@ -44,6 +45,10 @@ export function defineRestore(program: Command): void {
     .option('--verify-only', 'restore beside, check, and remove it again')
     .option('--whole', 'the whole system, and ask its checks when it is open again')
     .option('--together', 'with --whole: rather fewer backups than newer ones, so that the parts fit each other')
+    .option(
+      '--fall-backs <n>',
+      'with --whole: how often a backup found bad before anything is stopped gives way to an older one, by a plan of its own (default 3)',
+    )
     .option('--component <name>', 'only this component (may be repeated)', collect)
     .option('--path <path>', 'only this path inside a component (may be repeated)', collect)
     .option('--target <place>', 'restore into this directory or volume instead');

@@ -34,10 +34,12 @@ export async function restoreInput(
   }
   if (options.whole === true) refuseWithWhole(backup, options, refuse);
   else if (options.together === true) refuse('--together belongs to --whole');
+  else if (options.fallBacks !== undefined) refuse('--fall-backs belongs to --whole');
   return {
     system,
     ...(options.whole === true ? { whole: true } : {}),
     ...(options.together === true ? { together: true } : {}),
+    ...(options.fallBacks === undefined ? {} : { fallBacks: wholeNumber(options.fallBacks, refuse) }),
     ...choiceOf(options, backup),
     ...(options.component === undefined ? {} : { components: options.component.join(',') }),
     ...(options.path === undefined ? {} : { paths: options.path.join(',') }),
@@ -47,6 +49,10 @@ export async function restoreInput(
     ...(options.thaw === undefined ? {} : { thaw: options.thaw }),
     ...(options.skipSafetyBackup === true ? { skipSafetyBackup: true } : {}),
   };
+}
+
+function wholeNumber(text: string, refuse: (what: string) => never): number {
+  return /^\d{1,3}$/.test(text) ? Number(text) : refuse(`--fall-backs takes a whole number, not ${text}`);
 }
 
 function refuseWithWhole(

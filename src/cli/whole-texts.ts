@@ -16,6 +16,27 @@ export function wholeHead(whole: WholePlan, colours: Colours): string[] {
         ? `  ${colours.red('missing')}  ${name}: ${why}; without it nothing is restored`
         : `  ${colours.yellow('missing')}  ${name}: ${why}; it is left as it is`,
     ),
+    ...fallBackLines(whole, colours),
+  ];
+}
+
+/** What it costs that newer backups are bad, and what happens when one of these turns out bad, too. */
+function fallBackLines({ parts, fallBacks }: WholePlan, colours: Colours): string[] {
+  const lost = parts.flatMap(({ name, moreLostSeconds }) =>
+    moreLostSeconds === undefined ? [] : [`${name} ${formatSeconds(moreLostSeconds)}`],
+  );
+  const { made, most } = fallBacks ?? { made: 0, most: 0 };
+  const left = Math.max(0, most - made);
+  const again = made === 0 ? '' : `, after ${formatCount(made, 'time')}`;
+  return [
+    ...(lost.length === 0
+      ? []
+      : [`  ${colours.red('more')}     is lost because newer backups are passed over: ${lost.join(', ')}`]),
+    ...(fallBacks === undefined
+      ? []
+      : [
+          `  if bad   before anything is stopped, an older backup is planned and has to be approved: up to ${formatCount(left, 'time')}${again}`,
+        ]),
   ];
 }
 

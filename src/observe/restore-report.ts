@@ -1,5 +1,6 @@
 /** The end of a whole system's restore as a Markdown report: for people, and for who has to answer for it. Pure. */
 import type { RestoreResult, WholePlan, WholeResult } from '../workflows/contract.ts';
+import { passedOverTexts } from '../policy/fall-back.ts';
 import { formatMilliseconds, formatSeconds } from './format.ts';
 
 type Result = RestoreResult & { readonly whole: WholeResult };
@@ -10,6 +11,7 @@ export function isWholeRestore(report: Readonly<Record<string, unknown>>): repor
 
 export function wholeRestoreMarkdown(system: string, id: string, at: string, result: Result): string {
   const { plan, whole, outcome, why, safetyBackup, downtimeMs, aside, warnings = [] } = result;
+  const passed = passedOverTexts(plan.whole?.passedOver ?? []);
   return [
     `# Restore of ${system}: ${outcome}`,
     '',
@@ -18,12 +20,12 @@ export function wholeRestoreMarkdown(system: string, id: string, at: string, res
     '',
     '## What came back',
     '',
-    ...(plan.whole === undefined ? [] : partRows(plan.whole, whole)),
+    ...(plan.whole === undefined ? [] : [...partRows(plan.whole, whole), ...passedOverRows(plan.whole)]),
     '',
     `- safety backup of what was there: ${safetyBackup ?? 'none'}`,
     ...(downtimeMs === undefined ? [] : [`- downtime: ${formatMilliseconds(downtimeMs)}`]),
     ...aside.map((place) => `- kept aside: ${plain(place)}`),
-    ...warnings.map((warning) => `- warning: ${plain(warning)}`),
+    ...warnings.filter((warning) => !passed.includes(warning)).map((warning) => `- warning: ${plain(warning)}`),
     '',
     '## How long it took',
     '',
@@ -66,6 +68,24 @@ function partRows({ parts, missing, spreadSeconds }: WholePlan, { left }: WholeR
       ]),
     ),
     ...missing.map(({ name, why }) => row([name, '', '', '', '', '', `left as it was: ${why}`])),
+  ];
+}
+
+function passedOverRows({ passedOver = [], parts, fallBacks }: WholePlan): string[] {
+  const lost = parts.flatMap(({ name, moreLostSeconds }) =>
+    moreLostSeconds === undefined ? [] : [`- ${plain(name)}: ${formatSeconds(moreLostSeconds)} more is lost for it`],
+  );
+  const { made, most } = fallBacks ?? { made: 0, most: 0 };
+  if (passedOver.length === 0) return [];
+  return [
+    '',
+    '### Passed over',
+    '',
+    ...(made === 0
+      ? []
+      : [`Older backups were taken ${made} of at most ${most} times, each by a plan of its own.`, '']),
+    ...passedOverTexts(passedOver).map((text) => `- ${plain(text)}`),
+    ...lost,
   ];
 }
 

@@ -3,6 +3,7 @@
  * as few backups as its recovery point objectives allow. Pure.
  */
 import type { Tier } from '../system/types.ts';
+import type { PassedOver } from './fall-back.ts';
 
 /** One backup in one store. */
 export interface Candidate {
@@ -15,6 +16,8 @@ export interface Candidate {
   readonly components: readonly string[];
   /** Why it must not be restored: not trusted, or found bad when it was read back. */
   readonly unusable?: string;
+  /** Component → why its part must not be restored, while the others may be. */
+  readonly badParts?: Readonly<Record<string, string>>;
   /** It has to be thawed first: taken only where no other store has the same backup. */
   readonly archived?: true;
 }
@@ -37,8 +40,8 @@ export interface Choice {
   /** In the order asked for. */
   readonly parts: readonly ChosenPart[];
   readonly missing: readonly { readonly name: string; readonly why: string }[];
-  /** Newer backups that were passed over, with why: one sentence each. */
-  readonly passedOver: readonly string[];
+  /** Newer backups that can't be used, and those with bad parts. */
+  readonly passedOver: readonly PassedOver[];
 }
 
 export interface Wish {
@@ -119,7 +122,16 @@ function joined(groups: readonly Group[], usable: readonly Candidate[]): Group[]
 }
 
 function holds(candidate: Candidate, members: readonly WantedComponent[]): boolean {
-  return members.every(({ name }) => candidate.components.includes(name));
+  return members.every(({ name }) => offers(candidate, name));
+}
+
+/** It holds the component, and nothing speaks against restoring it. */
+export function offers(candidate: Candidate, name: string): boolean {
+  return candidate.components.includes(name) && reasonAgainst(candidate, name) === undefined;
+}
+
+function reasonAgainst({ unusable, badParts }: Candidate, name: string): string | undefined {
+  return unusable ?? (badParts !== undefined && Object.hasOwn(badParts, name) ? badParts[name] : undefined);
 }
 
 function chooseFor(group: Group, usable: readonly Candidate[]): ChosenGroup[] {
@@ -160,26 +172,28 @@ function mayBe(candidate: Candidate, { members }: Group, wish: Wish): boolean {
 
 function whyMissing(name: string, all: readonly Candidate[], inTime: readonly Candidate[], { beforeMs }: Wish): string {
   const has = ({ components }: Candidate): boolean => components.includes(name);
-  const bad = inTime
-    .filter(has)
-    .flatMap(({ backup, unusable }) => (unusable === undefined ? [] : [`${backup}: ${unusable}`]));
+  const bad = inTime.filter(has).flatMap((candidate) => {
+    const why = reasonAgainst(candidate, name);
+    return why === undefined ? [] : [`${candidate.backup}: ${why}`];
+  });
   if (bad.length > 0) return `none of its ${new Set(bad).size} backups can be used (${bad[0] ?? ''})`;
   if (beforeMs !== undefined && all.some(has)) return `it has no backup before ${new Date(beforeMs).toISOString()}`;
   return 'it has no backup in a store that answers';
 }
 
-/** Newer than what is taken, once for each backup. */
-function passedOver(parts: readonly ChosenPart[], inTime: readonly Candidate[]): string[] {
-  const sentences = parts.flatMap(({ name, candidate }) =>
+/** Newer than what is taken; what was found bad by this restore, also when it is not newer. */
+function passedOver(parts: readonly ChosenPart[], inTime: readonly Candidate[]): PassedOver[] {
+  return parts.flatMap(({ name, candidate }) =>
     inTime
-      .filter((other) => other.unusable !== undefined && other.components.includes(name))
-      .filter((other) => Date.parse(other.pointAt) > Date.parse(candidate.pointAt))
-      .map(
-        (other) =>
-          `backup ${other.backup} of ${other.pointAt} in ${other.store} is passed over: ${other.unusable ?? ''}`,
-      ),
+      .filter((other) => other.components.includes(name))
+      .flatMap((other) => {
+        const why = reasonAgainst(other, name);
+        const newer = Date.parse(other.pointAt) > Date.parse(candidate.pointAt);
+        if (why === undefined || !(newer || other.badParts !== undefined)) return [];
+        const { backup, store, pointAt } = other;
+        return [{ component: name, backup, store, pointAt, why }];
+      }),
   );
-  return [...new Set(sentences)];
 }
 
 /** What came out bad when a backup was read back and was not found good again since; undefined: nothing is known to be bad. */

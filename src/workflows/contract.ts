@@ -4,7 +4,8 @@
  */
 
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
-import type { WholePlan, WholeResult } from './whole-contract.ts';
+import type { PassedOver } from '../policy/fall-back.ts';
+import type { WholePart, WholePlan, WholeResult } from './whole-contract.ts';
 
 export type * from './audit-contract.ts';
 export type * from './changes-contract.ts';
@@ -153,6 +154,16 @@ export interface RestoreInput {
   readonly whole?: boolean;
   /** With `whole`: fewer backups count more than what is lost. */
   readonly together?: boolean;
+  /** With `whole`: how often a backup that is found bad in time gives way to an older one. Default 3; 0: never. */
+  readonly fallBacks?: number;
+}
+
+/** What a restore that runs adds to what people ask for. */
+export interface PlanRequest extends RestoreInput {
+  /** Of a whole system: the parts of an earlier plan, which are taken again. */
+  readonly pinned?: readonly WholePart[];
+  /** How often it has taken older backups already, and what it has found bad. */
+  readonly fellBack?: { readonly times: number; readonly passedOver: readonly PassedOver[] };
 }
 
 export interface PlanAction {

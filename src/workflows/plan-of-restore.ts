@@ -1,23 +1,20 @@
 /** The plan of a restore: made by one host, which reads the catalogue, of what every host sees of its own components. */
 import type { LiveThere, SystemFacts } from '../activities/types.ts';
 import { silenceOf } from './capture.ts';
-import type { RestoreInput, RestorePlan, WholePart } from './contract.ts';
+import type { PlanRequest, RestoreInput, RestorePlan } from './contract.ts';
 import { failure } from './failure.ts';
 import { listOf } from './lists.ts';
 import { whileHostAnswers } from './proxies.ts';
 
 /** The same plan once more: of the same backups, whatever has come since. */
-export function againOf(asked: RestoreInput, plan: RestorePlan): RestoreInput & { pinned?: readonly WholePart[] } {
+export function againOf(asked: PlanRequest, plan: RestorePlan): PlanRequest {
   return plan.whole === undefined
     ? { ...asked, backup: plan.backup, store: plan.store }
     : { ...asked, pinned: plan.whole.parts };
 }
 
 /** Changes nothing. Throws HostSilent when a host whose components would be replaced does not answer. */
-export async function planOf(
-  facts: SystemFacts,
-  asked: RestoreInput & { readonly pinned?: readonly WholePart[] },
-): Promise<RestorePlan> {
+export async function planOf(facts: SystemFacts, asked: PlanRequest): Promise<RestorePlan> {
   const { system } = facts;
   const planner = plannerOf(facts, asked);
   const silentSeconds = silenceOf(facts);

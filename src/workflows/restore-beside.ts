@@ -3,6 +3,7 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { Beside } from '../sources/kinds/component.ts';
 import type { PartSource, RestorePlan, RestoreResult, WholeResult } from './contract.ts';
 import { failure, told } from './failure.ts';
+import { blaming } from './fall-back.ts';
 import { onHost, whileHostAnswers } from './proxies.ts';
 import type { Story } from './story.ts';
 
@@ -80,7 +81,7 @@ export async function bringBeside(order: Order, story: Story): Promise<Brought> 
       try {
         besides[at] = await whileHostAnswers(order.system, host, options, (asked) => asked.restoreBeside(input));
       } catch (error) {
-        if (!spare || isCancellation(error)) throw error;
+        if (!spare || isCancellation(error)) throw blaming(error, [name]);
         left.push(await leaveOut(order, besides, name, told(error).message));
       }
     }
@@ -111,13 +112,16 @@ async function checkAll(order: Order, besides: Beside[], left: Left[]): Promise<
         left.push(await leaveOut(order, besides, component, `its copy failed its check: ${bad.join('; ')}`));
       } else checks.push(...found);
     } catch (error) {
-      if (!mayFail(order.plan, component) || isCancellation(error)) throw error;
+      if (!mayFail(order.plan, component) || isCancellation(error)) throw blaming(error, [component]);
       left.push(await leaveOut(order, besides, component, told(error).message));
     }
   }
   const bad = checks.filter((check) => !check.ok);
   const words = bad.map(({ component, name, detail }) => `${component}: ${name}: ${detail}`);
-  if (bad.length > 0) throw failure('CheckFailed', `The restored data failed its check: ${words.join('; ')}.`, { bad });
+  if (bad.length > 0) {
+    const blamed = [...new Set(bad.map(({ component }) => component))];
+    throw failure('CheckFailed', `The restored data failed its check: ${words.join('; ')}.`, { bad, blamed });
+  }
   return checks;
 }
 

@@ -5,6 +5,7 @@ import { judgeRto } from '../policy/rto.ts';
 import type { RestoreInput, RestorePlan, WholeResult } from './contract.ts';
 import { failure, told } from './failure.ts';
 import { onHost } from './proxies.ts';
+import { passedOverTexts } from '../policy/fall-back.ts';
 import type { Left } from './restore-beside.ts';
 import type { Story } from './story.ts';
 import type { ThawOrder } from './thaw.ts';
@@ -14,9 +15,9 @@ const WAITING: readonly string[] = ['approval', 'wait for the system'];
 
 /** Throws BadInput for what a whole system has not. */
 export function refuseHalves(asked: RestoreInput): void {
-  if (asked.together === true && asked.whole !== true) {
-    throw failure('BadInput', 'restore: "together" belongs to "whole".');
-  }
+  if (asked.whole === true) return;
+  if (asked.together === true) throw failure('BadInput', 'restore: "together" belongs to "whole".');
+  if (asked.fallBacks !== undefined) throw failure('BadInput', 'restore: "fallBacks" belongs to "whole".');
 }
 
 /** Throws BackupMissing while nothing has been done: a system without its critical data is none. */
@@ -41,7 +42,11 @@ export function partLines({ whole }: RestorePlan): string[] {
     return `- \`${name}\` of ${pointAt ?? 'a moment that the server finds out'}: backup \`${backup}\` in ${store}${log}`;
   });
   const missing = (whole?.missing ?? []).map(({ name, why }) => `- \`${name}\` stays as it is: ${why}`);
-  return [...parts, ...missing];
+  const passed = passedOverTexts(whole?.passedOver ?? []).map((text) => `- ${text}`);
+  const lost = (whole?.parts ?? []).flatMap(({ name, moreLostSeconds }) =>
+    moreLostSeconds === undefined ? [] : [`- \`${name}\` loses ${moreLostSeconds} s more for it`],
+  );
+  return [...parts, ...missing, ...passed, ...lost];
 }
 
 /** What has to be thawed, backup by backup. */

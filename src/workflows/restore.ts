@@ -10,10 +10,12 @@ import {
 } from '@temporalio/workflow';
 import type { SystemFacts } from '../activities/types.ts';
 import { silenceOf } from './capture.ts';
+import { passedOverTexts } from '../policy/fall-back.ts';
 import { THAW_SPEEDS } from '../policy/thaw.ts';
 import { Gate, type Answer } from './approval.ts';
 import { QUERIES, type RestoreInput, type RestorePlan, type RestoreResult } from './contract.ts';
 import { failure, inOneVoice } from './failure.ts';
+import { FallBacks } from './fall-back.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { listOf } from './lists.ts';
 import { withSystemLock } from './lock.ts';
@@ -51,6 +53,7 @@ const FIELDS: Fields<RestoreInput> = {
   thaw: { type: 'string', oneOf: THAW_SPEEDS },
   whole: { type: 'boolean' },
   together: { type: 'boolean' },
+  fallBacks: { type: 'number' },
 };
 
 const STEPS = {
@@ -137,24 +140,43 @@ async function run(errand: Errand): Promise<RestoreResult> {
   return way === 'plan' || way === 'verify' ? work() : reportingFailure(system, 'restore', work);
 }
 
-async function runOn(facts: SystemFacts, { asked, way, story, gate, show }: Errand): Promise<RestoreResult> {
+async function runOn(facts: SystemFacts, errand: Errand): Promise<RestoreResult> {
+  const fallBacks = new FallBacks(errand.asked, errand.story, STEPS.whole);
+  for (;;) {
+    errand.story.begin('plan');
+    const plan = await planOf(facts, fallBacks.request());
+    errand.show(plan);
+    try {
+      return await runPlan(facts, plan, errand, fallBacks);
+    } catch (error) {
+      if (errand.way !== 'restore') throw error;
+      // Nothing was stopped yet, and an approval of this plan is none of the next.
+      fallBacks.after(error, plan);
+    }
+  }
+}
+
+async function runPlan(
+  facts: SystemFacts,
+  plan: RestorePlan,
+  { asked, way, story, gate, show }: Errand,
+  fallBacks: FallBacks,
+): Promise<RestoreResult> {
   const { system } = asked;
-  story.begin('plan');
-  const plan = await planOf(facts, asked);
-  show(plan);
   const nothing = { plan, checks: [], aside: [] };
   if (way === 'plan') return { outcome: 'planned', ...nothing };
   refuseWithoutNeeded(plan);
 
   const silentSeconds = silenceOf(facts);
-  const order: Order = { system, plan, restoreId: workflowInfo().runId, paths: listOf(asked.paths), silentSeconds };
+  const order: Order = { system, plan, restoreId: fallBacks.restoreId(), paths: listOf(asked.paths), silentSeconds };
   if (way !== 'restore') await thawUnasked(order, asked, story);
   if (way === 'verify') return proveOnly({ ...order, verify: true }, story);
   if (way === 'elsewhere') return besideOnly({ ...order, target: asked.target ?? '' }, story);
 
   // Nothing is overwritten before a person has seen exactly this plan.
   story.begin('approval');
-  const answer = await approvalOf(asked, facts, plan, gate);
+  const answer = await approvalOf(fallBacks, facts, plan, gate);
+  fallBacks.answered();
   if (answer.kind === 'rejected') {
     return { outcome: 'rejected', ...nothing, why: `${answer.by} rejected the plan: ${answer.why}` };
   }
@@ -169,7 +191,7 @@ async function runOn(facts: SystemFacts, { asked, way, story, gate, show }: Erra
   const lock = { system, site: facts.site, operation: 'restore', waitSeconds: WAIT_SECONDS } as const;
   const locked = await withSystemLock(story, lock, async () => {
     // While approval and lock were waited for, the world went on: the same plan must come out, of the same backup.
-    const again = await planOf(facts, againOf(asked, plan));
+    const again = await planOf(facts, againOf(fallBacks.request(), plan));
     if (again.digest !== plan.digest) {
       show(again);
       throw failure('PlanChanged', `The plan approved was ${plan.digest}; now it is ${again.digest}.`);
@@ -178,7 +200,7 @@ async function runOn(facts: SystemFacts, { asked, way, story, gate, show }: Erra
   });
   if (!locked.held) throw failure('SystemBusy', locked.why);
   story.begin('report');
-  await writeDown({ system, kind: 'restore', id: order.restoreId, report: { ...locked.value } });
+  await writeDown({ system, kind: 'restore', id: workflowInfo().runId, report: { ...locked.value } });
   story.finish();
   return locked.value;
 }
@@ -196,7 +218,7 @@ async function thawUnasked(order: Order, asked: RestoreInput, story: Story): Pro
   for (const one of thawsOf(order)) await thaw(one, story);
 }
 
-function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, gate: Gate): Promise<Answer> {
+function approvalOf(fallBacks: FallBacks, facts: SystemFacts, plan: RestorePlan, gate: Gate): Promise<Answer> {
   const lines = plan.actions.map(({ action, component, on }) => `- ${action} \`${component}\`: ${on.join(', ')}`);
   const note = [
     `Backup \`${plan.backup}\` of ${plan.pointAt}. Digest \`${plan.digest}\`.`,
@@ -204,7 +226,13 @@ function approvalOf(asked: RestoreInput, facts: SystemFacts, plan: RestorePlan, 
     ...partLines(plan),
     ...lines,
   ].join('\n');
-  return gate.askUnlessApproved(asked, plan.digest, 'approval', note, facts.approvalLimitSeconds);
+  return gate.askUnlessApproved(
+    fallBacks.request(),
+    plan.digest,
+    fallBacks.question(),
+    note,
+    facts.approvalLimitSeconds,
+  );
 }
 
 async function restoreLocked(
@@ -236,6 +264,7 @@ async function restoreLocked(
   );
   const allLeft = [...left, ...replaced.left];
   const warnings = [
+    ...passedOverTexts(order.plan.whole?.passedOver ?? []),
     ...safety.warnings,
     ...replaced.warnings,
     ...(validation?.warnings() ?? []),

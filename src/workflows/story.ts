@@ -51,6 +51,13 @@ export class Story {
     this.enter(name);
   }
 
+  /** The step that runs has failed, and what has not begun yet is done otherwise: through these steps. */
+  goOnThrough(steps: readonly string[]): void {
+    this.end('failed');
+    const begun = this.steps.filter(({ state }) => state !== 'waiting');
+    this.steps.splice(0, this.steps.length, ...begun, ...steps.map((name): Step => ({ name, state: 'waiting' })));
+  }
+
   /** The steps begun so far, in their order, with how long each took; the last one until now. */
   phases(): { readonly name: string; readonly ms: number }[] {
     return this.begun.map(({ name, atMs }, index) => ({

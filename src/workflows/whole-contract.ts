@@ -1,5 +1,6 @@
 /** What a restore of a whole system adds to the plan and the result of a restore. */
 import type { CheckOutcome, ReconcileOutcome } from '../activities/validation-types.ts';
+import type { PassedOver } from '../policy/fall-back.ts';
 import type { JudgedObjective } from '../policy/rto.ts';
 import type { FrozenFacts } from './contract.ts';
 
@@ -19,6 +20,8 @@ export interface WholePart extends PartSource {
   readonly pointAt?: string;
   /** From its recovery point to the wanted moment. */
   readonly lostSeconds?: number;
+  /** Of it, what is lost only because newer backups are passed over that were found bad. */
+  readonly moreLostSeconds?: number;
   readonly rpoSeconds?: number;
   /** Without it the system is not back: when it can't be restored, nothing is. The others are left as they were then. */
   readonly needed: boolean;
@@ -34,6 +37,10 @@ export interface WholePlan {
   readonly spreadSeconds: number;
   /** What no backup can bring back; it is left as it is. One that is needed ends the restore. */
   readonly missing: readonly { readonly name: string; readonly why: string; readonly needed: boolean }[];
+  /** Newer backups that were known or found to be bad, and what this restore itself has found bad. */
+  readonly passedOver?: readonly PassedOver[];
+  /** How often a backup that is found bad before anything is stopped gives way to an older one, each time by a new plan. */
+  readonly fallBacks?: { readonly made: number; readonly most: number };
   /** What has to be thawed, by backup. */
   readonly frozen: readonly (PartSource & { readonly components: readonly string[]; readonly facts: FrozenFacts })[];
 }

@@ -167,6 +167,43 @@ describe('a whole system', () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  it('[G5] the newest backup of what is needed has lost its lists: told, the next older one is planned, approved by itself and restored', async () => {
+    const write = (sql: string): void => {
+      const database = open();
+      database.exec(sql);
+      database.close();
+    };
+    const older = await backUp('hourly');
+    const before = orders();
+    write("INSERT INTO orders VALUES (10, 'paid')");
+    const newest = await backUp('hourly');
+    await loseLists(newest.manifestKey ?? '');
+    write('DELETE FROM orders');
+
+    const { digest } = await planned({ components: 'database' });
+    const waiting = await site
+      .holdfast('restore', site.system, '--whole', '--component', 'database', '--approve', digest, '--json')
+      .catch((error: unknown) => (error as { stdout: string }).stdout);
+    const { plan, waitingFor } = JSON.parse(waiting) as { plan: RestorePlan; waitingFor: string };
+    expect(waitingFor).toContain('approval of an older backup');
+    expect(plan.digest).not.toBe(digest);
+    expect(plan.whole).toMatchObject({
+      parts: [{ name: 'database', backup: older.backup, moreLostSeconds: expect.any(Number) as number }],
+      passedOver: [{ component: 'database', backup: newest.backup, store: 'disk' }],
+      fallBacks: { made: 1, most: 3 },
+    });
+    expect(orders()).toBe(0);
+    await site.holdfast('approve', site.system, plan.digest);
+    const result = (await site.env.client.workflow.getHandle(`${site.system}/restore`).result()) as RestoreResult;
+    expect(result.outcome).toBe('restored');
+    expect(orders()).toBe(before);
+    expect(await leftovers()).toEqual([]);
+    const reports = path.join(site.directory, 'home/reports', site.system, 'restore');
+    const written = (await readdir(reports)).filter((name) => name.endsWith('.md'));
+    const texts = await Promise.all(written.map((name) => readFile(path.join(reports, name), 'utf8')));
+    expect(texts.filter((text) => text.includes('### Passed over')).join()).toContain(newest.backup);
+  });
+
   it('[T9] the database itself is in no backup: nothing is touched, and the answer names it', async () => {
     const manifests = path.join(site.directory, 'store/backups');
     for (const plan of ['hourly', 'daily']) await rm(path.join(manifests, plan), { recursive: true, force: true });

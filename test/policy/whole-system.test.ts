@@ -1,5 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { FailureCode } from '../../src/failures.ts';
+import {
+  decideFallBack,
+  moreLost,
+  passedOverTexts,
+  withBadParts,
+  type FallBack,
+  type FallBackRule,
+  type FoundBad,
+  type PassedOver,
+} from '../../src/policy/fall-back.ts';
 import { judgeRto } from '../../src/policy/rto.ts';
 import {
   chooseBackups,
@@ -87,7 +98,9 @@ describe('the backups that a whole system comes back from', () => {
     const damaged = candidate('daily-6', 6, all, { unusable: 'found damaged' });
     const found = choose([ledger, wallet], [damaged, ...stock]);
     expect(found.parts.map(({ candidate: { backup } }) => backup)).toEqual(['hourly-11', 'daily-2']);
-    expect(found.passedOver).toEqual([`backup daily-6 of ${at(6)} in primary is passed over: found damaged`]);
+    expect(passedOverTexts(found.passedOver)).toEqual([
+      `backup daily-6 of ${at(6)} in primary is passed over for wallet: found damaged`,
+    ]);
     expect(choose([wallet], [damaged]).missing).toEqual([
       { name: 'wallet', why: 'none of its 1 backups can be used (daily-6: found damaged)' },
     ]);
@@ -165,6 +178,75 @@ describe('the backups that a whole system comes back from', () => {
           const lost = ((beforeMs ?? NOW) - Date.parse(taken.pointAt)) / 1000;
           expect(Date.parse(taken.pointAt) === newest || lost <= (component?.rpoSeconds ?? -1)).toBe(true);
         }
+      }),
+    );
+  });
+});
+
+describe('a backup that is found bad before anything is touched', () => {
+  const wallet = wanted('wallet', ['daily'], 24);
+  const config = wanted('config', ['daily'], 24);
+  const copies = ['primary', 'nas'].flatMap((store) =>
+    [6, 4, 2].map((hour) => candidate(`daily-${hour}`, hour, ['wallet', 'config'], { store })),
+  );
+  const source = { component: 'wallet', backup: 'daily-6', store: 'primary', pointAt: at(6) };
+  const rule = { named: false, made: 0, most: 3 };
+  const decide = (code: FailureCode, more: Partial<FoundBad> = {}, so: Partial<FallBackRule> = {}) =>
+    decideFallBack({ code, why: 'bad', sources: [source], ...more }, { ...rule, ...so });
+  const after = (decision: FallBack) => withBadParts(copies, decision.kind === 'older' ? decision.passOver : []);
+  const from = (decision: FallBack): Record<string, string> =>
+    Object.fromEntries(
+      choose([wallet, config], after(decision)).parts.map(({ name, candidate: { backup, store } }) => [
+        name,
+        `${backup} in ${store}`,
+      ]),
+    );
+
+  it('[G5] a chunk is missing in one store: the same backup from another; its content is bad: the next older one, with what belongs to it', () => {
+    expect(from(decide('ObjectMissing'))).toEqual({ wallet: 'daily-6 in nas', config: 'daily-6 in nas' });
+    expect(from(decide('CheckFailed'))).toEqual({ wallet: 'daily-4 in primary', config: 'daily-4 in primary' });
+    const { missing } = choose(
+      [wallet],
+      withBadParts([copies[0] ?? candidate('x', 1, [])], [{ ...source, why: 'torn' }]),
+    );
+    expect(missing[0]?.why).toBe('none of its 1 backups can be used (daily-6: torn)');
+    const more = moreLost([{ name: 'wallet', pointAt: at(4) }], [{ name: 'wallet', pointAt: at(6) }]);
+    expect([...more]).toEqual([['wallet', 2 * HOUR]]);
+  });
+
+  it('named by hand, often enough, or no matter of a backup: no other is taken', () => {
+    expect(decide('ObjectMissing', {}, { named: true }).kind).toBe('end');
+    expect(decide('ObjectMissing', {}, { made: 3 }).kind).toBe('end');
+    for (const code of ['DiskFull', 'StoreUnreachable', 'WrongIdentity', 'HostSilent', 'PostgresDenied'] as const) {
+      expect(decide(code).kind).toBe('other');
+    }
+  });
+
+  it('the log does not lead on: the log is passed over and not the backup', () => {
+    const sources = [{ ...source, recoverTo: 'end' }];
+    const lost = decide('ObjectMissing', { sources, key: 'wal/x' });
+    expect(lost).toMatchObject({ kind: 'older', passOver: [{ log: true }] });
+    expect(decide('Unreachable', { sources })).toEqual(decide('Unreachable', { sources, key: 'wal/x' }));
+    expect(from(lost)['wallet']).toBe('daily-6 in primary');
+    expect(decide('Unreachable').kind).toBe('other');
+  });
+
+  it('whatever is bad: what was passed over is never taken again, so that every plan is another one, until none is left', () => {
+    const code = fc.constantFrom<FailureCode>('ObjectMissing', 'CheckFailed', 'Untrusted', 'ArchiveBroken');
+    fc.assert(
+      fc.property(fc.array(code, { maxLength: 8 }), (codes) => {
+        const passed: PassedOver[] = [];
+        const seen = new Set<string>();
+        for (const each of codes) {
+          const [part] = choose([wallet], withBadParts(copies, passed)).parts;
+          if (part === undefined) return;
+          const { backup, store, pointAt } = part.candidate;
+          expect(seen.has(`${backup} ${store}`)).toBe(false);
+          seen.add(`${backup} ${store}`);
+          const found = decide(each, { sources: [{ component: 'wallet', backup, store, pointAt }] });
+          if (found.kind === 'older') passed.push(...found.passOver);
+        }
+        expect(passed.length).toBe(codes.length);
       }),
     );
   });

@@ -1,7 +1,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import { SEARCH_ATTRIBUTES, type RestoreResult } from '../../src/workflows/contract.ts';
-import { failureOf, waitingFor } from './play.ts';
+import { failureOf, refusalOf, waitingFor } from './play.ts';
 import { playOn } from './server.ts';
 import { uniqueName } from './stage.ts';
 import { failWith, type Script, type World } from './world.ts';
@@ -48,7 +48,9 @@ describe('a restore of a whole system', () => {
     await run({ whole: { missing } }, async (world) => {
       expect(await failureOf(play.run('restore', asked()))).toMatchObject({ type: 'BackupMissing' });
       expect(world.count('beginCapture')).toBe(0);
-      expect((await failureOf(play.run('restore', { system: 'sys', together: true }))).type).toBe('BadInput');
+      for (const more of [{ together: true }, { fallBacks: 1 }]) {
+        expect((await failureOf(play.run('restore', { system: 'sys', ...more }))).type).toBe('BadInput');
+      }
       expect(state(world)).toEqual(UNTOUCHED);
     });
   });
@@ -69,6 +71,49 @@ describe('a restore of a whole system', () => {
         expect(state(world)).toEqual({ swapped: ['ledger'], besides: [], stopped: false });
       });
     }
+  });
+
+  test('[G5] the newest backup turns out bad before anything is stopped: the next older one is another plan, which the old approval does not approve', async () => {
+    const scripts: Script[] = [
+      { restoreBeside: (call) => (call === 1 ? failWith('ObjectMissing', 'a chunk is gone') : undefined) },
+      { checkBeside: (call) => (call === 1 ? failWith('CheckFailed', 'torn') : undefined) },
+    ];
+    for (const script of scripts) {
+      await run({ script }, async (world) => {
+        const handle = await play.start('restore', asked());
+        await waitingFor(handle, 'approval of an older backup');
+        expect(state(world)).toEqual(UNTOUCHED);
+        const old = handle.executeUpdate('approve', { args: [{ digest: DIGEST, by: 'ann' }] });
+        expect(await refusalOf(old)).toBe('PlanChanged');
+        await handle.executeUpdate('approve', { args: [{ digest: '1'.repeat(64), by: 'ann' }] });
+        const result = (await handle.result()) as RestoreResult;
+        expect(result).toMatchObject({ outcome: 'restored', plan: { whole: { fallBacks: { made: 1, most: 3 } } } });
+        expect(result.plan.whole?.passedOver).toMatchObject([{ component: 'ledger', backup: 'backup-1' }]);
+        expect(result.warnings?.join()).toContain('backup backup-1 of 2026-11-21T02:00:00Z in main is passed over');
+        expect(state(world)).toEqual({ swapped: ['ledger', 'config'], besides: [], stopped: false });
+        const ids = world.calls.filter(({ name }) => name === 'restoreBeside').map(({ input }) => input);
+        expect(new Set(ids.map((input) => (input as { restoreId: string }).restoreId)).size).toBe(2);
+      });
+    }
+  });
+
+  test('every backup is bad, or none but the newest is wanted: it ends after as many as it may pass over, and names them', async () => {
+    const script: Script = { restoreBeside: () => failWith('ObjectCorrupt', 'a chunk is damaged') };
+    await run({ script }, async (world) => {
+      const never = await failureOf(play.run('restore', { ...asked(), fallBacks: 0 }));
+      expect(never).toMatchObject({ type: 'ObjectCorrupt' });
+      expect(never.message).toContain('no other is to be taken');
+      expect(world.count('planRestore')).toBe(2);
+      const handle = await play.start('restore', { ...asked(), fallBacks: 2 });
+      for (const plan of [1, 2]) {
+        await waitingFor(handle, `plan ${plan + 1} of this restore`);
+        await handle.executeUpdate('approve', { args: [{ digest: String(plan).repeat(64), by: 'ann' }] });
+      }
+      const ended = await failureOf(handle.result());
+      expect(ended).toMatchObject({ type: 'ObjectCorrupt' });
+      expect(ended.message).toContain('no more than 2 may be passed over. Before it: backup backup-1 of');
+      expect(state(world)).toEqual(UNTOUCHED);
+    });
   });
 
   test('what is needed fails: everything is as before, also what was swapped in already', async () => {

@@ -1,6 +1,6 @@
 /** The plan of a whole system in the scripted world: a ledger that is needed, files that are not, each of its own backup. */
 import type { CheckOutcome, ReconcileOutcome, SystemFacts } from '../../src/activities/types.ts';
-import type { WholePart, WholePlan } from '../../src/workflows/contract.ts';
+import type { PlanRequest, WholePart, WholePlan } from '../../src/workflows/contract.ts';
 
 export interface WholeWorld {
   /** What no backup has. */
@@ -10,7 +10,17 @@ export interface WholeWorld {
   readonly reconcile?: readonly ReconcileOutcome[];
 }
 
-export function wholePlan(backup: string, { missing = [] }: WholeWorld): WholePlan {
+/** Each time that something was passed over it is another plan. */
+export function fallenDigest(fellBack: PlanRequest['fellBack']): string | undefined {
+  return fellBack === undefined ? undefined : String(fellBack.times).repeat(64);
+}
+
+export function wholePlan(
+  newest: string,
+  { missing = [] }: WholeWorld,
+  fellBack: PlanRequest['fellBack'] = { times: 0, passedOver: [] },
+): WholePlan {
+  const backup = fellBack.times === 0 ? newest : `${newest}-older-${fellBack.times}`;
   const part = (name: string, of: string, needed: boolean): WholePart => ({
     name,
     tier: needed ? 'critical' : 'important',
@@ -26,6 +36,8 @@ export function wholePlan(backup: string, { missing = [] }: WholeWorld): WholePl
     parts: [part('ledger', backup, true), part('config', 'backup-config', false)],
     spreadSeconds: 0,
     missing,
+    passedOver: fellBack.passedOver,
+    fallBacks: { made: fellBack.times, most: 3 },
     frozen: [],
   };
 }

@@ -23,7 +23,7 @@ import type {
   WalTurn,
   WalTurnInput,
 } from '../../src/activities/types.ts';
-import type { FrozenFacts, RestorePlan } from '../../src/workflows/contract.ts';
+import type { FrozenFacts, PlanRequest, RestorePlan } from '../../src/workflows/contract.ts';
 import { startCopies } from '../../src/activities/start-copies.ts';
 import {
   componentRecord,
@@ -45,7 +45,7 @@ import { cleanActivities } from './world-clean.ts';
 import { missingActivities } from './world-missing.ts';
 import { drillFacts, drillWorld } from './world-drill.ts';
 import { prunes } from './world-prune.ts';
-import { wholeFacts, wholePlan, type WholeWorld } from './world-whole.ts';
+import { fallenDigest, wholeFacts, wholePlan, type WholeWorld } from './world-whole.ts';
 
 export { HOST };
 
@@ -210,7 +210,7 @@ export class World {
         const seen = components.map((name) => ({ name, exists, problems: ['looked at'] }));
         return Promise.resolve({ host, components: seen, stack: [] });
       },
-      planRestore: ({ seen, whole }) => Promise.resolve(this.plan(seen, whole === true)),
+      planRestore: ({ seen, ...asked }) => Promise.resolve(this.plan(seen, asked)),
       thawBackup: () => {
         this.stillFrozen = Math.max(0, this.stillFrozen - 1);
         return Promise.resolve({ left: this.stillFrozen, bytes: this.stillFrozen * 100 });
@@ -342,11 +342,11 @@ export class World {
     };
   }
 
-  plan(seen: readonly LiveThere[] = [], whole = false): RestorePlan {
+  plan(seen: readonly LiveThere[] = [], { whole, fellBack }: Partial<PlanRequest> = {}): RestorePlan {
     const { liveExists = true, configHost = HOST } = this.options;
     const hosts = { ledger: HOST, config: configHost };
     return {
-      digest: (this.backupInUse === 'backup-1' ? 'a' : 'b').repeat(64),
+      digest: fallenDigest(fellBack) ?? (this.backupInUse === 'backup-1' ? 'a' : 'b').repeat(64),
       backup: this.backupInUse,
       manifestKey: 'backups/daily/x.json',
       store: 'main',
@@ -360,7 +360,7 @@ export class World {
       ),
       ...(this.stillFrozen === 0 ? {} : { frozen: this.frozen() }),
       ageSeconds: 60,
-      ...(whole ? { whole: wholePlan(this.backupInUse, this.options.whole ?? {}) } : {}),
+      ...(whole === true ? { whole: wholePlan(this.backupInUse, this.options.whole ?? {}, fellBack) } : {}),
     };
   }
 
