@@ -1,5 +1,6 @@
 /** Questions that may never be answered, such as those about a network mount that is gone: told in time, not piled up. */
 import { HoldfastError } from '../failures.ts';
+import type { StoreConfig, System } from '../system/types.ts';
 
 interface Asked {
   readonly sinceMs: number;
@@ -36,6 +37,11 @@ const STORE_HINT = 'See whether its disk, its network mount or its server still 
 
 /** A store that is read for the first time may have thousands of records; what hangs is told after so long. */
 export const STORE_LIMIT_MS = 180_000;
+/** One name for all that is asked of a store: one that hangs is not asked something else for as long again. */
+export function storeQuestion({ name: system }: Pick<System, 'name'>, { name }: Pick<StoreConfig, 'name'>): string {
+  return `store ${name} of ${system}`;
+}
+
 /** Counting lists all of it. A look has five minutes. */
 export const COUNT_LIMIT_MS = 240_000;
 

@@ -16,7 +16,7 @@ import { readingVault } from '../vault/maintained.ts';
 import { mapBounded } from '../vault/mutex.ts';
 import type { TrustRoots } from '../vault/trust.ts';
 import type { ProofBody } from '../vault/types.ts';
-import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
+import { answeredInTime, STORE_LIMIT_MS, storeQuestion } from './asked-once.ts';
 import { BriefCache } from './brief-cache.ts';
 import { manifestFacts, proves, type ManifestFacts } from './seen.ts';
 import { askStores, type UnreadStore } from './store-answers.ts';
@@ -80,7 +80,7 @@ export function vaultSinceMs(vaults: readonly VaultAge[], stores: readonly strin
 /** Never throws for a store that can't be read. */
 export async function readSeen(system: System, signal?: AbortSignal): Promise<SeenCatalogue> {
   const { answers, unread } = await askStores(system.stores, (config) =>
-    answeredInTime(`store ${config.name} of ${system.name}`, STORE_LIMIT_MS, () => readStore(system, config, signal)),
+    answeredInTime(storeQuestion(system, config), STORE_LIMIT_MS, () => readStore(system, config, signal)),
   );
   const byName = new Map<string, BackupSeen>();
   for (const { value } of answers) {

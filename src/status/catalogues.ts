@@ -4,6 +4,7 @@ import { readCatalogue } from '../vault/catalogue.ts';
 import { CatalogueMemory } from '../vault/catalogue-memory.ts';
 import type { CatalogueEntry, ProofBody } from '../vault/index.ts';
 import { readingVault } from '../vault/maintained.ts';
+import { answeredInTime, storeQuestion } from './asked-once.ts';
 import { vaultAge, type VaultAge } from './brief.ts';
 import { storeOf } from './of-system.ts';
 import { provedAt } from './seen.ts';
@@ -41,6 +42,8 @@ interface Chosen {
   readonly plan?: string | undefined;
   /** For who looks again and again. */
   readonly memories?: CatalogueMemories | undefined;
+  /** A store that has not answered by then counts as one that can't be read. */
+  readonly limitMs?: number | undefined;
 }
 
 /** Throws BadInput for a store the system does not have, and when no store could be read. */
@@ -56,7 +59,11 @@ export async function lookAtCatalogues(
   options: Chosen,
 ): Promise<Catalogues & { readonly failure?: Error }> {
   const chosen = options.store === undefined ? system.stores : [storeOf(system, options.store)];
-  const { answers, unread, failures } = await askStores(chosen, (config) => readStore(system, config, options));
+  const { answers, unread, failures } = await askStores(chosen, (config) => {
+    const { limitMs } = options;
+    const read = () => readStore(system, config, options);
+    return limitMs === undefined ? read() : answeredInTime(storeQuestion(system, config), limitMs, read);
+  });
   const byId = new Map<string, KnownBackup>();
   for (const { store, value } of answers) {
     for (const entry of value.entries) {

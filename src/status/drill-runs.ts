@@ -9,7 +9,7 @@ import { drillReportKey, readDrillReports, writeDrillReport, type StoredDrill } 
 import { signerOf } from '../vault/envelope.ts';
 import { readingVault } from '../vault/maintained.ts';
 import type { DrillReport } from '../workflows/drill-contract.ts';
-import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
+import { answeredInTime, STORE_LIMIT_MS, storeQuestion } from './asked-once.ts';
 import { inStores } from './checklist-run.ts';
 import { askStores } from './store-answers.ts';
 
@@ -24,7 +24,7 @@ const SEEN_MOST = 24;
 export async function drillHistory(system: System, most = MOST): Promise<StoredDrill[]> {
   const found = new Map<string, StoredDrill>();
   const { answers, failures } = await askStores(system.stores, (config) =>
-    answeredInTime(`drills in ${config.name} of ${system.name}`, STORE_LIMIT_MS, () =>
+    answeredInTime(storeQuestion(system, config), STORE_LIMIT_MS, () =>
       readingVault(system, config, (place) => readDrillReports(place.store, place, most, MEMORY)),
     ),
   );

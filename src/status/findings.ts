@@ -69,6 +69,8 @@ export interface StoresSaid {
 }
 
 const LOOK_LIMIT_MS = 60_000;
+/** It answers such questions in moments; a machine that is busy gets more. */
+const ENGINE_LIMIT_MS = 30_000;
 
 /** Never throws for what is down: that is what it is there to find. Throws on a system file that can't be judged. */
 export async function findingsOf(
@@ -238,10 +240,13 @@ async function askEngine(system: System): Promise<EngineSaid> {
   const connected = await orUnknown(connectEngine(undefined, { refusedLimitMs: REFUSED_LIMIT_MS }));
   if (connected === undefined) return NOT_SAID;
   await using engine = connected;
+  // One that hangs from now on keeps the connection: without a deadline nothing would be known of the stores either.
+  const untilMs = Date.now() + ENGINE_LIMIT_MS;
+  const inTime = <T>(ask: () => Promise<T>) => orUnknown(engine.client.withDeadline(untilMs, ask));
   const [runs, schedules, channels] = await Promise.all([
-    orUnknown(lastRuns(engine, system)),
-    orUnknown(schedulesOf(engine, system)),
-    orUnknown(channelTroubles(engine, system)),
+    inTime(() => lastRuns(engine, system)),
+    inTime(() => schedulesOf(engine, system)),
+    inTime(() => channelTroubles(engine, system)),
   ]);
   return { runs, schedules, channels };
 }

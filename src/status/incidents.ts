@@ -32,6 +32,8 @@ export interface IncidentChoice {
   /** Default `running`. Those that are over: as far as the engine remembers them. */
   readonly which?: keyof typeof CONDITIONS | undefined;
   readonly limit?: number;
+  /** When the last answer may come, in all. Default: half a minute from now. */
+  readonly untilMs?: number;
 }
 
 interface Listed {
@@ -44,11 +46,13 @@ const MOST = 200;
 /** Each costs the workers a task. */
 const ASKED_AT_ONCE = 8;
 const ANSWER_LIMIT_MS = 5000;
+/** Where no worker answers, each of many would be waited for. */
+const ALL_LIMIT_MS = 30_000;
 const ID = /^([^/]+)\/incident\/(.+)$/;
 
 /** Running ones first, then the newest. Throws what the engine throws when it can't be asked. */
 export async function listIncidents(engine: Engine, choice: IncidentChoice = {}): Promise<KnownIncident[]> {
-  const { system, check, which = 'running', limit = MOST } = choice;
+  const { system, check, which = 'running', limit = MOST, untilMs = Date.now() + ALL_LIMIT_MS } = choice;
   const query = `WorkflowType = '${WORKFLOWS.incident}'${CONDITIONS[which]}`;
   const listed: Listed[] = [];
   for await (const execution of engine.client.workflow.list({ query, pageSize: MOST })) {
@@ -60,15 +64,15 @@ export async function listIncidents(engine: Engine, choice: IncidentChoice = {})
     listed.push({ execution, system: own, id });
     if (listed.length >= limit) break;
   }
-  const found = await mapBounded(listed, ASKED_AT_ONCE, (one) => known(engine, one));
+  const found = await mapBounded(listed, ASKED_AT_ONCE, (one) => known(engine, one, untilMs));
   return found.toSorted(
     (a, b) => Number(b.running) - Number(a.running) || b.startedAt.localeCompare(a.startedAt, 'en'),
   );
 }
 
-async function known(engine: Engine, { execution, system, id }: Listed): Promise<KnownIncident> {
+async function known(engine: Engine, { execution, system, id }: Listed, untilMs: number): Promise<KnownIncident> {
   const { workflowId, runId, startTime, status } = execution;
-  const incident = await stateOf(engine, workflowId, runId, status.name);
+  const incident = await stateOf(engine, { workflowId, runId }, status.name, untilMs);
   return {
     workflowId,
     runId,
@@ -83,13 +87,13 @@ async function known(engine: Engine, { execution, system, id }: Listed): Promise
 /** Undefined when no worker answers in time, or when the run has no such end. */
 async function stateOf(
   engine: Engine,
-  workflowId: string,
-  runId: string,
+  { workflowId, runId }: Pick<KnownIncident, 'workflowId' | 'runId'>,
   status: string,
+  untilMs: number,
 ): Promise<IncidentState | undefined> {
   const handle = engine.client.workflow.getHandle(workflowId, runId);
   try {
-    return await engine.client.withDeadline(Date.now() + ANSWER_LIMIT_MS, async () => {
+    return await engine.client.withDeadline(Math.min(Date.now() + ANSWER_LIMIT_MS, untilMs), async () => {
       if (status === 'RUNNING') return await handle.query<IncidentState>(QUERIES.incident);
       return status === 'COMPLETED' ? ((await handle.result()) as IncidentState) : undefined;
     });

@@ -9,8 +9,10 @@ import { explainGaps, rangeText, readWalEnd, readWalInventory } from '../vault/i
 import { readingVault } from '../vault/maintained.ts';
 import { QUERIES, workflowIds, type ActivityProgress, type Progress, type WalProgress } from '../workflows/contract.ts';
 import { tell, type ToldError } from '../observe/told.ts';
-import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
+import { answeredInTime, STORE_LIMIT_MS, storeQuestion } from './asked-once.ts';
 import type { EngineState } from './running.ts';
+
+const ENGINE_LIMIT_MS = 10_000;
 
 export interface LogStatus {
   readonly component: string;
@@ -69,7 +71,7 @@ function isLogged(component: System['components'][number]): component is Logged 
 
 async function logStatus(system: System, component: Logged, engine: EngineState, nowMs: number): Promise<LogStatus> {
   const { name, wal } = component;
-  const store = `store ${wal.store} of ${system.name}`;
+  const store = storeQuestion(system, { name: wal.store });
   const stored = await answeredInTime(store, STORE_LIMIT_MS, () => storedLog(system, component)).catch(
     (error: unknown): Stored => ({
       gaps: [],
@@ -122,7 +124,7 @@ type Live = Partial<Pick<LogStatus, 'received' | 'waitingFor' | 'heldBackBytes' 
 async function liveLog(workflowId: string): Promise<Live> {
   try {
     await using engine = await connectEngine();
-    return await askReceiver(engine, workflowId);
+    return await engine.client.withDeadline(Date.now() + ENGINE_LIMIT_MS, () => askReceiver(engine, workflowId));
   } catch (error) {
     return error instanceof Error && error.name === 'WorkflowNotFoundError' ? { received: false } : {};
   }

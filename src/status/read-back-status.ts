@@ -8,7 +8,7 @@ import type { StoreConfig, System } from '../system/types.ts';
 import { readingVault } from '../vault/maintained.ts';
 import { readingOf, readReadings } from '../vault/verify/readings.ts';
 import { tell, type ToldError } from '../observe/told.ts';
-import { answeredInTime, STORE_LIMIT_MS } from './asked-once.ts';
+import { answeredInTime, STORE_LIMIT_MS, storeQuestion } from './asked-once.ts';
 
 export interface StoreReadBack {
   readonly store: string;
@@ -34,16 +34,16 @@ const BAD_SHOWN = 5;
 export function storeReadBacks(system: System, nowMs: number): Promise<StoreReadBack[]> {
   return Promise.all(
     system.stores.map((config) =>
-      answeredInTime(`store ${config.name} of ${system.name}`, STORE_LIMIT_MS, () =>
-        storeReadBack(system, config, nowMs),
-      ).catch((error: unknown) => ({
-        store: config.name,
-        errors: 0,
-        bad: [],
-        fraction: 0,
-        overdue: 0,
-        unread: tell(error),
-      })),
+      answeredInTime(storeQuestion(system, config), STORE_LIMIT_MS, () => storeReadBack(system, config, nowMs)).catch(
+        (error: unknown) => ({
+          store: config.name,
+          errors: 0,
+          bad: [],
+          fraction: 0,
+          overdue: 0,
+          unread: tell(error),
+        }),
+      ),
     ),
   );
 }

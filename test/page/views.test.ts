@@ -246,6 +246,7 @@ it('looking costs little: at most a twentieth of the time on stores, rarely when
   expect(storesPauseMs({ idleMs: 3_600_000, tookMs: 10, troubled: false }).most).toBe(300_000);
   // What is wrong is looked at again soon, while somebody looks.
   expect(storesPauseMs({ idleMs: 0, tookMs: 7_000, troubled: true })).toEqual({ least: 24_000, most: 24_000 });
+  expect(storesPauseMs({ idleMs: 0, tookMs: 180_000, troubled: true })).toEqual({ least: 30_000, most: 30_000 });
   expect(storesPauseMs({ idleMs: 3_600_000, tookMs: 20_000, troubled: true }).most).toBe(400_000);
   expect(enginePauseMs({ idleMs: 0, busy: true })).toBeLessThan(enginePauseMs({ idleMs: 0, busy: false }));
   expect(enginePauseMs({ idleMs: 3_600_000, busy: true })).toBe(30_000);

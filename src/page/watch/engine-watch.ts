@@ -22,6 +22,8 @@ const MOST_HEALED = 30;
 const ASKED_AT_ONCE = 8;
 const SCHEDULES_LIMIT_MS = 10_000;
 const ANSWER_LIMIT_MS = 3_000;
+/** All answers of workers together, each of which may be busy or gone: what the server knows itself is told besides. */
+const ANSWERS_LIMIT_MS = 8_000;
 const LOOK_LIMIT_MS = 15_000;
 /** What has ended changes when something ends, and is asked for anew this often besides. */
 const ENDED_EVERY_MS = 60_000;
@@ -49,7 +51,8 @@ export class EngineWatch {
     try {
       const engine = (this.engine ??= await connectEngine(undefined, { refusedLimitMs: REFUSED_LIMIT_MS }));
       // One that hangs keeps its connections: without a deadline it would be taken for one that works.
-      const asked = engine.client.withDeadline(Date.now() + LOOK_LIMIT_MS, () => this.ask(engine));
+      const nowMs = Date.now();
+      const asked = engine.client.withDeadline(nowMs + LOOK_LIMIT_MS, () => this.ask(engine, nowMs + ANSWERS_LIMIT_MS));
       const said = await unlessRefused(engine.target, REFUSED_LIMIT_MS, asked);
       this.last = { ...said, lookedAtMs, answeredAtMs: lookedAtMs };
     } catch (error) {
@@ -75,14 +78,16 @@ export class EngineWatch {
     if (engine !== undefined) setTimeout(() => void engine.close().catch(() => undefined), 2 * LOOK_LIMIT_MS).unref();
   }
 
-  private async ask(engine: Engine): Promise<EngineFacts> {
+  private async ask(engine: Engine, untilMs: number): Promise<EngineFacts> {
     const { address, namespace, uiUrl } = engine.target;
     const shown = await runningOperations(engine);
-    const operations = await mapped(shown, (run) => operationOf(engine, run));
-    const open = await listIncidents(engine, { limit: MOST_INCIDENTS });
-    const incidents = open.flatMap(({ workflowId, runId, incident }) =>
-      incident === undefined ? [] : [{ workflowId, runId, state: incident }],
-    );
+    const operations = await mapped(shown, (run) => operationOf(engine, run, untilMs));
+    const open = await listIncidents(engine, { limit: MOST_INCIDENTS, untilMs });
+    const incidents = open.flatMap(({ workflowId, runId, incident }) => {
+      // One that runs and can't say how it is now, because no worker has time for it, is no better than it was.
+      const state = incident ?? this.last.incidents.find((one) => one.runId === runId)?.state;
+      return state === undefined ? [] : [{ workflowId, runId, state }];
+    });
     const past = await this.endedSince(engine, [...shown, ...open].map(({ runId }) => runId).join(' '));
     const url = webAddress(this.uiUrl ?? uiUrl ?? '');
     return {
@@ -132,12 +137,13 @@ async function runningOperations(engine: Engine): Promise<WorkflowExecutionInfo[
   return found;
 }
 
-async function operationOf(engine: Engine, run: WorkflowExecutionInfo): Promise<OperationFacts> {
+async function operationOf(engine: Engine, run: WorkflowExecutionInfo, untilMs: number): Promise<OperationFacts> {
   const { workflowId, runId, type, startTime } = run;
   const known = { workflowId, runId, type, startedAt: startTime.toISOString(), steps: [], amounts: [] };
   const handle = engine.client.workflow.getHandle(workflowId, runId);
+  const deadlineMs = Math.min(Date.now() + ANSWER_LIMIT_MS, untilMs);
   try {
-    return await engine.client.withDeadline(Date.now() + ANSWER_LIMIT_MS, async (): Promise<OperationFacts> => {
+    return await engine.client.withDeadline(deadlineMs, async (): Promise<OperationFacts> => {
       const { pendingActivities } = (await handle.describe()).raw;
       const trouble = stepTrouble(pendingActivities);
       const amounts = (pendingActivities ?? []).flatMap(({ heartbeatDetails }) => amountIn(heartbeatDetails?.payloads));

@@ -1,128 +1,105 @@
-/** What the stores of the registered systems tell, read again and again at a bounded cost. */
-import type { HostSeen } from '../../policy/host-look.ts';
+/** The registered systems, each watched by itself: one whose store or host hangs keeps no other waiting. */
+import { log } from '../../observe/log.ts';
 import { tell } from '../../observe/told.ts';
-import { judgeHosts } from '../../policy/judge-hosts.ts';
-import { lookAtCatalogues, type CatalogueMemories } from '../../status/catalogues.ts';
-import { drillHistory } from '../../status/drill-runs.ts';
-import { findingsOf, findingsOfFault, lookHere } from '../../status/findings.ts';
-import type { EngineState } from '../../status/running.ts';
-import { seenCatalogue } from '../../status/seen.ts';
-import { statusOf } from '../../status/system-status.ts';
-import { knownSystems, type FileFault, type Registered } from '../../system/last-good.ts';
-import type { System } from '../../system/types.ts';
-import type { EngineFacts, SystemFacts } from '../facts.ts';
-import { Kept } from './kept.ts';
+import { knownSystems, type Registered } from '../../system/last-good.ts';
+import type { Knowledge } from '../facts.ts';
+import { Bell } from './bell.ts';
+import { registerPauseMs } from './pauses.ts';
+import { SystemWatch, type Around } from './system-watch.ts';
 
-const HOSTS_EVERY_MS = 2 * 60_000;
-/** A trouble that is mended goes from the page as soon as it is seen, whether monitoring has followed it or not. */
-const TROUBLE_EVERY_MS = 10_000;
-const SCHEDULES_EVERY_MS = 30_000;
-/** `up` applies them seconds after the page has begun to look. */
-const UNAPPLIED_EVERY_MS = 2_000;
-const HOSTS_LIMIT_MS = 60_000;
-const DRILLS_SHOWN = 12;
-
-interface HostsSeen {
-  readonly hosts: readonly HostSeen[];
-  readonly troubled: boolean;
+interface Watched {
+  readonly watch: SystemWatch;
+  readonly ended: Promise<void>;
 }
+
+const logger = log('page');
 
 export class StoresWatch {
-  private readonly memories = new Map<string, CatalogueMemories>();
-  private readonly hosts = new Kept<HostsSeen>(({ troubled }) => (troubled ? TROUBLE_EVERY_MS : HOSTS_EVERY_MS));
-  private readonly schedules = new Kept<SystemFacts['schedules']>((seen) =>
-    seen?.every(({ applied }) => applied) === true ? SCHEDULES_EVERY_MS : UNAPPLIED_EVERY_MS,
-  );
-  private readonly ask: (system: System) => Promise<SystemFacts['schedules']>;
-  private news = 0;
+  private readonly watched = new Map<string, Watched>();
+  private readonly bell = new Bell();
+  private readonly around: Around;
+  private readonly publish: (known: Omit<Knowledge, 'engine'>) => void;
+  private stopped = false;
+  private readAtMs: number | undefined;
+  private complete = false;
+  private failure: Knowledge['failure'];
 
-  /** `ask`: for the schedules of a system. */
-  constructor(ask: (system: System) => Promise<SystemFacts['schedules']>) {
-    this.ask = ask;
+  /** `publish` is given all that is known, whenever there is something new. */
+  constructor(around: Around, publish: (known: Omit<Knowledge, 'engine'>) => void) {
+    this.around = around;
+    this.publish = publish;
   }
 
-  /** Monitoring has found something, or found it gone: what hosts were seen to be before is of no use any more. */
+  /** Until it is stopped: the register is read again and again, and each system in it looked at. */
+  async run(): Promise<void> {
+    while (!this.stopped) {
+      this.bell.begin();
+      await this.readRegister();
+      await this.bell.wait(registerPauseMs(this.around.idleMs()));
+    }
+    for (const { watch } of this.watched.values()) watch.stop();
+    await Promise.all([...this.watched.values()].map(({ ended }) => ended));
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.bell.ring();
+  }
+
+  /** Somebody waits for what is true now. */
+  ring(): void {
+    this.bell.ring();
+    for (const { watch } of this.watched.values()) watch.ring();
+  }
+
   hearNews(): void {
-    this.news += 1;
+    for (const { watch } of this.watched.values()) watch.hearNews();
   }
 
-  /** Every registered system, one after another. What can't be read is told in its place. Throws what `knownSystems` throws. */
-  async look(engine: EngineFacts, before: readonly SystemFacts[]): Promise<SystemFacts[]> {
-    const registered = await knownSystems();
-    for (const name of this.memories.keys()) {
-      if (registered.some((system) => system.name === name)) continue;
-      this.memories.delete(name);
-      this.hosts.forget(name);
-      this.schedules.forget(name);
-    }
-    const found: SystemFacts[] = [];
-    for (const one of registered) {
-      const known = before.find(({ name }) => name === one.name);
-      found.push(await this.systemFacts(one, engine, known));
-    }
-    return found;
-  }
-
-  private async systemFacts(
-    registered: Registered,
-    engine: EngineFacts,
-    before: SystemFacts | undefined,
-  ): Promise<SystemFacts> {
-    const { name, system, fault } = registered;
-    if (system === undefined) return withoutFile(name, fault, Date.now());
+  private async readRegister(): Promise<void> {
     try {
-      const nowMs = Date.now();
-      const known = await lookAtCatalogues(system, { memories: this.memoriesOf(system) });
-      const state = stateOf(engine);
-      const seen = seenCatalogue(known);
-      const schedules = await this.schedulesOf(system, nowMs);
-      const status = await statusOf(system, state, seen, schedules ?? [], nowMs);
-      const { findings, facts, unknown } = await findingsOf(system, state, nowMs, {
-        hosts: (await this.hostsOf(system, nowMs)).hosts,
-        ...(fault === undefined ? {} : { fault }),
-        read: { known: seen, logs: status.logs, readBacks: status.stores },
-      });
-      const { backups } = known;
-      const drills = await drillHistory(system, DRILLS_SHOWN).catch(() => before?.drills ?? []);
-      const seenNow = { status, numbers: facts, backups, findings, unknown, drills };
-      return { name, system, lookedAtMs: nowMs, ...seenNow, ...(schedules === undefined ? {} : { schedules }) };
+      const registered = await knownSystems();
+      for (const [name, { watch }] of this.watched) {
+        if (registered.some((one) => one.name === name)) continue;
+        watch.stop();
+        this.watched.delete(name);
+      }
+      for (const one of registered) this.follow(one);
+      this.failure = undefined;
+      this.readAtMs = Date.now();
     } catch (error) {
-      return { backups: [], findings: [], unknown: [], ...before, name, failure: tell(error) };
+      logger.warn({ why: tell(error).message }, 'the systems could not be looked at');
+      this.failure = tell(error);
     }
+    this.tellAll();
   }
 
-  /**
-   * Looking at components asks databases and Docker, so that it is done less often than looking at stores: but at once
-   * when monitoring has found something, or found it gone.
-   */
-  private hostsOf(system: System, nowMs: number): Promise<HostsSeen> {
-    const of = `${this.news}\n${system.sourceText}`;
-    return this.hosts.get(system.name, of, nowMs, async () => {
-      const hosts = await lookHere(system, AbortSignal.timeout(HOSTS_LIMIT_MS));
-      const { findings, unknown } = judgeHosts(system, hosts);
-      return { hosts, troubled: findings.length + unknown.length > 0 };
+  private follow(registered: Registered): void {
+    const known = this.watched.get(registered.name);
+    if (known !== undefined) {
+      known.watch.update(registered);
+      return;
+    }
+    const watch = new SystemWatch(registered, this.around);
+    const ended = watch.run(() => {
+      if (this.watched.get(registered.name)?.watch === watch) this.tellAll();
+    });
+    this.watched.set(registered.name, { watch, ended });
+  }
+
+  private tellAll(): void {
+    const systems = [...this.watched.values()]
+      .map(({ watch }) => watch.facts)
+      .toSorted((a, b) => a.name.localeCompare(b.name, 'en'));
+    // A part of them would be taken for all.
+    this.complete ||=
+      this.readAtMs !== undefined &&
+      systems.every(({ lookedAtMs, failure }) => lookedAtMs !== undefined || failure !== undefined);
+    const { complete, readAtMs, failure } = this;
+    this.publish({
+      systems,
+      ...(complete && readAtMs !== undefined ? { lookedAtMs: readAtMs } : {}),
+      ...(failure === undefined ? {} : { failure }),
     });
   }
-
-  /** Each is asked for by itself, so that they are asked for less often than stores are read. */
-  private schedulesOf(system: System, nowMs: number): Promise<SystemFacts['schedules']> {
-    return this.schedules.get(system.name, system.sourceText, nowMs, () => this.ask(system));
-  }
-
-  private memoriesOf({ name, stores }: System): CatalogueMemories {
-    const memories = this.memories.get(name) ?? (new Map() as CatalogueMemories);
-    this.memories.set(name, memories);
-    for (const store of memories.keys()) if (!stores.some((one) => one.name === store)) memories.delete(store);
-    return memories;
-  }
-}
-
-function withoutFile(name: string, fault: FileFault, nowMs: number): SystemFacts {
-  const { findings, unknown } = findingsOfFault(name, fault, nowMs);
-  return { name, backups: [], findings, unknown, failure: tell(fault.error) };
-}
-
-function stateOf({ running = false, why, address, operations }: EngineFacts): EngineState {
-  const known = { ...(why === undefined ? {} : { why }), ...(address === undefined ? {} : { address }) };
-  return { running, ...known, operations };
 }

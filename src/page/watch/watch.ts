@@ -2,28 +2,23 @@
  * The page's knowledge, kept up to date in the background: often while somebody looks and something runs, rarely when
  * nobody does. A request is answered from memory whatever the engine and the stores are doing.
  */
-import { log } from '../../observe/log.ts';
-import { tell } from '../../observe/told.ts';
 import { findingId, inOrder } from '../../policy/findings.ts';
 import { judgeEngine } from '../../policy/judge-engine.ts';
+import type { System } from '../../system/types.ts';
 import { NOTHING_KNOWN, type EngineFacts, type Knowledge, type SystemFacts } from '../facts.ts';
 import { Bell } from './bell.ts';
 import { EngineWatch } from './engine-watch.ts';
-import { enginePauseMs, storesPauseMs } from './pauses.ts';
+import { enginePauseMs } from './pauses.ts';
 import { StoresWatch } from './stores-watch.ts';
 
 /** Who was away for this long comes back. */
 const RETURN_MS = 20_000;
 
-const logger = log('page');
-
 export class Watch {
   private knowledge = NOTHING_KNOWN;
   private readonly engine: EngineWatch;
-  private readonly stores = new StoresWatch((system) => this.engine.schedulesOf(system));
+  private readonly stores: StoresWatch;
   private readonly engineBell = new Bell();
-  private readonly storesBell = new Bell();
-  private readonly stopBell = new Bell();
   private readonly engineSeen = Promise.withResolvers<undefined>();
   private stopped = false;
   private lookedAtByPeopleMs = -Infinity;
@@ -31,6 +26,15 @@ export class Watch {
 
   constructor(options: { readonly uiUrl?: string | undefined } = {}) {
     this.engine = new EngineWatch(options.uiUrl);
+    const around = {
+      engine: () => this.knowledge.engine,
+      schedulesOf: (system: System) => this.engine.schedulesOf(system),
+      idleMs: () => this.idleMs(),
+    };
+    this.stores = new StoresWatch(around, (known) => {
+      const { engine } = this.knowledge;
+      this.knowledge = { ...known, engine, systems: known.systems.map((facts) => withEngine(facts, engine)) };
+    });
   }
 
   start(): void {
@@ -44,7 +48,7 @@ export class Watch {
     // Whoever comes back sees what was known, and soon what is.
     if (idleMs > RETURN_MS) {
       this.engineBell.ring();
-      this.storesBell.ring();
+      this.stores.ring();
     }
     return this.knowledge;
   }
@@ -56,7 +60,8 @@ export class Watch {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    for (const bell of [this.engineBell, this.storesBell, this.stopBell]) bell.ring();
+    this.engineBell.ring();
+    this.stores.stop();
     await this.loops;
     await this.engine.close();
   }
@@ -75,7 +80,7 @@ export class Watch {
       this.engineSeen.resolve(undefined);
       // What has ended has changed the stores, and findings tell of the engine too.
       if (followedIn(known) !== followedIn(engine)) this.stores.hearNews();
-      if (stateOf(known) !== stateOf(engine)) this.storesBell.ring();
+      if (stateOf(known) !== stateOf(engine)) this.stores.ring();
       await this.engineBell.wait(enginePauseMs({ idleMs: this.idleMs(), busy: engine.operations.length > 0 }));
     }
   }
@@ -83,30 +88,7 @@ export class Watch {
   private async watchStores(): Promise<void> {
     // Else the first findings would say that no engine runs.
     await this.engineSeen.promise;
-    while (!this.stopped) {
-      this.storesBell.begin();
-      const startedMs = Date.now();
-      await this.lookAtStores();
-      const troubled = this.knowledge.systems.some(
-        ({ findings, failure }) => findings.length > 0 || failure !== undefined,
-      );
-      const tookMs = Date.now() - startedMs;
-      const { least, most } = storesPauseMs({ idleMs: this.idleMs(), tookMs, troubled });
-      await this.stopBell.wait(least);
-      await this.storesBell.wait(most - least);
-    }
-  }
-
-  private async lookAtStores(): Promise<void> {
-    try {
-      const systems = await this.stores.look(this.knowledge.engine, this.knowledge.systems);
-      const { engine } = this.knowledge;
-      const seen = systems.map((facts) => withEngine(facts, engine));
-      this.knowledge = { engine, systems: seen, lookedAtMs: Date.now() };
-    } catch (error) {
-      logger.warn({ why: tell(error).message }, 'the systems could not be looked at');
-      this.knowledge = { ...this.knowledge, failure: tell(error) };
-    }
+    await this.stores.run();
   }
 }
 
