@@ -24,8 +24,8 @@ export function defineCleanPoint(program: Command): void {
       'live is never touched. Judged by a command (a virus scanner), by queries, by files that became unreadable, and by\n' +
       'how much changed at once. Older is not taken for cleaner: every backup is looked at and told.\n' +
       'Without options it does what the system file has under `cleanPoint`.\n\n' +
-      'The command is asked at $HOLDFAST_SCRATCH, where the machine allows it without network and with everything\n' +
-      'read-only: exit 0 is clean, 1 is not, anything else is no answer. Exit 1 when no backup is clean.',
+      'The command is asked at $HOLDFAST_SCRATCH, where the machine allows it without network, without the sockets\n' +
+      'of daemons and with everything read-only: exit 0 is clean, 1 is not, anything else is no answer. Exit 1 when no backup is clean.',
     examples: [
       'clean-point my-stack',
       `clean-point my-stack --check 'clamscan --recursive --infected "$HOLDFAST_SCRATCH"'`,

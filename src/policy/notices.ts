@@ -37,6 +37,9 @@ export const CHANNEL_EVENTS = [
   'drill announced',
   'drill done',
   'drill failed',
+  'clean-point found',
+  'clean-point none',
+  'clean-point failed',
 ] as const;
 export type ChannelEvent = (typeof CHANNEL_EVENTS)[number];
 
@@ -123,9 +126,18 @@ const OPERATIONS: Readonly<Record<string, { readonly name: string; readonly done
   verifyStore: { name: 'verify', done: [] },
   restore: { name: 'restore', done: ['restored', 'verified'] },
   rows: { name: 'restore', done: ['restored'] },
+  missing: { name: 'restore', done: ['restored', 'undone'] },
+  cleanPoint: { name: 'clean-point', done: [] },
   drill: { name: 'drill', done: ['passed'] },
 };
 const FAILED = ['failed', 'rolled-back', 'expired'];
+/** Outcomes that are news under their own name. */
+const NAMED = ['skipped', 'announced', 'found', 'none'];
+/** What has to be done when an operation came to such an end. */
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  'clean-point none':
+    'look further back with --backups, or judge by something else; read what was found in each backup',
+};
 
 /** Undefined for an end that nobody is told of: a plan that was printed, a restore that a person rejected. */
 export function endOf({ kind, report }: Pick<Ended, 'kind' | 'report'>): ChannelEvent | undefined {
@@ -135,7 +147,7 @@ export function endOf({ kind, report }: Pick<Ended, 'kind' | 'report'>): Channel
   const event = (how: string): ChannelEvent | undefined =>
     CHANNEL_EVENTS.find((known) => known === `${operation.name} ${how}`);
   if (ok === false || (typeof outcome === 'string' && FAILED.includes(outcome))) return event('failed');
-  if (outcome === 'skipped' || outcome === 'announced') return event(outcome);
+  if (typeof outcome === 'string' && NAMED.includes(outcome)) return event(outcome);
   const isDone = typeof outcome === 'string' ? operation.done.includes(outcome) : operation.done.length === 0;
   return isDone ? event('done') : undefined;
 }
@@ -145,22 +157,31 @@ export function endNotice(ended: Ended, event: ChannelEvent): Notice {
   const [operation = '', how = ''] = event.split(' ');
   const failure = report['failure'] as { code?: unknown; message?: unknown; hint?: unknown } | undefined;
   const facts = { ...(subject === undefined ? {} : { subject }), ...factsOf(report, durationSeconds) };
+  const nextStep = failure === undefined ? NEXT_STEPS[event] : String(failure.hint);
   const warnings = Array.isArray(report['warnings']) ? report['warnings'].map(String) : [];
   return {
     id: safeId(`${operation}-${id}-${how}`),
     type: `${operation}.${how}`,
     at: rfc3339(atMs),
     system,
-    severity: how === 'failed' ? 'critical' : 'info',
+    severity: how === 'failed' ? 'critical' : how === 'none' ? 'warning' : 'info',
     title: line(`${system}: ${operation}${subject === undefined ? '' : ` of ${subject}`} ${how}`),
     text: lines([
       ...(failure === undefined ? [] : [`${String(failure.message)} [${String(failure.code)}]`]),
       ...Object.entries(facts).map(([key, value]) => `${key}: ${shownFact(key, value)}`),
+      ...LISTED.flatMap((key) => listedFact(key, report[key])),
       ...warnings.map((warning) => `warning: ${warning}`),
-      ...(failure === undefined ? [] : [`What to do: ${String(failure.hint)}`]),
+      ...(nextStep === undefined ? [] : [`What to do: ${nextStep}`]),
     ]),
     facts: { ...facts, ...(failure === undefined ? {} : { code: String(failure.code) }) },
   };
+}
+
+/** Backups that a search found something in, or could not judge. */
+const LISTED = ['notClean', 'undecided'] as const;
+
+function listedFact(key: string, ids: unknown): string[] {
+  return Array.isArray(ids) && ids.length > 0 ? [`${key}: ${ids.map(String).join(', ')}`] : [];
 }
 
 /** Of a report, what is a plain value: numbers, names, times. */

@@ -54,9 +54,36 @@ describe('the end of an operation', () => {
     ['restore', { outcome: 'rolled-back' }, 'restore failed'],
     ['restore', { outcome: 'rejected' }, undefined],
     ['rows', { outcome: 'restored' }, 'restore done'],
+    ['missing', { outcome: 'undone' }, 'restore done'],
+    ['missing', { outcome: 'nothing' }, undefined],
+    ['cleanPoint', { outcome: 'found' }, 'clean-point found'],
+    ['cleanPoint', { outcome: 'none' }, 'clean-point none'],
+    ['cleanPoint', { outcome: 'failed', failure: {} }, 'clean-point failed'],
     ['incident', { state: 'healed' }, undefined],
   ])('%s %o: %s', (kind, report, event) => {
     expect(endOf({ kind, report })).toBe(event);
+  });
+
+  test('a search that found no clean backup: a warning that names the others and the next step [B8]', () => {
+    const report = {
+      outcome: 'none',
+      notClean: ['b2', 'b1'],
+      undecided: [],
+      report: 'reports/clean-point/x/report.json',
+    };
+    const ended = { system: 'shop', kind: 'cleanPoint', id: 'run-1', atMs: AT, report };
+    const notice = endNotice(ended, 'clean-point none');
+    expect(notice).toMatchObject({ type: 'clean-point.none', severity: 'warning', title: 'shop: clean-point none' });
+    expect(notice.text.split('\n')).toEqual([
+      'outcome: none',
+      'report: reports/clean-point/x/report.json',
+      'notClean: b2, b1',
+      expect.stringContaining('What to do: look further back'),
+    ]);
+    const found = { ...report, outcome: 'found', backup: 'b0', restore: 'holdfast restore shop b0 --store nas' };
+    const good = endNotice({ ...ended, report: found }, 'clean-point found');
+    expect(good).toMatchObject({ severity: 'info', facts: { backup: 'b0' } });
+    expect(good.text).toContain('restore: holdfast restore shop b0 --store nas');
   });
 
   test('a backup that is done: sizes, duration, warnings [T7]', () => {

@@ -1,4 +1,5 @@
 /** What is looked at in a copy that may be hostile: by a program that can harm nothing, and by what its files look like. */
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -28,13 +29,25 @@ function put(root: string, files: Readonly<Record<string, Buffer | string>>): vo
   }
 }
 
-test('a hostile check: it reads the copy, writes to its own directory alone, finds no network and no other process [B8]', async (context) => {
+test('a hostile check: it reads the copy, writes to its own directory alone, finds no network, no daemon and no other process [B8]', async (context) => {
   put('copy', { 'a.txt': 'hello' });
   mkdirSync(at('work'));
   writeFileSync(at('live'), 'live');
+  writeFileSync(
+    at('call.cjs'),
+    `const path = process.argv[2].replace('@', '\\0');
+     require('net').connect({ path }).on('error', () => {}).on('connect', () => {
+       require('fs').writeFileSync(process.env.TMPDIR + '/reached', path);
+       process.exit();
+     });`,
+  );
   const listener = createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const { port } = listener.address() as { port: number };
+  // As Docker, a database or a bus have them: under a name somewhere, and without one.
+  const names = [at('daemon.sock'), `\0holdfast-${randomBytes(6).toString('hex')}`];
+  const daemons = names.map((name) => createServer((caller) => caller.end()).listen(name));
+  for (const daemon of daemons) if (!daemon.listening) await once(daemon, 'listening');
   try {
     const script = [
       `cat "$HOLDFAST_SCRATCH/a.txt" > "$TMPDIR/out"`,
@@ -43,6 +56,9 @@ test('a hostile check: it reads the copy, writes to its own directory alone, fin
       `mount -o remount,bind,rw / 2>/dev/null && echo undone > "$TMPDIR/undone"`,
       `kill -0 ${process.pid} 2>/dev/null && echo seen > "$TMPDIR/seen"`,
       `(exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && echo reached > "$TMPDIR/reached"`,
+      ...names.map((name) => `${process.execPath} ${at('call.cjs')} '${name.replace('\0', '@')}'`),
+      `ls -l /dev | grep -q '^b' && touch "$TMPDIR/disk"`,
+      `ls /dev > "$TMPDIR/devices"; echo x > /dev/null && touch "$TMPDIR/null"`,
       'echo found it; exit 1',
     ].join('; ');
     const places = { scratch: at('copy'), work: at('work') };
@@ -53,12 +69,17 @@ test('a hostile check: it reads the copy, writes to its own directory alone, fin
       output: expect.stringContaining('found it') as string,
     });
     // Where nothing can be confined that is told, and there is nothing to see here.
-    if (ended.notConfined !== undefined) return context.skip(ended.notConfined);
+    const possible = spawnSync('unshare', ['--mount', '--net', '--ipc', '--pid', '--fork', 'true']).status === 0;
+    if (!possible) return context.skip(ended.notConfined);
+    expect(ended.notConfined).toBeUndefined();
     expect(readFileSync(at('work', 'out'), 'utf8')).toBe('hello');
+    const devices = 'fd full null random shm stderr stdin stdout urandom zero';
+    expect(readFileSync(at('work', 'devices'), 'utf8').trim().split('\n').join(' ')).toBe(devices);
+    expect(existsSync(at('work', 'null'))).toBe(true);
     expect([readFileSync(at('live'), 'utf8'), readFileSync(at('copy', 'a.txt'), 'utf8')]).toEqual(['live', 'hello']);
-    expect(['undone', 'seen', 'reached'].filter((name) => existsSync(at('work', name)))).toEqual([]);
+    expect(['undone', 'seen', 'reached', 'disk'].filter((name) => existsSync(at('work', name)))).toEqual([]);
   } finally {
-    listener.close();
+    for (const server of [listener, ...daemons]) server.close();
   }
 });
 

@@ -1,25 +1,41 @@
 /**
  * Runs a check where it can harm nothing that is live, as far as the machine allows: all filesystems read-only but one
- * empty directory, no network, other processes out of sight, no right to undo any of it. What is scanned may be hostile.
+ * empty directory, no network, no daemon's socket or pipe, no devices but the harmless ones, other processes out of sight,
+ * no right to undo any of it. What is scanned may be hostile.
  */
+import path from 'node:path';
 import { runProgram, type ProgramLimits, type ProgramOutcome } from '../checks/program.ts';
 
-/** Every mount becomes read-only, then one directory writable again; disks and Docker's socket would lead out of it. */
+/**
+ * Devices anew; every mount becomes read-only, then one directory writable again. A read-only mount stops nobody from
+ * writing to a pipe or connecting to a socket: those where daemons keep them are covered, and the rest is `no-sockets.ts`.
+ */
 const CONFINE = `set -e
 mount --make-rprivate /
+mount -t tmpfs -o mode=755,size=1m confined "$HOLDFAST_WORK"
+for device in null zero full random urandom; do
+  : > "$HOLDFAST_WORK/$device"
+  mount --bind "/dev/$device" "$HOLDFAST_WORK/$device"
+done
+ln -s /proc/self/fd "$HOLDFAST_WORK/fd"
+ln -s fd/0 "$HOLDFAST_WORK/stdin"
+ln -s fd/1 "$HOLDFAST_WORK/stdout"
+ln -s fd/2 "$HOLDFAST_WORK/stderr"
+ln -s "$HOLDFAST_WORK" "$HOLDFAST_WORK/shm"
+mount --move "$HOLDFAST_WORK" /dev
 while read -r _ _ _ _ at _; do
   at=$(printf '%b' "$at")
   mount -o remount,bind,ro "$at" 2>/dev/null || { [ -w "$at" ] && [ -d "$at" ] && exit 125; } || true
 done < /proc/self/mountinfo
 mount --bind "$HOLDFAST_WORK" "$HOLDFAST_WORK"
 mount -o remount,bind,rw "$HOLDFAST_WORK"
-for socket in /run/docker.sock /var/run/docker.sock; do
-  [ -S "$socket" ] && mount --bind /dev/null "$socket" || true
-done
-find /dev -type b 2>/dev/null | while read -r device; do mount --bind /dev/null "$device"; done
+for place in /run /run/user/* /var/run; do
+  find "$place/" -xdev \\( -type s -o -type p \\) 2>/dev/null || true
+done | while IFS= read -r each; do mount --bind /dev/null "$each" 2>/dev/null || true; done
 cd "$HOLDFAST_SCRATCH" 2>/dev/null || cd /
 exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-sys_admin,-sys_module,-sys_rawio,-sys_ptrace,-sys_boot,-mknod,-net_admin -- "$@"`;
 
+const NO_SOCKETS = [process.execPath, path.join(import.meta.dirname, 'no-sockets.ts')];
 const APART = ['unshare', '--mount', '--net', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc'];
 const PROBE_MS = 20_000;
 
@@ -38,7 +54,7 @@ export async function runConfined(
   limits: Omit<ProgramLimits, 'cwd' | 'env'>,
 ): Promise<ProgramOutcome & Confinement> {
   const env = { HOLDFAST_SCRATCH: scratch, HOLDFAST_WORK: work, TMPDIR: work, HOME: work };
-  const wrapped = [...APART, 'sh', '-c', CONFINE, 'confined'];
+  const wrapped = [...APART, 'sh', '-c', CONFINE, 'confined', ...NO_SOCKETS];
   const why = await problem(wrapped, env, limits.signal);
   if (why === undefined) return runProgram([...wrapped, ...command], { ...limits, env });
   return { ...(await runProgram(command, { ...limits, env, cwd: work })), notConfined: why };
