@@ -26,7 +26,7 @@ const run: Run = {
 async function backup(context: HostContext, system: string): Promise<void> {
   const captureId = randomUUID();
   const place = { system, store: STORE };
-  const ticket = await beginCapture(context, { ...place, plan: 'all', captureId, startedAtMs: Date.now() });
+  const ticket = await beginCapture(context, { ...place, plan: 'all', captureId, startedAtMs: Date.now() }, run);
   const quiesce = { mode: 'none', budgetSeconds: 0 } as const;
   const group = { host: HOST, components: [COMPONENT], quiesce };
   const input = { ...place, ticket, group, freezeId: captureId, purpose: 'backup' } as const;

@@ -98,5 +98,6 @@ export const AUDIT_SCENES: readonly Scene[] = [
       return handle.fetchHistory();
     },
   },
+  finished('restart-audited', 'restart', () => ({})),
   finished('housekeeping-audited', 'housekeeping', () => ({ task: 'old-files' })),
 ];

@@ -1,103 +1,70 @@
-/** Writes into a system's audit log with this host's signer: a keeper's key where there is one. */
+/** The audit log as a host keeps it: what workflows hand over, what the host does by itself, and by which file. */
+import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { parse } from 'yaml';
 import { z } from 'zod';
-import { hostLock } from '../docker/host-lock.ts';
 import { readJson, writeDurably } from '../docker/durable-file.ts';
-import { HoldfastError } from '../failures.ts';
-import { generateSshKeyPair } from '../seal/index.ts';
-import { openStore, type Store } from '../stores/index.ts';
-import { resolveSecret, type System } from '../system/index.ts';
-import { appendAudit, type AuditPlace } from '../vault/audit/append.ts';
-import { signerOf, type Signer } from '../vault/envelope.ts';
-import { readHead } from '../vault/head.ts';
+import { changesOf } from '../policy/file-changes.ts';
+import type { System } from '../system/index.ts';
+import { sha256Hex } from '../vault/names.ts';
+import { writeAudit } from '../vault/audit/write.ts';
 import type { AuditActivities, AuditWritten } from './audit-types.ts';
 import type { HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
-
-const keySchema = z.object({ privateKey: z.string() });
 
 type Input = Parameters<AuditActivities['recordAudit']>[0];
 
 export async function recordAudit(
   context: HostContext,
-  { system: name, event, ownKey }: Input,
+  { system: name, event, ownKey = false }: Input,
   run: Run,
 ): Promise<AuditWritten> {
   const system = await context.system(name);
-  const directory = context.stateDirectory(name);
   run.report({ phase: 'write the audit log' });
-  // Two writers of one key would only take each other's numbers.
-  const lock = await hostLock(`audit ${directory}`, run.signal);
-  const opened: Store[] = [];
+  const how = { directory: context.stateDirectory(name), ownKey, signal: run.signal };
+  const written = await writeAudit(system, event, how);
+  await tellFile(context, system, run);
+  return written;
+}
+
+/** What a host has done, or is about to do, by itself. On a machine without a signer its word is a claim. */
+export async function tellDone(
+  context: HostContext,
+  system: System,
+  done: { readonly operation: string; readonly outcome: string; readonly about: string; readonly digest?: string },
+  { asker, signal }: Run,
+): Promise<void> {
+  const event = {
+    ...{ id: randomUUID(), what: 'done' as const, at: new Date().toISOString(), from: context.host },
+    ...done,
+    ...asker?.execution,
+  };
+  await writeAudit(system, event, { directory: context.stateDirectory(system.name), ownKey: true, signal });
+}
+
+const seenSchema = z.object({ sourceText: z.string() });
+
+/**
+ * By which file a host keeps a system is policy: how long backups stay, who approves, which stores there are. A change since
+ * this host looked last goes to the log. What can't be written now is told in the worker's log, and tried the next time.
+ */
+export async function tellFile(context: HostContext, system: System, run: Run): Promise<void> {
+  const { name, sourceText } = system;
+  const file = path.join(context.stateDirectory(name), 'audited-system.json');
   try {
-    const signer = await signerHere(system, directory, ownKey === true);
-    const { places, vaultId, lacking } = await openAll(system, opened);
-    const memory = { name: 'this host', store: await memoryOf(directory, opened), memory: true } as const;
-    const appended = await appendAudit([...places, memory], { vaultId, signer }, event);
-    return { ...appended, lacking: [...appended.lacking, ...lacking] };
-  } finally {
-    await Promise.all(opened.map((store) => store.close()));
-    await lock.release();
-  }
-}
-
-async function memoryOf(directory: string, opened: Store[]): Promise<Store> {
-  const config = {
-    name: 'memory',
-    kind: 'directory',
-    path: path.join(directory, 'audit-log'),
-    mustBeMounted: false,
-  } as const;
-  const store = await openStore(config, resolveSecret);
-  opened.push(store);
-  return store;
-}
-
-/** Throws SecretMissing on a host without a signer. */
-async function signerHere({ keys }: System, directory: string, ownKey: boolean): Promise<Signer> {
-  try {
-    return signerOf(await resolveSecret(keys.keeper ?? keys.signer));
-  } catch (error) {
-    if (!ownKey || !(error instanceof HoldfastError) || error.code !== 'SecretMissing') throw error;
-    return signerOf(await keyOfThisMachine(path.join(directory, 'audit-key.json')));
-  }
-}
-
-/** Made once, so that what one machine says after a disaster is one log. */
-async function keyOfThisMachine(file: string): Promise<string> {
-  const kept = keySchema.safeParse(await readJson(file));
-  if (kept.success) return kept.data.privateKey;
-  const { privateKey } = generateSshKeyPair('holdfast audit, not admitted');
-  await writeDurably(file, { privateKey });
-  return privateKey;
-}
-
-interface Opened {
-  readonly places: readonly AuditPlace[];
-  readonly vaultId: string;
-  readonly lacking: { readonly store: string; readonly why: string }[];
-}
-
-/** One that does not answer is passed over; throws what is wrong with the first when none does. */
-async function openAll(system: System, opened: Store[]): Promise<Opened> {
-  const places: AuditPlace[] = [];
-  const lacking: { store: string; why: string }[] = [];
-  let vaultId: string | undefined;
-  let failure: HoldfastError | undefined;
-  for (const config of system.stores) {
-    try {
-      const store = await openStore(config, resolveSecret, { role: 'maintain' });
-      opened.push(store);
-      const head = await readHead(store, system.name);
-      vaultId ??= head.vaultId;
-      if (head.vaultId !== vaultId) throw new HoldfastError('NotAVault', `${config.name} holds another vault`);
-      places.push({ name: config.name, store });
-    } catch (error) {
-      if (!(error instanceof HoldfastError)) throw error;
-      failure ??= error;
-      lacking.push({ store: config.name, why: error.message });
+    const seen = seenSchema.safeParse(await readJson(file));
+    if (seen.success && seen.data.sourceText === sourceText) return;
+    const changes = seen.success ? changesOf(parse(seen.data.sourceText), parse(sourceText)) : [];
+    if (changes.length > 0) {
+      const about = changes.join(', ').slice(0, MOST_TEXT);
+      const digest = sha256Hex(Buffer.from(sourceText));
+      await tellDone(context, system, { operation: 'system file', outcome: 'changed', about, digest }, run);
     }
+    await writeDurably(file, { sourceText });
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.log.warn({ err: error }, 'a change of the system file is not in the audit log yet');
   }
-  if (vaultId === undefined) throw failure ?? new HoldfastError('BadInput', `${system.name} has no stores`);
-  return { places, vaultId, lacking };
 }
+
+const MOST_TEXT = 1000;

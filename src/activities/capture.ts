@@ -2,6 +2,7 @@
 import { HoldfastError } from '../failures.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { CaptureTicket, StoreCounts, WriterVault } from '../vault/types.ts';
+import { tellFile } from './audit.ts';
 import { readsBack } from './check-stored.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { recordingSink } from './sink.ts';
@@ -11,9 +12,14 @@ import type { HostActivities } from './types.ts';
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
 type Output<A extends keyof HostActivities> = Awaited<ReturnType<HostActivities[A]>>;
 
-export async function beginCapture(context: HostContext, input: Input<'beginCapture'>): Promise<CaptureTicket> {
+export async function beginCapture(
+  context: HostContext,
+  input: Input<'beginCapture'>,
+  run: Run,
+): Promise<CaptureTicket> {
   const { plan, store, captureId, startedAtMs } = input;
   const system = await context.system(input.system);
+  await tellFile(context, system, run);
   return context.withWriter(system, store, (vault) => vault.begin({ captureId, plan, startedAtMs }));
 }
 

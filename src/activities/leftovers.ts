@@ -5,11 +5,9 @@
  */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { listFiles, readJson, removeDurably, writeDurably } from '../docker/durable-file.ts';
-import { hostLock, type HostLock } from '../docker/host-lock.ts';
-import { HoldfastError } from '../failures.ts';
+import { hostLock, patientHostLock } from '../docker/host-lock.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { Beside } from '../sources/kinds/component.ts';
 import { discardMissing } from '../sources/missing/bring.ts';
@@ -18,6 +16,7 @@ import { clearAsideOf } from '../sources/missing/put-back.ts';
 import { restoresLeft } from '../sources/restores-left.ts';
 import { leftOfRows, rowsOf } from '../sources/rows/index.ts';
 import type { Component, System } from '../system/types.ts';
+import { tellDone } from './audit.ts';
 import type { HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
 
@@ -33,9 +32,6 @@ const note = z.object({
 });
 
 type Note = z.infer<typeof note>;
-
-const LOCK_PATIENCE_MS = 60_000;
-const LOCK_POLL_MS = 250;
 
 /** Who makes what is named after `id`, and of which component it is. */
 export interface Making {
@@ -65,24 +61,11 @@ export async function alone<T>(
   { signal }: Pick<Run, 'signal'>,
   work: () => Promise<T>,
 ): Promise<T> {
-  const lock = await lockWithPatience(lockOf(context, making), signal);
+  const lock = await patientHostLock(lockOf(context, making), signal);
   try {
     return await work();
   } finally {
     await lock.release();
-  }
-}
-
-async function lockWithPatience(name: string, signal: AbortSignal): Promise<HostLock> {
-  const end = performance.now() + LOCK_PATIENCE_MS;
-  for (;;) {
-    try {
-      return await hostLock(name, signal);
-    } catch (error) {
-      const busy = error instanceof HoldfastError && error.code === 'HostBusy';
-      if (!busy || performance.now() > end) throw error;
-    }
-    await sleep(LOCK_POLL_MS, undefined, { signal });
   }
 }
 
@@ -201,7 +184,9 @@ async function clearAsides(context: HostContext, system: System, component: Comp
   for (const id of await missingIds(kindContext.stateDirectory)) {
     const making = { system: system.name, component: component.name, id };
     await lockedAtOnce(context, making, run, async () => {
-      const gone = await clearAsideOf(kindContext, component.name, id, dueMs);
+      const gone = await clearAsideOf(kindContext, component.name, id, dueMs, (aside) =>
+        tellRemoved(context, system, run, `files that ${id} replaced in ${component.name}, in ${aside}`),
+      );
       if (gone !== undefined) run.log.info({ component: component.name, aside: gone }, 'removed: replaced files');
     });
   }
@@ -210,10 +195,16 @@ async function clearAsides(context: HostContext, system: System, component: Comp
     const making = { system: system.name, component: component.name, id: restoreId };
     await attempt(component, `removed: what the restore ${restoreId} kept aside`, run, () =>
       lockedAtOnce(context, making, run, async () => {
+        // Told first: what nobody could tell of stays for the next run.
+        await tellRemoved(context, system, run, `what the restore ${restoreId} kept aside of ${component.name}`);
         await kindOf(component.kind).commit(component, besideOf(component, restoreId), { keep: false }, kindContext);
       }),
     );
   }
+}
+
+function tellRemoved(context: HostContext, system: System, run: Run, about: string): Promise<void> {
+  return tellDone(context, system, { operation: 'kept aside', outcome: 'removed', about }, run);
 }
 
 async function attempt(component: Component, what: string, run: Run, work: () => Promise<void>): Promise<void> {

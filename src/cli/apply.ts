@@ -44,11 +44,29 @@ async function apply(shell: Shell, names: readonly string[], options: Options): 
 
   const wanted = options.dryRun !== true && changing.length > 0;
   const applied = wanted && (await agreed(shell, changing, options));
-  if (applied) for (const one of changing) await applySchedules(engine.client, one);
+  if (applied) {
+    for (const one of changing) {
+      await applySchedules(engine.client, one);
+      await tellApplied(shell, one);
+    }
+  }
   const outcome = applied ? 'applied' : changing.length === 0 ? 'nothing to do' : 'not applied';
   shell.result({ outcome, systems: planned, failed }, () => `${outcome}: ${countsText(planned)}`);
   if (failed.length > 0) return 2;
   return applied || changing.length === 0 ? 0 : 1;
+}
+
+/** Of a system that is registered here no more nobody knows where its log lies. */
+async function tellApplied(shell: Shell, { system, changes }: SystemChanges): Promise<void> {
+  const [{ listSystems, loadSystem }, { tellAudit }] = await Promise.all([
+    import('../system/load.ts'),
+    import('./audited.ts'),
+  ]);
+  if (!(await listSystems()).some(({ name }) => name === system)) return;
+  const about = changes
+    .flatMap((one) => (one.do === 'keep' ? [] : [`${one.do} ${one.do === 'remove' ? one.id : one.declared.name}`]))
+    .join(', ');
+  await tellAudit(shell, await loadSystem(system), { operation: 'apply', outcome: 'applied', about });
 }
 
 /** A file that can't be read keeps none of the others from being applied, and loses none of its schedules. */

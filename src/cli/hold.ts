@@ -79,6 +79,11 @@ async function hold(shell: Shell, asked: Asked): Promise<ExitCode> {
       ])
       .join('\n'),
   );
+  if (action !== 'list' && stores.some(({ found }) => found !== undefined)) {
+    const { tellAudit } = await import('./audited.ts');
+    const outcome = action === 'add' ? 'held' : 'released';
+    await tellAudit(shell, system, { operation: 'hold', outcome, about: `backup ${backup ?? ''}`, why: why ?? '' });
+  }
   for (const { store, error } of unread) {
     shell.say(
       `the store ${store} could not be read${action === 'list' ? '' : `; the next copy brings it there`}: ${error.message}`,

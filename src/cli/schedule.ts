@@ -89,10 +89,12 @@ async function answer(
   name: string | undefined,
   { note }: AnswerOptions,
 ): Promise<ExitCode> {
-  const [{ connectEngine }, { pauseSchedule, unpauseSchedule }, { whoAmI }] = await Promise.all([
+  const [{ connectEngine }, byHand, { whoAmI }, { loadKnownSystem }, { tellAudit }] = await Promise.all([
     import('../engine/connect.ts'),
     import('../engine/schedules-by-hand.ts'),
     import('./names.ts'),
+    import('../system/last-good.ts'),
+    import('./audited.ts'),
   ]);
   const named = await choose(system, name);
   // The monitor goes on, to tell that the others are paused.
@@ -100,10 +102,15 @@ async function answer(
   await using engine = await connectEngine();
   const by = await whoAmI();
   const full = `${verb}d by ${by}${note === undefined ? '' : `: ${note}`}`;
-  const act = verb === 'pause' ? pauseSchedule : unpauseSchedule;
+  const act = verb === 'pause' ? byHand.pauseSchedule : byHand.unpauseSchedule;
   for (const one of chosen) await act(engine.client, one.id, full);
   const names = chosen.map((one) => one.name);
   shell.result({ outcome: `${verb}d`, system, schedules: names, note: full }, () => `${verb}d ${names.join(', ')}`);
+  const done = { operation: 'schedule', outcome: `${verb}d`, about: names.join(', ') };
+  await tellAudit(shell, (await loadKnownSystem(system)).system, {
+    ...done,
+    ...(note === undefined ? {} : { why: note }),
+  });
   return 0;
 }
 

@@ -53,7 +53,10 @@ async function setup(
     import('../stores/s3-setup.ts'),
     import('../system/secrets.ts'),
   ]);
-  const { planSetup } = await import('../policy/bucket-setup.ts');
+  const [{ planSetup }, { tellAudit }] = await Promise.all([
+    import('../policy/bucket-setup.ts'),
+    import('./audited.ts'),
+  ]);
   const system = /[/.]/.test(systemName) ? await loadSystemFile(systemName) : await loadSystem(systemName);
   const store = bucketStore(system, name);
   const { config, wishes } = setupWishes(store, options);
@@ -68,6 +71,10 @@ async function setup(
       { ...bucket, applied: apply, changed: made, left: left.steps, dangers: left.dangers, notes: left.notes },
       (colours) => planText(colours, settings.label, left, apply ? made.length : undefined),
     );
+    if (made.length > 0) {
+      const about = `${store.name}: ${made.map(({ then }) => then).join(', ')}`;
+      await tellAudit(shell, system, { operation: 'store setup', outcome: 'changed', about });
+    }
     return left.steps.length === 0 && left.dangers.length === 0 ? 0 : 1;
   } finally {
     settings.close();

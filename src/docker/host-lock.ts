@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { HoldfastError } from '../failures.ts';
 
@@ -66,6 +67,23 @@ export async function hostLock(name: string, signal?: AbortSignal): Promise<Host
     signal.throwIfAborted();
   }
   return { release, [Symbol.asyncDispose]: release };
+}
+
+const PATIENCE_MS = 60_000;
+const POLL_MS = 250;
+
+/** The same for what is held for moments only: waits a minute for it, then throws HostBusy. */
+export async function patientHostLock(name: string, signal?: AbortSignal): Promise<HostLock> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await hostLock(name, signal);
+    } catch (error) {
+      const busy = error instanceof HoldfastError && error.code === 'HostBusy';
+      if (!busy || performance.now() > end) throw error;
+    }
+    await sleep(POLL_MS, undefined, { signal });
+  }
 }
 
 function askHolder(name: string): Promise<string> {

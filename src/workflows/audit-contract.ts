@@ -2,9 +2,9 @@
 
 /**
  * `asked`: a plan waits for a person. `approved`, `rejected`, `expired`: what became of it. `withdrawn`: the operation was
- * cancelled while it waited. `ended`: with its outcome.
+ * cancelled while it waited. `ended`: with its outcome. `done`: by a command or a host itself, outside of any operation.
  */
-export type AuditWhat = 'asked' | 'approved' | 'rejected' | 'expired' | 'withdrawn' | 'ended';
+export type AuditWhat = 'asked' | 'approved' | 'rejected' | 'expired' | 'withdrawn' | 'ended' | 'done';
 
 /** One thing that happened, as one flat object. */
 export interface AuditEvent {
@@ -14,11 +14,12 @@ export interface AuditEvent {
   /** When it happened, by the engine. RFC 3339. */
   readonly at: string;
   readonly operation: string;
-  readonly workflowId: string;
-  readonly runId: string;
-  /** Of the printed plan. */
+  /** The run that tells it; absent of what a command has done without the engine. */
+  readonly workflowId?: string;
+  readonly runId?: string;
+  /** Of the printed plan, of the system file where that has changed. */
   readonly digest?: string;
-  /** What was waited for, in words. */
+  /** What was waited for, or what was done to what, in words. */
   readonly about?: string;
   /** Who asked, approved or rejected, as they name themselves. */
   readonly by?: string;
@@ -33,6 +34,8 @@ export interface AuditEvent {
 /** Input of the workflow `audit`. */
 export interface AuditInput extends AuditEvent {
   readonly system: string;
+  readonly workflowId: string;
+  readonly runId: string;
 }
 
 export interface AuditResult {

@@ -35,6 +35,8 @@ const GIVE_UP_MS = 30 * 24 * 3_600_000;
 const SPREAD_MS = 24 * 3_600_000;
 const PERSONS_ANSWER: readonly AuditEvent['what'][] = ['approved', 'rejected'];
 
+type HandedOver = Omit<AuditInput, 'system'>;
+
 export async function audit(input: AuditInput): Promise<AuditResult> {
   const { system, ...event } = parseInput<AuditInput>('audit', input, FIELDS);
   const story = new Story('audit', ['write', 'bring to every store']);
@@ -55,14 +57,14 @@ export async function audit(input: AuditInput): Promise<AuditResult> {
  * Whoever reaches the engine can start this workflow with any event. By whom a run was started as a child is the engine's
  * own word, which a client can't choose: only the run that the event names can have handed it over.
  */
-function requireHandedOver({ workflowId, runId }: AuditEvent): void {
+function requireHandedOver({ workflowId, runId }: HandedOver): void {
   const { parent } = workflowInfo();
   if (parent?.workflowId === workflowId && parent.runId === runId) return;
   throw failure('Untrusted', `The event was not handed over by the run of ${workflowId} that it names.`);
 }
 
 /** The engine's own word about the client that answered, which the operation itself can't see. */
-async function withAnswerer(event: AuditEvent): Promise<AuditEvent> {
+async function withAnswerer(event: HandedOver): Promise<AuditEvent> {
   if (!PERSONS_ANSWER.includes(event.what) || event.identity !== undefined) return event;
   const { workflowId, runId } = event;
   const asker = await asking.whoAnswered({ workflowId, runId });

@@ -5,7 +5,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { CancellationScope, ParentClosePolicy, patched, startChild, uuid4, workflowInfo } from '@temporalio/workflow';
 import { audit } from './audit.ts';
-import { workflowIds, type AuditEvent, type AuditInput } from './contract.ts';
+import { workflowIds, type AuditInput } from './contract.ts';
 
 const AUDITED = 'audited';
 const MOST_TEXT = 1000;
@@ -15,7 +15,7 @@ export function isAudited(): boolean {
   return patched(AUDITED);
 }
 
-export type Happened = Omit<AuditEvent, 'id' | 'at' | 'workflowId' | 'runId'> & { readonly system: string };
+export type Happened = Omit<AuditInput, 'id' | 'at' | 'workflowId' | 'runId'>;
 
 /** Returns when the engine has the event for sure. Not cancelled: it has happened. */
 export async function handToAudit(happened: Happened): Promise<void> {

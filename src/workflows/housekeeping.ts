@@ -36,7 +36,13 @@ async function run(asked: HousekeepingInput, story: Story): Promise<Housekeeping
 
   story.begin('report');
   const result = { ...outcome, outcome: outcomeOf(outcome) };
-  await writeDown({ system, kind: 'housekeeping', id: workflowInfo().runId, report: result });
+  await writeDown({
+    system,
+    kind: 'housekeeping',
+    id: workflowInfo().runId,
+    report: result,
+    about: `${task}: ${outcome.removed} files`,
+  });
   story.finish();
   return result;
 }

@@ -58,7 +58,7 @@ async function run({ asked, story, gate, show }: Errand): Promise<PruneResult> {
   story.begin('decide');
   const plan = await steps.planPrune({ system, store, ...age });
   show(plan);
-  if (asked.dryRun === true) return end(story, system, { outcome: 'planned', plan });
+  if (asked.dryRun === true) return end(story, asked, { outcome: 'planned', plan });
 
   // Half of a plan's backups at once is what a wrong file does, or somebody who wants them gone.
   if (plan.asks.length > 0) {
@@ -70,8 +70,8 @@ async function run({ asked, story, gate, show }: Errand): Promise<PruneResult> {
       noteOf(plan),
       approvalLimitSeconds,
     );
-    if (answer.kind === 'rejected') return end(story, system, { outcome: 'rejected', plan, why: answer.why });
-    if (answer.kind === 'expired') return end(story, system, { outcome: 'expired', plan });
+    if (answer.kind === 'rejected') return end(story, asked, { outcome: 'rejected', plan, why: answer.why });
+    if (answer.kind === 'expired') return end(story, asked, { outcome: 'expired', plan });
   }
 
   // The plan is made again under the store's lock; what would then have to be asked about has another digest.
@@ -80,7 +80,7 @@ async function run({ asked, story, gate, show }: Errand): Promise<PruneResult> {
   const begun = { system, store, runId, startedAtMs: startTime.getTime() };
   const removed = await steps.condemnPruned({ ...begun, ...age, digest: plan.digest });
   if (removed.sweep === undefined) {
-    return end(story, system, { outcome: 'nothing', plan, ...(await locksOf(asked, steps, story)) });
+    return end(story, asked, { outcome: 'nothing', plan, ...(await locksOf(asked, steps, story)) });
   }
 
   story.begin('grace');
@@ -88,7 +88,7 @@ async function run({ asked, story, gate, show }: Errand): Promise<PruneResult> {
 
   story.begin('sweep');
   const swept = await steps.sweepCondemned({ system, store, sweep: removed.sweep });
-  return end(story, system, {
+  return end(story, asked, {
     outcome: swept.outcome,
     plan,
     removedBackups: removed.backups,
@@ -116,11 +116,24 @@ async function locksOf(
   return locks === undefined ? {} : { locks };
 }
 
-async function end(story: Story, system: string, result: PruneResult): Promise<PruneResult> {
+async function end(story: Story, asked: PruneInput, result: PruneResult): Promise<PruneResult> {
   story.begin('report');
-  await writeDown({ system, kind: 'prune', id: workflowInfo().runId, report: { ...result } });
+  const { system } = asked;
+  const about = aboutOf(asked, result);
+  await writeDown({ system, kind: 'prune', id: workflowInfo().runId, report: { ...result }, about });
   story.finish();
   return result;
+}
+
+/** With what was asked for beyond the rules. */
+function aboutOf(asked: PruneInput, { removedBackups = 0 }: PruneResult): string {
+  const { store, yes, minimumAgeSeconds, graceSeconds } = asked;
+  const forced = [
+    ...(yes === true ? ['approved by who asked'] : []),
+    ...(minimumAgeSeconds === undefined ? [] : [`what is older than ${minimumAgeSeconds} s`]),
+    ...(graceSeconds === undefined ? [] : [`${graceSeconds} s of grace`]),
+  ];
+  return [`${removedBackups} backups of ${store}`, ...forced].join(', ');
 }
 
 function noteOf({ digest, asks, removes, removesCount }: PruneSummary): string {

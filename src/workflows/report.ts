@@ -1,29 +1,51 @@
 /** What happened is written down beside the system's state. */
-import { CancellationScope, isCancellation, log, TemporalFailure, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, log, patched, TemporalFailure, workflowInfo } from '@temporalio/workflow';
+import type { Asking } from '../activities/audit-types.ts';
 import { FAILURES } from '../failures.ts';
 import { auditedEnd } from '../policy/audited-ends.ts';
 import { handToAudit, isAudited } from './audited.ts';
 import { told } from './failure.ts';
-import { reporting } from './proxies.ts';
+import { asking, reporting } from './proxies.ts';
+
+const NAMES_STARTER = 'audit-names-starter';
+
+type Report = Parameters<typeof reporting.writeReport>[0];
+
+interface Written extends Report {
+  /** For the audit log alone: what was done to what. */
+  readonly about?: string;
+}
 
 /**
  * Also of a run that was cancelled after its point of no return. What was done stays done when it can't be written down,
  * and is still the run's result, so that this never throws.
  */
-export async function writeDown(report: Parameters<typeof reporting.writeReport>[0]): Promise<void> {
+export async function writeDown({ about, ...report }: Written): Promise<void> {
   try {
     await CancellationScope.nonCancellable(() => reporting.writeReport(report));
   } catch (error) {
     log.warn('the report could not be written', { why: told(error).message });
   }
-  await tellEnd(report);
+  await tellEnd({ ...report, ...(about === undefined ? {} : { about }) });
 }
 
 /** What changed something, or was to, is in the audit log with its outcome. */
-async function tellEnd({ system, kind, report }: Parameters<typeof reporting.writeReport>[0]): Promise<void> {
+async function tellEnd({ system, kind, report, about }: Written): Promise<void> {
   const end = auditedEnd(kind, report);
   if (end === undefined || !isAudited()) return;
-  await handToAudit({ system, operation: kind, what: 'ended', ...end });
+  const told = { ...(about === undefined ? {} : { about }), ...end };
+  await handToAudit({ system, operation: kind, what: 'ended', ...told, ...(await starter(system)) });
+}
+
+/** Many operations ask nobody: then only this says who wanted it. */
+async function starter(system: string): Promise<Partial<Asking['asker']>> {
+  if (!patched(NAMES_STARTER)) return {};
+  try {
+    return (await CancellationScope.nonCancellable(() => asking.whoAsks({ system }))).asker;
+  } catch (error) {
+    log.warn('who started this is not known', { why: told(error).message });
+    return {};
+  }
 }
 
 /**

@@ -51,7 +51,13 @@ async function run(asked: RestartInput, story: Story, found: RestartFound[]): Pr
 
   story.begin('report');
   await note(system, result);
-  await writeDown({ system, kind: 'restart', id: workflowInfo().runId, report: { ...result } });
+  await writeDown({
+    system,
+    kind: 'restart',
+    id: workflowInfo().runId,
+    report: { ...result },
+    about: aboutOf(asked, result),
+  });
   story.finish();
   return result;
 }
@@ -114,6 +120,10 @@ function resultOf(
   const began = containers.flatMap(({ since }) => (since === undefined ? [] : [Date.parse(since)]));
   const downMs = began.length === 0 ? {} : { downMs: nowMs - Math.min(...began) };
   return { outcome: 'restarted', ...base, recoveryMs: nowMs - beganMs, ...downMs };
+}
+
+function aboutOf({ service }: RestartInput, { containers }: RestartResult): string {
+  return `${service ?? 'what was down'}: ${containers.map(({ name, host }) => `${name} on ${host}`).join(', ')}`;
 }
 
 function nextAfter(system: string): string {

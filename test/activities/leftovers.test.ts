@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { BackupResult, RestorePlan, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
 import { alone } from '../../src/activities/leftovers.ts';
+import type { AuditLog } from '../../src/status/audit-log.ts';
 import type { HostContext } from '../../src/activities/host-context.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres.ts';
 import { waitingFor } from '../workflows/play.ts';
@@ -84,6 +85,10 @@ test('a restore: what it kept aside goes when its time is over; of one that was 
   await sleep(1_100);
   await backup();
   expect(await databases()).toEqual([]);
+  const { events } = JSON.parse(await site.holdfast('audit', site.system, '--json')) as AuditLog;
+  expect(events.map(({ event }) => event)).toContainEqual(
+    expect.objectContaining({ what: 'done', operation: 'kept aside', outcome: 'removed' }),
+  );
 
   // What is prepared and not committed keeps a database from being renamed.
   await server.sql(`BEGIN; INSERT INTO orders VALUES (100); PREPARE TRANSACTION 'held'`, SHOP);

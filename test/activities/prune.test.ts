@@ -1,9 +1,10 @@
 /** A prune on real workers and a real store: what it says it does, beside a capture, with the worker killed in it. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BackupResult, Progress, PruneResult, VerifyResult } from '../../src/workflows/contract.ts';
+import type { AuditLog } from '../../src/status/audit-log.ts';
 import { eventually } from '../workflows/stage.ts';
 import { filesWithAway, makeSite, type Site } from './site.ts';
 
@@ -51,6 +52,7 @@ test('[G4] four backups, last 1, the worker killed in the sweep: two go, the one
   expect(decisions.at(-1)?.reasons).toEqual(['held: before the move']);
   expect(decisions[1]?.reasons).toEqual(['no rule keeps it']);
 
+  await appendFile(path.join(site.directory, 'system.yaml'), '\nkeepAside: 2d\n');
   // What stands open keeps the sweep waiting, so that the kill finds it there.
   const open = path.join(site.directory, 'store/captures/0123456789ab.json');
   await writeFile(open, 'a capture that nobody can read');
@@ -72,6 +74,25 @@ test('[G4] four backups, last 1, the worker killed in the sweep: two go, the one
   }
   const again = await site.run<PruneResult>('prune', { store: 'disk', minimumAgeSeconds: 1, graceSeconds: 0.1 });
   expect(again).toMatchObject({ outcome: 'nothing', plan: { removesCount: 0, keeps: 2 } });
+
+  await site.holdfast('hold', 'release', site.system, first ?? '', '--why', 'it is moved');
+  const log = await eventually('all of it is in the audit log', async () => {
+    const seen = JSON.parse(await site.holdfast('audit', site.system, '--json')) as AuditLog;
+    return seen.events.length >= 4 ? seen : undefined;
+  });
+  expect(log).toMatchObject({ ok: true, problems: [], notes: [] });
+  const by = expect.stringMatching(/.+@.+/) as unknown;
+  expect(log.events.map(({ event }) => event).toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at))).toMatchObject([
+    { what: 'done', operation: 'hold', outcome: 'held', about: `backup ${first}`, why: 'before the move', by },
+    {
+      what: 'ended',
+      operation: 'prune',
+      outcome: 'swept',
+      about: '2 backups of disk, what is older than 1 s, 0.1 s of grace',
+    },
+    { what: 'done', operation: 'system file', outcome: 'changed', about: 'keepAside: 2d, new' },
+    { what: 'done', operation: 'hold', outcome: 'released', why: 'it is moved', by },
+  ]);
 });
 
 async function closing(): Promise<boolean> {

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { judgeApproval } from '../../src/policy/approval.ts';
 import { askerOf, askerText } from '../../src/policy/askers.ts';
-import { auditedEnd } from '../../src/policy/audited-ends.ts';
 import { approvalsLacking, whyNotThisOne } from '../../src/policy/four-eyes.ts';
 
 describe('who asked, by what the engine recorded', () => {
@@ -60,18 +59,4 @@ describe('four eyes', () => {
       }),
     );
   });
-});
-
-test('ends for the audit log: what changed something, with why; not what only looked', () => {
-  expect(auditedEnd('restore', { outcome: 'restored', plan: { digest: 'd' } })).toEqual({
-    outcome: 'restored',
-    digest: 'd',
-  });
-  expect(auditedEnd('prune', { outcome: 'failed', failure: { message: 'gone' } })).toEqual({
-    outcome: 'failed',
-    why: 'gone',
-  });
-  expect(auditedEnd('prune', { outcome: 'nothing' })).toBeUndefined();
-  expect(auditedEnd('restore', { outcome: 'planned' })).toBeUndefined();
-  expect(auditedEnd('backup', { outcome: 'done' })).toBeUndefined();
 });

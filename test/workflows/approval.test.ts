@@ -39,7 +39,7 @@ describe('approvals and the audit log', () => {
       expect(await told(world, handle, 3)).toEqual([
         { what: 'approved', by: 'ben' },
         { what: 'asked', by: 'ana@desk' },
-        { what: 'ended', outcome: 'restored' },
+        { what: 'ended', by: 'ana@desk', outcome: 'restored' },
       ]);
       const approved = world.audit.events.find(
         ({ what, workflowId }) => what === 'approved' && workflowId === handle.workflowId,

@@ -165,17 +165,19 @@ function became(line: ListLine, places: Places, failures: ReadonlyMap<ByteString
   return { ...facts, became: 'put back', print: printOf(now) };
 }
 
-/** After this many milliseconds what was kept aside goes. Returns what was removed, if anything. */
+/** What was kept aside and is due goes, after `told`. Returns what was removed, if anything. */
 export async function clearAsideOf(
   context: KindContext,
   component: string,
   id: string,
   dueMs: number,
+  told: (aside: string) => Promise<void>,
 ): Promise<string | undefined> {
   const files = await missingFiles(context.stateDirectory, id);
   const record = await readRecord(files);
   if (record?.appliedAtMs === undefined || record.component !== component) return undefined;
   if (record.appliedAtMs > dueMs || !isThere(record.aside)) return undefined;
+  await told(record.aside);
   rmSync(record.aside, { recursive: true, force: true });
   return record.aside;
 }

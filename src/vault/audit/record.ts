@@ -17,11 +17,11 @@ const text = z.string().max(2000);
 
 const eventSchema: z.ZodType<AuditEvent> = z.object({
   id: z.string().min(1),
-  what: z.enum(['asked', 'approved', 'rejected', 'expired', 'withdrawn', 'ended']),
+  what: z.enum(['asked', 'approved', 'rejected', 'expired', 'withdrawn', 'ended', 'done']),
   at: time,
   operation: text,
-  workflowId: text,
-  runId: text,
+  workflowId: text.exactOptional(),
+  runId: text.exactOptional(),
   digest: text.exactOptional(),
   about: text.exactOptional(),
   by: text.exactOptional(),
