@@ -1,12 +1,13 @@
 /** Incidents from outside: opened and told of their end, who is told of them, and how. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { tellHealed } from '../engine/tell-healed.ts';
 import { appendAlarms } from '../notify/alarm-log.ts';
 import { policyFor } from '../policy/escalation.ts';
 import { findingId, isUnknown, type Finding, type Unknown } from '../policy/findings.ts';
-import { loadKnownSystem } from '../system/index.ts';
-import { SIGNALS, workflowIds, WORKFLOWS, type Healed, type IncidentNote } from '../workflows/contract.ts';
+import { loadKnownSystem, type ChannelConfig } from '../system/index.ts';
+import { SIGNALS, workflowIds, WORKFLOWS, type IncidentNote } from '../workflows/contract.ts';
 import type { AlarmFact, IncidentActivities } from './incident-types.ts';
-import { deliverNotice } from './deliver-notice.ts';
+import { deliverNotice, isReachedAgain } from './deliver-notice.ts';
 import { activity } from './shell.ts';
 import { tellFound } from './tell-found.ts';
 
@@ -24,13 +25,14 @@ export function createIncidentActivities({ client }: { readonly client: Client }
 
 /**
  * `running` gives the ids of workflows; it may lack the newest and hold some that have just ended. What is wrong with a
- * channel is told and healed by who delivers to it, as long as the system file has it.
+ * channel is told and healed by who delivers to it, as long as the system file has it; that one which could not be reached
+ * answers again is seen here too.
  */
 export async function reconcileIncidents(
   client: Client,
   input: { readonly system: string; readonly findings: readonly Finding[]; readonly unknown: readonly Unknown[] },
   running: () => Promise<readonly string[]> = () => runningIncidents(client, input.system),
-  channels: () => Promise<readonly string[]> = () => channelsOf(input.system),
+  channels: () => Promise<readonly ChannelConfig[]> = () => channelsOf(input.system),
 ): Promise<{ opened: string[]; healed: string[] }> {
   const { system, findings, unknown } = input;
   const before = new Set(await running());
@@ -48,26 +50,15 @@ export async function reconcileIncidents(
     const id = workflowId.slice(prefix.length);
     if (found.has(workflowId) || isUnknown(id, unknown)) continue;
     const [check, ...subject] = id.split('/');
-    if (check === 'notify' && (await channels()).includes(subject.join('/'))) continue;
+    const channel = check === 'notify' ? (await channels()).find(({ name }) => name === subject.join('/')) : undefined;
+    if (channel !== undefined && !(await isReachedAgain(client, workflowId, channel))) continue;
     if (await tellHealed(client, workflowId)) healed.push(id);
   }
   return { opened, healed };
 }
 
-/** False when it has ended in between. */
-async function tellHealed(client: Client, workflowId: string): Promise<boolean> {
-  const healed: Healed = { at: new Date().toISOString() };
-  try {
-    await client.workflow.getHandle(workflowId).signal(SIGNALS.healed, healed);
-    return true;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
-}
-
-async function channelsOf(system: string): Promise<string[]> {
-  return (await loadKnownSystem(system)).system.notify.map(({ name }) => name);
+async function channelsOf(system: string): Promise<readonly ChannelConfig[]> {
+  return (await loadKnownSystem(system)).system.notify;
 }
 
 async function runningIncidents(client: Client, system: string): Promise<string[]> {

@@ -39,23 +39,7 @@ async function sendTo(
   to: readonly string[],
   signal: AbortSignal,
 ): Promise<RecipientAnswer[]> {
-  const { user, password, caFile, tls } = channel;
-  const pass = password === undefined ? undefined : await resolveSecret(password);
-  const ca = caFile === undefined ? undefined : await readAuthority(caFile);
-  const transport = nodemailer.createTransport({
-    host: channel.server,
-    port: channel.port,
-    secure: tls === 'tls',
-    requireTLS: tls === 'starttls',
-    ignoreTLS: tls === 'none',
-    connectionTimeout: LIMIT_MS,
-    greetingTimeout: LIMIT_MS,
-    socketTimeout: LIMIT_MS,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-    ...(user === undefined || pass === undefined ? {} : { auth: { user, pass } }),
-    ...(ca === undefined ? {} : { tls: { ca } }),
-  });
+  const transport = await transportOf(channel);
   const subject = channel.subject === undefined ? notice.title : fillTemplate(channel.subject, notice);
   const text = channel.template === undefined ? notice.text : fillTemplate(channel.template, notice);
   const sending = transport.sendMail({
@@ -82,6 +66,40 @@ async function sendTo(
     throw failureOf(channel.name, error);
   } finally {
     transport.close();
+  }
+}
+
+async function transportOf(channel: EmailChannel) {
+  const { user, password, caFile, tls } = channel;
+  const pass = password === undefined ? undefined : await resolveSecret(password);
+  const ca = caFile === undefined ? undefined : await readAuthority(caFile);
+  return nodemailer.createTransport({
+    host: channel.server,
+    port: channel.port,
+    secure: tls === 'tls',
+    requireTLS: tls === 'starttls',
+    ignoreTLS: tls === 'none',
+    connectionTimeout: LIMIT_MS,
+    greetingTimeout: LIMIT_MS,
+    socketTimeout: LIMIT_MS,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    ...(user === undefined || pass === undefined ? {} : { auth: { user, pass } }),
+    ...(ca === undefined ? {} : { tls: { ca } }),
+  });
+}
+
+/** Whether the server lets its account in, without a message. */
+export async function mailServerAnswers(channel: EmailChannel, signal: AbortSignal): Promise<boolean> {
+  try {
+    const transport = await transportOf(channel);
+    try {
+      return await untilAborted(transport.verify(), signal);
+    } finally {
+      transport.close();
+    }
+  } catch {
+    return false;
   }
 }
 

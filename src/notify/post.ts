@@ -1,6 +1,6 @@
 /** One POST to an address that is a secret: it is in no error, and nothing is followed or kept of the answer. */
 import { HoldfastError } from '../failures.ts';
-import { httpPost, networkCode, type PostAnswer } from './http-post.ts';
+import { httpAsk, networkCode, type HttpAnswer } from './http-ask.ts';
 
 export interface PostOptions {
   readonly channel: string;
@@ -27,10 +27,10 @@ export async function post(
 ): Promise<void> {
   const address = addressOf(url, channel);
   const limit = AbortSignal.timeout(limitMs);
-  let answer: PostAnswer;
+  let answer: HttpAnswer;
   try {
     const all = { 'content-type': 'application/json', ...headers };
-    answer = await httpPost(address, { headers: all, body, signal: AbortSignal.any([signal, limit]) });
+    answer = await httpAsk(address, { method: 'POST', headers: all, body, signal: AbortSignal.any([signal, limit]) });
   } catch (error) {
     signal.throwIfAborted();
     // The error itself, and its causes, may hold the address.
@@ -47,7 +47,7 @@ export async function post(
       details: { status },
     });
   }
-  if (status >= 500 || LATER.includes(status)) {
+  if (asksToWait(status)) {
     const wait = retryAfterSeconds(answer.retryAfter, Date.now());
     throw new HoldfastError('ChannelUnreachable', `${channel} answered ${status}`, {
       details: { status, ...(wait === undefined ? {} : { retryAfterSeconds: wait }) },
@@ -55,6 +55,23 @@ export async function post(
   }
   const what = status >= 300 && status < 400 ? 'answered with another address, which is not followed' : 'answered';
   throw new HoldfastError('ChannelRefused', `${channel} ${what} (${status})`, { details: { status } });
+}
+
+function asksToWait(status: number): boolean {
+  return status >= 500 || LATER.includes(status);
+}
+
+/**
+ * Whether the receiver answers at all, asked for nothing (HEAD, which is safe by RFC 9110, 9.2.1): what it would say to a message
+ * is not known by that, but for one that asks to come again.
+ */
+export async function answers(url: string, channel: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const { status } = await httpAsk(addressOf(url, channel), { method: 'HEAD', signal });
+    return status !== PROXY_WANTS_PASSWORD && !asksToWait(status);
+  } catch {
+    return false;
+  }
 }
 
 function addressOf(url: string, channel: string): URL {

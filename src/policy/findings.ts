@@ -58,6 +58,8 @@ export interface Finding {
   readonly hint: string;
   /** Since when it is so, RFC 3339, where that is known: escalation counts from here. */
   readonly since?: string;
+  /** Of a channel: it could not be reached, so that its answer to anything is the end of the trouble. */
+  readonly unreachable?: boolean;
 }
 
 /** The same trouble has the same id however often it is found: `freshness/hourly`. Unique within a system. */

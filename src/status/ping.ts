@@ -2,7 +2,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { HoldfastError } from '../failures.ts';
-import { httpPost, networkCode } from '../notify/http-post.ts';
+import { httpAsk, networkCode } from '../notify/http-ask.ts';
 import { stateDirectory } from '../system/home.ts';
 import { resolveSecret } from '../system/secrets.ts';
 import type { System } from '../system/types.ts';
@@ -71,7 +71,8 @@ async function post(url: URL, system: string, signal: AbortSignal | undefined): 
   const limit = AbortSignal.timeout(LIMIT_MS);
   let status: number;
   try {
-    ({ status } = await httpPost(url, {
+    ({ status } = await httpAsk(url, {
+      method: 'POST',
       headers: { 'content-type': 'text/plain;charset=UTF-8' },
       body: system,
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),

@@ -62,6 +62,7 @@ const FIELDS: Fields<IncidentInput> = {
   what: { type: 'string', required: true },
   hint: { type: 'string', required: true },
   since: { type: 'string' },
+  unreachable: { type: 'boolean' },
   carried: { type: 'string' },
 };
 

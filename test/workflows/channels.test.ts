@@ -9,7 +9,9 @@ import { log } from '../../src/observe/log.ts';
 import { registerSystem } from '../../src/system/index.ts';
 import { workflowIds, type IncidentState } from '../../src/workflows/contract.ts';
 import { temporaryHome } from '../engine/home.ts';
+import { holdfast } from '../cli/holdfast.ts';
 import { NOTICE } from '../notify/notice.ts';
+import { NoticeReceiver } from '../support/notice-receiver.ts';
 import { keySection } from '../system/keys.ts';
 import { playOn } from './server.ts';
 import { M8_POLICY } from './world-incidents.ts';
@@ -19,6 +21,7 @@ const SYSTEM = 'shop';
 let home: ReturnType<typeof temporaryHome>;
 /** The program of the channel takes messages while this file is there. */
 let works: string;
+let receiver: NoticeReceiver;
 
 beforeAll(async () => {
   process.env['HOLDFAST_LOG'] = 'silent';
@@ -31,25 +34,31 @@ beforeAll(async () => {
     `stores: { vault: { kind: directory, path: ${path.join(home.path, 'vault')} } }`,
     `components: { config: { kind: files, path: ${path.join(home.path, 'data')} } }`,
     'plans: { daily: { components: [config], stores: [vault] } }',
-    `notify: { script: { kind: command, on: [incident], command: [/bin/sh, -c, 'cat >/dev/null; test -e "$0"', ${works}] } }`,
+    'notify:',
+    `  script: { kind: command, on: [incident], command: [/bin/sh, -c, 'cat >/dev/null; test -e "$0"', ${works}] }`,
+    `  hook: { kind: webhook, on: [incident], url: { file: ${path.join(home.path, 'hook')} } }`,
   ];
   await writeFile(file, [...lines, keySection()].join('\n'));
   await registerSystem(file);
+  receiver = await NoticeReceiver.start();
+  await writeFile(path.join(home.path, 'hook'), receiver.url('/hook'), { mode: 0o600 });
 });
-afterAll(() => {
+afterAll(async () => {
+  await receiver[Symbol.asyncDispose]();
   home[Symbol.dispose]();
 });
 
-function deliver(attempt: number): Promise<unknown> {
+function deliver(attempt: number, channel = 'script'): Promise<unknown> {
   const run: Run = { signal: new AbortController().signal, report: () => undefined, attempt, log: log('test') };
-  const asked = { system: SYSTEM, channel: 'script', notice: NOTICE };
+  const asked = { system: SYSTEM, channel, notice: NOTICE };
   return deliverNotice(play.env.client, asked, run).catch((error: unknown) => error);
 }
 
-const incident = () => play.env.client.workflow.getHandle(workflowIds.incident(SYSTEM, 'notify', 'script'));
+const incident = (channel = 'script') =>
+  play.env.client.workflow.getHandle(workflowIds.incident(SYSTEM, 'notify', channel));
 
-async function isOpen(): Promise<boolean> {
-  return incident()
+async function isOpen(channel = 'script'): Promise<boolean> {
+  return incident(channel)
     .describe()
     .then(({ status }) => status.name === 'RUNNING')
     .catch(() => false);
@@ -83,6 +92,44 @@ describe('a channel', () => {
       expect(await deliver(1)).toEqual({});
       expect(((await incident().result()) as IncidentState).state).toBe('healed');
       await rm(works);
+    });
+  });
+
+  test('that is mended is over as soon as a test message gets through', async () => {
+    await play.inWorld({}, async (world) => {
+      world.incidents.policy = () => ({ ...M8_POLICY, settleSeconds: 0.1 });
+      await deliver(3);
+      expect(await isOpen()).toBe(true);
+      const engine = { TEMPORAL_ADDRESS: play.env.address };
+      const broken = await holdfast(home.path, ['notify', 'test', SYSTEM, 'script', '--json'], engine);
+      expect([broken.code, JSON.parse(broken.stdout)]).toMatchObject([1, { ok: false, healed: [] }]);
+      expect(await isOpen()).toBe(true);
+
+      await writeFile(works, '');
+      const mended = await holdfast(home.path, ['notify', 'test', SYSTEM, 'script'], engine);
+      expect([mended.code, mended.stdout]).toEqual([0, 'taken  script (command)\nover   the incident notify/script\n']);
+      expect(((await incident().result()) as IncidentState).state).toBe('healed');
+      await rm(works);
+    });
+  });
+
+  test('that could not be reached and answers again is over at the next look; one that refused is not', async () => {
+    await play.inWorld({}, async (world) => {
+      world.incidents.policy = () => ({ ...M8_POLICY, settleSeconds: 0.1 });
+      const look = () =>
+        reconcileIncidents(play.env.client, { system: SYSTEM, findings: [], unknown: [] }, () =>
+          Promise.resolve([incident('hook').workflowId]),
+        );
+      receiver.replies = [{ status: 503 }, 'reset'];
+      await deliver(3, 'hook');
+      expect(await look()).toEqual({ opened: [], healed: [] });
+      expect(await look()).toEqual({ opened: [], healed: ['notify/hook'] });
+      expect(((await incident('hook').result()) as IncidentState).state).toBe('healed');
+
+      receiver.replies = [{ status: 404 }];
+      await deliver(1, 'hook');
+      expect(await look()).toEqual({ opened: [], healed: [] });
+      await incident('hook').terminate();
     });
   });
 });

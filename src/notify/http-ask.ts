@@ -1,16 +1,17 @@
-/** One POST by the web's rules of this machine: through its proxy where one is named; nothing is followed or kept. */
+/** One request by the web's rules of this machine: through its proxy where one is named; nothing is followed or kept. */
 import http from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
 
-export interface PostRequest {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+export interface HttpRequest {
+  readonly method: 'POST' | 'HEAD';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
   /** Its reason is what is thrown. */
   readonly signal: AbortSignal;
 }
 
-export interface PostAnswer {
+export interface HttpAnswer {
   readonly status: number;
   readonly retryAfter: string | undefined;
 }
@@ -21,15 +22,15 @@ export interface PostAnswer {
  * never asked for through a proxy, for which it would be another machine. Rejects with the errors of Node, whose
  * messages may hold the address: only their `code` may be told.
  */
-export async function httpPost(url: URL, { headers, body, signal }: PostRequest): Promise<PostAnswer> {
+export async function httpAsk(url: URL, { method, headers, body = '', signal }: HttpRequest): Promise<HttpAnswer> {
   signal.throwIfAborted();
   const { request, Agent } = url.protocol === 'https:' ? https : http;
   const agent = new Agent({ keepAlive: false, ...(isThisMachine(url.hostname) ? {} : { proxyEnv: process.env }) });
   try {
-    return await new Promise<PostAnswer>((resolve, reject) => {
-      const length = Buffer.byteLength(body);
-      const all = { 'user-agent': 'holdfast', accept: '*/*', ...headers, 'content-length': length };
-      const asked = request(url, { method: 'POST', agent, headers: all, signal });
+    return await new Promise<HttpAnswer>((resolve, reject) => {
+      const length = method === 'POST' ? { 'content-length': Buffer.byteLength(body) } : {};
+      const all = { 'user-agent': 'holdfast', accept: '*/*', ...headers, ...length };
+      const asked = request(url, { method, agent, headers: all, signal });
       asked.once('response', (answer) => {
         // Its words are nobody's, and may never end.
         answer.destroy();
