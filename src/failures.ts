@@ -85,6 +85,10 @@ export const FAILURES = {
     waitingHelps: false,
     hint: 'Run the host worker as a user that may read or write what is named above.',
   },
+  NoRoom: {
+    waitingHelps: false,
+    hint: 'Free space there, leave out what is large with --component, or do it on another machine with the recovery kit.',
+  },
   DiskFull: { waitingHelps: true, hint: 'Free space on the filesystem named above; it is tried again.' },
   CheckFailed: {
     waitingHelps: false,

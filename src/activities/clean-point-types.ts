@@ -35,7 +35,7 @@ export interface CleanSearch {
 }
 
 export interface CleanPointActivities {
-  /** What is to be looked at, by what was asked and by the system file. Throws BadInput when nothing could judge. */
+  /** What is to be looked at, by what was asked and by the system file. Throws BadInput when nothing could judge, NoRoom for the copies. */
   planCleanPoint(input: CleanPointInput & { searchId: string }): Promise<CleanSearch>;
   /** Asks command and queries of a copy, and notes what its files look like. */
   lookClean(input: {

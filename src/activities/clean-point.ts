@@ -12,6 +12,7 @@ import type { Component, System } from '../system/types.ts';
 import type { CatalogueEntry, ComponentRecord } from '../vault/types.ts';
 import { listOf } from '../workflows/lists.ts';
 import { askCommand, askQueries, mustBeTypedHere, placeOfCopy } from './clean-checks.ts';
+import { disksOf, noRoomFor, requireRoom } from './clean-room.ts';
 import type { CleanCandidate, CleanPointActivities, CleanSearch } from './clean-point-types.ts';
 import { frozenOf } from './cold.ts';
 import { componentOf, type HostContext } from './host-context.ts';
@@ -38,9 +39,11 @@ export async function planCleanPoint(
   );
   const chosen = entries.filter(isBefore(input.before)).slice(0, amountOf(system, input));
   const changed = (input.changes ?? system.cleanPoint.changes) ? changesOf(entries, components) : new Map();
+  const disks = await disksOf(components, context.host, context.kindContext(system, run));
+  requireRoom(chosen.map((entry) => noRoomFor(entry, disks)));
   const candidates: CleanCandidate[] = [];
   for (const entry of chosen) {
-    const skip = await whySkipped(system, store, entry, components, run);
+    const skip = (await whySkipped(system, store, entry, components, run)) ?? noRoomFor(entry, disks);
     candidates.push({
       backup: entry.body.id,
       manifestKey: entry.key,

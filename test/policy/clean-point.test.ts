@@ -12,6 +12,7 @@ import {
   type ChangeFacts,
   type CleanCheck,
 } from '../../src/policy/clean-point.ts';
+import { whyNoRoom } from '../../src/policy/scratch-room.ts';
 import { entropyOf, isDenseByNature, judgeEntropy, looksLikeNoise, ransomName } from '../../src/policy/entropy.ts';
 
 const states = fc.constantFrom('clean', 'suspect', 'bad', 'unknown' as const);
@@ -168,3 +169,13 @@ describe('noise', () => {
 function hash(text: string): number {
   return createHash('md5').update(text).digest().readUInt32BE();
 }
+
+test('a scratch copy beside what is live: refused with its numbers when it would leave no room [B8]', () => {
+  const disk = { directory: '/srv', freeBytes: 10 * 1024 ** 3, totalBytes: 40 * 1024 ** 3 };
+  expect(whyNoRoom('a copy of uploads', 8 * 1024 ** 3, disk)).toBeUndefined();
+  expect(whyNoRoom('a copy of uploads', 9 * 1024 ** 3, disk)).toBe(
+    'a copy of uploads takes 9 GiB, and 2 GiB stay free for what is live; /srv has 10 GiB',
+  );
+  // Never more than is sensible on a large disk.
+  expect(whyNoRoom('a copy', 4 * 1024 ** 3, { ...disk, totalBytes: 10 * 1024 ** 4 })).toBeUndefined();
+});
