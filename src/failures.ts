@@ -69,6 +69,15 @@ export const FAILURES = {
     waitingHelps: false,
     hint: 'Raise the freeze budget, use quiesce: stop in a quiet hour, or a filesystem with snapshots.',
   },
+  // systemd
+  SystemdUnreachable: {
+    waitingHelps: false,
+    hint: 'Units need systemd on the host of the component: `systemctl status` (with --user: XDG_RUNTIME_DIR, loginctl enable-linger).',
+  },
+  SystemdRefused: {
+    waitingHelps: true,
+    hint: "The message above is systemd's own; `systemctl status` and `journalctl -u` of the unit have more.",
+  },
   // Sources
   SourceMissing: { waitingHelps: false, hint: 'Check the path in the system file.' },
   GitFailed: { waitingHelps: true, hint: "The message above is git's own; try the same command by hand on that host." },

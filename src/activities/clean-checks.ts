@@ -37,6 +37,7 @@ export async function placeOfCopy(component: Component, beside: Beside, context:
       return component.method === 'dump' ? { database: { databases: Object.fromEntries(names) } } : {};
     }
     case 'compose':
+    case 'systemd':
       return {};
   }
 }

@@ -5,6 +5,7 @@ import { HoldfastError } from '../failures.ts';
 import { redactText } from '../observe/redact.ts';
 import { judgeChanges, type ChangeFacts, type CleanCheck } from '../policy/clean-point.ts';
 import { judgeEntropy, judgeNames } from '../policy/entropy.ts';
+import { SERVICE_KINDS } from '../policy/services.ts';
 import { compareProfiles, writeProfile } from '../sources/clean/profile.ts';
 import { isMissing } from '../sources/io-errors.ts';
 import { goThroughStores } from '../status/clean-report.ts';
@@ -93,7 +94,7 @@ function componentsOf(system: System, asked: Asked): Component[] {
     const changes = asked.changes ?? cleanPoint.changes;
     const judged =
       queried.has(name) || changes || isProfiled(system, asked, kind) || (hasCommand && COPIES.includes(kind));
-    if (!judged || kind === 'compose') {
+    if (!judged || SERVICE_KINDS.includes(kind)) {
       throw new HoldfastError('BadInput', `nothing that was asked can tell whether ${name} (${kind}) is clean`, {
         hint: 'Give a query for a database, a command for trees of files, or leave the component out.',
       });
@@ -127,7 +128,9 @@ function isBefore(before: string | undefined): (entry: CatalogueEntry) => boolea
 
 /** What the database of a system holds is worth a word when nobody asked for it. */
 function warningsOf(system: System, components: readonly Component[]): string[] {
-  const left = system.components.filter(({ name, kind }) => kind !== 'compose' && !isOneOf(components, name));
+  const left = system.components.filter(
+    ({ name, kind }) => !SERVICE_KINDS.includes(kind) && !isOneOf(components, name),
+  );
   return left.map(({ name, kind }) => `${name} (${kind}) was not looked at: nothing says how to judge it`);
 }
 

@@ -11,7 +11,7 @@ export interface ContainerNow {
 /** Run on the host's urgent queue. */
 export interface RestartActivities {
   /**
-   * What is down, unhealthy or does not stay up of the system's containers on this host, or the service that is named,
+   * What is down, unhealthy or does not stay up of the system's containers and units on this host, or the service that is named,
    * and the end of the log of each, in a file of its own. What a freeze holds, what somebody paused, and what somebody
    * stopped and nobody named, is left. Nothing is touched.
    */

@@ -1,4 +1,4 @@
-/** Containers of a system that are down: found with the end of their logs, started again in order, waited for. */
+/** Containers and units of a system that are down: found with the end of their logs, started again in order, waited for. */
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +17,7 @@ import type { HostContext } from './host-context.ts';
 import type { ContainerNow, RestartActivities } from './restart-types.ts';
 import type { Run } from './shell.ts';
 import { allContainers, needsDocker } from './stack.ts';
+import { findBrokenUnits, restartUnits, type KeepLog } from './restart-units.ts';
 import { healthSecondsOf } from './stop-start.ts';
 
 type Input<A extends keyof RestartActivities> = Parameters<RestartActivities[A]>[0];
@@ -38,6 +39,7 @@ export async function findBroken(
   const seen = await seeContainers(docker, lasting, run.signal);
   const held = await heldByFreezes(context.stateDirectory(system.name));
   const levels = stopLevels(all);
+  const keep: KeepLog = (name, words) => keepLog(system.name, input.restartId, { name, words }, run);
   const targets: RestartTarget[] = [];
   const left: { name: string; why: string }[] = [];
   for (const one of seen) {
@@ -56,10 +58,11 @@ export async function findBroken(
       ...decided,
       level: levels.get(one.id) ?? 0,
       stopSeconds: stopSeconds(details),
-      log: await keepLog(docker, system.name, input, one, run),
+      log: await keep(one.name, () => logOf(docker, one.id, input.logLines)),
     });
   }
-  return { targets, left };
+  const units = await findBrokenUnits(system, context.host, input, keep, run);
+  return { targets: [...targets, ...units.targets], left: [...left, ...units.left] };
 }
 
 type Decided = { readonly why: string } | Pick<RestartTarget, 'what' | 'since' | 'stop'>;
@@ -103,17 +106,16 @@ async function heldByFreezes(stateDirectory: string): Promise<Set<string>> {
 
 /** Its words are the operator's alone: they may hold anything, and lie in a file that only the worker's account reads. */
 async function keepLog(
-  docker: DockerHost,
   system: string,
-  { restartId, logLines }: Pick<Input<'findBroken'>, 'restartId' | 'logLines'>,
-  { id, name }: Pick<ContainerSeen, 'id' | 'name'>,
+  restartId: string,
+  { name, words }: { readonly name: string; readonly words: () => Promise<string> },
   run: Run,
 ): Promise<string> {
   const directory = path.join(reportsDirectory(system), 'restart');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = path.join(directory, `${restartId}.${name}.log`.replaceAll(/[^\w.-]/g, '_'));
   run.report({ phase: `log of ${name}` });
-  await writeFile(file, await logOf(docker, id, logLines), { mode: 0o600 });
+  await writeFile(file, await words(), { mode: 0o600 });
   return file;
 }
 
@@ -135,14 +137,17 @@ export async function restartContainers(
   const system = await context.system(input.system);
   const docker = context.docker();
   const limitMs = healthSecondsOf(system) * 1000;
-  const levels = [...new Set(input.targets.map(({ level }) => level))].toSorted((a, b) => b - a);
+  const targets = input.targets.filter(({ component }) => component === undefined);
+  const levels = [...new Set(targets.map(({ level }) => level))].toSorted((a, b) => b - a);
   const containers: ContainerNow[] = [];
   for (const level of levels) {
-    const now = input.targets.filter((target) => target.level === level);
+    const now = targets.filter((target) => target.level === level);
     run.report({ phase: `start ${now.map(({ name }) => name).join(', ')}` });
     containers.push(...(await Promise.all(now.map((target) => restartOne(docker, target, limitMs, run)))));
   }
-  const waiting = await dependantsOf(docker, system, context.host, input.targets);
+  const units = input.targets.filter(({ component }) => component !== undefined);
+  containers.push(...(await restartUnits(context, system, units, noteAgain, run)));
+  const waiting = await dependantsOf(docker, system, context.host, targets);
   run.report({ phase: `wait for ${waiting.map(({ name }) => name).join(', ') || 'nothing more'}` });
   const dependants = await Promise.all(
     waiting.map((one) => untilUp(docker, one, { limitMs, staysUpMs: 0 }, run.signal)),
@@ -163,10 +168,13 @@ async function restartOne(docker: DockerHost, target: RestartTarget, limitMs: nu
   }
   const outcome = await untilUp(docker, target, { limitMs, staysUpMs: STAYS_UP_MS }, run.signal);
   if (!outcome.ok) {
-    const words = `\n--- after it was started again at ${new Date().toISOString()} ---\n`;
-    await appendFile(target.log, words + (await logOf(docker, target.id, 100)));
+    await noteAgain(target, await logOf(docker, target.id, 100));
   }
   return outcome;
+}
+
+async function noteAgain({ log }: RestartTarget, words: string): Promise<void> {
+  await appendFile(log, `\n--- after it was started again at ${new Date().toISOString()} ---\n${words}`);
 }
 
 interface Patience {

@@ -15,6 +15,7 @@ import { databasesOf, placeOfServer, refuseTablesOnly, wordsOf } from './plan-da
 import type { Run } from './shell.ts';
 import { concernsDocker, needsDocker, stackOf } from './stack.ts';
 import type { HostActivities, LiveThere } from './types.ts';
+import { unitNames } from './units.ts';
 import { planWhole } from './whole-plan.ts';
 import { findRecoveryPoint, type RecoveryPoint } from './recovery-point.ts';
 import { findEntry, type Found } from './verify.ts';
@@ -39,7 +40,7 @@ export async function lookAtLive(
   return {
     host: context.host,
     components: await Promise.all(components.map((component) => stateOf(context, system, component, run))),
-    stack: await namesOfStack(context, system, components),
+    stack: await namesOfStack(context, system, components, run.signal),
   };
 }
 
@@ -153,7 +154,7 @@ export async function lookAround(
     host: context.host,
     components: await Promise.all(here.map((component) => stateOf(context, system, component, run))),
     // To another place nothing is stopped, so that the engine need not answer.
-    stack: here.length === 0 || target !== undefined ? [] : await namesOfStack(context, system, here),
+    stack: here.length === 0 || target !== undefined ? [] : await namesOfStack(context, system, here, run.signal),
   };
   return [own, ...seen.filter(({ host }) => host !== context.host)];
 }
@@ -195,13 +196,19 @@ function actionOn({ component, databases }: Seen, action: 'restore' | 'swap' | '
 }
 
 /** Those that a restore of components of this host stops and starts here. */
-async function namesOfStack(context: HostContext, system: System, components: readonly Component[]): Promise<string[]> {
-  if (!concernsDocker(system, components)) return [];
+async function namesOfStack(
+  context: HostContext,
+  system: System,
+  components: readonly Component[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const units = await unitNames(system, context.host, signal);
+  if (!concernsDocker(system, components)) return units;
   try {
-    return (await stackOf(context.docker(), system, components)).map(({ name }) => name);
+    return [...units, ...(await stackOf(context.docker(), system, components)).map(({ name }) => name)];
   } catch (error) {
     const absent = error instanceof HoldfastError && error.code === 'DockerUnreachable';
-    if (absent && !needsDocker(system, components)) return [];
+    if (absent && !needsDocker(system, components)) return units;
     throw error;
   }
 }
@@ -219,6 +226,8 @@ export function placeOf(component: Component): string {
       return component.path;
     case 'compose':
       return component.directory;
+    case 'systemd':
+      return `${component.units.join(', ')} (systemd reads them again)`;
     case 'postgres':
       return placeOfServer(component);
   }

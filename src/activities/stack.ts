@@ -22,7 +22,7 @@ export interface StackContainer {
 
 /** True when restoring these components can concern containers at all; then the engine has to answer. */
 export function concernsDocker(system: System, components: readonly Component[]): boolean {
-  return system.compose !== undefined || components.some((component) => component.kind !== 'files');
+  return system.compose !== undefined || components.some(({ kind }) => kind !== 'files' && kind !== 'systemd');
 }
 
 /** True when an engine that doesn't answer must stop the restore: something in containers may use the data. */

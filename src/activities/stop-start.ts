@@ -1,4 +1,4 @@
-/** Stopping the stack for a restore, and starting exactly what ran before, in order, until it is healthy. */
+/** Stopping the stack for a restore, and starting what is to run after it, in order, until it is healthy. */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -11,6 +11,7 @@ import { componentOf, type HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
 import { concernsDocker, needsDocker, stackOf, surveyStack, type StackContainer } from './stack.ts';
 import type { UrgentActivities } from './types.ts';
+import { joined, startTheseUnits, stopTheseUnits, surveyUnits, unitEntrySchema, type UnitEntry } from './units.ts';
 
 type Input<A extends keyof UrgentActivities> = Parameters<UrgentActivities[A]>[0];
 
@@ -26,7 +27,13 @@ const journalSchema = z.object({
       starts: z.boolean(),
     }),
   ),
+  units: z.array(unitEntrySchema).default([]),
 });
+
+interface Known {
+  readonly containers: readonly StackContainer[];
+  readonly units: readonly UnitEntry[];
+}
 
 const HEALTH_POLL_MS = 250;
 const HEALTH_SECONDS = 120;
@@ -36,9 +43,9 @@ function journalOf(context: HostContext, system: string, restoreId: string): str
   return path.join(context.stateDirectory(system), 'restores', `${restoreId.replaceAll(/[^\w.-]/g, '_')}.json`);
 }
 
-async function readJournal(file: string): Promise<StackContainer[]> {
+async function readJournal(file: string): Promise<Known> {
   const found = await readJson(file);
-  return found === undefined ? [] : journalSchema.parse(found).containers;
+  return found === undefined ? { containers: [], units: [] } : journalSchema.parse(found);
 }
 
 /** What is there is written down before the first of it is stopped: after a crash nobody could tell any more. */
@@ -55,9 +62,15 @@ export async function stopForRestore(
   const file = journalOf(context, system.name, input.restoreId);
   // What an earlier attempt has seen before it stopped anything counts more than what is seen now.
   const known = await readJournal(file);
-  const added = surveyed.filter(({ id, starts }) => starts && !known.some((container) => container.id === id));
-  if (known.length + added.length > 0) await writeDurably(file, { format: 1, containers: [...known, ...added] });
+  const added = surveyed.filter(
+    ({ id, starts }) => starts && !known.containers.some((container) => container.id === id),
+  );
+  const containers = [...known.containers, ...added];
+  const seen = await surveyUnits(system, context.host, run.signal);
+  const units = joined(known.units, seen);
+  if (containers.length + units.length > 0) await writeDurably(file, { format: 1, containers, units });
 
+  await stopTheseUnits(seen, run);
   const up = surveyed.filter(({ ran }) => ran);
   for (const level of [...new Set(up.map((container) => container.level))].sort((a, b) => a - b)) {
     run.signal.throwIfAborted();
@@ -65,7 +78,8 @@ export async function stopForRestore(
     run.report({ phase: `stop: ${now.map(({ name }) => name).join(', ')}` });
     await Promise.all(now.map((container) => stopOne(docker, stack, container)));
   }
-  return { stopped: [...known, ...added].filter(({ ran }) => ran).map(({ name }) => name) };
+  const stopped = [...units.filter(({ stops }) => stops), ...containers].filter(({ ran }) => ran);
+  return { stopped: stopped.map(({ name }) => name) };
 }
 
 /** Files and SQLite files can live on a machine without an engine; then nothing in containers uses them. */
@@ -100,18 +114,20 @@ export async function startAfterRestore(
 ): Promise<{ started: string[] }> {
   const system = await context.system(input.system);
   const file = journalOf(context, system.name, input.restoreId);
-  const known = await readJournal(file);
+  const { containers: known, units } = await readJournal(file);
   const made = input.asBefore === true ? [] : await madeBy(context, system, input.restoreId);
   const all = [...known, ...made.filter(({ id }) => !known.some((container) => container.id === id))];
   // Written down first: what was made is `created` only until it is started.
-  if (all.length > 0) await writeDurably(file, { format: 1, containers: all });
+  if (all.length + units.length > 0) await writeDurably(file, { format: 1, containers: all, units });
   const starting = input.asBefore === true ? all.filter(({ ran }) => ran) : all;
   for (const level of [...new Set(starting.map((container) => container.level))].sort((a, b) => b - a)) {
     const now = starting.filter((container) => container.level === level);
     await startLevel(context.docker(), now, healthSecondsOf(system), run);
   }
+  const order = { entries: units, restoreId: input.restoreId, asBefore: input.asBefore === true };
+  const started = await startTheseUnits(context, system, order, run);
   await removeDurably(file);
-  return { started: starting.map(({ name }) => name) };
+  return { started: [...starting.map(({ name }) => name), ...started] };
 }
 
 async function madeBy(context: HostContext, system: System, restoreId: string): Promise<StackContainer[]> {

@@ -3,8 +3,10 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { connectDocker } from '../docker/connect.ts';
 import type { DockerHost } from '../docker/types.ts';
 import { localHost } from '../system/home.ts';
-import type { Component, System } from '../system/types.ts';
+import type { Component, System, SystemdComponent } from '../system/types.ts';
 import { failed, ok, warn, type Finding } from './examination.ts';
+
+const UNITS_LIMIT_MS = 20_000;
 
 export async function examineComponents(system: System): Promise<Finding[]> {
   let here: string;
@@ -39,6 +41,8 @@ async function examineComponent(what: string, component: Component, docker: Dock
       return [await examineProject(what, component, docker)];
     case 'files':
       return [examinePath(what, component.path, 'any')];
+    case 'systemd':
+      return examineUnits(what, component);
     case 'sqlite':
       return [examinePath(what, component.path, 'file')];
     case 'postgres': {
@@ -69,6 +73,18 @@ async function examineVolume(what: string, name: string, quiesce: string, docker
     );
   }
   return ok(what, `volume ${name}, ${used}`);
+}
+
+async function examineUnits(what: string, component: SystemdComponent): Promise<Finding[]> {
+  const { unitManager } = await import('../systemd/manager.ts');
+  const { judgeUnit } = await import('../policy/unit-state.ts');
+  const seen = await unitManager(component).look(component.units, AbortSignal.timeout(UNITS_LIMIT_MS));
+  return seen.map((unit) => {
+    const verdict = judgeUnit(unit, Date.now());
+    if (verdict.kind === 'fine') return ok(what, `${unit.name} is ${unit.active}, ${unit.enablement}`);
+    if (verdict.kind === 'left') return ok(what, `${unit.name} ${verdict.why}`);
+    return warn(what, `${unit.name} ${verdict.what}`, `See why: systemctl status ${unit.name}`);
+  });
 }
 
 async function examineProject(

@@ -15,7 +15,7 @@ export function defineRestart(program: Command): void {
   addCommand(program, 'restart <system> [service]', {
     summary: 'start again what is down, and wait until it is healthy',
     description:
-      'Finds the containers of the system that are down, unhealthy or do not stay up, on all of its hosts; shows the end\n' +
+      'Finds the containers and systemd units of the system that are down, unhealthy or do not stay up, on all of its hosts; shows the end\n' +
       'of the log of each; starts them again, what others depend on first; waits until they and the services that depend\n' +
       'on them are healthy. What a backup holds still, what somebody paused, and what somebody stopped stays as it is;\n' +
       'a service that is named is started again in any case but the first two. What was done is noted in the incident.\n' +

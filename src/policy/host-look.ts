@@ -16,7 +16,7 @@ export interface TroubleSeen {
   readonly hint: string;
 }
 
-/** A service of a Compose project that is not up. */
+/** A service of a Compose project, or a systemd unit, that is not up. */
 export interface ServiceSeen extends TroubleSeen {
   /** Whose project it is of. */
   readonly component: string;

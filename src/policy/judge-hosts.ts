@@ -7,6 +7,7 @@ import type { DiskSeen, HostSeen, NotSeen, ServiceSeen, TroubleSeen } from './ho
 import { FILE_SUBJECT, judgeFile } from './judge-file.ts';
 import { together, type Judged } from './judged.ts';
 import { severityOf, systemTier, tierOf } from './limits.ts';
+import { runsServices } from './services.ts';
 
 /** A silent host is a finding; what it would have been asked is unknown. */
 export function judgeHosts(system: System, hosts: readonly HostSeen[]): Judged {
@@ -46,7 +47,7 @@ function silence(system: System, { host, silent = 'it said nothing' }: HostSeen)
   };
   const unknown = [
     ...own.map(({ name }) => ({ what: `component/${name}`, why })),
-    ...(own.some(({ kind }) => kind === 'compose') ? [{ what: 'service', why }] : []),
+    ...(own.some(runsServices) ? [{ what: 'service', why }] : []),
     ...['disk', 'clock', 'tools', 'rights'].map((check) => ({ what: `${check}/${host}`, why })),
   ];
   return { findings: [finding], unknown };
@@ -137,12 +138,12 @@ function serviceTrouble(system: System, { component, subject, what, hint, since 
   return since === undefined ? found : { ...found, since };
 }
 
-/** Which services a project has is known only by looking at it. */
+/** Which services a project has, or are down, is known only by looking at it. */
 function servicesUnseen(system: System, unseen: readonly NotSeen[]): Unknown[] {
-  const project = unseen.find(({ subject }) =>
-    system.components.some(({ name, kind }) => name === subject && kind === 'compose'),
+  const services = unseen.find(({ subject }) =>
+    system.components.some((component) => component.name === subject && runsServices(component)),
   );
-  return project === undefined ? [] : [{ what: 'service', why: project.why }];
+  return services === undefined ? [] : [{ what: 'service', why: services.why }];
 }
 
 function troubleOf(system: System, check: 'tools' | 'rights', subject: string, { what, hint }: TroubleSeen): Finding {

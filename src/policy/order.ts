@@ -1,14 +1,15 @@
 /** In which order components are restored, and in which groups they are captured. Pure. */
 import type { CaptureGroup } from '../activities/types.ts';
 import { HoldfastError } from '../failures.ts';
+import { SERVICE_KINDS } from './services.ts';
 import type { Component, Plan, Quiesce, System, Tier } from '../system/types.ts';
 
 const TIER_RANK: Readonly<Record<Tier, number>> = { critical: 0, important: 1, reference: 2 };
 
 /**
  * A restore's order: what a component is `after` comes first; among those that are free, the more critical tier, then
- * the order given. A Compose project comes after all that nothing makes wait for it, so that what it starts finds its
- * data. Names in `after` that are not restored now are passed over. Throws BadInput for a circle.
+ * the order given. A Compose project, and units, come after all that nothing makes wait for them, so that what they start
+ * finds its data. Names in `after` that are not restored now are passed over. Throws BadInput for a circle.
  */
 export function restoreOrder<C extends Pick<Component, 'name' | 'kind' | 'tier' | 'after'>>(
   components: readonly C[],
@@ -17,7 +18,7 @@ export function restoreOrder<C extends Pick<Component, 'name' | 'kind' | 'tier' 
   const placed = new Set<string>();
   const waitsFor = (component: C): boolean =>
     component.after.some((name) => !placed.has(name) && left.some((other) => other.name === name));
-  const rank = (component: C): number => (component.kind === 'compose' ? 3 : 0) + TIER_RANK[component.tier];
+  const rank = (component: C): number => (SERVICE_KINDS.includes(component.kind) ? 3 : 0) + TIER_RANK[component.tier];
   const order: C[] = [];
   while (left.length > 0) {
     const free = left.filter((component) => !waitsFor(component));
@@ -46,6 +47,7 @@ function kindRank(component: Component): number {
     case 'sqlite':
       return 2;
     case 'files':
+    case 'systemd':
       return 3;
     case 'compose':
       return 4;

@@ -1,6 +1,7 @@
 /** What could not be looked at, so that its incidents stay as they are: that nothing was found there says nothing. Pure. */
 import type { System } from '../system/types.ts';
 import type { Unknown } from './findings.ts';
+import { runsServices } from './services.ts';
 
 export interface Unseen {
   /** Stores of which not everything could be read. */
@@ -26,8 +27,8 @@ export function unseenOf(system: Pick<System, 'hosts' | 'components'>, { unread,
 function ofHost({ components }: Pick<System, 'components'>, host: string): Unknown[] {
   const why = `host ${host} is looked at by the monitor workflow`;
   const there = components.filter((component) => component.host === host);
-  const projects = there.some(({ kind }) => kind === 'compose') ? ['service'] : [];
-  const own = [...there.map(({ name }) => `component/${name}`), ...projects];
+  const services = there.some(runsServices) ? ['service'] : [];
+  const own = [...there.map(({ name }) => `component/${name}`), ...services];
   const checks = ['disk', 'clock', 'tools', 'rights', 'engine'].map((check) => `${check}/${host}`);
   return [...own, ...checks].map((what) => ({ what, why }));
 }

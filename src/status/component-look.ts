@@ -12,10 +12,11 @@ import type { ServiceSeen, TroubleSeen } from '../policy/host-look.ts';
 import { openPostgres } from '../postgres/open.ts';
 import type { Component, ComposeComponent, PostgresComponent, System, VolumeComponent } from '../system/types.ts';
 import { askedOnce } from './asked-once.ts';
+import { lookAtUnits } from './unit-look.ts';
 
 export interface ComponentLook {
   readonly troubles: readonly TroubleSeen[];
-  /** Of a Compose project, each that is not up. */
+  /** Of a Compose project, or of systemd's units, each that is not up. */
   readonly services: readonly ServiceSeen[];
   /** Programs that its capture needs and that are not there. */
   readonly tools: readonly TroubleSeen[];
@@ -62,6 +63,8 @@ async function lookByKind(
     case 'sqlite':
       await lookAtPath(component.path, 'file');
       return FINE;
+    case 'systemd':
+      return { ...FINE, services: await lookAtUnits(system.name, component, signal) };
     case 'postgres':
       return lookAtPostgres(component, docker, signal);
   }

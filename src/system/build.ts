@@ -10,6 +10,7 @@ import { buildDrills } from './drill-schema.ts';
 import { buildHousekeeping } from './housekeeping-schema.ts';
 import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
+import { buildSystemd } from './systemd-schema.ts';
 import { buildMaintenance, buildSchedule } from './schedule-build.ts';
 import { buildKeep, buildRule, buildStore } from './store-build.ts';
 import { buildChecks, buildObjectives, buildReconcile } from './validation-schema.ts';
@@ -121,6 +122,8 @@ function buildComponent(
       };
     case 'postgres':
       return { ...base, ...buildPostgres(name, file, project) };
+    case 'systemd':
+      return { ...base, ...buildSystemd(file) };
   }
 }
 

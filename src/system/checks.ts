@@ -11,6 +11,7 @@ import { checkRule } from './rule-checks.ts';
 import { checkMaintenance, checkSchedule } from './schedule-checks.ts';
 import { DEFAULTS, NAME_PATTERN, type SystemFile } from './schema.ts';
 import { STORE_DEFAULTS } from './store-schema.ts';
+import { checkSystemd } from './systemd-schema.ts';
 import { checkCleanPoint } from './clean-point-checks.ts';
 import { checkValidation } from './validation-checks.ts';
 
@@ -92,6 +93,7 @@ function checkComponents(file: SystemFile, names: DeclaredNames, report: Report)
       reportUnknown(['components', name, 'host'], 'host', component.host, hosts, report);
     }
     if (component.kind === 'postgres') checkDatabase(name, component, file, names, report);
+    if (component.kind === 'systemd') checkSystemd(name, component, report);
     component.after?.forEach((other, index) => {
       const path = ['components', name, 'after', index];
       if (other === name) report(path, `\`${name}\` can't come after itself: remove it`);

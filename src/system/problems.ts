@@ -206,6 +206,9 @@ function knownKeys(path: ProblemPath, root: unknown): readonly string[] {
   if (section === 'notify' && path.length === 2) return KEYS[`channel.${kind(own)}`] ?? [];
   if (section === 'escalation' && path.at(-2) === 'classes') return KEYS['escalation.class'] ?? [];
   if (section === 'escalation' && path.at(-2) === 'levels') return KEYS['level'] ?? [];
+  if (section === 'components' && inner === 'health' && path.length > 3) {
+    return KEYS[path.length === 4 ? 'unit.health' : 'validation.checks.http'] ?? [];
+  }
   if (inner === 'check') return KEYS[`check.${kind(own)}`] ?? [];
   if (typeof path.at(-1) === 'string' && KEYS[String(path.at(-1))] !== undefined)
     return KEYS[String(path.at(-1))] ?? [];
@@ -258,6 +261,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   'component.files': [...COMPONENT, 'path', 'include', 'exclude', 'minimumAge'],
   'component.sqlite': [...COMPONENT, 'path', 'requiredTables', 'checks', 'usedBy'],
   'component.compose': [...COMPONENT, 'project', 'directory', 'files', 'healthTimeout', 'saveImages'],
+  'component.systemd': [...COMPONENT, 'units', 'scope', 'user', 'keepUp', 'health', 'healthTimeout'],
   'component.postgres': [
     ...COMPONENT,
     'method',
@@ -288,6 +292,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   restore: ['user', 'password'],
   wal: ['mode', 'slot', 'archiveDirectory', 'every', 'slotBound', 'store'],
   checks: ['requiredTables', 'minimumRows', 'assertions'],
+  'unit.health': ['http', 'command'],
   'check.ledger': ['kind', 'file', 'image'],
   'check.tigerbeetle': ['kind', 'file', 'binary', 'image'],
   'check.command': ['kind', 'command', 'timeout'],

@@ -11,6 +11,7 @@ import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
 import { maintenanceSchema, scheduleSchema } from './schedule-schema.ts';
 import { keepSchema, ruleSchema, storeSchema } from './store-schema.ts';
+import { systemdComponent } from './systemd-schema.ts';
 import { checksSchema, objectivesSchema, reconcileSchema } from './validation-schema.ts';
 
 export { DEFAULTS, NAME_PATTERN, SECRET_WANTED } from './schema-parts.ts';
@@ -93,6 +94,7 @@ const component = z.discriminatedUnion('kind', [
     ...base,
   }),
   postgresComponent,
+  systemdComponent,
 ]);
 
 const plan = z.strictObject({

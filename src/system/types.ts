@@ -9,11 +9,13 @@ import type { HousekeepingTask } from './housekeeping-schema.ts';
 import type { Maintenance, ScheduleConfig } from './schedule-types.ts';
 import type { CopyRule, RetentionConfig, StoreConfig } from './store-types.ts';
 import type { Objectives, Reconciliation, SystemCheck } from './validation-types.ts';
+import type { SystemdSettings } from './systemd-schema.ts';
 import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
 
 export type * from './monitor-types.ts';
 export type * from './notify-types.ts';
 export type { DrillConfig } from './drill-schema.ts';
+export type { UnitScope } from './systemd-schema.ts';
 export type { HousekeepingTask } from './housekeeping-schema.ts';
 export type * from './postgres-types.ts';
 export type * from './schedule-types.ts';
@@ -90,7 +92,10 @@ export type PostgresDumpComponent = ComponentBase & PostgresDumpSettings;
 export type PostgresBaseComponent = ComponentBase & PostgresBaseSettings;
 export type PostgresComponent = PostgresDumpComponent | PostgresBaseComponent;
 
-export type Component = VolumeComponent | FilesComponent | SqliteComponent | ComposeComponent | PostgresComponent;
+export type SystemdComponent = ComponentBase & SystemdSettings;
+
+export type Component =
+  VolumeComponent | FilesComponent | SqliteComponent | ComposeComponent | PostgresComponent | SystemdComponent;
 
 export interface Plan {
   readonly name: string;

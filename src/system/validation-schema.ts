@@ -8,7 +8,7 @@ export const VALIDATION_DEFAULTS = { http: '120s', sql: '60s', command: '60s', r
 
 const plain = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
-const http = z
+export const httpSchema = z
   .strictObject({
     url: z
       .string()
@@ -44,7 +44,7 @@ export const sqlSchema = z
   })
   .describe('A query of one value, asked again until it is as wanted.');
 
-const command = z
+export const commandSchema = z
   .array(z.string())
   .min(1, 'name a program')
   .describe('A program and its arguments, run once, in the directory of the Compose project.');
@@ -63,9 +63,9 @@ const around = {
 };
 
 const check = z.strictObject({
-  http: http.optional(),
+  http: httpSchema.optional(),
   sql: sqlSchema.optional(),
-  command: command.optional(),
+  command: commandSchema.optional(),
   ...around,
   within: duration(
     `How long it may take to hold. Default ${VALIDATION_DEFAULTS.http} for http, ${VALIDATION_DEFAULTS.sql} for the others.`,
@@ -77,7 +77,7 @@ const check = z.strictObject({
 });
 
 const reconciliation = z.strictObject({
-  command: command.optional(),
+  command: commandSchema.optional(),
   sql: z
     .strictObject(query)
     .describe('Answers with a row for each difference: its name, what is expected, what was found.')
@@ -163,6 +163,11 @@ function probeOf(written: ChecksFile[string]): SystemCheck['probe'] {
   if (written.http !== undefined) return httpOf(written.http, written.service);
   if (written.sql === undefined) return commandOf(written);
   return sqlOf(written.sql);
+}
+
+/** A page or a command of the host. */
+export function buildProbe(written: Pick<ChecksFile[string], 'http' | 'command'>): HttpProbe | CommandProbe {
+  return written.http === undefined ? commandOf(written) : httpOf(written.http, undefined);
 }
 
 export function sqlOf(written: z.output<typeof sqlSchema>): SqlProbe {

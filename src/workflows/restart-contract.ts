@@ -2,7 +2,7 @@
 
 export interface RestartInput {
   readonly system: string;
-  /** A service of the Compose project, or a container's own name. Default: whatever is down, unhealthy or does not stay up. */
+  /** A service of the Compose project, a container's own name, or a systemd unit. Default: whatever is down, unhealthy or does not stay up. */
   readonly service?: string;
   /** How many of the last lines of each container's log are kept. Default 100. */
   readonly logLines?: number;
@@ -10,16 +10,18 @@ export interface RestartInput {
   readonly waitSeconds?: number;
 }
 
-/** One container that is started again. */
+/** One container, or one systemd unit, that is started again. */
 export interface RestartTarget {
   readonly id: string;
   readonly name: string;
   readonly service?: string;
+  /** Of a unit: the component that names it. */
+  readonly component?: string;
   /** `has stopped (exit 137)`, or that it was named. */
   readonly what: string;
   /** RFC 3339. */
   readonly since?: string;
-  /** Of the start that is to be replaced. */
+  /** Of the start that is to be replaced; of a unit the name of that run. */
   readonly startedAt: string;
   /** To be stopped first: it runs, or does not stay up. */
   readonly stop: boolean;

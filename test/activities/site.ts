@@ -9,6 +9,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { failAttemptsOfDead } from '../../src/engine/recover.ts';
 import { ORCHESTRATION_QUEUE } from '../../src/task-queues.ts';
+import type { SystemdMachine } from '../support/systemd-machine.ts';
 import { devServer, eventually, uniqueName } from '../workflows/stage.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -38,10 +39,14 @@ export interface Site extends AsyncDisposable {
   start(type: string, input: object): ReturnType<TestWorkflowEnvironment['client']['workflow']['start']>;
 }
 
-/** `describe` writes the components and plans of the system file; the rest of it is the same for every test. */
+/**
+ * `describe` writes the components and plans of the system file; the rest of it is the same for every test. The workers of
+ * hosts run on `hostMachine`, where one is given.
+ */
 export async function makeSite(
   describe: (data: (name: string) => string) => string,
   hosts: readonly string[] = [HOST],
+  hostMachine: Pick<SystemdMachine, 'within' | 'environment'> = { within: [], environment: {} },
 ): Promise<Site> {
   const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-site-'));
   const system = 'little-stack';
@@ -77,8 +82,10 @@ export async function makeSite(
   const startWorker: Site['startWorker'] = async (role, host = HOST) => {
     const args = role === 'host' ? ['--role', 'host', '--host', host] : ['--role', 'orchestration'];
     const log = path.join(directory, `${role}-${workers.size}.log`);
-    const child = spawn(process.execPath, [path.join(ROOT, 'src/worker.ts'), ...args], {
-      env: environment,
+    const { within, environment: there } = role === 'host' ? hostMachine : { within: [], environment: {} };
+    const [program = '', ...rest] = [...within, process.execPath, path.join(ROOT, 'src/worker.ts'), ...args];
+    const child = spawn(program, rest, {
+      env: { ...environment, ...there },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     workers.set(child, log);

@@ -93,7 +93,7 @@ describe('the runbook of a system [M6]', () => {
     expect(markdown).toContain('DevOps, +1 555 0100');
     expect(markdown).toContain('somebody else than who asked');
     expect(markdown.indexOf('**orders**')).toBeLessThan(markdown.indexOf('**uploads**'));
-    expect(markdown).toContain('No Compose project is declared');
+    expect(markdown).toContain('No Compose project and no systemd unit is declared');
   });
 
   test('no escalation at all: said, and not left out', () => {

@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { filesKind } from '../../src/sources/kinds/files.ts';
 import type { KindContext } from '../../src/sources/kinds/component.ts';
-import { holdsUnits, isBootedBySystemd } from '../../src/sources/systemd-units.ts';
+import { holdsUnits, isBootedBySystemd } from '../../src/systemd/unit-places.ts';
 import type { FilesComponent } from '../../src/system/types.ts';
 import { contextIn, EVERYTHING, MemorySink } from './kinds-helpers.ts';
 import { scratchDirectory } from './sample-tree.ts';

@@ -18,6 +18,7 @@ export function scratchTarget(component: Component, stateDirectory: string, dril
       return scratchVolume(component.volume, drillId);
     case 'files':
     case 'compose':
+    case 'systemd':
       return path.join(drillDirectory(stateDirectory, drillId), component.name);
     case 'sqlite':
       return path.join(drillDirectory(stateDirectory, drillId), component.name, path.basename(component.path));
@@ -48,6 +49,7 @@ export function wordsOfScratch(component: Component, drillId: string): string {
       return `volume ${scratchVolume(component.volume, drillId)}`;
     case 'files':
     case 'compose':
+    case 'systemd':
     case 'sqlite':
       return `files in a directory of the drill's own`;
     case 'postgres':

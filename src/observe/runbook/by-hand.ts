@@ -1,6 +1,6 @@
 /** Bringing this system back with jq, age, zstd, tar and ssh-keygen: the vault's own RECOVERY.md with this system's names in it. */
 import { dirname } from 'node:path';
-import type { Component, StoreConfig, System } from '../../system/types.ts';
+import type { Component, StoreConfig, System, SystemdComponent } from '../../system/types.ts';
 import { quoted } from '../shell-word.ts';
 import { componentsByTier, placeOf } from './facts.ts';
 import { commands, paragraphs, pattern } from './markdown.ts';
@@ -58,6 +58,18 @@ function fetched(store: StoreConfig, { stores }: System): string[] {
   }
 }
 
+/** Enablement is links in the tree. */
+function unitsInto({ scope, user, units }: SystemdComponent, tree: string): string {
+  const whose = user === undefined ? '--user' : `--user --machine=${quoted(`${user}@`)}`;
+  const systemctl = scope === 'system' ? 'systemctl' : `systemctl ${whose}`;
+  const home = user === undefined ? '~' : `~${user}`;
+  return pattern(
+    `cp -a ${tree}/. ${scope === 'system' ? '/etc/systemd/system' : `${home}/.config/systemd/user`}/`,
+    `${systemctl} daemon-reload`,
+    `${systemctl} start ${units.map(quoted).join(' ')}`,
+  );
+}
+
 function into(component: Component): string {
   const { name } = component;
   const tree = `"$WORK/trees/${name}/tree"`;
@@ -87,6 +99,8 @@ function into(component: Component): string {
         `cp "$WORK/artifacts.d/${name}/${file}" ${quoted(path)}`,
       );
     }
+    case 'systemd':
+      return unitsInto(component, tree);
     case 'compose':
       return pattern(
         `cp -a "$WORK/trees/${name}"/file-*/. ${quoted(component.directory)}/`,

@@ -16,6 +16,8 @@ export function placeOf(component: Component): string {
       return `\`${component.path}\``;
     case 'compose':
       return `project \`${component.project}\` in \`${component.directory}\``;
+    case 'systemd':
+      return `units ${component.units.map((one) => `\`${one}\``).join(', ')}`;
     case 'postgres':
       return component.method === 'base'
         ? `cluster${component.dataDirectory === undefined ? '' : ` in \`${component.dataDirectory}\``}`

@@ -1,5 +1,6 @@
 /** What to do in each kind of trouble, with this system's own names: commands first, and how one sees that it worked. */
-import type { ComposeComponent, System } from '../../system/types.ts';
+import type { ComposeComponent, System, SystemdComponent } from '../../system/types.ts';
+import { runsServices } from '../../policy/services.ts';
 import { formatSeconds } from '../format.ts';
 import { quoted } from '../shell-word.ts';
 import { addressOf, componentsByTier, isLocked } from './facts.ts';
@@ -41,8 +42,9 @@ function approved({ name, approval }: System, verb: string, look: string, variab
 
 function containerDown(system: System): string {
   const projects = system.components.filter((one): one is ComposeComponent => one.kind === 'compose');
-  if (projects.length === 0) {
-    return 'No Compose project is declared: start the service as its machine does (`systemctl status`, `systemctl restart`), then look with `holdfast monitor`.';
+  const units = system.components.filter((one): one is SystemdComponent => one.kind === 'systemd');
+  if (projects.length + units.length === 0) {
+    return 'No Compose project and no systemd unit is declared: start the service as its machine does (`systemctl status`, `systemctl restart`), then look with `holdfast monitor`.';
   }
   return paragraphs(
     'Found, its log shown, started again, waited for; what a capture or a person holds is left alone:',
@@ -62,13 +64,24 @@ function containerDown(system: System): string {
         ),
       );
     }),
+    ...units.map(({ name, scope, units: own }) => {
+      const [systemctl, journal] = scope === 'system' ? ['systemctl', '-u'] : ['systemctl --user', '--user-unit'];
+      return paragraphs(
+        `Units of \`${name}\`: how they are, why, again.`,
+        pattern(
+          `${systemctl} status ${own.map(quoted).join(' ')}`,
+          `journalctl ${own.map((one) => `${journal} ${quoted(one)}`).join(' ')} -n 100`,
+          `${systemctl} restart ${own.map(quoted).join(' ')}`,
+        ),
+      );
+    }),
     'When it falls again after that, its data may be the reason: go on with “Data is corrupted”.',
   );
 }
 
 function corrupted(system: System): string {
   const { name } = system;
-  const parts = componentsByTier(system).filter(({ kind }) => kind !== 'compose');
+  const parts = componentsByTier(system).filter((part) => !runsServices(part));
   return paragraphs(
     'What is corrupted, and since when: older backups are not cleaner by themselves, and a newer one may hold the damage (`holdfast clean-point` finds the newest that does not).',
     commands(

@@ -6,7 +6,7 @@ import { HoldfastError } from '../../failures.ts';
 import type { FilesComponent } from '../../system/types.ts';
 import type { SwapPair } from '../directory-swap.ts';
 import { extractTar } from '../extract/extract.ts';
-import { readUnitsAgain } from '../systemd-units.ts';
+import { readUnitsAgain } from '../../systemd/unit-places.ts';
 import { failureOf, isMissing } from '../io-errors.ts';
 import { exists, OWN_NAMES, Replacement } from '../replacement.ts';
 import type { ReplacementRecord } from '../replacement.ts';
@@ -36,11 +36,14 @@ export const filesKind: ComponentKind<FilesComponent> = {
   kind: 'files',
 
   async hotPass(component, sink, context) {
-    await store(component, sink, context);
+    await storeTree(component, sink, context);
   },
 
   async capture(component, sink, context): Promise<Captured> {
-    const { report, isFile } = await store(component, sink, context);
+    const { report, isFile } = await storeTree(component, sink, context);
+    if (report.entries === 0) {
+      throw new HoldfastError('SourceEmpty', `There is nothing in ${component.path} that is to be backed up`);
+    }
     const facts = { shape: isFile ? 'file' : 'directory', files: report.files, entries: report.entries };
     return { facts: { ...facts, tarBytes: report.tarBytes }, warnings: [...report.warnings] };
   },
@@ -128,7 +131,8 @@ function optionsOf(component: FilesComponent): TreeOptions {
   return { name: ARTIFACT, include, exclude: [...exclude, OWN_NAMES], minimumAgeSeconds };
 }
 
-async function store(
+/** What there is of it, also when that is nothing. */
+export async function storeTree(
   component: FilesComponent,
   sink: CaptureSink,
   context: KindContext,
@@ -139,8 +143,6 @@ async function store(
   await sink.store(artifact);
   const report = artifact.report();
   if (report === undefined) throw new HoldfastError('Internal', `The scan of ${live} did not come to its end`);
-  if (report.entries === 0)
-    throw new HoldfastError('SourceEmpty', `There is nothing in ${live} that is to be backed up`);
   return { report, isFile: (await lstat(live)).isFile() };
 }
 

@@ -5,6 +5,7 @@ import { composeKind } from './compose.ts';
 import { filesKind } from './files.ts';
 import { postgresKind } from './postgres.ts';
 import { sqliteKind } from './sqlite.ts';
+import { systemdKind } from './systemd.ts';
 import { volumeKind } from './volume.ts';
 
 const KINDS: Readonly<Record<Component['kind'], ComponentKind>> = {
@@ -12,6 +13,7 @@ const KINDS: Readonly<Record<Component['kind'], ComponentKind>> = {
   files: filesKind,
   postgres: postgresKind,
   sqlite: sqliteKind,
+  systemd: systemdKind,
   volume: volumeKind,
 };
 

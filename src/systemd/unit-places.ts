@@ -1,11 +1,7 @@
 /** Files that systemd reads its units from: after they were exchanged it has to read them again. */
-import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { log } from '../observe/log.ts';
-
-const run = promisify(execFile);
-const LIMIT_MS = 60_000;
+import { unitManager } from './manager.ts';
 
 /** The load path of system units (systemd.unit(5)), as far as people and packages write there. */
 const UNIT_DIRECTORIES = [
@@ -36,9 +32,9 @@ export async function isBootedBySystemd(bootedAt = '/run/systemd/system'): Promi
 export async function readUnitsAgain(path: string, signal: AbortSignal): Promise<void> {
   if (!holdsUnits(path) || !(await isBootedBySystemd())) return;
   try {
-    await run('systemctl', ['daemon-reload'], { timeout: LIMIT_MS, signal });
+    await unitManager({ scope: 'system' }).reload(signal);
   } catch (error) {
     signal.throwIfAborted();
-    log('sources').warn({ err: error, path }, 'systemd has not read its units again: run `systemctl daemon-reload`');
+    log('systemd').warn({ err: error, path }, 'systemd has not read its units again: run `systemctl daemon-reload`');
   }
 }
