@@ -128,6 +128,10 @@ export const FAILURES = {
     waitingHelps: false,
     hint: "Install the packages of the extensions named above on the target's host, then start again.",
   },
+  QueryRefused: {
+    waitingHelps: false,
+    hint: 'Correct the query, or the names in it: the database will not answer it as it stands.',
+  },
   PostgresRefused: { waitingHelps: true, hint: "The message above is the server's own; its log has more." },
   PostgresToolFailed: { waitingHelps: true, hint: "The message above is the tool's own; the server's log has more." },
   // Vault and stores

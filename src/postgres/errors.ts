@@ -47,6 +47,18 @@ export function postgresFailure(error: unknown, doing: string): HoldfastError {
   });
 }
 
+/** Connection, conflict, resources, a lock held by others, an operator at work: what passes without anybody changing the query. */
+const PASSING = new Set(['08', '40', '53', '55', '57']);
+
+/**
+ * Of a query that somebody wrote: whether the server said something that will be the same the next time, such as a syntax
+ * error, a missing table or a missing right. False for what has no SQLSTATE, which is no word of the server.
+ */
+export function isFinalForQuery({ details }: HoldfastError): boolean {
+  const state = details['sqlState'];
+  return typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) && !PASSING.has(state.slice(0, 2));
+}
+
 function causeOf(code: string | undefined, text: string): Cause {
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
     return STATES[code] ?? STATES[code.slice(0, 2)] ?? { code: 'PostgresRefused' };

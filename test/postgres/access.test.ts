@@ -4,12 +4,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { HostContext } from '../../src/activities/host-context.ts';
+import type { Run } from '../../src/activities/shell.ts';
+import { runChecks } from '../../src/activities/validation/run-checks.ts';
+import { log } from '../../src/observe/log.ts';
 import { findTool } from '../../src/postgres/host-tools.ts';
 import { openPostgres } from '../../src/postgres/open.ts';
 import type { PostgresAccess } from '../../src/postgres/types.ts';
 import { HoldfastError } from '../../src/failures.ts';
 import type { PostgresServer as ServerConfig } from '../../src/system/types.ts';
+import { systemFrom } from '../system/small-system.ts';
 import { runAsServer, startPostgres } from '../support/postgres.ts';
 import type { PostgresServer } from '../support/postgres.ts';
 
@@ -48,6 +53,10 @@ describe('a server on the host', () => {
   afterAll(async () => {
     await access.close();
     await server.dispose();
+  });
+
+  afterEach(() => {
+    vi.unstubAllEnvs();
   });
 
   it('tells who it is to a role without any rights', async () => {
@@ -91,6 +100,44 @@ describe('a server on the host', () => {
     await expect(query).rejects.toMatchObject({ code: 'PostgresDenied' });
     const missing = access.withClient({ signal, database: 'no=such "one"' }, () => Promise.resolve());
     await expect(missing).rejects.toMatchObject({ code: 'SourceMissing' });
+  });
+
+  it('[T9] checks of the system file: a wrong query is answered at once, a server that is away is asked again while there is time', async () => {
+    vi.stubEnv('KEEPER_OF_CHECKS', PASSWORD);
+    const backup = 'backup: { user: keeper, password: { env: KEEPER_OF_CHECKS } }';
+    const check = (name: string, query: string, component = 'there', within = '1h'): string =>
+      `  ${name}: { sql: { component: ${component}, query: "${query}", equals: 1 }, within: ${within} }`;
+    const system = systemFrom('shop', [
+      'stores: { nas: { kind: directory, path: /mnt/nas } }',
+      'components:',
+      `  there: { kind: postgres, databases: [postgres], server: { address: 127.0.0.1, port: ${server.port}, ${backup} } }`,
+      `  away: { kind: postgres, databases: [postgres], server: { address: /nowhere, ${backup} } }`,
+      'plans: { daily: { components: [there, away], stores: [nas] } }',
+      'checks:',
+      check('syntax', 'selekt 1'),
+      check('table', 'select 1 from nowhere'),
+      check('right', 'select pg_reload_conf()::int'),
+      check('division', 'select 1 / (count(*) - count(*)) from big'),
+      check('several', 'select 1; commit'),
+      check('writes', 'insert into big values (1) returning 1'),
+      check('good', 'select 1'),
+      check('asked-again', 'select 1', 'away', '1s'),
+    ]);
+    const host = { host: 'local', system: () => Promise.resolve(system), docker } as unknown as HostContext;
+    const run: Run = { signal, report: () => undefined, attempt: 1, log: log('test') };
+    // An hour is longer than this test may take: what came back was not asked again.
+    const outcomes = await runChecks(host, { system: 'shop', host: 'local' }, run);
+    const said = Object.fromEntries(outcomes.map(({ name, ok, detail }) => [name, `${ok ? 'ok' : 'bad'}: ${detail}`]));
+    expect(said).toEqual({
+      syntax: expect.stringContaining('syntax error at or near') as string,
+      table: expect.stringContaining('relation "nowhere" does not exist') as string,
+      right: expect.stringContaining('permission denied for function pg_reload_conf') as string,
+      division: expect.stringContaining('division by zero') as string,
+      several: expect.stringContaining('cannot insert multiple commands') as string,
+      writes: expect.stringMatching(/syntax error|read-only/) as string,
+      good: 'ok: 1, equal to 1',
+      'asked-again': expect.stringMatching(/^bad: .*\(asked for 1 s\)$/) as string,
+    });
   });
 
   it('the connection is cut in the middle of a query: a failure that is tried again', async () => {

@@ -79,7 +79,7 @@ async function verdictOf(around: Around, check: SystemCheck): Promise<Held> {
   const until = performance.now() + withinSeconds * 1000;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     const held = await tryOnce(around, probe, Math.max(LEAST_TRY_MS, until - performance.now()));
-    if (held.ok) return held;
+    if (held.ok || held.final === true) return held;
     if (performance.now() + pauseMs > until) {
       return { ok: false, detail: `${held.detail} (asked for ${withinSeconds} s)` };
     }
@@ -91,7 +91,7 @@ async function tryOnce(
   around: Around,
   probe: Exclude<SystemCheck['probe'], CommandProbe>,
   limitMs: number,
-): Promise<Held> {
+): Promise<Held & { readonly final?: true }> {
   const { signal } = around;
   if (probe.kind === 'http') {
     try {
@@ -106,8 +106,13 @@ async function tryOnce(
     return judgeValue(probe, count > rows.length ? [...rows, []] : rows);
   } catch (error) {
     signal.throwIfAborted();
-    return { ok: false, detail: wordsOf(error) };
+    return { ok: false, detail: wordsOf(error), ...(mayPass(error) ? {} : { final: true }) };
   }
+}
+
+/** A wrong query is wrong the next time, too; a container may be on its way up. */
+function mayPass(error: unknown): boolean {
+  return !(error instanceof HoldfastError) || error.waitingHelps || error.code === 'ContainerMissing';
 }
 
 async function urlOf({ context, system, place }: Around, { url, service }: HttpProbe): Promise<string> {

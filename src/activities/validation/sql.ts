@@ -1,6 +1,7 @@
 /** Queries of the system file, asked of a database that they can't change. */
-import type { QueryConfig } from 'pg';
 import { DIFFERENCES_TOLD } from '../../policy/check-values.ts';
+import { isFinalForQuery } from '../../postgres/errors.ts';
+import { oneStatement } from '../../postgres/one-statement.ts';
 import { withPostgres } from '../../postgres/open.ts';
 import { runSqlite } from '../../sources/sqlite/job.ts';
 import { HoldfastError } from '../../failures.ts';
@@ -23,8 +24,27 @@ export interface Question {
   readonly limitMs: number;
 }
 
-/** Throws what the database says, as a HoldfastError; the signal's reason. */
+/** SQLite's own word for a query that it does not understand (sqlite.org/rescode.html). */
+const SQLITE_ERROR = 1;
+
+/** Throws what the database says, as a HoldfastError: QueryRefused when it is about the query; the signal's reason. */
 export async function ask(context: HostContext, question: Question, signal: AbortSignal): Promise<Answer> {
+  try {
+    return await answerOf(context, question, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof HoldfastError) || !isAboutQuery(error)) throw error;
+    throw new HoldfastError('QueryRefused', error.message, { cause: error, details: error.details });
+  }
+}
+
+/** What has a code of its own, such as a missing right, says more than that the query was refused. */
+function isAboutQuery(error: HoldfastError): boolean {
+  if (error.code === 'PostgresRefused') return isFinalForQuery(error);
+  return error.code === 'Internal' && error.details['errcode'] === SQLITE_ERROR;
+}
+
+async function answerOf(context: HostContext, question: Question, signal: AbortSignal): Promise<Answer> {
   const { component, probe, place, limitMs } = question;
   if (component.kind === 'sqlite') {
     const path = place === undefined ? component.path : inCopy(place.path, component.path);
@@ -58,11 +78,6 @@ async function askPostgres(
       return { rows, count: rows.length + rest };
     }),
   );
-}
-
-/** The simple protocol takes several statements, of which one could end the transaction that can't write. */
-function oneStatement(text: string): QueryConfig & { readonly queryMode: 'extended' } {
-  return { text, queryMode: 'extended' };
 }
 
 /** Only another address: a copy in a container of its own is reached by the port that it publishes. */

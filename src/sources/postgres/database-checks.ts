@@ -1,7 +1,8 @@
 /** A restored database put beside what was captured: tables, rows, large objects, indexes, the system file's own checks. */
 import type { Client } from 'pg';
 import { HoldfastError } from '../../failures.ts';
-import { isDamageFound } from '../../postgres/errors.ts';
+import { isDamageFound, isFinalForQuery, postgresFailure } from '../../postgres/errors.ts';
+import { oneStatement } from '../../postgres/one-statement.ts';
 import { quotedTable, tableText } from '../../postgres/table-names.ts';
 import { isWritable, listTables, measureTable } from '../../postgres/tables.ts';
 import type { PostgresAccess } from '../../postgres/types.ts';
@@ -162,7 +163,7 @@ export async function checkRequired(
   return checks;
 }
 
-/** One query of the system file, in a transaction that can't write. What it throws is a verdict. */
+/** One query of the system file, in a transaction that can't write. What the server says of it is a verdict; throws what passes. */
 export async function checkAssertion(
   access: PostgresAccess,
   assertion: { readonly name: string; readonly sql: string },
@@ -174,15 +175,16 @@ export async function checkAssertion(
     // People write names without a schema; the restored database has none of its own settings yet.
     await client.query("SELECT set_config('search_path', $1, true)", [searchPath ?? '"$user", public']);
     try {
-      const { rows } = await client.query<unknown[]>({ text: assertion.sql, rowMode: 'array' });
+      const { rows } = await client.query<unknown[]>({ ...oneStatement(assertion.sql), rowMode: 'array' });
       const value = rows[0]?.[0];
       const ok = rows.length === 1 && rows[0]?.length === 1 && value === true;
       return { name: assertion.name, ok, detail: ok ? 'true' : `answered ${said(rows)}` };
     } catch (error) {
       signal.throwIfAborted();
+      const failure = postgresFailure(error, assertion.name);
+      // A server that goes away in the middle says nothing of the copy.
+      if (failure.waitingHelps && !isFinalForQuery(failure)) throw failure;
       return { name: assertion.name, ok: false, detail: error instanceof Error ? error.message : String(error) };
-    } finally {
-      await client.query('ROLLBACK');
     }
   });
 }
