@@ -20,6 +20,7 @@ export const NAMESPACES = {
   hold: 'holdfast-hold',
   report: 'holdfast-report',
   audit: 'holdfast-audit',
+  generation: 'holdfast-generation',
 } as const;
 export type Namespace = (typeof NAMESPACES)[keyof typeof NAMESPACES];
 
