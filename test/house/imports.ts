@@ -38,7 +38,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   sources: ['postgres', 'docker', 'systemd', 'seal', 'stores'],
   postgres: ['docker'],
   vault: ['docker', 'seal', 'stores'],
-  sites: ['docker', 'seal', 'stores'],
+  sites: ['docker', 'seal', 'stores', 'vault'],
   guard: ['docker', 'systemd', 'sites', 'stores'],
   docker: ['guard'],
   systemd: [],

@@ -1,0 +1,208 @@
+/**
+ * Keeps a site's lease on one machine, and is the only one that starts the stack there: without the lease the stack is
+ * stopped. Everything it decides is src/policy/failover/lease.ts; here things are begun, and nothing is waited for, so that
+ * a store or an engine that hangs never keeps it from stopping.
+ */
+import { HoldfastError } from '../failures.ts';
+import {
+  heldUntilMs,
+  nextGuardAction,
+  nextRenewalAtMs,
+  type Generation,
+  type GuardAction,
+  type GuardView,
+  type LeaseTimes,
+  type Renewed,
+} from '../policy/failover/lease.ts';
+
+/** The part of a system that runs on this machine. A call that was begun is ended by its signal. */
+export interface Stack {
+  isUp(signal: AbortSignal): Promise<boolean>;
+  /** Resolves when it is up, or as far as it comes; harmless when it is. */
+  start(signal: AbortSignal): Promise<void>;
+  /** Resolves when nothing of it runs any more; kills what does not end by itself in good time. Harmless when it is down. */
+  stop(withinMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** The authority store, as a guard uses it. Each throws HoldfastError. */
+export interface LeaseBook {
+  /** Resolves when a new renewal is in the store. */
+  renew(times: LeaseTimes): Promise<void>;
+  newest(): Promise<Generation | undefined>;
+}
+
+export interface GuardGiven {
+  readonly site: string;
+  readonly times: LeaseTimes;
+  readonly stack: Stack;
+  readonly book: LeaseBook;
+  /** Milliseconds of the boot clock. */
+  readonly clock: () => number;
+  /** False while somebody has stopped the stack on purpose. */
+  readonly wanted: () => boolean;
+  /** Told once for each change. */
+  readonly tell: (what: GuardNews) => void;
+}
+
+export type GuardNews =
+  | { readonly kind: 'holding'; readonly generation: number }
+  | { readonly kind: 'stopping' | 'unanswered' | 'failing'; readonly why: string }
+  | { readonly kind: 'starting'; readonly generation: number }
+  | { readonly kind: 'stopped' | 'overdue' };
+
+/** A look that takes longer has not seen anything. */
+const LOOK_LIMIT_MS = 5000;
+
+interface Work {
+  readonly kind: 'start' | 'stop';
+  readonly sinceMs: number;
+  readonly abort: AbortController;
+}
+
+export class SiteGuard {
+  private readonly given: GuardGiven;
+  private renewed: Renewed | undefined;
+  private stack: GuardView['stack'] = 'unknown';
+  private asking: { readonly askedAtMs: number } | undefined;
+  private nextAskMs = Number.NEGATIVE_INFINITY;
+  private looking: { readonly sinceMs: number; readonly abort: AbortController } | undefined;
+  private work: Work | undefined;
+  private told = '';
+
+  constructor(given: GuardGiven) {
+    this.given = given;
+  }
+
+  /** Until when the stack may run, by the boot clock; undefined when it may not. */
+  get heldUntilMs(): number | undefined {
+    return heldUntilMs({ site: this.given.site, times: this.given.times, renewed: this.renewed });
+  }
+
+  /** One look at what is known. Called every second; returns at once. */
+  tick(): GuardAction {
+    const nowMs = this.given.clock();
+    this.askAgain(nowMs);
+    const { site, times, wanted } = this.given;
+    const action = nextGuardAction({ nowMs, site, times, renewed: this.renewed, stack: this.stack, wanted: wanted() });
+    if (action.kind === 'stop') this.stop(nowMs, action.why);
+    else if (action.kind === 'start') this.start(nowMs, action.generation);
+    else if (this.heldUntilMs !== undefined) this.tell({ kind: 'holding', generation: this.renewed?.newest?.n ?? 0 });
+    if (this.work === undefined) this.look(nowMs);
+    return action;
+  }
+
+  /** Ends what was begun, and leaves the stack as it is: whoever supervises the guard stops it. */
+  close(): void {
+    this.work?.abort.abort();
+    this.looking?.abort.abort();
+  }
+
+  private askAgain(nowMs: number): void {
+    const { times } = this.given;
+    if (this.asking !== undefined && nowMs >= this.asking.askedAtMs + times.leaseMs / 2)
+      this.unanswered(this.asking, 'no answer');
+    if (this.asking !== undefined || nowMs < this.nextAskMs) return;
+    const asked = { askedAtMs: nowMs };
+    this.asking = asked;
+    void this.ask(asked);
+  }
+
+  /** The newest generation is read only when the renewal is in the store: the whole lease rests on this order. */
+  private async ask(asked: { readonly askedAtMs: number }): Promise<void> {
+    const { book, times, clock } = this.given;
+    try {
+      await book.renew(times);
+      const newest = await book.newest();
+      // What comes after its time was given up: a later asking may have been answered already.
+      if (this.asking !== asked) return;
+      this.asking = undefined;
+      this.renewed = { ...asked, newest };
+      this.nextAskMs = nextRenewalAtMs({ ...asked, nowMs: clock(), answered: true }, times);
+    } catch (error) {
+      this.unanswered(asked, wordsOf(error));
+    }
+  }
+
+  private unanswered(asked: { readonly askedAtMs: number }, why: string): void {
+    if (this.asking !== asked) return;
+    const { clock, times } = this.given;
+    this.asking = undefined;
+    this.nextAskMs = nextRenewalAtMs({ ...asked, nowMs: clock(), answered: false }, times);
+    this.tell({ kind: 'unanswered', why });
+  }
+
+  private stop(nowMs: number, why: string): void {
+    if (this.work?.kind === 'stop') {
+      if (nowMs - this.work.sinceMs > this.given.times.stopMs) this.tell({ kind: 'overdue' });
+      return;
+    }
+    this.work?.abort.abort();
+    this.tell({ kind: 'stopping', why });
+    const work = this.begin('stop', nowMs);
+    void this.end(work, this.given.stack.stop(this.given.times.stopMs, work.abort.signal), 'down');
+  }
+
+  private start(nowMs: number, generation: number): void {
+    if (this.work !== undefined) return;
+    this.tell({ kind: 'starting', generation });
+    const work = this.begin('start', nowMs);
+    void this.end(work, this.given.stack.start(work.abort.signal), 'up');
+  }
+
+  private begin(kind: Work['kind'], sinceMs: number): Work {
+    // What a look that is under way will see was so before.
+    this.looking?.abort.abort();
+    this.looking = undefined;
+    this.stack = 'unknown';
+    this.work = { kind, sinceMs, abort: new AbortController() };
+    return this.work;
+  }
+
+  private async end(work: Work, doing: Promise<void>, then: 'up' | 'down'): Promise<void> {
+    try {
+      await doing;
+      if (this.work !== work) return;
+      this.stack = then;
+      if (then === 'down') this.tell({ kind: 'stopped' });
+    } catch (error) {
+      if (this.work !== work) return;
+      this.tell({ kind: 'failing', why: `${work.kind}: ${wordsOf(error)}` });
+    }
+    this.work = undefined;
+  }
+
+  private look(nowMs: number): void {
+    if (this.looking !== undefined) {
+      if (nowMs - this.looking.sinceMs < LOOK_LIMIT_MS) return;
+      this.looking.abort.abort();
+      this.looking = undefined;
+      this.stack = 'unknown';
+    }
+    const looking = { sinceMs: nowMs, abort: new AbortController() };
+    this.looking = looking;
+    void this.see(looking);
+  }
+
+  private async see(looking: { readonly abort: AbortController }): Promise<void> {
+    let seen: GuardView['stack'] = 'unknown';
+    try {
+      seen = (await this.given.stack.isUp(looking.abort.signal)) ? 'up' : 'down';
+    } catch (error) {
+      if (this.looking === looking) this.tell({ kind: 'failing', why: `look: ${wordsOf(error)}` });
+    }
+    if (this.looking !== looking) return;
+    this.looking = undefined;
+    this.stack = seen;
+  }
+
+  private tell(what: GuardNews): void {
+    const text = JSON.stringify(what);
+    if (text === this.told) return;
+    this.told = text;
+    this.given.tell(what);
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof HoldfastError ? `${error.code}: ${error.message}` : String(error);
+}
