@@ -7,6 +7,7 @@ import { buildChannels, buildEscalation } from './notify-build.ts';
 import { buildPostgres } from './postgres-build.ts';
 import { buildGit } from './git-schema.ts';
 import { buildDrills } from './drill-schema.ts';
+import { heldElsewhere } from './held-elsewhere.ts';
 import { buildHousekeeping } from './housekeeping-schema.ts';
 import { present } from './present.ts';
 import { DEFAULTS, type SystemFile } from './schema.ts';
@@ -30,9 +31,10 @@ export function buildSystem(
   const stack = compose === undefined ? undefined : file.components[compose];
   const project = stack?.kind === 'compose' ? stack.project : undefined;
   const notify = buildChannels(file.notify);
-  const components = Object.entries(file.components).map(([name, component]) =>
+  const alone = Object.entries(file.components).map(([name, component]) =>
     buildComponent(name, component, hosts, project),
   );
+  const components = alone.map((component) => besideOthers(component, alone, file));
   const services = components.find((one) => one.name === compose)?.host ?? hosts[0] ?? DEFAULTS.host;
   return {
     name: file.system,
@@ -63,6 +65,12 @@ export function buildSystem(
     sourceText: source.text,
     sourcePath: source.path,
   };
+}
+
+function besideOthers(component: Component, all: readonly Component[], { components }: SystemFile): Component {
+  const written = components[component.name];
+  if (component.kind !== 'files' || written?.kind !== 'files' || written.exceptComponents !== true) return component;
+  return { ...component, exclude: [...component.exclude, ...heldElsewhere(component, all)] };
 }
 
 function onlyCompose(file: SystemFile): string | undefined {

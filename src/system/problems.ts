@@ -258,7 +258,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
     'keepAside',
   ],
   'component.volume': [...COMPONENT, 'volume', 'quiesce', 'exclude', 'check'],
-  'component.files': [...COMPONENT, 'path', 'include', 'exclude', 'minimumAge'],
+  'component.files': [...COMPONENT, 'path', 'include', 'exclude', 'minimumAge', 'exceptComponents'],
   'component.sqlite': [...COMPONENT, 'path', 'requiredTables', 'checks', 'usedBy'],
   'component.compose': [...COMPONENT, 'project', 'directory', 'files', 'healthTimeout', 'saveImages'],
   'component.systemd': [...COMPONENT, 'units', 'scope', 'user', 'keepUp', 'health', 'healthTimeout'],

@@ -65,6 +65,10 @@ const component = z.discriminatedUnion('kind', [
     include: patterns('Only these; default everything.').optional(),
     exclude: patterns('All but these.').optional(),
     minimumAge: duration('Only files that are at least this old. Default: all.').optional(),
+    exceptComponents: z
+      .boolean()
+      .describe('Leave out what other components of this host hold, such as databases below it. Default false.')
+      .optional(),
     ...base,
   }),
   z.strictObject({
