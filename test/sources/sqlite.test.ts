@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readFileSync,
   readdirSync,
   rmSync,
   statSync,
@@ -212,6 +213,49 @@ describe('put back', () => {
     expect(sum(live)).toBe(100_000);
     const { aside } = await sqliteKind.commit(component(), beside, { keep: true }, context);
     expect(readdirSync(aside ?? '')).toEqual(expect.arrayContaining(['wallets.db', 'wallets.db-wal']));
+  });
+
+  test('[B7] corrupt, then a restore: the safety backup has its files byte for byte, for somebody to look into alone', async () => {
+    makeDatabase();
+    transfer(live, 2);
+    tear(live, 0);
+    writeFileSync(`${live}-wal`, 'what was left');
+    const before = readFileSync(live);
+    const sink = new MemorySink();
+    await expect(sqliteKind.capture(component(), sink, context)).rejects.toMatchObject({ code: 'SourceCorrupt' });
+    const told = await sqliteKind.capture(component(), sink, { ...context, raw: true });
+    expect(told).toMatchObject({ facts: { raw: true, integrity: 'bad' } });
+    expect(told.warnings.join()).toContain('byte by byte');
+    expect(scratchFiles()).toEqual([]);
+    expect([readFileSync(live).equals(before), existsSync(`${live}-wal`)]).toEqual([true, true]);
+
+    const elsewhere = join(scratch.path, 'other', 'copy.db');
+    const beside = await sqliteKind.restoreBeside(component(), sink.readers, { elsewhere, paths: [] }, 'r1', context);
+    expect((await sqliteKind.checkBeside(component(), beside, context)).ok).toBe(true);
+    expect(readFileSync(elsewhere).equals(before)).toBe(true);
+    expect(readFileSync(`${elsewhere}-wal`, 'utf8')).toBe('what was left');
+    // It is never taken into use.
+    const live2 = await sqliteKind.restoreBeside(component(), sink.readers, EVERYTHING, 'r2', context);
+    expect((await sqliteKind.checkBeside(component(), live2, context)).ok).toBe(false);
+  });
+
+  test('[B7] pages torn, tables or rows gone, or nothing left in it: a safety backup has it all the same', async () => {
+    const raw = { ...context, raw: true };
+    makeDatabase();
+    tear(live, 3);
+    const torn = new MemorySink();
+    await sqliteKind.capture(component(), torn, raw);
+    expect(torn.readers.map(({ name }) => name)).toContain('wallets.db');
+    rmSync(live);
+    makeDatabase();
+    const strict = component({
+      requiredTables: ['gone'],
+      checks: { minimumRows: { accounts: 1000 }, requiredTables: [], assertions: [] },
+    });
+    expect((await sqliteKind.capture(strict, new MemorySink(), raw)).facts).toMatchObject({ integrity: 'ok' });
+    for (const suffix of ['', '-wal', '-shm']) rmSync(live + suffix, { force: true });
+    writeFileSync(live, '');
+    expect((await sqliteKind.capture(component(), new MemorySink(), raw)).facts).toMatchObject({ raw: true });
   });
 
   test('another place gets the database, the live one stays', async () => {

@@ -1,7 +1,7 @@
 /** What travels beside a captured SQLite file: what it must look like when it is back. */
 import { z } from 'zod';
 import { HoldfastError } from '../../failures.ts';
-import type { Artifact, ArtifactReader, ChunkRecipe } from '../../part.ts';
+import type { Artifact, ArtifactReader, ChunkRecipe, MediaType } from '../../part.ts';
 import { FIXED_CHUNK_BYTES } from '../../part.ts';
 import type { SqliteComponent } from '../../system/types.ts';
 import { runSqlite, type Examination } from '../sqlite/job.ts';
@@ -26,6 +26,8 @@ const sqliteFacts = z.object({
   uid: z.number().int(),
   gid: z.number().int(),
   xattrs: z.array(z.object({ name: z.string(), valueBase64: z.string() })),
+  /** The files as they were, of which SQLite could make nothing. */
+  raw: z.literal(true).exactOptional(),
   database: examination,
 });
 
@@ -55,6 +57,7 @@ export function fixedFileArtifact(
   name: string,
   path: string,
   stats: { readonly size: bigint; readonly mtimeNs: bigint; readonly ino: bigint },
+  mediaType: MediaType = DATABASE_TYPE,
 ): Artifact {
   const lengthBytes = Number(stats.size);
   const expect = { sizeBytes: lengthBytes, mtimeNs: stats.mtimeNs, inode: stats.ino };
@@ -66,7 +69,7 @@ export function fixedFileArtifact(
   }
   return {
     name,
-    mediaType: DATABASE_TYPE,
+    mediaType,
     async *segments() {
       await Promise.resolve();
       yield { kind: 'recipes', settled: false, lengthBytes, files: 1, recipes };

@@ -44,7 +44,7 @@ export async function settle(path: string, context: KindContext): Promise<'settl
 /** The first bytes of every database (sqlite.org/fileformat.html). */
 const MAGIC = Buffer.from('SQLite format 3\0');
 
-async function looksLikeSqlite(path: string): Promise<boolean> {
+export async function looksLikeSqlite(path: string): Promise<boolean> {
   const handle = await open(path, 'r');
   try {
     const { buffer } = await handle.read(Buffer.alloc(MAGIC.length), 0, MAGIC.length, 0);

@@ -15,7 +15,8 @@ import { writeStream } from '../sqlite/write-stream.ts';
 import { resolved } from '../tree/live.ts';
 import { readXattrs, setXattr, systemCallsProblem } from '../system-calls.ts';
 import type { Beside, Captured, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
-import { settle, settleUnused } from './sqlite-settle.ts';
+import { captureRaw, writeLogs } from './sqlite-raw.ts';
+import { looksLikeSqlite, settle, settleUnused } from './sqlite-settle.ts';
 import { jsonArtifact } from './json-artifact.ts';
 import { artifactsOf, checkWishes, FACTS, fixedFileArtifact, judge } from './sqlite-facts.ts';
 import type { SqliteFacts } from './sqlite-facts.ts';
@@ -36,21 +37,22 @@ export const sqliteKind: ComponentKind<SqliteComponent> = {
   kind: 'sqlite',
 
   async capture(component, sink, context): Promise<Captured> {
-    const live = await liveFile(component);
+    const live = await liveFile(component, context);
     return withScratch(context.stateDirectory, component.name, async (scratch) => {
-      context.report({ phase: 'copy' });
+      const read = await readWhole(live, scratch, context);
+      if (typeof read === 'string') {
+        const facts = await factsOfFile(live);
+        return captureRaw(component, { live, scratch, facts }, read, { sink, context });
+      }
       const { signal } = context;
-      await runSqlite('backup', { from: live, to: scratch }, { signal, deadlineMs: BACKUP_DEADLINE_MS, about: live });
-      context.report({ phase: 'check' });
-      const database = await runSqlite('examine', { path: scratch }, { signal, about: `the copy of ${live}` });
-      refuseBad(live, component, database);
-      const wishes = await checkWishes(component, scratch, database.rows, signal);
-      refuseShort(live, wishes.minimumRows);
+      if (context.raw !== true) refuseBad(live, component, read);
+      const wishes = await checkWishes(component, scratch, read.rows, signal);
+      if (context.raw !== true) refuseShort(live, wishes.minimumRows);
       const stats = await stat(scratch, { bigint: true });
       context.report({ phase: 'store', bytesTotal: Number(stats.size) });
       await sink.store(fixedFileArtifact(basename(component.path), scratch, stats));
-      await sink.store(jsonArtifact(FACTS, await factsOf(live, database)));
-      return captured(live, database, wishes.assertions);
+      await sink.store(jsonArtifact(FACTS, { ...(await factsOfFile(live)), database: read } satisfies SqliteFacts));
+      return captured(live, read, wishes.assertions);
     });
   },
 
@@ -85,6 +87,7 @@ export const sqliteKind: ComponentKind<SqliteComponent> = {
     const copy = join(record.work, expected.file);
     await writeCopy(database, copy, facts, context);
     await replacement.deliver(await replacement.update({ ...record, expected }), copy);
+    if (facts.raw === true && elsewhere !== null) await writeLogs(component, artifacts, elsewhere, context);
     const rows = Object.values(facts.database.rows).reduce<number>((sum, count) => sum + (count ?? 0), 0);
     return {
       component: component.name,
@@ -97,6 +100,11 @@ export const sqliteKind: ComponentKind<SqliteComponent> = {
   async checkBeside(component, beside, context): Promise<CheckReport> {
     const record = await replacementOf(component, beside.restoreId, context).known();
     const path = record.elsewhere ?? copyOf(record);
+    // For somebody to look into, never to be taken into use.
+    if ((record.expected as Expected).facts.raw === true && record.elsewhere !== null) {
+      const detail = 'kept byte by byte when it was no whole database; sqlite3 may recover something of it';
+      return { ok: true, checks: [{ name: 'as it was', ok: true, detail }] };
+    }
     try {
       const found = await runSqlite('examine', { path }, { signal: context.signal, about: path });
       const report = judge((record.expected as Expected).facts.database, found, component.requiredTables);
@@ -164,12 +172,30 @@ async function statOrNothing(path: string): Promise<BigIntStats | undefined> {
   }
 }
 
-async function liveFile(component: SqliteComponent): Promise<string> {
+/** What the copy is, or in a raw capture why nothing can be made of it. */
+async function readWhole(live: string, scratch: string, context: KindContext): Promise<Examination | string> {
+  const { signal, raw } = context;
+  // SQLite would throw away the log of what it takes for no database.
+  if (raw === true && !(await looksLikeSqlite(live))) return 'it does not begin as a SQLite database does';
+  try {
+    context.report({ phase: 'copy' });
+    await runSqlite('backup', { from: live, to: scratch }, { signal, deadlineMs: BACKUP_DEADLINE_MS, about: live });
+    context.report({ phase: 'check' });
+    const found = await runSqlite('examine', { path: scratch }, { signal, about: `the copy of ${live}` });
+    return raw === true && found.integrityProblems.length > 0 ? found.integrityProblems.slice(0, 3).join('; ') : found;
+  } catch (error) {
+    if (raw !== true || !(error instanceof HoldfastError) || error.code !== 'SourceCorrupt') throw error;
+    return error.message;
+  }
+}
+
+async function liveFile(component: SqliteComponent, { raw }: KindContext): Promise<string> {
   const live = await resolved(component.path);
   const stats = await statOrNothing(live);
   if (stats === undefined) throw new HoldfastError('SourceMissing', `${component.path} does not exist`);
   if (!stats.isFile()) throw new HoldfastError('BadInput', `${component.path} is not a file`);
-  if (stats.size === 0n) throw new HoldfastError('SourceEmpty', `${component.path} is empty: no database yet`);
+  if (stats.size === 0n && raw !== true)
+    throw new HoldfastError('SourceEmpty', `${component.path} is empty: no database yet`);
   return live;
 }
 
@@ -196,7 +222,7 @@ function refuseShort(live: string, minimumRows: CheckReport['checks']): void {
   });
 }
 
-async function factsOf(live: string, database: Examination): Promise<SqliteFacts> {
+async function factsOfFile(live: string): Promise<Omit<SqliteFacts, 'database'>> {
   const stats = await stat(live);
   const xattrs = systemCallsProblem() === undefined ? readXattrs(live) : [];
   return {
@@ -205,7 +231,6 @@ async function factsOf(live: string, database: Examination): Promise<SqliteFacts
     uid: stats.uid,
     gid: stats.gid,
     xattrs: xattrs.map(({ name, value }) => ({ name: name.toString(), valueBase64: value.toString('base64') })),
-    database,
   };
 }
 
