@@ -39,6 +39,8 @@ export interface StackInput {
   readonly component: string;
   /** Components that the drill has restored. */
   readonly restored: readonly string[];
+  /** Of them those whose server is a service of the project, restored into it. Absent: all that can be. */
+  readonly servers?: readonly string[];
 }
 
 export interface StackStarted {
@@ -62,13 +64,14 @@ export interface DrillActivities {
   planDrill(input: DrillFacts & { readonly drillId: string }): Promise<DrillPlan>;
   /** Before anything is made here: whose drill it is, and what drills that are over have left is removed. */
   beginDrill(input: { system: string; drillId: string }): Promise<void>;
-  /** Restores a component into a place of the drill's own. */
+  /** Restores a component into a place of the drill's own; with `stack` into the isolated service that is its server. */
   restoreScratch(input: {
     system: string;
     drillId: string;
     store: string;
     manifestKey: string;
     component: string;
+    stack?: StackInput;
   }): Promise<Beside>;
   checkScratch(input: { system: string; drillId: string; beside: Beside }): Promise<CheckReport>;
   planScratchStack(input: StackInput): Promise<DrillStackPlan>;

@@ -1,5 +1,6 @@
 /** Checks of a running system: of the live one, or of an isolated copy of it. */
 import type { Difference } from '../policy/check-values.ts';
+import type { OwnServer } from '../postgres/own-server.ts';
 
 /** What stands for a database of the system file. */
 export interface DatabasePlace {
@@ -11,6 +12,8 @@ export interface DatabasePlace {
   readonly user?: string;
   /** Names as the system file has them → names there. */
   readonly databases?: Readonly<Record<string, string>>;
+  /** Of a PostgreSQL component: a server of the copy alone, in place of address, port and user. */
+  readonly own?: OwnServer;
 }
 
 /** An isolated copy of a system. What is not named here is not asked at all: never the live one in its place. */

@@ -167,6 +167,7 @@ export function connectDocker(options: ConnectOptions = {}): DockerHost {
       return {
         containers: containers.map(({ Id }) => Id),
         networks: networks.map(({ Id }) => Id),
+        networkNames: networks.map(({ Name }) => Name),
         // The engine says null for none.
         volumes: ((volumes.Volumes as { Name: string }[] | null) ?? []).map(({ Name }) => Name),
       };

@@ -9,6 +9,8 @@ import { HoldfastError } from '../failures.ts';
 import type { DockerHost } from './types.ts';
 
 export interface Door {
+  /** Holds a socket of the name that clients of PostgreSQL look for, closed to other users. */
+  readonly directory: string;
   /** Such as `http://127.0.0.1:40123`. */
   readonly origin: string;
   close(): Promise<void>;
@@ -24,7 +26,7 @@ export async function openDoor(docker: DockerHost, container: string, port: numb
   const pid = (await docker.describe(container))?.State.Pid;
   if (pid === undefined || pid === 0) throw new HoldfastError('ContainerMissing', `${container} does not run`);
   const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-door-'));
-  const socket = path.join(directory, 's');
+  const socket = path.join(directory, `.s.PGSQL.${port}`);
   const child = spawn(
     'nsenter',
     [
@@ -51,6 +53,7 @@ export async function openDoor(docker: DockerHost, container: string, port: numb
     const address = server.address();
     const own = typeof address === 'object' ? (address?.port ?? 0) : 0;
     return {
+      directory,
       origin: `http://127.0.0.1:${own}`,
       close: async () => {
         server.close();

@@ -114,8 +114,11 @@ export interface DockerHost {
   ): Promise<void>;
   /** One that is gone already is no error. */
   removeNetwork(id: string): Promise<void>;
-  /** Everything that bears this label with this value: ids of containers and networks, names of volumes. */
-  labelled(label: string, value: string): Promise<{ containers: string[]; networks: string[]; volumes: string[] }>;
+  /** Everything that bears this label with this value: ids of containers and networks, names of networks and volumes. */
+  labelled(
+    label: string,
+    value: string,
+  ): Promise<{ containers: string[]; networks: string[]; networkNames: string[]; volumes: string[] }>;
   /** Joins a created container to a further network; one that is in it already is no error. */
   joinNetwork(network: string, container: string, endpoint: Readonly<Record<string, unknown>>): Promise<void>;
   /** Creates without starting; the id is returned. */

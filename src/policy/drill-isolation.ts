@@ -24,6 +24,8 @@ export interface Surroundings {
   /** Name of a volume of the drill's own. */
   readonly volumeName: (live: string) => string;
   readonly networkName: (live: string) => string;
+  /** Live container that is a database server → where its cluster lies: that begins empty, whatever is mounted there. */
+  readonly clusters?: Readonly<Record<string, string>>;
   /** Live directory or file → its restored copy. */
   readonly paths: Readonly<Record<string, string>>;
 }
@@ -187,6 +189,12 @@ function mountsOf(given: RecordedContainer, around: Surroundings, told: Told): I
     const { type, source, target, readOnly } = mount;
     // Of volumes those without a name: the engine makes them empty, live as here.
     if (type === 'tmpfs' || (type === 'volume' && source === '')) return [{ type, source: '', target, readOnly }];
+    const directory = around.clusters?.[given.name];
+    if (directory !== undefined && holdsCluster(target, { directory })) {
+      told.isolated.push(`${service} begins with an empty cluster, into which its databases are restored`);
+      const own = around.volumeName(`${given.name}${target.replaceAll(/[^\w.]/g, '-')}`);
+      return [{ type: 'volume', source: own, target, readOnly: false }];
+    }
     if (type === 'volume') {
       const restored = around.volumes[source];
       if (restored === undefined) told.isolated.push(`volume ${source} is not in the backup and begins empty`);
@@ -206,6 +214,10 @@ function mountsOf(given: RecordedContainer, around: Surroundings, told: Told): I
     );
     return [];
   });
+}
+
+export function holdsCluster(target: string, { directory }: { readonly directory: string }): boolean {
+  return directory === target || directory.startsWith(`${target}/`);
 }
 
 interface RecordedMount {

@@ -54,6 +54,8 @@ export interface DrillStackPlan {
   readonly isolated: readonly string[];
   /** Why it can't be started in isolation; empty: it can. */
   readonly refused: readonly string[];
+  /** Databases that are restored into an isolated service of the project, which is their server. */
+  readonly servers?: readonly { readonly component: string; readonly service: string }[];
 }
 
 /** What would be lost if everything were lost now. */

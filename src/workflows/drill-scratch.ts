@@ -36,7 +36,7 @@ export async function rehearse(rehearsal: Rehearsal, story: Story): Promise<Rehe
     await on(rehearsal, host, 'begin the drill', (there) => there.beginDrill({ system, drillId }));
   }
   const besides = new Map<string, Beside>();
-  for (const component of plan.components) {
+  for (const component of serversLast(plan)) {
     const { name } = component;
     const restored = await watch.time(`restore ${name}`, () => about(name, [], () => restoreOne(rehearsal, component)));
     besides.set(name, restored);
@@ -44,7 +44,7 @@ export async function rehearse(rehearsal: Rehearsal, story: Story): Promise<Rehe
 
   story.begin('check');
   const checks: DrillCheck[] = [];
-  for (const { name, host } of plan.components) {
+  for (const { name, host } of serversLast(plan)) {
     const beside = besides.get(name);
     if (beside === undefined) continue;
     const report = await watch.time(`check ${name}`, () =>
@@ -67,9 +67,17 @@ function restoreOne(rehearsal: Rehearsal, component: DrillComponent): Promise<Be
   const { system, drillId, plan } = rehearsal;
   const { name, host, backup } = component;
   const { store, manifestKey } = sourceOf(plan, backup);
-  return on(rehearsal, host, `restore ${name} for the drill`, (there) =>
-    there.restoreScratch({ system, drillId, store, manifestKey, component: name }),
-  );
+  const isInStack = plan.stack?.servers?.some((server) => server.component === name) ?? false;
+  const stack = isInStack ? stackInput(system, drillId, plan, plan.stack?.component) : undefined;
+  const input = { system, drillId, store, manifestKey, component: name, ...(stack === undefined ? {} : { stack }) };
+  return on(rehearsal, host, `restore ${name} for the drill`, (there) => there.restoreScratch(input));
+}
+
+/** What the isolated service of a database mounts is there before it is made. */
+function serversLast({ components, stack }: DrillPlan): DrillComponent[] {
+  const isInStack = ({ name }: DrillComponent): boolean =>
+    stack?.servers?.some(({ component }) => component === name) ?? false;
+  return [...components.filter((one) => !isInStack(one)), ...components.filter(isInStack)];
 }
 
 async function startStack(rehearsal: Rehearsal, story: Story): Promise<Rehearsed> {
@@ -92,14 +100,16 @@ async function startStack(rehearsal: Rehearsal, story: Story): Promise<Rehearsed
 export function stackInput(
   system: string,
   drillId: string,
-  plan: Pick<DrillPlan, 'components' | 'sources'>,
+  plan: Pick<DrillPlan, 'components' | 'sources' | 'stack'>,
   component: string | undefined,
 ): StackInput | undefined {
   const found = plan.components.find(({ name }) => name === component);
   if (found === undefined) return undefined;
   const { store, manifestKey } = sourceOf(plan, found.backup);
   const restored = plan.components.map(({ name }) => name);
-  return { system, drillId, store, manifestKey, component: found.name, restored };
+  const servers = plan.stack?.servers?.map((server) => server.component);
+  const known = servers === undefined ? {} : { servers };
+  return { system, drillId, store, manifestKey, component: found.name, restored, ...known };
 }
 
 /** What nobody could be asked is told: a drill that asks less than people think is worse than one that fails. */

@@ -5,7 +5,14 @@
 import { CancellationScope, isCancellation, sleep, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { DrillFacts } from '../activities/drill-types.ts';
 import { outcomeOfFailure } from '../policy/drill-verdict.ts';
-import type { DrillInput, DrillPlan, DrillReport, DrillResult } from './drill-contract.ts';
+import type {
+  DrillComponent,
+  DrillInput,
+  DrillPlan,
+  DrillReport,
+  DrillResult,
+  DrillStackPlan,
+} from './drill-contract.ts';
 import { backUpFirst } from './drill-fresh.ts';
 import { Stopwatch } from './drill-stopwatch.ts';
 import { clearAll, rehearse, stackInput, type Rehearsal, type Rehearsed } from './drill-scratch.ts';
@@ -76,7 +83,13 @@ async function planOf(facts: DrillFacts): Promise<DrillPlan> {
   }
   const { host } = plan.components.find(({ name }) => name === stack) ?? { host: planner };
   const options = { summary: 'look at the Compose project', silentSeconds };
-  return { ...plan, stack: await whileHostAnswers(system, host, options, (there) => there.planScratchStack(input)) };
+  const found = await whileHostAnswers(system, host, options, (there) => there.planScratchStack(input));
+  return { ...plan, components: plan.components.map((one) => inService(one, found)), stack: found };
+}
+
+function inService(component: DrillComponent, { servers = [] }: DrillStackPlan): DrillComponent {
+  const own = servers.find((server) => server.component === component.name);
+  return own === undefined ? component : { ...component, becomes: `databases of the isolated service ${own.service}` };
 }
 
 async function run(asked: DrillInput, facts: DrillFacts, story: Story): Promise<DrillResult> {

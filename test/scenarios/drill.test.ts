@@ -11,12 +11,20 @@ import { freePort } from '../../src/engine/ports.ts';
 import { DRILL_LABEL } from '../../src/sources/kinds/volume-place.ts';
 import type { BackupResult, DrillReport, DrillResult } from '../../src/workflows/contract.ts';
 import { makeSite, type Site } from '../activities/site.ts';
-import { dockerCorner, TEST_LABEL, type DockerCorner } from '../support/docker.ts';
+import { TEST_LABEL } from '../support/docker.ts';
+import {
+  CONTAINER_PASSWORD,
+  postgresCorner,
+  type PostgresContainer,
+  type PostgresCorner,
+} from '../support/postgres-container.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres.ts';
 import { eventually } from '../workflows/stage.ts';
 
-let corner: DockerCorner;
+let corner: PostgresCorner;
 let server: PostgresServer;
+/** A service of the project. */
+let database: PostgresContainer;
 let site: Site;
 let project: string;
 let volume: string;
@@ -27,10 +35,10 @@ let hostPort: number;
 let bridge: string;
 
 const SERVE = `echo "$GREETING $(cat /etc/app/name)" > /data/index.html && exec busybox httpd -f -p 80 -h /data`;
-const HEALTHY = 'test -s /data/ledger';
+const HEALTHY = 'test -s /data/ledger && busybox nc -w 3 db 5432 </dev/null';
 
 beforeAll(async () => {
-  corner = await dockerCorner();
+  corner = await postgresCorner();
   server = await startPostgres();
   port = await freePort();
   host = createServer((_, response) => response.end('the host'));
@@ -46,6 +54,7 @@ beforeAll(async () => {
   volume = await corner.volume({ 'com.docker.compose.project': project });
   site = await makeSite(systemOf);
   await mkdir(site.data('config'));
+  await writeFile(site.data('password'), CONTAINER_PASSWORD, { mode: 0o600 });
   await mkdir(site.data('project'));
   await writeFile(site.data('config/name'), 'restored');
   await writeFile(site.data('project/compose.yaml'), `services: { web: { image: ${corner.image} } }\n`);
@@ -54,6 +63,20 @@ beforeAll(async () => {
     `CREATE TABLE orders (id int PRIMARY KEY, at timestamptz DEFAULT now()); CREATE INDEX ON orders (at);
      INSERT INTO orders SELECT i FROM generate_series(1, 300) i`,
     { database: 'shop' },
+  );
+  database = await corner.postgres({
+    name: `${project}-db-1`,
+    compose: { project, service: 'db' },
+    network: `${project}_default`,
+    volume: await corner.volume(),
+    binds: [`${site.data('config')}:/etc/app:ro`],
+  });
+  await database.sql("CREATE ROLE clerk LOGIN PASSWORD 'of a clerk'");
+  await database.sql('CREATE DATABASE bank OWNER clerk');
+  await database.sql(
+    `CREATE TABLE accounts AS SELECT i AS id, i * 10 AS amount FROM generate_series(1, 50) i;
+     ALTER TABLE accounts OWNER TO clerk`,
+    'bank',
   );
   await corner.container({ script: 'echo 42 > /data/ledger', binds: [`${volume}:/data`] });
   await startService('web', { PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: String(port) }] } });
@@ -82,7 +105,11 @@ async function startService(service: string, hostConfig: object, started = true)
     Cmd: ['sh', '-c', SERVE],
     Env: ['GREETING=hello'],
     Healthcheck: { Test: ['CMD-SHELL', HEALTHY], Interval: 2e8, Timeout: 5e9, Retries: 50 },
-    Labels: { ...labels(service), [TEST_LABEL]: corner.id },
+    Labels: {
+      ...labels(service),
+      'com.docker.compose.depends_on': 'db:service_started:false',
+      [TEST_LABEL]: corner.id,
+    },
     HostConfig: {
       Binds: [`${volume}:/data`, `${site.data('config')}:/etc/app:ro`],
       NetworkMode: `${project}_default`,
@@ -107,9 +134,19 @@ function systemOf(data: (name: string) => string): string {
     '    kind: postgres',
     `    server: { address: 127.0.0.1, port: ${server.port}, backup: { user: postgres } }`,
     '    databases: [shop]',
+    '  bank:',
+    '    kind: postgres',
+    `    server: { service: db, backup: { user: postgres, password: { file: ${data('password')} } } }`,
+    '    databases: [bank]',
+    '    checks: { minimumRows: { accounts: 50 } }',
+    '  balances:',
+    '    kind: postgres',
+    `    server: { service: db, backup: { user: postgres, password: { file: ${data('password')} } } }`,
+    '    databases: [bank]',
+    '    tables: [accounts]',
     `  stack: { kind: compose, project: ${project}, directory: ${data('project')}, healthTimeout: 10s }`,
     'plans:',
-    '  daily: { components: [ledger, config, shop, stack], stores: [disk], rpo: 24h }',
+    '  daily: { components: [ledger, config, shop, bank, balances, stack], stores: [disk], rpo: 24h }',
     'objectives: { rto: 4h }',
     'checks:',
     `  page: { http: { url: 'http://localhost:${port}/index.html', contains: hello restored }, within: 60s }`,
@@ -117,6 +154,9 @@ function systemOf(data: (name: string) => string): string {
     '  recent: { sql: { component: shop, query: "SELECT count(*) FROM orders WHERE at > now() - interval \'1 day\'", atLeast: 1 } }',
     '  index: { sql: { component: shop, query: "SELECT count(*) FROM pg_index WHERE indrelid = \'orders\'::regclass AND indisvalid", equals: 2 } }',
     '  ledger: { command: [test, -s, /data/ledger], service: web }',
+    '  sum: { sql: { component: bank, query: SELECT sum(amount) FROM accounts, equals: 12750 } }',
+    '  balances: { sql: { component: balances, query: SELECT count(*) FROM accounts, equals: 50 } }',
+    '  owner: { command: [psql, -qAt, -U, clerk, -d, bank, -c, SELECT 1 / count(*) FROM accounts], service: db }',
     `  no-way-out: { command: [sh, -c, '! ${askHost()}'], service: web }`,
     'drills:',
     '  weekly: { schedule: 0 22 * * FRI, plan: daily }',
@@ -154,14 +194,20 @@ describe('a drill of a whole stack', () => {
     await text(live.stdout);
     expect((await live.ended).exitCode).toBe(0);
     const before = await corner.raw.getContainer(`${project}-web-1`).inspect();
+    // Whoever asked the live server would wait for ever.
+    await corner.docker.pause(database.id);
     const result = await drill({ kind: 'weekly', by: 'ann' });
+    await corner.docker.unpause(database.id);
     expect(badOf(result)).toEqual([]);
     expect(result).toMatchObject({ outcome: 'passed', proofs: [{ backup, ok: true }] });
     const { report } = result;
-    expect(report?.stack).toMatchObject({ services: 1, refused: [] });
+    expect(report?.stack).toMatchObject({ services: 2, refused: [] });
     expect(report?.stack?.isolated).toContain('web publishes no ports');
+    expect(report?.stack?.isolated.join()).toContain('db begins with an empty cluster');
     const asked = report?.checks.map(({ name }) => name).filter((name) => name.startsWith('check '));
-    const wanted = ['index', 'ledger', 'no-way-out', 'orders', 'page', 'recent'].map((name) => `check ${name}`);
+    const wanted = ['balances', 'index', 'ledger', 'no-way-out', 'orders', 'owner', 'page', 'recent', 'sum'].map(
+      (name) => `check ${name}`,
+    );
     expect(asked?.toSorted()).toEqual(wanted);
     expect(report?.warnings.filter((words) => words.includes('was not asked'))).toEqual([]);
     expect(report?.rtoObjectiveSeconds).toBe(14_400);

@@ -8,11 +8,13 @@ import type { HostContext } from '../host-context.ts';
 import type { Run } from '../shell.ts';
 import type { HostActivities } from '../types.ts';
 import { runChecks } from '../validation/run-checks.ts';
-import type { CheckPlace } from '../validation-types.ts';
+import { besideName } from '../../sources/postgres/restore-record.ts';
+import type { CheckPlace, DatabasePlace } from '../validation-types.ts';
 import { judged } from './judged.ts';
 import { scratchTarget } from './places.ts';
 import { mustBeOpen } from './scratch.ts';
-import { PORTS_LABEL, SERVICE_LABEL } from './stack.ts';
+import { openServer } from './server.ts';
+import { DATABASES_LABEL, PORTS_LABEL, SERVICE_LABEL } from './stack-make.ts';
 
 const THIS_HOST = ['localhost', '127.0.0.1', '[::1]', '0.0.0.0'];
 
@@ -50,6 +52,14 @@ async function placeOf(
   if (!system.components.some(({ kind, host }) => kind === 'compose' && host === context.host)) return { components };
   const docker = context.docker();
   const running = await containersOf(docker, drillId);
+  const databases: Record<string, DatabasePlace> = {};
+  for (const { id, ports } of running.map((one) => ({ id: one.id, ports: one.databases }))) {
+    for (const [name, port] of ports) {
+      const { own, door } = await openServer(docker, id, port);
+      doors.push(door);
+      databases[name] = { own, databases: namesThere(system, name, drillId) };
+    }
+  }
   const origins: Record<string, string> = {};
   for (const { probe } of system.checks.filter(({ host }) => host === context.host)) {
     if (probe.kind !== 'http') continue;
@@ -62,19 +72,37 @@ async function placeOf(
     doors.push(door);
     origins[origin] = door.origin;
   }
-  return { components, containers: Object.fromEntries(running.map(({ id, service }) => [service, id])), origins };
+  return {
+    components: { ...components, ...databases },
+    containers: Object.fromEntries(running.map(({ id, service }) => [service, id])),
+    origins,
+  };
+}
+
+/** Some tables of a database lie under another name than the whole of it. */
+function namesThere({ components }: System, name: string, drillId: string): Record<string, string> {
+  const component = components.find((one) => one.name === name);
+  if (component?.kind !== 'postgres' || component.method !== 'dump' || component.tables.length === 0) return {};
+  return Object.fromEntries(component.databases.map((database) => [database, besideName(database, drillId)]));
 }
 
 async function containersOf(
   docker: DockerHost,
   drillId: string,
-): Promise<{ id: string; service: string; ports: Map<number, number> }[]> {
+): Promise<{ id: string; service: string; ports: Map<number, number>; databases: Map<string, number> }[]> {
   const { containers } = await docker.labelled(DRILL_LABEL, drillId);
   const facts = await Promise.all(containers.map((id) => docker.inspect(id)));
   return facts.flatMap((one) => {
     if (one?.state !== 'running') return [];
-    const pairs = (one.labels[PORTS_LABEL] ?? '').split(',').filter((pair) => pair !== '');
-    const ports = new Map(pairs.map((pair) => pair.split('=').map(Number) as [number, number]));
-    return [{ id: one.id, service: one.labels[SERVICE_LABEL] ?? '', ports }];
+    const ports = new Map(pairsOf(one.labels[PORTS_LABEL]).map(([live, inside]) => [Number(live), Number(inside)]));
+    const databases = new Map(pairsOf(one.labels[DATABASES_LABEL]).map(([name, port]) => [name, Number(port)]));
+    return [{ id: one.id, service: one.labels[SERVICE_LABEL] ?? '', ports, databases }];
+  });
+}
+
+function pairsOf(text = ''): [string, string][] {
+  return text.split(',').flatMap((pair): [string, string][] => {
+    const [left, right] = pair.split('=');
+    return left === undefined || right === undefined ? [] : [[left, right]];
   });
 }

@@ -18,6 +18,7 @@ import type { Run } from '../shell.ts';
 import type { HostActivities } from '../types.ts';
 import { askServer } from './judged.ts';
 import { drillDirectory, imagesNote, scratchTarget } from './places.ts';
+import { withIsolatedServer } from './server.ts';
 
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
 
@@ -32,6 +33,8 @@ const note = z.object({
   isOver: z.boolean(),
 });
 type Note = z.infer<typeof note>;
+
+const CLEAR_LIMIT_MS = 10 * 60_000;
 
 function noteOf(context: HostContext, system: string, drillId: string): string {
   return `${drillDirectory(context.stateDirectory(system), drillId)}.json`;
@@ -56,23 +59,19 @@ export async function beginDrill(
 }
 
 export async function restoreScratch(context: HostContext, input: Input<'restoreScratch'>, run: Run): Promise<Beside> {
-  const { system: name, drillId, store, manifestKey, component } = input;
-  await mustBeOpen(context, name, drillId);
+  const { system: name, drillId, store, manifestKey, component, stack } = input;
   const system = await context.system(name);
   const target = scratchTarget(componentOf(system, component), context.stateDirectory(name), drillId);
   if (target?.startsWith('/') === true) await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
   const place = target === undefined ? {} : { target };
   const order = { system: name, store, manifestKey, component, paths: [], restoreId: drillId, drill: drillId };
-  const asking = { onScratchServer: askingServer(context, system, component, run) };
-  const beside = await restoreBeside(context, { ...order, verify: true, ...place }, run, asking);
-  // An attempt that was given up may have ended after the drill was cleared.
-  try {
-    await mustBeOpen(context, name, drillId);
-  } catch (error) {
-    await clearComponent(context, system, componentOf(system, component), drillId, run);
-    throw error;
-  }
-  return beside;
+  const bring = (extra: Partial<KindContext>): Promise<Beside> =>
+    restoreBeside(context, { ...order, verify: true, ...place }, run, extra);
+  return whileOpen(context, input, run, () =>
+    stack === undefined
+      ? bring({ onScratchServer: askingServer(context, system, component, run) })
+      : withIsolatedServer(context, { stack, component }, run, (ownServer) => bring({ ownServer })),
+  );
 }
 
 export async function checkScratch(context: HostContext, input: Input<'checkScratch'>, run: Run): Promise<CheckReport> {
@@ -92,9 +91,35 @@ function askingServer(
   return (there) => askServer(context, system, component, there, run);
 }
 
+/**
+ * Nothing is made for a drill that is over. An attempt that was given up may end after the drill was cleared: then what it
+ * made goes. Throws PlanChanged.
+ */
+export async function whileOpen<T>(
+  context: HostContext,
+  { system: name, drillId }: { readonly system: string; readonly drillId: string },
+  run: Run,
+  work: () => Promise<T>,
+): Promise<T> {
+  await mustBeOpen(context, name, drillId);
+  try {
+    const made = await work();
+    await mustBeOpen(context, name, drillId);
+    return made;
+  } catch (error) {
+    if (await isOpen(context, name, drillId)) throw error;
+    await clear(context, await context.system(name), drillId, { ...run, signal: AbortSignal.timeout(CLEAR_LIMIT_MS) });
+    throw error;
+  }
+}
+
 /** Throws PlanChanged when the drill is over. */
 export async function mustBeOpen(context: HostContext, system: string, drillId: string): Promise<void> {
-  if ((await readNote(noteOf(context, system, drillId)))?.isOver !== false) throw tooLate(drillId);
+  if (!(await isOpen(context, system, drillId))) throw tooLate(drillId);
+}
+
+async function isOpen(context: HostContext, system: string, drillId: string): Promise<boolean> {
+  return (await readNote(noteOf(context, system, drillId)))?.isOver === false;
 }
 
 function tooLate(drillId: string): HoldfastError {
@@ -126,6 +151,8 @@ async function clear(context: HostContext, system: System, drillId: string, run:
     await forgetRun(context, making);
   }
   if (usesDocker) {
+    // Whoever was still at work has ended by now.
+    await clearContainers(context, drillId);
     await clearVolumes(context, drillId);
     await clearImages(context, system.name, drillId);
   }
@@ -150,11 +177,19 @@ async function clearComponent(
   await kindOf(component.kind).discard(component, beside, context.kindContext(system, run));
 }
 
-/** Networks, too. */
-export async function clearContainers(context: HostContext, drillId: string): Promise<void> {
+/** Networks, too, unless containers of these names stay. */
+export async function clearContainers(
+  context: HostContext,
+  drillId: string,
+  { except = [] }: { readonly except?: readonly string[] } = {},
+): Promise<void> {
   const docker = context.docker();
   const { containers, networks } = await docker.labelled(DRILL_LABEL, drillId);
-  for (const id of containers) await docker.removeContainer(id);
+  for (const id of containers) {
+    const facts = await docker.inspect(id);
+    if (facts !== undefined && !except.includes(facts.name)) await docker.removeContainer(id);
+  }
+  if (except.length > 0) return;
   for (const id of networks) await docker.removeNetwork(id);
 }
 

@@ -2,7 +2,8 @@
 import path from 'node:path';
 import { HoldfastError } from '../../failures.ts';
 import type { ArtifactReader } from '../../part.ts';
-import { isolate, recordedMounts, type Isolation } from '../../policy/drill-isolation.ts';
+import { isolate, recordedMounts, type Isolation, type Surroundings } from '../../policy/drill-isolation.ts';
+import { freshServer, portInside, serverContainer } from '../../policy/drill-servers.ts';
 import { parseInventory, type Inventory } from '../../sources/kinds/compose-inventory.ts';
 import { readJsonArtifact } from '../../sources/kinds/json-artifact.ts';
 import { artifactNamed } from '../../sources/kinds/volume-facts.ts';
@@ -18,11 +19,26 @@ export interface StackThere {
   readonly inventory: Inventory;
   readonly artifacts: readonly ArtifactReader[];
   readonly isolation: Isolation;
+  readonly servers: readonly ServerThere[];
+}
+
+/** A database that is restored into a service of the project. */
+export interface ServerThere {
+  readonly component: string;
+  /** The name of the live container. */
+  readonly live: string;
+  readonly service: string;
+  /** Inside. */
+  readonly port: number;
+  /** Of its cluster. */
+  readonly directory: string;
+  /** It becomes what the service looks for, and not only some tables. */
+  readonly isWhole: boolean;
 }
 
 export async function planScratchStack(context: HostContext, input: StackInput, run: Run): Promise<DrillStackPlan> {
   run.report({ phase: 'look at the project' });
-  return withStack(context, input, run, ({ component, inventory, isolation }) =>
+  return withStack(context, input, run, ({ component, inventory, isolation, servers }) =>
     Promise.resolve({
       component: component.name,
       host: component.host,
@@ -31,6 +47,7 @@ export async function planScratchStack(context: HostContext, input: StackInput, 
       services: [...new Set(inventory.containers.map(({ service }) => service))],
       isolated: isolation.isolated,
       refused: isolation.refused,
+      servers: servers.map(({ component: of, service }) => ({ component: of, service })),
     }),
   );
 }
@@ -38,7 +55,7 @@ export async function planScratchStack(context: HostContext, input: StackInput, 
 /** The artifacts can be read for as long as `use` runs. */
 export async function withStack<T>(
   context: HostContext,
-  { system: name, store, manifestKey, component: of, restored, drillId }: StackInput,
+  { system: name, store, manifestKey, component: of, restored, drillId, servers: named }: StackInput,
   run: Run,
   use: (stack: StackThere) => Promise<T>,
 ): Promise<T> {
@@ -51,9 +68,13 @@ export async function withStack<T>(
     if (inventory === undefined)
       throw new HoldfastError('ArchiveBroken', `${of}: compose.json is no project's inventory`);
     const around = surroundings(context, system, inventory, { component, restored, drillId });
-    const isolation = isolate(inventory.containers, around);
-    const refused = [...isolation.refused, ...serversWithin(system, inventory)];
-    return use({ component, inventory, artifacts, isolation: { ...isolation, refused } });
+    const possible = possibleServers(context, system, inventory, named ?? restored).filter(
+      (one) => isolate(ofName(inventory, one.live), withClusters(around, [one])).refused.length === 0,
+    );
+    const servers = named === undefined ? await withImages(context, possible, { inventory, artifacts }) : possible;
+    const isolation = isolate(inventory.containers, withClusters(around, servers));
+    const refused = [...isolation.refused, ...emptyServers(system, inventory, servers)];
+    return use({ component, inventory, artifacts, isolation: { ...isolation, refused }, servers });
   });
 }
 
@@ -62,7 +83,7 @@ function surroundings(
   system: System,
   inventory: Inventory,
   asked: { readonly component: ComposeComponent; readonly restored: readonly string[]; readonly drillId: string },
-): Parameters<typeof isolate>[1] {
+): Surroundings {
   const { component, restored, drillId } = asked;
   const stateDirectory = context.stateDirectory(system.name);
   const volumes: Record<string, string> = {};
@@ -90,18 +111,57 @@ function surroundings(
   };
 }
 
-/** Servers whose data is not a restored volume: their services would begin with empty databases. */
-function serversWithin(system: System, { project, containers }: Inventory): string[] {
+/** Of these components those that are dumped out of a server of the project. */
+function possibleServers(
+  context: HostContext,
+  system: System,
+  { project, containers }: Inventory,
+  among: readonly string[],
+): ServerThere[] {
+  return system.components.flatMap((one) => {
+    if (one.kind !== 'postgres' || one.method !== 'dump') return [];
+    if (one.host !== context.host || !among.includes(one.name)) return [];
+    const container = serverContainer(one.server, project, containers);
+    if (container === undefined) return [];
+    const { name: live, service } = container;
+    const [port, { directory }] = [portInside(container, one.server), freshServer(container)];
+    return [{ component: one.name, live, service, port, directory, isWhole: one.tables.length === 0 }];
+  });
+}
+
+function withClusters(around: Surroundings, servers: readonly ServerThere[]): Surroundings {
+  return { ...around, clusters: Object.fromEntries(servers.map(({ live, directory }) => [live, directory])) };
+}
+
+function ofName({ containers }: Inventory, live: string): Inventory['containers'] {
+  return containers.filter(({ name }) => name === live);
+}
+
+/** Without its image a server can't be made, and its databases are checked where they can be. */
+async function withImages(
+  context: HostContext,
+  servers: readonly ServerThere[],
+  { inventory, artifacts }: Pick<StackThere, 'inventory' | 'artifacts'>,
+): Promise<ServerThere[]> {
+  const found: ServerThere[] = [];
+  for (const server of servers) {
+    const [container] = ofName(inventory, server.live);
+    if (container === undefined) continue;
+    const record = inventory.images.find(({ reference }) => reference === container.image);
+    const isSaved = artifacts.some(({ name }) => name === record?.artifact);
+    const known = [container.imageId, container.image].map((image) => context.docker().describeImage(image));
+    if (isSaved || (await Promise.all(known)).some((image) => image !== undefined)) found.push(server);
+  }
+  return found;
+}
+
+/** Servers into which nothing whole is restored: their services would begin with empty databases. */
+function emptyServers(system: System, { project, containers }: Inventory, servers: readonly ServerThere[]): string[] {
   return system.components.flatMap((one) => {
     if (one.kind !== 'postgres') return [];
-    const { tools } = one.server;
-    const service =
-      tools.kind === 'service' && tools.project === project
-        ? tools.service
-        : tools.kind === 'container'
-          ? containers.find(({ name, service: of }) => name === tools.container || of === tools.container)?.service
-          : undefined;
-    if (service === undefined) return [];
-    return [`${one.name} is checked on a server of its own: the service ${service} would begin with empty databases`];
+    const container = serverContainer(one.server, project, containers);
+    const isFilled = servers.some(({ live, isWhole }) => live === container?.name && isWhole);
+    if (container === undefined || isFilled) return [];
+    return [`${one.name} is checked apart: the service ${container.service} would begin with empty databases`];
   });
 }

@@ -1,8 +1,9 @@
 /** Queries of the system file, asked of a database that they can't change. */
 import { DIFFERENCES_TOLD } from '../../policy/check-values.ts';
+import type { DockerHost } from '../../docker/types.ts';
 import { isFinalForQuery } from '../../postgres/errors.ts';
 import { oneStatement } from '../../postgres/one-statement.ts';
-import { withPostgres } from '../../postgres/open.ts';
+import { withPostgres, type OpenOptions } from '../../postgres/open.ts';
 import { runSqlite } from '../../sources/sqlite/job.ts';
 import { HoldfastError } from '../../failures.ts';
 import type { Component, PostgresComponent, SqlProbe } from '../../system/types.ts';
@@ -61,8 +62,9 @@ async function askPostgres(
   signal: AbortSignal,
 ): Promise<Answer> {
   const database = databaseThere(databaseOf(component, probe.database), component, place);
+  const docker = (): DockerHost => context.docker();
   const server = place === undefined ? component.server : serverThere(component.server, place);
-  return withPostgres(server, 'backup', { docker: () => context.docker() }, (access) =>
+  return withPostgres(server, 'backup', { docker, ...secretThere(place) }, (access) =>
     access.withClient({ database, signal }, async (client) => {
       await client.query('BEGIN READ ONLY');
       await client.query(`SET LOCAL statement_timeout = ${Math.max(1, Math.round(limitMs))}`);
@@ -82,7 +84,8 @@ async function askPostgres(
 
 /** Only another address: a copy in a container of its own is reached by the port that it publishes. */
 function serverThere(server: PostgresComponent['server'], place: DatabasePlace): PostgresComponent['server'] {
-  const { address, port, user } = place;
+  const { address, port, user, own } = place;
+  if (own !== undefined) return own.server;
   if (address === undefined) return server;
   return {
     ...server,
@@ -93,11 +96,16 @@ function serverThere(server: PostgresComponent['server'], place: DatabasePlace):
   };
 }
 
+function secretThere(place: DatabasePlace | undefined): Pick<OpenOptions, 'resolveSecret'> {
+  const own = place?.own;
+  return own === undefined ? {} : { resolveSecret: () => Promise.resolve(own.password ?? '') };
+}
+
 /** On a server of its own a copy has the live names; beside the live databases only other names are the copy. */
 function databaseThere(own: string, { name }: PostgresComponent, place: DatabasePlace | undefined): string {
   const moved = place?.databases?.[own];
   if (moved !== undefined) return moved;
-  if (place === undefined || place.address !== undefined) return own;
+  if (place === undefined || place.address !== undefined || place.own !== undefined) return own;
   throw new HoldfastError('BadSystemFile', `nothing in the copy of ${name} stands for the database ${own}`);
 }
 

@@ -19,6 +19,7 @@ import {
 } from '../postgres/database-swap.ts';
 import { readDump, type Dump } from '../postgres/dump.ts';
 import { preflight, refuseForeignOwners } from '../postgres/preflight.ts';
+import { bringToOwnServer } from '../postgres/own-server.ts';
 import { proveOnScratchServer } from '../postgres/proof.ts';
 import { asideName, besideName, RestoreNotes, tooLong } from '../postgres/restore-record.ts';
 import type { DumpRestoreRecord, RestoredDatabase } from '../postgres/restore-record.ts';
@@ -38,6 +39,12 @@ export const dumpRestoring: Restoring = {
     refuseImpossible(component, dump, target, purpose);
     const begun = recordOf(dump, target, restoreId, purpose);
     const notes = notesOf(component, restoreId, context);
+    const { ownServer } = context;
+    if (ownServer !== undefined) {
+      const report = await bringToOwnServer(component, dump, begun, ownServer, context);
+      const done = await notes.write({ ...begun, purpose: 'proof', databases: [], report });
+      return besideOf(component, restoreId, { ...done, databases: begun.databases }, 'a server of its own');
+    }
     if (purpose === 'proof') {
       const proved = await proveOnScratchServer(component, dump, begun, context);
       if ('report' in proved) {
