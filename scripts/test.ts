@@ -19,13 +19,8 @@ interface ProjectRun {
   readonly run: RunSummary;
 }
 
-async function runLane(projects: readonly Project[], args: readonly string[]): Promise<ProjectRun[]> {
-  const runs: ProjectRun[] = [];
-  for (const project of projects) {
-    if (wasInterrupted()) break;
-    runs.push({ project, run: await runVitest(project, args) });
-  }
-  return runs;
+async function runLane(project: Project, args: readonly string[]): Promise<ProjectRun> {
+  return { project, run: await runVitest(project, args) };
 }
 
 /** On a CI machine, files that failed get a second run of their own before the verdict, with nothing beside them. */
@@ -49,10 +44,10 @@ async function checkAndTest(args: readonly string[]): Promise<{ checks: StaticCh
   Object.assign(process.env, prepared.environment);
   const [checks, lanes] = await Promise.all([
     args.length === 0 ? runStaticChecks() : [],
-    Promise.all(LANES.map((projects) => runLane(projects, args))),
+    Promise.all(LANES.map((project) => runLane(project, args))),
   ]);
   const runs: RunSummary[] = [];
-  for (const each of lanes.flat()) runs.push(await secondChance(each));
+  for (const each of lanes) runs.push(await secondChance(each));
   return { checks, runs };
 }
 

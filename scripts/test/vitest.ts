@@ -9,7 +9,7 @@ import type { RunSummary } from './reporter.ts';
 
 export const ROOT = path.resolve(import.meta.dirname, '..', '..');
 
-/** One file after the other, whatever the configuration of a project is able to say. */
+/** One file after the other, whatever the configuration of a project is able to say: there are other lanes beside it. */
 const ALONE = ['--no-file-parallelism', '--maxWorkers=1'];
 
 /**
@@ -23,7 +23,15 @@ export async function runVitest(project: Project, args: readonly string[]): Prom
     const vitest = path.join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
     const { code } = await runChild(
       process.execPath,
-      [vitest, 'run', '--project', project, '--passWithNoTests', ...(project === 'unit' ? [] : ALONE), ...args],
+      [
+        vitest,
+        'run',
+        '--project',
+        project,
+        '--passWithNoTests',
+        ...(project === 'unit' && args.length > 0 ? [] : ALONE),
+        ...args,
+      ],
       { show: true, cwd: ROOT, env: { ...process.env, [SUMMARY_VARIABLE]: target } },
     );
     return accountFor(readSummary(target), code, project);

@@ -11,7 +11,7 @@ import { readingVault } from '../vault/maintained.ts';
 import type { DrillReport } from '../workflows/drill-contract.ts';
 import { answeredInTime, STORE_LIMIT_MS, storeQuestion } from './asked-once.ts';
 import { inStores } from './checklist-run.ts';
-import { askStores } from './store-answers.ts';
+import { askStores, type UnreadStore } from './store-answers.ts';
 
 /** What is looked at of each store: a weekly drill of two years. */
 const MOST = 120;
@@ -20,10 +20,18 @@ const MEMORY = new Map<string, StoredDrill>();
 /** By who looks every minute. */
 const SEEN_MOST = 24;
 
-/** Of all stores that can be read, newest first. Throws what kept it from all of them. */
-export async function drillHistory(system: System, most = MOST): Promise<StoredDrill[]> {
+/**
+ * Of all stores that can be read, newest first. Throws what kept it from all of them. `unread`: stores that could not be read a
+ * moment ago, and are not asked again.
+ */
+export async function drillHistory(
+  system: System,
+  most = MOST,
+  unread: readonly UnreadStore[] = [],
+): Promise<StoredDrill[]> {
   const found = new Map<string, StoredDrill>();
-  const { answers, failures } = await askStores(system.stores, (config) =>
+  const asked = system.stores.filter(({ name }) => !unread.some(({ store }) => store === name));
+  const { answers, failures } = await askStores(asked, (config) =>
     answeredInTime(storeQuestion(system, config), STORE_LIMIT_MS, () =>
       readingVault(system, config, (place) => readDrillReports(place.store, place, most, MEMORY)),
     ),
@@ -34,10 +42,14 @@ export async function drillHistory(system: System, most = MOST): Promise<StoredD
 }
 
 /** Newest of each kind that the system file declares, for who looks often: none declared, nothing is read. */
-export async function drillsSeen(system: System): Promise<{ reports: StoredDrill[]; unread: boolean }> {
+export async function drillsSeen(
+  system: System,
+  unread: readonly UnreadStore[] = [],
+): Promise<{ reports: StoredDrill[]; unread: boolean }> {
   if (system.drills.length === 0) return { reports: [], unread: false };
+  if (unread.length === system.stores.length) return { reports: [], unread: true };
   try {
-    return { reports: await drillHistory(system, SEEN_MOST), unread: false };
+    return { reports: await drillHistory(system, SEEN_MOST, unread), unread: false };
   } catch {
     // That a store can't be read is told by who looks at the stores.
     return { reports: [], unread: true };

@@ -88,7 +88,7 @@ export async function findingsOf(
     engine.running ? askEngine(system) : NOT_SAID,
     options.hosts ?? lookHere(system, signal),
     totalSizes(system, nowMs, signal),
-    drillsSeen(system),
+    drillsSeen(system, read?.known.unread),
   ]);
   const backups = withReadings(said.backups, readBacks);
   const known = { ...said, backups };

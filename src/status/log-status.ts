@@ -11,6 +11,7 @@ import { QUERIES, workflowIds, type ActivityProgress, type Progress, type WalPro
 import { tell, type ToldError } from '../observe/told.ts';
 import { answeredInTime, STORE_LIMIT_MS, storeQuestion } from './asked-once.ts';
 import type { EngineState } from './running.ts';
+import type { UnreadStore } from './store-answers.ts';
 
 const ENGINE_LIMIT_MS = 10_000;
 
@@ -32,9 +33,15 @@ export interface LogStatus {
   readonly unread?: ToldError;
 }
 
-export async function logStatuses(system: System, engine: EngineState, nowMs: number): Promise<LogStatus[]> {
+/** `unread`: as `storeReadBacks`. */
+export async function logStatuses(
+  system: System,
+  engine: EngineState,
+  nowMs: number,
+  unread: readonly UnreadStore[] = [],
+): Promise<LogStatus[]> {
   const logged = system.components.filter(isLogged);
-  return Promise.all(logged.map((component) => logStatus(system, component, engine, nowMs)));
+  return Promise.all(logged.map((component) => logStatus(system, component, engine, { nowMs, unread })));
 }
 
 /** True when somebody should look: it is not received, it is behind, or it waits for a person. */
@@ -69,15 +76,22 @@ function isLogged(component: System['components'][number]): component is Logged 
   return component.kind === 'postgres' && component.method === 'base' && component.wal !== undefined;
 }
 
-async function logStatus(system: System, component: Logged, engine: EngineState, nowMs: number): Promise<LogStatus> {
+async function logStatus(
+  system: System,
+  component: Logged,
+  engine: EngineState,
+  { nowMs, unread }: { readonly nowMs: number; readonly unread: readonly UnreadStore[] },
+): Promise<LogStatus> {
   const { name, wal } = component;
   const store = storeQuestion(system, { name: wal.store });
-  const stored = await answeredInTime(store, STORE_LIMIT_MS, () => storedLog(system, component)).catch(
-    (error: unknown): Stored => ({
-      gaps: [],
-      unread: tell(error),
-    }),
-  );
+  const missed = unread.find((one) => one.store === wal.store);
+  const stored: Stored =
+    missed === undefined
+      ? await answeredInTime(store, STORE_LIMIT_MS, () => storedLog(system, component)).catch((error: unknown) => ({
+          gaps: [],
+          unread: tell(error),
+        }))
+      : { gaps: [], unread: missed.error };
   const live = engine.running ? await liveLog(workflowIds.receiveWal(system.name, name)) : {};
   const point = [stored.recoveryPointAt, live.recoveryPointAt]
     .filter((one) => one !== undefined)

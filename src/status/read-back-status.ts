@@ -9,6 +9,7 @@ import { readingVault } from '../vault/maintained.ts';
 import { readingOf, readReadings } from '../vault/verify/readings.ts';
 import { tell, type ToldError } from '../observe/told.ts';
 import { answeredInTime, STORE_LIMIT_MS, storeQuestion } from './asked-once.ts';
+import type { UnreadStore } from './store-answers.ts';
 
 export interface StoreReadBack {
   readonly store: string;
@@ -31,20 +32,21 @@ export interface StoreReadBack {
 
 const BAD_SHOWN = 5;
 
-export function storeReadBacks(system: System, nowMs: number): Promise<StoreReadBack[]> {
+/** `unread`: stores that could not be read a moment ago, and are not asked again: each would be waited for as long again. */
+export function storeReadBacks(
+  system: System,
+  nowMs: number,
+  unread: readonly UnreadStore[] = [],
+): Promise<StoreReadBack[]> {
+  const nothing = { errors: 0, bad: [], fraction: 0, overdue: 0 };
   return Promise.all(
-    system.stores.map((config) =>
-      answeredInTime(storeQuestion(system, config), STORE_LIMIT_MS, () => storeReadBack(system, config, nowMs)).catch(
-        (error: unknown) => ({
-          store: config.name,
-          errors: 0,
-          bad: [],
-          fraction: 0,
-          overdue: 0,
-          unread: tell(error),
-        }),
-      ),
-    ),
+    system.stores.map(async (config) => {
+      const missed = unread.find(({ store }) => store === config.name);
+      if (missed !== undefined) return { store: config.name, ...nothing, unread: missed.error };
+      return answeredInTime(storeQuestion(system, config), STORE_LIMIT_MS, () =>
+        storeReadBack(system, config, nowMs),
+      ).catch((error: unknown) => ({ store: config.name, ...nothing, unread: tell(error) }));
+    }),
   );
 }
 

@@ -75,7 +75,7 @@ export async function statusOf(
   nowMs: number,
 ): Promise<SystemStatus> {
   const operations = operationsOf(system.name, engine);
-  const stores = await storeReadBacks(system, nowMs);
+  const stores = await storeReadBacks(system, nowMs, said.unread);
   const known = { ...said, backups: withReadings(said.backups, stores) };
   const plans = system.plans.map((plan) => {
     const own = known.backups.filter((one) => one.plan === plan.name);
@@ -88,7 +88,7 @@ export async function statusOf(
       ...(first === undefined ? {} : { firstDue: toldDue(first) }),
     };
   });
-  const logs = (await logStatuses(system, engine, nowMs)).map((log) => ({
+  const logs = (await logStatuses(system, engine, nowMs, said.unread)).map((log) => ({
     ...log,
     behind: isBehind(log, system, nowMs),
   }));

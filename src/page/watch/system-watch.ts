@@ -7,10 +7,12 @@ import { drillHistory } from '../../status/drill-runs.ts';
 import { decisive, findingsOf, findingsOfFault, lookHere } from '../../status/findings.ts';
 import { STORE_LIMIT_MS } from '../../status/asked-once.ts';
 import type { EngineState } from '../../status/running.ts';
+import type { SeenCatalogue } from '../../status/brief.ts';
 import { seenCatalogue } from '../../status/seen.ts';
 import { statusOf } from '../../status/system-status.ts';
 import type { FileFault, Registered } from '../../system/last-good.ts';
 import type { System } from '../../system/types.ts';
+import type { DrillReport } from '../../workflows/contract.ts';
 import type { EngineFacts, SystemFacts } from '../facts.ts';
 import { Bell } from './bell.ts';
 import { Kept } from './kept.ts';
@@ -124,7 +126,7 @@ export class SystemWatch {
         read: { known: seen, logs: status.logs, readBacks: status.stores },
       });
       const { backups } = known;
-      const drills = await drillHistory(system, DRILLS_SHOWN).catch(() => before?.drills ?? []);
+      const drills = await this.drillsOf(system, seen.unread);
       const seenNow = { status, numbers: facts, backups, findings, unknown, drills };
       return { name, system, lookedAtMs: nowMs, ...seenNow, ...(schedules === undefined ? {} : { schedules }) };
     } catch (error) {
@@ -143,6 +145,13 @@ export class SystemWatch {
       const { findings, unknown } = judgeHosts(system, hosts);
       return { hosts, troubled: findings.length + unknown.length > 0 };
     });
+  }
+
+  /** What was seen before, where no store tells. */
+  private async drillsOf(system: System, unread: SeenCatalogue['unread']): Promise<readonly DrillReport[]> {
+    const before = this.known?.drills ?? [];
+    if (unread.length === system.stores.length) return before;
+    return drillHistory(system, DRILLS_SHOWN, unread).catch(() => before);
   }
 
   /** Each is asked for by itself, so that they are asked for less often than stores are read. */
