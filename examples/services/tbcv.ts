@@ -66,6 +66,8 @@ function health(): Record<string, unknown> {
     if (Number(results) !== 2 * Number(workflows) || recommendations !== workflows) {
       throw new Error(`${String(workflows)} workflows have ${String(results)} results`);
     }
+    const bad = database.prepare("SELECT count(*) AS n FROM workflows WHERE state <> 'done'").get()?.['n'];
+    if (bad !== 0) throw new Error(`${String(bad)} workflows are in a state that there is not`);
     return { workflows: Number(workflows) };
   });
 }

@@ -41,10 +41,13 @@ export interface Up {
 export class Holdfast {
   readonly home: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Ends commands that run when it is aborted; never `up`. */
+  private readonly signal: AbortSignal | undefined;
 
-  constructor(home: string, environment: Readonly<Record<string, string>> = {}) {
+  constructor(home: string, environment: Readonly<Record<string, string>> = {}, signal?: AbortSignal) {
     this.home = home;
     this.environment = environment;
+    this.signal = signal;
   }
 
   private childEnvironment(): NodeJS.ProcessEnv {
@@ -55,7 +58,11 @@ export class Holdfast {
   }
 
   start(args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [CLI, ...args], { env: this.childEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    return spawn(process.execPath, [CLI, ...args], {
+      env: this.childEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(this.signal === undefined ? {} : { signal: this.signal }),
+    });
   }
 
   /** Runs a command to its end, whatever its exit code. */
@@ -65,9 +72,11 @@ export class Holdfast {
     let stderr = '';
     child.stdout?.on('data', (bytes: Buffer) => (stdout += bytes.toString()));
     child.stderr?.on('data', (bytes: Buffer) => (stderr += bytes.toString()));
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject).once('close', resolve);
-    });
+    let failure: Error | undefined;
+    child.once('error', (error) => (failure = error));
+    // Also one that was told to end is waited for: what it had begun it undoes first.
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    if (failure !== undefined) throw failure;
     return { code, stdout, stderr };
   }
 

@@ -79,9 +79,10 @@ export class Client {
   /** Resolves when so many more records were acknowledged from now on. */
   async more(count: number): Promise<void> {
     const goal = this.acknowledged.size + count;
-    await waitFor(`${count} more records`, LIMIT_MS, () =>
-      Promise.resolve(this.acknowledged.size >= goal ? true : undefined),
-    );
+    await waitFor(`${count} more records`, LIMIT_MS, () => {
+      if (!this.running) throw new Error('the users have gone');
+      return Promise.resolve(this.acknowledged.size >= goal ? true : undefined);
+    });
   }
 
   /** Writes nothing while it works. */

@@ -36,8 +36,8 @@ export interface Disaster {
   readonly objective: Objective;
   /** What is backed up in between, by plan, before it happens. */
   readonly plans: readonly string[];
-  /** Does the harm, and says what. */
-  break(): Promise<string>;
+  /** Does the harm, and says what; backups that run by themselves while nobody has noticed are made by the operator. */
+  break(operator: Operator): Promise<string>;
   /** What shows it; undefined while nothing does. */
   seen(): Promise<string | undefined>;
   /** What the operator does about it, with what the users had acknowledged. */

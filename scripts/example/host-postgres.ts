@@ -20,6 +20,12 @@ export async function hostPostgres(stage: Stage, settings: Settings = {}): Promi
   return server;
 }
 
+/** By the server's own clock, RFC 3339. */
+export async function timeOf(server: PostgresServer): Promise<string> {
+  const at = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+  return String(await server.value(`SELECT ${at}`));
+}
+
 /** A password for a role, and where the system file looks for it. */
 export async function roleSecret(stage: Stage, path: string): Promise<string> {
   const password = randomBytes(18).toString('base64url');

@@ -23,7 +23,7 @@ export interface LostMachine {
   readonly client: Client;
   /** As break glass names the store. */
   readonly storeUrl: string;
-  /** Of which everything is a component. */
+  /** What is backed up in between. */
   readonly plan: string;
   readonly rows: readonly string[];
   readonly objective: Objective;
@@ -47,7 +47,7 @@ export function machineGone({ stage, stack, client, storeUrl, plan, rows, object
     },
     seen: () => client.trouble(),
     async bringBack(operator) {
-      await operator.breakGlass(storeUrl, join(stage.directory, 'recovery-kit.txt'), '--plan', plan);
+      await operator.breakGlass(storeUrl, join(stage.directory, 'recovery-kit.txt'));
     },
     check,
   };

@@ -1,6 +1,7 @@
 /** Holdfast as the README has it typed: each command is printed before it runs. */
 import pc from 'picocolors';
 import type { CommandResult, Holdfast } from '../../sample/stack/holdfast.ts';
+import { formatSeconds } from '../../src/observe/format.ts';
 import type { RestorePlan, RestoreResult } from '../../src/workflows/contract.ts';
 
 /** An operation that waits for a person prints its plan and ends with 2. */
@@ -18,6 +19,11 @@ export class Operator {
   show(args: readonly string[]): void {
     const words = args.map((arg) => (/^[\w./:=@-]+$/.test(arg) ? arg : `'${arg}'`));
     this.say(pc.bold(`$ holdfast ${words.join(' ')}`));
+  }
+
+  /** A line of what the operator sees. */
+  tell(text: string): void {
+    this.say(`  ${text}`);
   }
 
   async run(...args: readonly string[]): Promise<CommandResult> {
@@ -46,7 +52,7 @@ export class Operator {
   async breakGlass(store: string, kit: string, ...args: readonly string[]): Promise<RestoreResult> {
     const command = ['restore', '--from-store', store, '--kit', kit, ...args];
     const { plan } = await this.ask<{ plan: RestorePlan }>(...command, '--dry-run');
-    return this.restored(await this.ask<RestoreResult>(...command, '--approve', plan.digest));
+    return this.judged(this.restored(await this.ask<RestoreResult>(...command, '--approve', plan.digest)));
   }
 
   /** Throws unless everything was restored and every check held. */
@@ -55,6 +61,31 @@ export class Operator {
       (plan as RestorePlan).actions.map(({ action, component, on }) => `${action} ${component}: ${on.join(', ')}`),
     );
     return this.restored(result);
+  }
+
+  /** The whole system or parts of it, with the checks of the system file; throws unless they hold and every objective is met. */
+  async whole(...args: readonly string[]): Promise<RestoreResult> {
+    return this.judged(await this.restore(...args, '--whole'));
+  }
+
+  private judged(result: RestoreResult): RestoreResult {
+    const { whole } = result;
+    if (whole?.rto === undefined)
+      throw new Error(`nothing was judged: ${JSON.stringify({ ...result, plan: undefined })}`);
+    for (const { name, why } of whole.left) this.say(`  left as it was: ${name}: ${why}`);
+    for (const { name, ok, detail } of whole.checks)
+      this.say(`  check ${name}: ${ok ? detail : `NOT WELL: ${detail}`}`);
+    const objectives = whole.rto.objectives.map(
+      ({ of, objectiveSeconds, met }) => `${of} ${formatSeconds(objectiveSeconds)}${met ? '' : ' NOT MET'}`,
+    );
+    this.say(`  back after ${formatSeconds(whole.rto.seconds)}; objectives: ${objectives.join(', ')}`);
+    const bad = [
+      ...whole.checks.filter(({ ok }) => !ok).map(({ name }) => name),
+      ...whole.reconcile.filter(({ outcome }) => outcome !== 'same').map(({ name }) => name),
+      ...whole.rto.objectives.filter(({ met }) => !met).map(({ of }) => of),
+    ];
+    if (bad.length > 0) throw new Error(`not as it should be: ${bad.join(', ')}`);
+    return result;
   }
 
   private restored(result: RestoreResult): RestoreResult {

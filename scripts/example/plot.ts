@@ -3,14 +3,16 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Holdfast } from '../../sample/stack/holdfast.ts';
 import type { Up } from '../../sample/stack/holdfast.ts';
-import { waitFor } from '../../sample/stack/processes.ts';
-import type { BackupResult } from '../../src/workflows/contract.ts';
+import type { BackupResult, DrillReport } from '../../src/workflows/contract.ts';
 import { sizeText } from '../demo/story.ts';
-import type { Story } from '../demo/story.ts';
 import { UsageError } from '../setup.ts';
 import type { Disaster, Example, Scene, Stage } from './example.ts';
+import type { InterruptibleStory as Story } from './interrupt.ts';
+import { removeDrills } from './left.ts';
 import { Operator } from './operator.ts';
+import { rehearse } from './rehearsal.ts';
 import { differing } from './system-file.ts';
+import { seconds } from './times.ts';
 
 const LIMIT_MS = 300_000;
 /** Records between one thing that happens and the next. */
@@ -23,6 +25,8 @@ export interface Play {
   readonly environment: Readonly<Record<string, string>>;
   /** Only the disaster of this name. */
   readonly only?: string | undefined;
+  /** A person's Ctrl-C. */
+  readonly signal: AbortSignal;
 }
 
 /** Of one disaster, measured; an objective that was missed has ended the story. */
@@ -37,10 +41,13 @@ export interface Measured {
 }
 
 export interface Played {
+  readonly system: string;
+  readonly stage: Stage;
   readonly scene: Scene;
   readonly operator: Operator;
   readonly up: Up;
   readonly measured: readonly Measured[];
+  readonly drill: DrillReport;
 }
 
 export async function play(given: Play): Promise<Played> {
@@ -56,13 +63,16 @@ export async function play(given: Play): Promise<Played> {
   story.claim(`it serves: ${scene.client.acknowledged.size} records acknowledged, and more every moment`, true);
   const { operator, up } = await startHoldfast(given, scene);
   await firstBackups(given, scene, operator);
+  story.chapter('A drill: the restore rehearsed, in isolation');
+  const { client } = scene;
+  const drill = await rehearse({ story, docker: stage.docker, client }, operator, example.name);
   const measured: Measured[] = [];
-  for (const disaster of chosen) measured.push(await survive(given, { scene, operator, up }, disaster));
+  for (const disaster of chosen) measured.push(await survive(given, { scene, operator }, disaster));
   report(story, measured);
-  return { scene, operator, up, measured };
+  return { system: example.name, stage, scene, operator, up, measured, drill };
 }
 
-async function startHoldfast({ example, story, stage, environment }: Play, scene: Scene) {
+async function startHoldfast({ example, story, stage, environment, signal }: Play, scene: Scene) {
   story.chapter('Holdfast: keys, vault, engine');
   const home = join(stage.directory, 'home');
   await mkdir(home);
@@ -71,7 +81,7 @@ async function startHoldfast({ example, story, stage, environment }: Play, scene
   await writeFile(file, differing(own, scene.differences));
   story.say(`the system file is examples/${example.name}/${example.name}.yaml; different here:`);
   for (const line of scene.differs) story.say(`- ${line}`);
-  const operator = new Operator(new Holdfast(home, { ...environment, ...scene.environment }), (text) =>
+  const operator = new Operator(new Holdfast(home, { ...environment, ...scene.environment }, signal), (text) =>
     story.say(text),
   );
   const init = await operator.run('init', file, '--kit', join(stage.directory, 'recovery-kit.txt'));
@@ -80,6 +90,7 @@ async function startHoldfast({ example, story, stage, environment }: Play, scene
   operator.show(['up']);
   const start = () =>
     example.everyday === true ? operator.holdfast.everydayUp('--port', '0') : operator.holdfast.up('--port', '0');
+  stage.cleanup.add(() => removeDrills(stage.docker, home, example.name));
   const up = await story.timed('engine and workers up', start);
   stage.cleanup.add(() => up.stop());
   Object.assign(stage.running, { up, home, systemFile: file });
@@ -88,7 +99,7 @@ async function startHoldfast({ example, story, stage, environment }: Play, scene
 
 async function backup(story: Story, operator: Operator, system: string, plan: string): Promise<BackupResult> {
   operator.show(['backup', system, plan]);
-  const result = await waitFor(`a backup by ${plan}`, LIMIT_MS, async () => {
+  const result = await story.until(`a backup by ${plan}`, LIMIT_MS, async () => {
     const { code, stdout, stderr } = await operator.holdfast.run('backup', system, plan, '--json');
     if (code !== 0 && !stdout.includes('"skipped"')) throw new Error(`the backup failed: ${stderr}${stdout}`);
     // A plan that follows changes may have begun by itself; then it is this one's turn next.
@@ -113,7 +124,7 @@ async function firstBackups({ example, story }: Play, scene: Scene, operator: Op
 
 async function survive(
   { example, story }: Play,
-  { scene, operator }: Omit<Played, 'measured'>,
+  { scene, operator }: Pick<Played, 'scene' | 'operator'>,
   disaster: Disaster,
 ): Promise<Measured> {
   const { client } = scene;
@@ -123,13 +134,13 @@ async function survive(
   const secured = new Set(client.acknowledged.keys());
   for (const plan of disaster.plans) await backup(story, operator, example.name, plan);
   await client.more(A_FEW);
-  story.say(await disaster.break());
+  story.say(await disaster.break(operator));
   const brokenAtMs = Date.now();
-  const seen = await waitFor('the damage to show', LIMIT_MS, () => disaster.seen());
+  const seen = await story.until('the damage to show', LIMIT_MS, () => disaster.seen());
   story.claim(`it shows: ${seen.slice(0, 160)}`, true);
 
   await disaster.bringBack(operator);
-  const health = await waitFor('the service to be healthy', LIMIT_MS, async () => {
+  const health = await story.until('the service to be healthy', LIMIT_MS, async () => {
     const now = await client.health();
     return now.ok ? now : undefined;
   });
@@ -168,11 +179,6 @@ async function survive(
     lostMs / 1000 <= objective.rpoSeconds,
   );
   return { ...measured, objective };
-}
-
-export function seconds(value: number): string {
-  if (value < 120) return `${value.toFixed(1).replace(/\.0$/, '')} s`;
-  return value < 7200 ? `${Math.round(value / 60)} min` : `${Math.round(value / 3600)} h`;
 }
 
 function report(story: Story, measured: readonly Measured[]): void {

@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import { describe, expect, test } from 'vitest';
 import { containerOptions, interpolate, readCompose } from '../../sample/stack/compose-file.ts';
 import { compare } from '../../scripts/example/client.ts';
-import { seconds } from '../../scripts/example/plot.ts';
+import { seconds } from '../../scripts/example/times.ts';
 import { readUnit } from '../../scripts/example/unit.ts';
 import { differing } from '../../scripts/example/system-file.ts';
 import { recoveredText } from '../../src/cli/break-glass.ts';

@@ -110,6 +110,8 @@ describe('the examples', () => {
     expect(component(system, 'database')).toMatchObject({ method: 'dump', databases: ['governance'] });
     expect(component(system, 'cluster')).toMatchObject({ method: 'base', wal: { mode: 'stream' } });
     expect(plans(system)['databases']?.keep).toEqual({ daily: 30 });
+    // Of the guide: 15 minutes of the databases, an hour of the application.
+    expect([plans(system)['votes']?.rpoSeconds, plans(system)['application']?.rpoSeconds]).toEqual([900, 3600]);
   });
 
   it('[W1] watan: dumped in its Compose service, everything once a day, wallets every hour, with their numbers kept', () => {

@@ -85,7 +85,7 @@ function corrupted(place: Place): Disaster {
     },
     seen: () => client.trouble(),
     async bringBack(operator) {
-      const result = await operator.restore(NAME, '--plan', 'hourly', '--component', 'ledger');
+      const result = await operator.whole(NAME, '--component', 'ledger');
       if (result.aside.length === 0) throw new Error('the corrupted ledger was not kept aside');
     },
     check: () => wholeLedger(place),

@@ -9,7 +9,7 @@ import type { PostgresServer } from '../../../test/support/postgres.ts';
 import { Client } from '../client.ts';
 import { s3Stores } from '../clouds.ts';
 import type { Disaster, Example, Scene, Stage } from '../example.ts';
-import { grantRoles, hostPostgres, roleSecret } from '../host-postgres.ts';
+import { grantRoles, hostPostgres, roleSecret, timeOf } from '../host-postgres.ts';
 import type { Operator } from '../operator.ts';
 import { rootOf, Stack } from '../stack.ts';
 
@@ -28,8 +28,7 @@ function databaseLost(server: PostgresServer, client: Client): Disaster {
     objective: { rtoSeconds: 30 * MINUTE, rpoSeconds: 15 * MINUTE },
     plans: [],
     async break() {
-      const at = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-      moment = String(await server.value(`SELECT ${at}`));
+      moment = await timeOf(server);
       await server.sql(`DROP DATABASE ${NAME} WITH (FORCE)`);
       return `DROP DATABASE ${NAME}, just after ${moment}`;
     },

@@ -1,5 +1,7 @@
 /** Watan: wallets' rows deleted by accident, and a database garbled so that all of it has to come back. */
 import { once } from 'node:events';
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { PassThrough } from 'node:stream';
 import type { RestoreResult } from '../../../src/workflows/contract.ts';
@@ -93,6 +95,32 @@ function garbled(stack: Stack, client: Client): Disaster {
   };
 }
 
+function allOfItLost(stack: Stack, client: Client): Disaster {
+  const configuration = ['.env', 'docker-compose.yml', 'schema.sql'].map((name) => join(stack.directory, name));
+  return {
+    name: 'whole',
+    title: 'The database is dropped and the project’s files are deleted: all of it comes back together',
+    rows: ['W4', 'W2'],
+    objective: { rtoSeconds: 4 * HOUR, rpoSeconds: 26 * HOUR },
+    plans: ['full'],
+    async break() {
+      await sql(stack, `DROP DATABASE ${NAME} WITH (FORCE)`, 'postgres');
+      for (const file of configuration) await rm(file);
+      return `DROP DATABASE ${NAME}, and ${configuration.join(', ')} are deleted`;
+    },
+    seen: () => client.trouble(),
+    async bringBack(operator: Operator) {
+      await operator.whole(NAME);
+    },
+    async check() {
+      const [environment] = configuration;
+      const mode = (await stat(environment ?? '')).mode & 0o777;
+      if (mode !== 0o600) throw new Error(`.env has the mode ${mode.toString(8)}`);
+      return '.env is there, for its owner only';
+    },
+  };
+}
+
 export const watan: Example = {
   name: NAME,
   title: 'Watan: PostgreSQL in a Compose service, wallets every hour, everything every night',
@@ -118,7 +146,7 @@ export const watan: Example = {
         set: [{ at: ['checks', 'health', 'http', 'url'], value: `http://127.0.0.1:${port}/health` }],
       },
       environment: clouds.environment,
-      disasters: [rowsDeleted(stack, client), garbled(stack, client)],
+      disasters: [rowsDeleted(stack, client), garbled(stack, client), allOfItLost(stack, client)],
       differs: [
         `its paths lie below ${rootOf(stage)}, its Compose project is ${stack.project}`,
         'its bucket, with Object Lock, is of a server on loopback',
