@@ -113,7 +113,8 @@ async function main(): Promise<number> {
   } catch (error) {
     if (signal.aborted) code = INTERRUPTED;
     else if (error instanceof ClaimFailed) console.error(`\nThis did not hold: ${error.message}`);
-    else throw error;
+    else if (error instanceof UsageError || process.env['HOLDFAST_DEBUG'] === '1') throw error;
+    else console.error(`\nIt could not go on: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     if (!(await cleanup.run())) code = 1;
     if (signal.aborted)

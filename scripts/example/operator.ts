@@ -7,6 +7,12 @@ import type { RestorePlan, RestoreResult } from '../../src/workflows/contract.ts
 /** An operation that waits for a person prints its plan and ends with 2. */
 const ASKED = 2;
 
+/** As a shell takes it. Pure. */
+export function quoted(word: string): string {
+  if (/^[\w./:=@-]+$/.test(word)) return word;
+  return word.includes("'") ? `"${word.replaceAll(/["$`\\]/g, String.raw`\$&`)}"` : `'${word}'`;
+}
+
 export class Operator {
   readonly holdfast: Holdfast;
   private readonly say: (text: string) => void;
@@ -17,8 +23,7 @@ export class Operator {
   }
 
   show(args: readonly string[]): void {
-    const words = args.map((arg) => (/^[\w./:=@-]+$/.test(arg) ? arg : `'${arg}'`));
-    this.say(pc.bold(`$ holdfast ${words.join(' ')}`));
+    this.say(pc.bold(`$ holdfast ${args.map(quoted).join(' ')}`));
   }
 
   /** A line of what the operator sees. */

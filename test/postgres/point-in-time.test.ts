@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseLsn, segmentName } from '../../src/policy/lsn.ts';
+import { droppedHalf } from '../../src/sources/cluster/examine.ts';
 import { parseRecoveryEnd } from '../../src/sources/cluster/recovery.ts';
 import type { Beside, CheckReport, RestoreTarget } from '../../src/sources/kinds/component.ts';
 import { postgresBaseKind } from '../../src/sources/kinds/postgres-base.ts';
@@ -235,6 +236,23 @@ describe('a cluster brought back', () => {
     expect(existsSync(join(aside ?? '', 'data', 'PG_VERSION'))).toBe(true);
     expect(await server.value('SELECT timeline_id FROM pg_control_checkpoint()')).toBe(2);
     await takeBack(server);
+  });
+
+  it('a DROP DATABASE that no commit divides from the end of the recovery: its check names the database and what to take instead', async () => {
+    await server.sql('CREATE DATABASE half');
+    const client = await server.client();
+    try {
+      expect(await droppedHalf(client)).toBeUndefined();
+      await client.query(`UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half'`);
+      expect(await droppedHalf(client)).toMatchObject({
+        ok: false,
+        detail: expect.stringMatching(/^half .*--to-lsn/) as string,
+      });
+      await expect(server.value('SELECT 1', { database: 'half' })).rejects.toMatchObject({ code: '55000' });
+    } finally {
+      await client.end();
+    }
+    await server.sql('DROP DATABASE half');
   });
 
   it('across the promotion, killed and its disk thrown away: an older and a new backup bring all that was archived back [T1] [B7]', async () => {

@@ -165,7 +165,7 @@ export const m2mConnector: Example = {
         `its paths lie below ${rootOf(stage)}, its Compose project is ${stack.project}`,
         'its three stores are versitygw, fake-gcs-server and Azurite on loopback',
         'its ledger is the stand-in, checked by its own program; without Prometheus and Grafana; nobody is told',
-        'nothing runs by its schedule: the plans are run by hand',
+        'nothing runs by its schedule, only what follows changes: the plans are run by hand',
       ],
     };
   },

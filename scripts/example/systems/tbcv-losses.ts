@@ -12,6 +12,7 @@ import type { Stack } from '../stack.ts';
 const NAME = 'tbcv';
 const HOUR = 3600;
 const PAGE_BYTES = 4096;
+const A_FEW = 25;
 /** Rules as an editor of a magazine would have them: enough of them that those which were taken hostage stand out. */
 export const RULES = 12;
 
@@ -155,8 +156,12 @@ export function ransomware({ stack, file, client }: Place): Disaster {
     rows: ['B8'],
     // Recovery at level 2: the machine's data is lost as with its hardware.
     objective: { rtoSeconds: 4 * HOUR, rpoSeconds: 24 * HOUR },
-    plans: ['daily'],
+    plans: [],
     async break(operator) {
+      // Of files that never changed nobody can tell whether they were ever readable: the day's work is a rule.
+      await writeFile(join(rules, `rule-${RULES + 1}.yaml`), ruleText(RULES + 1));
+      await backup(operator, 'daily');
+      await client.more(A_FEW);
       for (const name of await readdir(rules)) {
         await encrypt(join(rules, name));
         await rename(join(rules, name), join(rules, `${name}.locked`));

@@ -70,7 +70,7 @@ export const tbcv: Example = {
         `its paths lie below ${rootOf(stage)}, its Compose project is ${stack.project}`,
         'its bucket is of a server on loopback, and its NAS a directory that is no mount',
         'it is on SQLite: without the component `engine`; nobody is told by mail',
-        'nothing runs by its schedule: the plans are run by hand',
+        'nothing runs by its schedule, only what follows changes: the plans are run by hand',
       ],
     };
   },

@@ -150,7 +150,7 @@ export const watan: Example = {
       differs: [
         `its paths lie below ${rootOf(stage)}, its Compose project is ${stack.project}`,
         'its bucket, with Object Lock, is of a server on loopback',
-        'nothing runs by its schedule: the plans are run by hand',
+        'nothing runs by its schedule, only what follows changes: the plans are run by hand',
       ],
     };
   },

@@ -25,6 +25,8 @@ export async function examineCluster(
 ): Promise<Check[]> {
   const { signal } = context;
   return withOwner({ server, component, programs }, context, async (access) => {
+    const halfDropped = await access.withClient({ signal }, droppedHalf);
+    if (halfDropped !== undefined) return [halfDropped];
     const databases = await access.withClient({ signal }, databasesOf);
     const checks = await access.withClient({ signal }, async (client) => [
       await identity(client, facts),
@@ -53,6 +55,21 @@ export async function databasesOf(client: Client): Promise<string[]> {
     'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname',
   );
   return rows.map(({ datname }) => datname);
+}
+
+/**
+ * A server recovers to a time by the commits before it, and a DROP DATABASE writes its removal before its own commit: one that
+ * no other commit divides from the moment has half happened. Such a database is marked (pg_database.datconnlimit = -2, since
+ * 15.4, 14.9, 13.12, 12.16) and lets nobody in. Undefined when there is none.
+ */
+export async function droppedHalf(client: Client): Promise<Check | undefined> {
+  const { rows } = await client.query<{ datname: string }>(
+    'SELECT datname FROM pg_database WHERE datconnlimit = -2 ORDER BY datname',
+  );
+  if (rows.length === 0) return undefined;
+  const names = rows.map(({ datname }) => datname).join(', ');
+  const detail = `${names} was being dropped at the end of the recovery, with no commit before it to stop at: take an earlier time, or a position of the log (--to-lsn)`;
+  return { name: 'databases', ok: false, detail };
 }
 
 async function identity(client: Client, facts: ClusterFacts): Promise<Check> {
