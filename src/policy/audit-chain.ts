@@ -31,7 +31,7 @@ export interface AuditStoreSeen {
   readonly bad: readonly { readonly key: string; readonly why: string }[];
 }
 
-/** A signed word from elsewhere that a log had come so far: a manifest names the heads that its capture saw. */
+/** A word from elsewhere that a log had come so far: a manifest's, or what this machine remembers. */
 export interface AuditWitness extends AuditHeadSeen {
   readonly by: string;
 }
@@ -66,10 +66,12 @@ export interface AuditJudged {
 /** A store that was away gets the newest records with the next copy; what it lacks for longer was taken from it. */
 const LATE_MS = 24 * 3_600_000;
 
+/** `unread`: names of stores that could not be read, which may hold what the others lack. */
 export function judgeAuditLogs(
   stores: readonly AuditStoreSeen[],
   witnesses: readonly AuditWitness[],
   nowMs: number,
+  unread: readonly string[] = [],
 ): AuditJudged {
   const all = stores.flatMap(({ records }) => records);
   const logs = Map.groupBy(all, ({ log }) => log);
@@ -78,7 +80,10 @@ export function judgeAuditLogs(
     bad.map(({ key, why }): AuditProblem => ({ kind: 'edited', log: logIn(key), store, what: `${key}: ${why}` })),
   );
   const heads = all.flatMap((record) => record.heads.map((head) => ({ ...head, by: record.key })));
-  const problems = [...edited, ...judged.flatMap((one) => one.problems), ...unmet([...heads, ...witnesses], logs)];
+  const missed = unmet([...heads, ...witnesses], logs);
+  const maybe = unread.length === 0 ? [] : missed.filter(({ kind }) => kind === 'cut');
+  const sure = missed.filter((problem) => !maybe.includes(problem));
+  const problems = [...edited, ...judged.flatMap((one) => one.problems), ...sure];
   const own = judged.map(({ summary }) => summary);
   const strangers = own.filter(({ admitted }) => !admitted);
   return {
@@ -87,6 +92,7 @@ export function judgeAuditLogs(
     problems,
     notes: [
       ...judged.flatMap(({ notes }) => notes),
+      ...maybe.map(({ log, what }) => `log ${log}: ${what}; ${unread.join(', ')} could not be read`),
       ...strangers.map(
         ({ log, signer }) => `log ${log} is signed by ${signer}, which the root has not admitted: a claim, no proof`,
       ),

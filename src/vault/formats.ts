@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import { HoldfastError } from '../failures.ts';
+import type { AuditHeadSeen } from '../policy/audit-chain.ts';
 import { FORMAT } from './names.ts';
 import type { ManifestBody, ProofBody } from './types.ts';
 
@@ -101,6 +102,13 @@ const countsSchema = z.object({
   changedCount: count,
 });
 
+/** The newest record of an audit log. */
+export const auditHeadSchema: z.ZodType<AuditHeadSeen> = z.object({
+  log: z.string().regex(/^[0-9a-f]{16}$/),
+  n: z.number().int().positive(),
+  sha256: hex64,
+});
+
 export const manifestSchema: z.ZodType<ManifestBody> = z.object({
   format,
   key: z.string(),
@@ -142,6 +150,7 @@ export const manifestSchema: z.ZodType<ManifestBody> = z.object({
   signer: z.string(),
   sequence: z.number().int().positive(),
   previousSha256: hex64.nullable(),
+  auditHeads: z.array(auditHeadSchema).exactOptional(),
   holdfastVersion: z.string(),
 });
 

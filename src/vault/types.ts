@@ -2,6 +2,7 @@
 import type { Artifact, ArtifactReader, MediaType } from '../part.ts';
 import type { ObjectInfo } from '../stores/store.ts';
 import type { Tier } from '../system/types.ts';
+import type { AuditHeadSeen } from '../policy/audit-chain.ts';
 import type { AddedChunks } from './verify/added-chunks.ts';
 
 /** Everything an artifact needs to be found again. Small: it travels through histories. */
@@ -78,6 +79,8 @@ export interface ManifestBody {
   readonly signer: string;
   readonly sequence: number;
   readonly previousSha256: string | null;
+  /** The newest record of each audit log that the store held; absent where there was none, or it could not be read. */
+  readonly auditHeads?: readonly AuditHeadSeen[];
   readonly holdfastVersion: string;
 }
 

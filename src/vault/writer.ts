@@ -1,4 +1,6 @@
 /** Writing backups: begin, sessions, commit. Reads neither chunks nor lists, and never overwrites or deletes. */
+import type { AuditHeadSeen } from '../policy/audit-chain.ts';
+import { headsIn } from './audit/append.ts';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -137,7 +139,7 @@ class Writer implements WriterVault {
     await (await this.openObjects()).settle();
     return commits.run(`${this.vaultId} ${this.the.signer.fingerprint}`, async () => {
       const last = await this.chain.last();
-      const body = this.manifestBody(input, systemFile, last);
+      const body = this.manifestBody(input, systemFile, last, await this.auditHeads());
       const bytes = signRecord(body, NAMESPACES.manifest, this.the.signer);
       const link = { sequence: body.sequence, sha256: sha256Hex(bytes), key: body.key };
       await this.chain.announce(last, link);
@@ -254,10 +256,21 @@ class Writer implements WriterVault {
     }
   }
 
+  /** A backup is worth more than what it says of the log: one that can't be read costs the words, not the backup. */
+  private async auditHeads(): Promise<AuditHeadSeen[]> {
+    try {
+      return await headsIn(this.the.store);
+    } catch (error) {
+      if (error instanceof HoldfastError) return [];
+      throw error;
+    }
+  }
+
   private manifestBody(
     input: CommitInput,
     systemFile: ArtifactRef,
     last: { sequence: number; sha256: string } | null,
+    auditHeads: readonly AuditHeadSeen[],
   ): ManifestBody {
     const { ticket } = input;
     return {
@@ -282,6 +295,7 @@ class Writer implements WriterVault {
       signer: this.the.signer.fingerprint,
       sequence: (last?.sequence ?? 0) + 1,
       previousSha256: last?.sha256 ?? null,
+      ...(auditHeads.length === 0 ? {} : { auditHeads }),
       holdfastVersion: HOLDFAST_VERSION,
     };
   }

@@ -41,8 +41,8 @@ export async function audit(input: AuditInput): Promise<AuditResult> {
   const { system, ...event } = parseInput<AuditInput>('audit', input, FIELDS);
   const story = new Story('audit', ['write', 'bring to every store']);
   return inOneVoice(async () => {
-    requireHandedOver(event);
     story.about(system);
+    requireHandedOver(event);
     story.begin('write');
     const whole = await withAnswerer(event);
     const written = await writeSomewhere(system, whole, story);

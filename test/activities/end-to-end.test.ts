@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditLog } from '../../src/status/audit-log.ts';
@@ -115,6 +116,22 @@ describe('a small system on real workers', () => {
     expect(refused.type).toBe('Untrusted');
     expect(refused.message).toContain(genuine?.event.workflowId);
     expect(await log()).toMatchObject({ ok: true, events });
+
+    // Everything that could tell of it, in the stores and on this machine; the engine still has the runs that wrote it.
+    const verified = () => site.holdfast('audit', site.system, '--verify', '--json').catch((error: unknown) => error);
+    const state = path.join(site.directory, 'home', 'state', site.system);
+    const last = events.at(-1)?.key ?? '';
+    const places = [path.join(site.directory, 'store', last), path.join(state, 'audit-log', last)];
+    const off = (index: number): string => path.join(site.directory, `cut-${index}`);
+    for (const [index, place] of places.entries()) await rename(place, off(index));
+    await rm(path.join(state, 'audit-heads.json'));
+    const cut = JSON.parse(String(((await verified()) as { stdout?: unknown }).stdout)) as AuditLog;
+    expect(cut.problems).toMatchObject([
+      { kind: 'cut', what: expect.stringContaining(`${last}, which the engine wrote`) as unknown },
+    ]);
+    expect(cut.notes).toEqual([expect.stringMatching(/somebody tried/)]);
+    for (const [index, place] of places.entries()) await rename(off(index), place);
+    expect(JSON.parse(String(await verified()))).toMatchObject({ ok: true, problems: [] });
   });
 
   test('one component, single paths, from a backup named by its id: nothing else changes', async () => {

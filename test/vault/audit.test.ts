@@ -3,10 +3,11 @@ import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { judgeAuditLogs, type AuditJudged } from '../../src/policy/audit-chain.ts';
+import { judgeAuditRuns } from '../../src/policy/audit-engine.ts';
 import { generateSshKeyPair } from '../../src/seal/index.ts';
 import type { Store } from '../../src/stores/index.ts';
 import { appendAudit, headsIn, type Appended } from '../../src/vault/audit/append.ts';
-import { readAuditLogs } from '../../src/vault/audit/read.ts';
+import { headsInManifests, readAuditLogs } from '../../src/vault/audit/read.ts';
 import { auditBytes } from '../../src/vault/audit/record.ts';
 import { openCopy } from '../../src/vault/copy/copy.ts';
 import { signerOf } from '../../src/vault/envelope.ts';
@@ -14,7 +15,16 @@ import { joinVault } from '../../src/vault/join.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
 import { checkRecord } from '../../src/vault/verify/record-check.ts';
 import type { AuditEvent } from '../../src/workflows/contract.ts';
-import { makeTestVault, openDirectory, SYSTEM, type TestVault } from '../support/vault.ts';
+import {
+  artifactOf,
+  backUp,
+  makeTestVault,
+  noise,
+  openDirectory,
+  streamSegment,
+  SYSTEM,
+  type TestVault,
+} from '../support/vault.ts';
 
 let vault: TestVault;
 let other: Store;
@@ -167,6 +177,48 @@ describe('the audit log', () => {
     await rm(fileOf(fourth));
     expect(kinds(await judge(one))).toEqual(['cut']);
     expect(first).not.toBe('');
+  });
+
+  test('the end is cut off in every store: the manifest of a backup that came later names it; a store that is away may have it', async () => {
+    await append(event());
+    const last = await append(event({ what: 'ended' }));
+    const writer = await vault.writer();
+    const { manifestKey } = await backUp(writer, {
+      captureId: 'run-1',
+      artifacts: [artifactOf('a', [streamSegment(noise(1, 10))])],
+    });
+    await writer.close();
+    const roots = await readTrustRoots(vault.store, vault.vaultId, vault.keys.root.fingerprint);
+    const from = { store: vault.store, vaultId: vault.vaultId, roots };
+    const named = await headsInManifests(from);
+    expect(named).toMatchObject([{ n: 2, by: manifestKey }]);
+    const judgeNow = async (unread: string[]) =>
+      judgeAuditLogs([await readAuditLogs(from, 'nas')], named, Date.now(), unread);
+    expect(await judgeNow([])).toMatchObject({ ok: true, notes: [] });
+    await rm(fileOf(last.key));
+    expect(await judgeNow([])).toMatchObject({
+      problems: [{ kind: 'cut', what: expect.stringContaining(manifestKey) as unknown }],
+    });
+    expect(await judgeNow(['cloud'])).toMatchObject({
+      ok: true,
+      notes: [expect.stringContaining('cloud could not be read')],
+    });
+  });
+
+  test('what the engine knows: written and nowhere, or stopped, is a cut; what it refused is somebody who tried', () => {
+    const closedAt = '2026-11-22T00:00:00.000Z';
+    const runs = [
+      { event: 'there', end: 'written', closedAt },
+      { event: 'gone', end: 'written', closedAt, key: 'audit/0123456789abcdef/00000007.json' },
+      { event: 'ended by hand', end: 'stopped', closedAt },
+      { event: 'forged', end: 'refused', closedAt },
+    ] as const;
+    const { problems, notes } = judgeAuditRuns(runs, new Set(['there']));
+    expect(problems).toMatchObject([
+      { kind: 'cut', log: '0123456789abcdef', what: expect.stringContaining('00000007') as unknown },
+      { kind: 'cut', what: expect.stringContaining('ended by hand') as unknown },
+    ]);
+    expect(notes).toEqual([expect.stringContaining('forged')]);
   });
 
   test('verification of a whole store judges each record by itself, also those of a key that nobody admitted', async () => {

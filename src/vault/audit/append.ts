@@ -3,20 +3,13 @@
  * missing, create-only, so that of two writers exactly one has the number and the other takes the next.
  */
 import { HoldfastError } from '../../failures.ts';
+import type { AuditHeadSeen } from '../../policy/audit-chain.ts';
 import type { Store } from '../../stores/store.ts';
 import { readRecord, type Signer } from '../envelope.ts';
 import { getIfThere } from '../get-if-there.ts';
 import { keysIn } from '../listed.ts';
 import { sha256Hex } from '../names.ts';
-import {
-  auditBytes,
-  auditKeyOf,
-  auditLogOf,
-  auditSchema,
-  parseAuditKey,
-  type AuditBody,
-  type AuditHead,
-} from './record.ts';
+import { auditBytes, auditKeyOf, auditLogOf, auditSchema, parseAuditKey, type AuditBody } from './record.ts';
 
 /** Clocks of hosts and engine differ: what was written so long before it happened was not it. */
 const CLOCK_SLACK_MS = 3_600_000;
@@ -51,8 +44,8 @@ export async function numbersIn(store: Pick<Store, 'list'>): Promise<Map<string,
 }
 
 /** The newest record of each log of a store. */
-export async function headsIn(store: Store): Promise<AuditHead[]> {
-  const heads: AuditHead[] = [];
+export async function headsIn(store: Store): Promise<AuditHeadSeen[]> {
+  const heads: AuditHeadSeen[] = [];
   for (const [log, numbers] of await numbersIn(store)) {
     const n = numbers.at(-1) ?? 0;
     const bytes = await getIfThere(store, auditKeyOf(log, n));

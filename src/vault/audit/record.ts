@@ -8,6 +8,7 @@ import { sshFingerprint } from '../../seal/ssh-key.ts';
 import type { AuditEvent } from '../../workflows/audit-contract.ts';
 import { requireAsWritten } from '../as-written.ts';
 import { checkSignature, NAMESPACES, publicKeyIn, readRecord, signRecord, type Signer } from '../envelope.ts';
+import { auditHeadSchema } from '../formats.ts';
 import { FORMAT, sha256Hex } from '../names.ts';
 import { checkClaim, type TrustRoots } from '../trust.ts';
 
@@ -31,10 +32,6 @@ const eventSchema: z.ZodType<AuditEvent> = z.object({
   why: text.exactOptional(),
 });
 
-const headSchema = z.object({ log: z.string().regex(/^[0-9a-f]{16}$/), n: z.number().int().positive(), sha256: hex64 });
-/** The newest record of a log. */
-export type AuditHead = z.infer<typeof headSchema>;
-
 export const auditSchema = z.object({
   format: z.literal(FORMAT),
   kind: z.literal('audit'),
@@ -45,7 +42,7 @@ export const auditSchema = z.object({
   /** Of the stored bytes of the record before; `null` in the first. */
   previousSha256: hex64.nullable(),
   /** Newest records of other logs, as they were when this one was written. */
-  heads: z.array(headSchema),
+  heads: z.array(auditHeadSchema),
   event: eventSchema,
   /** When it was written, which may be long after it happened. */
   at: time,

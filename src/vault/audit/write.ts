@@ -1,15 +1,17 @@
 /** One event into a system's audit log with this machine's signer: a keeper's key where there is one. */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { readJson, writeDurably } from '../../docker/durable-file.ts';
 import { patientHostLock } from '../../docker/host-lock.ts';
 import { HoldfastError } from '../../failures.ts';
 import { generateSshKeyPair } from '../../seal/index.ts';
+import type { AuditHeadSeen } from '../../policy/audit-chain.ts';
 import { openStore, type Store } from '../../stores/index.ts';
 import { resolveSecret, type System } from '../../system/index.ts';
 import { signerOf, type Signer } from '../envelope.ts';
 import { readHead } from '../head.ts';
-import { appendAudit, type Appended, type AuditPlace } from './append.ts';
+import { appendAudit, headsIn, type Appended, type AuditPlace } from './append.ts';
 import type { AuditBody } from './record.ts';
 
 const keySchema = z.object({ privateKey: z.string() });
@@ -46,11 +48,26 @@ export async function writeAudit(
   }
 }
 
+/** The newest records that this machine has written itself, by its own memory of them. */
+export async function headsRemembered(directory: string): Promise<AuditHeadSeen[]> {
+  if (!existsSync(memoryPath(directory))) return [];
+  const opened: Store[] = [];
+  try {
+    return await headsIn(await memoryOf(directory, opened));
+  } finally {
+    await Promise.all(opened.map((store) => store.close()));
+  }
+}
+
+function memoryPath(directory: string): string {
+  return path.join(directory, 'audit-log');
+}
+
 async function memoryOf(directory: string, opened: Store[]): Promise<Store> {
   const config = {
     name: 'memory',
     kind: 'directory',
-    path: path.join(directory, 'audit-log'),
+    path: memoryPath(directory),
     mustBeMounted: false,
   } as const;
   const store = await openStore(config, resolveSecret);
