@@ -86,7 +86,7 @@ export const SYSTEMS: readonly CoveredSystem[] = [
     rows: rowsOf('G', [
       '3-2-1: three copies, two kinds of media, one off-site, checked and shown',
       'PostgreSQL listed and read after each capture, any moment back; SQLite with its log; 30 days',
-      'The application: configuration, migrations, keys, programs, systemd unit; exclusions',
+      'The application: configuration, migrations, keys, programs, systemd units; the whole machine with exclusions; images',
       'S3 and Google Cloud Storage with lifecycle rules',
       'Recovery of database, SQLite, application, the whole: each stops its service first and starts it last',
       'Verification of every backup, alarms derived from each RPO, total size',

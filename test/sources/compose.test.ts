@@ -214,7 +214,7 @@ describe('restore of a Compose project', () => {
     expect(made?.Mounts[0]?.Name).toBe(volume);
   });
 
-  test('[T6] an image that is neither here nor in the backup is told before anything is stopped; a saved one is loaded', async () => {
+  test('[T6] [G3] [M6] an image that is neither here nor in the backup is told before anything is stopped; a saved one is loaded', async () => {
     const image = `holdfast-test:${project}`;
     await corner.raw.getImage(corner.image).tag({ repo: 'holdfast-test', tag: project });
     const web = await corner.raw.createContainer({

@@ -169,6 +169,7 @@ export const btcdecoded: Example = {
           ]),
           { at: ['components', 'cluster', 'dataDirectory'], value: server.data },
           { at: ['checks', 'health', 'http', 'url'], value: `http://127.0.0.1:${port}/health` },
+          { at: ['components', 'unit'], value: { kind: 'files', path: unitFile } },
         ],
       },
       environment: s3.environment,
