@@ -34,7 +34,7 @@ export const SYSTEMS: readonly CoveredSystem[] = [
         what: 'Scenarios: one container down, corrupted data, a new server from nothing; reconciliation after a restore',
         open: `the loss of a data centre: ${ANOTHER_SITE}`,
       },
-      { what: 'Failover from one region to another', open: ANOTHER_SITE, whollyOpen: true },
+      { what: 'Failover from one region to another', open: `${ANOTHER_SITE}, only what decides it` },
       'RPO of each component; escalation by the time that an outage lasts',
       'Weekly verification, alarms of backups that are missing or late; a quarterly drill within its window',
       'Troubles: checksum mismatch, volume in use, slow or broken upload, full disk, permissions: told, nothing lost',
