@@ -179,7 +179,7 @@ export const btcdecoded: Example = {
       differs: [
         `its paths lie below ${rootOf(stage)}; PostgreSQL 15 runs there too, on a port of its own`,
         'its buckets are of versitygw and fake-gcs-server on loopback',
-        'no systemd runs it: what its unit says is started by hand',
+        'no systemd runs it: its unit is a component of files, and what it says is started by hand',
       ],
     };
   },
