@@ -5,17 +5,25 @@
  * stored twice, and that every store holds what its policy keeps and nothing else. `npm run crash -- --points 500 --seed 7`; one point again: `--seed N --points 1`.
  */
 import { parseArgs } from 'node:util';
-import { InterruptedError, LANES, runCrashSuite } from './crash/run.ts';
+import { InterruptedError, LANES, runCrashSuite, SYSTEM_LANES } from './crash/run.ts';
 import { prepare, runMain, UsageError } from './setup.ts';
 
 const USAGE = `npm run crash -- [options]
   --points N        how many seeded points are struck (500)
   --seed N          of the first point; the others follow (from the clock)
   --long            also requests that hang until the client's patience ends
-  --restart-docker  also restarts a Docker daemon of its own
-  --lane NAME       only this one (repeatable): crash-files, crash-volume, crash-s3, crash-postgres,
-                    crash-cluster, crash-stores, crash-whole, crash-drill, crash-missing, crash-clean.
+  --own-docker      uses a Docker daemon of its own, which nobody else disturbs
+  --restart-docker  also restarts that daemon
+  --systems         only the lanes of whole systems, where all processes at once are killed, too, and
+                    a worker that is starting again
+  --lane NAME       only this one (repeatable): ${inLines(LANES)}.
                     A seed strikes the same point again only among the same lanes`;
+
+/** At most four to a line of the help. */
+function inLines(names: readonly string[]): string {
+  const lines = names.flatMap((_, index) => (index % 4 === 0 ? [names.slice(index, index + 4).join(', ')] : []));
+  return lines.join(`,\n${' '.repeat(20)}`);
+}
 
 function wholeNumber(text: string, name: string): number {
   const value = Number(text);
@@ -30,13 +38,16 @@ async function main(args: readonly string[]): Promise<number> {
       points: { type: 'string', default: '500' },
       seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 1_000_000) },
       long: { type: 'boolean', default: false },
+      'own-docker': { type: 'boolean', default: false },
       'restart-docker': { type: 'boolean', default: false },
+      systems: { type: 'boolean', default: false },
       lane: { type: 'string', multiple: true },
     },
   });
   const seed = wholeNumber(values.seed, 'seed');
   const points = wholeNumber(values.points, 'points');
-  const unknown = values.lane?.find((name) => !LANES.some((known) => known === name));
+  const only: readonly string[] | undefined = values.lane ?? (values.systems ? SYSTEM_LANES : undefined);
+  const unknown = only?.find((name) => !LANES.some((known) => known === name));
   if (unknown !== undefined) throw new UsageError(`--lane ${unknown}: there is ${LANES.join(', ')}.`);
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
@@ -53,8 +64,9 @@ async function main(args: readonly string[]): Promise<number> {
     long: values.long,
     signal: interrupted.signal,
     say: (line) => process.stdout.write(`${line}\n`),
+    ownDocker: values['own-docker'],
     restartDocker: values['restart-docker'],
-    ...(values.lane === undefined ? {} : { lanes: LANES.filter((name) => values.lane?.includes(name)) }),
+    lanes: LANES.filter((name) => only?.includes(name) ?? true),
   });
   const hit = report.points.filter((point) => point.hit).length;
   const clean = report.points.filter(({ outcome }) => outcome === 'failed cleanly').length;

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { stateDirectory } from '../../src/system/home.ts';
-import type { CleanPointResult } from '../../src/workflows/contract.ts';
+import { WORKFLOWS, type CleanPointResult } from '../../src/workflows/contract.ts';
 import { digestOf, LARGE_FILES, makeTree, replaceLarge } from './content.ts';
 import type { Lane, LaneStore } from './lane.ts';
 
@@ -12,12 +12,6 @@ import type { Lane, LaneStore } from './lane.ts';
 const LARGE_BYTES = 256 * 1024;
 const LOOKED_AT = 4;
 const MARK = 'hostage.txt';
-
-/** Of a lane of which a clean backup is searched for. */
-export interface CleanLane {
-  /** Undefined: each backup was judged, and rightly. Throws when one was judged wrongly. */
-  accept(found: CleanPointResult): string | undefined;
-}
 
 export function cleanLane(name: string, base: string, store: LaneStore): Lane {
   mkdirSync(base, { recursive: true });
@@ -47,10 +41,12 @@ export function cleanLane(name: string, base: string, store: LaneStore): Lane {
         changes: false,
       },
     },
-    rounds: [['backup', 'clean']],
+    rounds: [['backup', 'errand']],
     usesDocker: false,
     chunkDirectory: store.chunkDirectory,
-    clean: { accept: (found) => judge(found, epochs) },
+    // Each backup was judged, and rightly.
+    errand: { workflow: WORKFLOWS.cleanPoint, wrong: (found) => judge(found as CleanPointResult, epochs) },
+    hard: true,
     change: (part) => {
       replaceLarge(tree, Math.floor(part * LARGE_FILES), LARGE_BYTES);
       const badTree = part < 0.3;

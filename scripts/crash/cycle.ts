@@ -1,9 +1,8 @@
 /** One cycle: change, back up, lose, restore, compare; struck at the points whose seeds are given. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BackupResult, DrillResult, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
+import type { BackupResult, RestoreResult, RowsResult } from '../../src/workflows/contract.ts';
 import { bytesBelow } from './content.ts';
-import { playClean } from './clean-cycle.ts';
-import { endure, previewed } from './endure.ts';
+import { endure, errandOf, previewed, untroubled } from './endure.ts';
 import type { Stage, StruckPoint } from './endure.ts';
 import type { ClusterLane, Lane, Round } from './lane.ts';
 import { playMissing } from './missing-cycle.ts';
@@ -17,7 +16,6 @@ export type { Stage, StruckPoint } from './endure.ts';
 
 /** Framing of chunks, and the small files that are stored with each new group. */
 const SLACK_PER_BACKUP_BYTES = 512 * 1024;
-const TROUBLE_LIMIT_MS = 60_000;
 /** For how long a blow may come while a log is received. */
 const RECEIVE_MS = 1_200;
 
@@ -28,17 +26,6 @@ function approved(stage: Stage, operation: 'restore' | 'rows'): Promise<object> 
     ...(operation === 'rows' ? cluster?.rows : stage.lane.restoring),
     ...(cluster === undefined ? {} : { recoverTo: cluster.recoverTo() }),
   });
-}
-
-/** What a crash may leave for a moment, because a release is still under way, must be gone soon. */
-async function untroubled(lane: Lane): Promise<void> {
-  const end = Date.now() + TROUBLE_LIMIT_MS;
-  for (;;) {
-    const troubles = await lane.troubles();
-    if (troubles.length === 0) return;
-    if (Date.now() > end) throw new Error(troubles.join('; '));
-    await sleep(200);
-  }
 }
 
 /** A large content that is stored twice shows in the bytes of the chunks: nothing can compress it. */
@@ -82,13 +69,16 @@ async function restore(stage: Stage, point: Point | undefined): Promise<StruckPo
   return struck;
 }
 
-/** What was struck may say that it could not be finished; asked for again it passes, and never leaves anything. */
-async function drill(stage: Stage, point: Point | undefined): Promise<StruckPoint | undefined> {
-  const { struck } = await endure<DrillResult>(
+type ErrandTime = Extract<Operation, 'errand' | 'second errand'>;
+
+/** What was struck may say that it could not be finished; asked for again it can, and it never leaves anything. */
+async function doErrand(stage: Stage, when: ErrandTime, point: Point | undefined): Promise<StruckPoint | undefined> {
+  const errand = errandOf(stage.lane);
+  const { struck } = await endure<unknown>(
     stage,
-    'drill',
+    when,
     () => Promise.resolve({ system: stage.lane.name }),
-    ({ outcome, why }) => (outcome === 'passed' ? undefined : `${outcome}: ${why ?? ''}`),
+    (result) => errand.wrong(result),
     point,
   );
   await untroubled(stage.lane);
@@ -144,16 +134,20 @@ async function play(
     const wanted = await clusterOf(stage).accident();
     return [[received, await putRowsBack(stage, pointFor('rows'))], wanted];
   }
-  if (round[0] === 'missing') return playMissing(stage, round, { backUp, untroubled, pointFor, part });
-  if (round[1] === 'clean') return playClean(stage, { backUp, untroubled, pointFor, part });
-  if (round[1] === 'drill') {
-    const wanted = await lane.change(part);
-    return [[await backUp(stage, pointFor('backup')), await drill(stage, pointFor('drill'))], wanted];
-  }
+  if (round[0] === 'missing') return playMissing(stage, round, { backUp, pointFor, part });
   const changed = await lane.change(part);
   const backedUp = await backUp(stage, pointFor('backup'));
-  const wanted = (await lane.lose()) ?? changed;
-  return [[backedUp, await restore(stage, pointFor('restore'))], wanted];
+  let wanted = (await lane.lose()) ?? changed;
+  if (round[1] === 'restore') return [[backedUp, await restore(stage, pointFor('restore'))], wanted];
+  const first = await doErrand(stage, 'errand', pointFor('errand'));
+  if (round[1] === 'errand') return [[backedUp, first], wanted];
+  await mustBe(lane, wanted);
+  wanted = (await lane.lose()) ?? changed;
+  return [[first, await doErrand(stage, 'second errand', pointFor('second errand'))], wanted];
+}
+
+async function mustBe(lane: Lane, wanted: string): Promise<void> {
+  if ((await lane.digest()) !== wanted) throw new Error('other data came back than was captured');
 }
 
 /**
@@ -172,12 +166,13 @@ export async function runCycle(
   for (const point of points) {
     const steps = stage.steps[point.operation] ?? [];
     const where = steps[stepIndex(point, steps)]?.name ?? 'its first step';
-    stage.say(describePoint(point, stage.lane.name, where));
+    const { name: lane, errand } = stage.lane;
+    const operation = point.operation.endsWith('errand') ? (errand?.workflow ?? '') : point.operation;
+    stage.say(describePoint(point, { lane, operation }, where));
   }
   try {
     const [struck, wanted] = await play(stage, round, pointFor, part);
-    const found = await stage.lane.digest();
-    if (found !== wanted) throw new Error('other data came back than was captured');
+    await mustBe(stage.lane, wanted);
     return struck.filter((one) => one !== undefined);
   } catch (error) {
     const seeds = points.map(({ seed }) => seed).join(', ');

@@ -3,7 +3,6 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import type { FaultProxy } from '../../test/support/fault-proxy.ts';
-import type { CleanLane } from './clean-lane.ts';
 import { digestOf, LARGE_BYTES, LARGE_FILES, makeTree, replaceLarge, wreck } from './content.ts';
 import type { MissingLane } from './missing-lane.ts';
 
@@ -11,19 +10,26 @@ import type { MissingLane } from './missing-lane.ts';
 export type Round =
   | readonly ['backup', 'restore']
   | readonly ['receive', 'rows']
-  /** Rehearsed instead of restored. */
-  | readonly ['backup', 'drill']
-  /** Judged instead of restored. */
-  | readonly ['backup', 'clean']
   /** Only what is missing comes back; that is taken back, or rows come back too. */
   | readonly ['missing', 'undo']
   | readonly ['missing', 'rows']
+  /** The lane's errand instead of a restore. */
+  | readonly ['backup', 'errand']
+  /** Each after a loss of its own; the backup before them is not struck. */
+  | readonly ['errand', 'second errand']
   /** In two stores: a copy, then a prune beside a capture. */
   | readonly ['copy', 'prune']
   /** Damage healed; then capture, copy, prunes and healing all at once. */
   | readonly ['heal', 'storm'];
 
 export const USUAL_ROUND: Round = ['backup', 'restore'];
+
+/** What a lane has done in the place of a restore: a workflow that is told the system's name alone. */
+export interface Errand {
+  readonly workflow: string;
+  /** What of its result is not as it has to be. Throws when asking again can't mend it. */
+  wrong(result: unknown): string | undefined;
+}
 
 /** Of a lane whose log is received. */
 export interface ClusterLane {
@@ -64,10 +70,14 @@ export interface Lane {
   readonly database?: { kill(): Promise<boolean>; cut(): Promise<boolean> };
   /** What a cycle does, one of these after the other; a backup and a restore unless said otherwise. */
   readonly rounds?: readonly Round[];
+  readonly errand?: Errand;
+  /** Takes the ids of its runs, by which what they make can be told from what others make. */
+  readonly runs?: Set<string>;
+  /** Is also struck by what is rarer: all processes at once, and a worker while it starts again. */
+  readonly hard?: boolean;
   readonly cluster?: ClusterLane;
   readonly stores?: StoresLane;
   readonly missing?: MissingLane;
-  readonly clean?: CleanLane;
   /** What its restores are asked for beside the system's name. */
   readonly restoring?: object;
   /** Bytes that had to be stored so far: each large content once. Absent where that is not known. */

@@ -1,6 +1,6 @@
 /** One cycle of putting back what is missing: files, taken back again, and rows. */
 import type { MissingResult, RowsResult } from '../../src/workflows/contract.ts';
-import { endure, previewed } from './endure.ts';
+import { endure, previewed, untroubled } from './endure.ts';
 import type { Stage, StruckPoint } from './endure.ts';
 import type { Round } from './lane.ts';
 import type { MissingLane } from './missing-lane.ts';
@@ -11,7 +11,7 @@ import type { Played, RoundTools } from './round.ts';
 export async function playMissing(
   stage: Stage,
   [, second]: Round,
-  { backUp, untroubled, pointFor, part }: RoundTools,
+  { backUp, pointFor, part }: RoundTools,
 ): Promise<Played> {
   const { lane } = stage;
   const { missing } = lane;

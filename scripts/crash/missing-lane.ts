@@ -55,6 +55,7 @@ export function missingLane(name: string, base: string, store: LaneStore): Lane 
       ['missing', 'undo'],
       ['missing', 'rows'],
     ],
+    hard: true,
     usesDocker: false,
     chunkDirectory: store.chunkDirectory,
     missing: {

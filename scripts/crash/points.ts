@@ -9,11 +9,23 @@ export type Operation =
   | 'prune'
   | 'heal'
   | 'storm'
-  | 'drill'
   | 'missing'
   | 'undo'
-  | 'clean';
-export type Victim = 'host worker' | 'worker' | 'server' | 'store' | 'docker' | 'database' | 'connections';
+  /** What a lane has done of its own, such as a drill; and the same once more. */
+  | 'errand'
+  | 'second errand';
+/** `machine`: all workers and the engine at once. `… twice`: again while it starts. */
+export type Victim =
+  | 'host worker'
+  | 'worker'
+  | 'server'
+  | 'store'
+  | 'docker'
+  | 'database'
+  | 'connections'
+  | 'machine'
+  | 'host worker twice'
+  | 'worker twice';
 export type StoreFault = 'unavailable' | 'reset' | 'lose-answer' | 'cut' | 'hang';
 
 /** What can be struck where an operation runs. */
@@ -24,6 +36,8 @@ export interface Targets {
   readonly docker: boolean;
   /** A database server may be killed, and its connections cut. */
   readonly database?: boolean;
+  /** Also all at once, and what is starting again after a blow. */
+  readonly hard?: boolean;
   /** What even and odd seeds strike; a backup and a restore unless said otherwise. */
   readonly round?: readonly [Operation, Operation];
   /** Requests may hang until the client's patience ends, which takes minutes for a large object. */
@@ -41,6 +55,8 @@ export interface Point {
   readonly fault: StoreFault;
   /** How many requests of the store the fault befalls. */
   readonly requests: number;
+  /** When the second blow falls, as a part of the time in which a worker takes up its work. */
+  readonly againPart: number;
 }
 
 const USUAL_ROUND = ['backup', 'restore'] as const;
@@ -89,6 +105,9 @@ export function pointOf(seed: number, targets: Targets): Point {
       ['docker', targets.docker ? 2 : 0],
       ['database', targets.database === true ? 5 : 0],
       ['connections', targets.database === true ? 3 : 0],
+      ['machine', targets.hard === true ? 3 : 0],
+      ['host worker twice', targets.hard === true ? 3 : 0],
+      ['worker twice', targets.hard === true ? 1 : 0],
     ],
     random(),
   );
@@ -110,6 +129,7 @@ export function pointOf(seed: number, targets: Targets): Point {
     delayPart: random() * 1.1,
     fault,
     requests: 1 + Math.floor(random() * 5),
+    againPart: random(),
   };
 }
 
@@ -134,10 +154,18 @@ export function roundOf(seeds: readonly number[], lanes: number, rounds: number)
   return Math.floor((seeds[0] ?? 0) / 2 / lanes) % rounds;
 }
 
-export function describePoint(point: Point, lane: string, step: string): string {
-  const what =
-    point.victim === 'store'
-      ? `store ${point.fault} for ${point.requests} requests`
-      : `${point.victim} ${point.victim === 'connections' ? 'cut' : 'killed'}`;
-  return `seed ${point.seed}: ${lane}, ${point.operation}, ${what} in ${step} + ${Math.round(point.delayPart * 100)} %`;
+/** `operation` is its name where the lane has its own. */
+export function describePoint(
+  point: Point,
+  { lane, operation }: { lane: string; operation: string },
+  step: string,
+): string {
+  const percent = (part: number): string => `${Math.round(part * 100)} %`;
+  const again = point.victim.endsWith(' twice') ? `, again at ${percent(point.againPart)} of its start` : '';
+  return `seed ${point.seed}: ${lane}, ${operation}, ${wordsOf(point)} in ${step} + ${percent(point.delayPart)}${again}`;
+}
+
+function wordsOf({ victim, fault, requests }: Point): string {
+  if (victim === 'store') return `store ${fault} for ${requests} requests`;
+  return `${victim} ${victim === 'connections' ? 'cut' : 'killed'}`;
 }

@@ -1,12 +1,9 @@
 /** What a lane's own rounds are given by the cycle. */
 import type { StruckPoint, Stage } from './endure.ts';
-import type { Lane } from './lane.ts';
 import type { Operation, Point } from './points.ts';
 
 export interface RoundTools {
   readonly backUp: (stage: Stage, point: Point | undefined) => Promise<StruckPoint | undefined>;
-  /** Resolves when nothing is left that a crash may leave for a moment. */
-  readonly untroubled: (lane: Lane) => Promise<void>;
   readonly pointFor: (operation: Operation) => Point | undefined;
   /** From 0 to 1: what changes in this cycle. */
   readonly part: number;

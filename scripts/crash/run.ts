@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connectEngine, startUp } from '../../src/engine/index.ts';
 import type { Engine, RunningEngine } from '../../src/engine/index.ts';
-import { dockerCorner } from '../../test/support/docker.ts';
+import { dockerCorner, type DockerCorner } from '../../test/support/docker.ts';
 import { startFaultProxy } from '../../test/support/fault-proxy.ts';
 import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3Server } from '../../test/support/s3-server.ts';
 import { run } from '../setup/run.ts';
@@ -20,24 +20,33 @@ import type { OwnDocker } from './own-docker.ts';
 import { cyclesOf, laneOf, pointOf, randomFrom, roundOf } from './points.ts';
 import { postgresLane } from './postgres-lane.ts';
 import { drillLane } from './drill-lane.ts';
+import { drillStackLane } from './drill-stack-lane.ts';
+import { restartLane } from './restart-lane.ts';
 import { storesLane } from './stores-lane.ts';
 import { volumeLane } from './volume-lane.ts';
 import { wholeLane } from './whole-lane.ts';
 
 const CLI = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts');
 
-export const LANES = [
+/** Of a component each, and its backups. */
+export const COMPONENT_LANES = [
   'crash-files',
   'crash-volume',
   'crash-s3',
   'crash-postgres',
   'crash-cluster',
   'crash-stores',
+] as const;
+/** Of systems: back as a whole, rehearsed, put right. */
+export const SYSTEM_LANES = [
   'crash-whole',
   'crash-drill',
+  'crash-drill-stack',
+  'crash-restart',
   'crash-missing',
   'crash-clean',
 ] as const;
+export const LANES = [...COMPONENT_LANES, ...SYSTEM_LANES] as const;
 export type LaneName = (typeof LANES)[number];
 
 export interface CrashOptions {
@@ -48,7 +57,9 @@ export interface CrashOptions {
   readonly lanes?: readonly LaneName[];
   /** Also what takes long: requests that hang until the client's patience ends. */
   readonly long?: boolean;
-  /** Also restarts the Docker daemon: one of the suite's own. Needs root. */
+  /** Uses a Docker daemon of its own, whose networks lead nowhere. Needs root. */
+  readonly ownDocker?: boolean;
+  /** Also restarts the Docker daemon, which is then one of its own. */
   readonly restartDocker?: boolean;
   /** Aborting gives up what runs and cleans up. */
   readonly signal?: AbortSignal;
@@ -95,23 +106,22 @@ async function s3Store(base: string, closers: (() => Promise<void>)[]): Promise<
 
 async function makeLanes(only: readonly LaneName[], base: string, closers: (() => Promise<void>)[]): Promise<Lane[]> {
   const place = (name: string): string => path.join(base, name);
+  const corner = async (): Promise<DockerCorner> => {
+    const made = await dockerCorner();
+    closers.push(() => made.cleanUp());
+    return made;
+  };
   const makers: Readonly<Record<LaneName, (name: LaneName, at: string) => Promise<Lane>>> = {
     'crash-files': (name, at) => Promise.resolve(filesLane(name, at, directoryStore(at))),
-    'crash-volume': async (name, at) => {
-      const corner = await dockerCorner();
-      closers.push(() => corner.cleanUp());
-      return volumeLane(name, at, directoryStore(at), corner);
-    },
+    'crash-volume': async (name, at) => volumeLane(name, at, directoryStore(at), await corner()),
     'crash-s3': async (name, at) => filesLane(name, at, await s3Store(at, closers)),
     'crash-postgres': (name, at) => postgresLane(name, at, directoryStore(at)),
     'crash-cluster': (name, at) => clusterLane(name, at, directoryStore(at)),
     'crash-stores': (name, at) => Promise.resolve(storesLane(name, at)),
-    'crash-drill': async (name, at) => {
-      const corner = await dockerCorner();
-      closers.push(() => corner.cleanUp());
-      return drillLane(name, at, directoryStore(at), corner);
-    },
-    'crash-whole': (name, at) => Promise.resolve(wholeLane(name, at, directoryStore(at))),
+    'crash-whole': async (name, at) => wholeLane(name, at, directoryStore(at), await corner()),
+    'crash-drill': async (name, at) => drillLane(name, at, directoryStore(at), await corner()),
+    'crash-drill-stack': async (name, at) => drillStackLane(name, at, directoryStore(at), await corner()),
+    'crash-restart': async (name, at) => restartLane(name, at, directoryStore(at), await corner()),
     'crash-missing': (name, at) => Promise.resolve(missingLane(name, at, directoryStore(at))),
     'crash-clean': (name, at) => Promise.resolve(cleanLane(name, at, directoryStore(at))),
   };
@@ -137,11 +147,13 @@ async function runLane(
   const broken: string[] = [];
   const docker = stage.lane.usesDocker && stage.arena.restartDocker !== undefined;
   const database = stage.lane.database !== undefined;
-  const targets = { store: stage.lane.proxy !== undefined, docker, database, hang: options.long === true };
+  const { hard = false } = stage.lane;
+  const targets = { store: stage.lane.proxy !== undefined, docker, database, hard, hang: options.long === true };
   for (const [round, seeds] of cycles) {
     try {
       const struck = seeds.map((seed) => pointOf(seed, { ...targets, round }));
       points.push(...(await runCycle(stage, round, struck, randomFrom(seeds[0] ?? 0)())));
+      options.say(`  ${stage.lane.name}: ${points.length} held, the last of seed ${seeds.at(-1) ?? 0}`);
     } catch (error) {
       // What was under way when the run was given up breaks nothing.
       if (options.signal?.aborted === true) break;
@@ -184,28 +196,24 @@ async function strikeAll(
     steps: {},
     count: { cycles: 0, backups: 0 },
   }));
+  const all = cyclesOf(options.seed, options.points);
+  const cycles = stages.map((stage, number) => {
+    const rounds = roundsOf(stage);
+    return all
+      .filter((seeds) => laneOf(seeds, stages.length) === number)
+      .map((seeds) => [rounds[roundOf(seeds, stages.length, rounds.length)] ?? rounds[0], seeds] as const);
+  });
   // Without a crash first: what the steps are and how long they take; one lane after the other, undisturbed.
   const measure = async (of: readonly Stage[]): Promise<void> => {
-    for (const stage of of) for (const round of roundsOf(stage)) await runCycle(stage, round, [], 0.3);
+    for (const stage of of) {
+      const own = new Set((cycles[stages.indexOf(stage)] ?? []).map(([round]) => round));
+      for (const round of own) await runCycle(stage, round, [], 0.3);
+    }
   };
   // Where two stores are at work most of the time is spent waiting for one another: that disturbs nobody.
   const [quiet, busy] = [stages.filter(hasTwoStores), stages.filter((stage) => !hasTwoStores(stage))];
   await Promise.all([measure(busy), ...quiet.map((stage) => measure([stage]))]);
-  const cycles = cyclesOf(options.seed, options.points);
-  const reports = await Promise.all(
-    stages.map((stage, number) =>
-      runLane(
-        stage,
-        cycles
-          .filter((seeds) => laneOf(seeds, stages.length) === number)
-          .map((seeds) => {
-            const rounds = roundsOf(stage);
-            return [rounds[roundOf(seeds, stages.length, rounds.length)] ?? rounds[0], seeds] as const;
-          }),
-        options,
-      ),
-    ),
-  );
+  const reports = await Promise.all(stages.map((stage, number) => runLane(stage, cycles[number] ?? [], options)));
   return {
     points: reports.flatMap(({ points }) => points),
     broken: reports.flatMap(({ broken }) => broken),
@@ -225,7 +233,8 @@ export async function runCrashSuite(options: CrashOptions): Promise<CrashReport>
     return Promise.resolve();
   });
   try {
-    const docker = options.restartDocker === true ? await ownDockerEngine() : undefined;
+    const isOwn = options.restartDocker === true || options.ownDocker === true;
+    const docker = isOwn ? await ownDockerEngine({ network: 'isolated' }) : undefined;
     if (docker !== undefined) {
       const restoreHost = setEnvironment('DOCKER_HOST', docker.host);
       closers.push(async () => {
@@ -246,7 +255,10 @@ export async function runCrashSuite(options: CrashOptions): Promise<CrashReport>
     // What is under way when the run is given up is asked again and again: on a closed channel that throws out of a timer.
     closers.push(() => (options.signal?.aborted === true ? Promise.resolve() : client.close()));
     options.say(`seeds ${options.seed} to ${options.seed + options.points - 1}`);
-    return await Promise.race([strikeAll(lanes, engine, client, docker, options), aborted(options.signal)]);
+    return await Promise.race([
+      strikeAll(lanes, engine, client, options.restartDocker === true ? docker : undefined, options),
+      aborted(options.signal),
+    ]);
   } finally {
     await closeAll(closers);
     rmSync(base, { recursive: true, force: true });

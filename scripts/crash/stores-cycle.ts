@@ -1,7 +1,7 @@
 /** Rounds of a lane with two stores: copies, prunes and healing, struck beside captures, and checked when all is quiet. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackupResult, CopyResult, PruneResult, VerifyStoreResult } from '../../src/workflows/contract.ts';
-import { cleanFailure, endure, TYPES } from './endure.ts';
+import { cleanFailure, endure, typeOf } from './endure.ts';
 import type { Stage, StruckPoint, Told } from './endure.ts';
 import type { Round, StoresLane } from './lane.ts';
 import type { Operation, Point } from './points.ts';
@@ -106,7 +106,7 @@ async function storm(stage: Stage, point: Point | undefined, part: number): Prom
   const all = Promise.all(
     wanted.map(async ([operation, input, accept], index) => {
       const id = `${name}/crash/storm-${operation}-${index}/${stage.count.cycles}`;
-      const handle = await startStory(stage.client, TYPES[operation], id, { system: name, ...input });
+      const handle = await startStory(stage.client, typeOf(stage, operation), id, { system: name, ...input });
       const outcome = await outcomeOf<never>(handle);
       return outcome.ok ? accept(outcome.value) : cleanFailure(outcome);
     }),
@@ -191,7 +191,9 @@ async function run<T>(
   const { name } = stage.lane;
   runs += 1;
   const id = `${name}/crash/quiet-${operation}/${runs}`;
-  const outcome = await outcomeOf<T>(await startStory(stage.client, TYPES[operation], id, { system: name, ...input }));
+  const outcome = await outcomeOf<T>(
+    await startStory(stage.client, typeOf(stage, operation), id, { system: name, ...input }),
+  );
   if (!outcome.ok) throw new Error(`${operation} failed: ${outcome.code} ${outcome.message}`);
   const trouble = accept(outcome.value);
   if (trouble !== undefined) throw new Error(`${operation}, ${JSON.stringify(input)}: ${trouble}`);

@@ -1,6 +1,6 @@
 /** One workflow from outside: which steps it takes, when a certain one begins, and what it comes to. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { ApplicationFailure, isGrpcServiceError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { ORCHESTRATION_QUEUE } from '../../src/task-queues.ts';
 
@@ -38,7 +38,12 @@ function isServerTrouble(error: unknown): boolean {
 }
 
 /** Starting twice is starting once: the id says which run it is. */
-export async function startStory(client: Client, type: string, id: string, input: object): Promise<WorkflowHandle> {
+export async function startStory(
+  client: Client,
+  type: string,
+  id: string,
+  input: object,
+): Promise<WorkflowHandleWithFirstExecutionRunId> {
   return persistently(`start ${type}`, () =>
     client.workflow.start(type, {
       taskQueue: ORCHESTRATION_QUEUE,

@@ -33,6 +33,32 @@ function kill(arena: Arena, name: string): boolean {
   return true;
 }
 
+/** All at once, as at a power cut; what runs nobody is left to take care of. */
+function killAll(arena: Arena): boolean {
+  const names = ['server', 'worker', `worker ${arena.lane}`];
+  return names.map((name) => kill(arena, name)).every((struck) => struck);
+}
+
+/** In which a worker that was started has registered itself and has taken up what was given back. */
+const STARTING_MS = 4_000;
+const STARTED_LIMIT_MS = 60_000;
+const LOOK_MS = 20;
+
+/** The second blow falls while it loads, clears up what it finds, or has just taken up its work again. */
+async function killTwice(arena: Arena, name: string, againPart: number): Promise<boolean> {
+  const first = arena.engine.processes()[name];
+  if (!kill(arena, name)) return false;
+  const end = Date.now() + STARTED_LIMIT_MS;
+  for (;;) {
+    const next = arena.engine.processes()[name];
+    if (next !== undefined && next !== first) break;
+    if (Date.now() > end) throw new Error(`the ${name} was not started again`);
+    await sleep(LOOK_MS);
+  }
+  await sleep(againPart * STARTING_MS);
+  return kill(arena, name);
+}
+
 function befall(proxy: FaultProxy, fault: Fault, requests: number): void {
   let left = requests;
   proxy.always(() => (left-- > 0 ? fault : undefined));
@@ -46,6 +72,12 @@ export async function strikeNow(point: Point, arena: Arena): Promise<boolean> {
       return kill(arena, 'worker');
     case 'server':
       return kill(arena, 'server');
+    case 'machine':
+      return killAll(arena);
+    case 'host worker twice':
+      return killTwice(arena, `worker ${arena.lane}`, point.againPart);
+    case 'worker twice':
+      return killTwice(arena, 'worker', point.againPart);
     case 'store':
       if (arena.proxy === undefined) throw new Error('this lane has no proxy in front of its store');
       befall(arena.proxy, FAULTS[point.fault], point.requests);

@@ -52,6 +52,13 @@ describe('where crashes strike', () => {
     expect(new Set(points.map((point) => stepIndex(point, steps))).size).toBe(10);
   });
 
+  it('a lane of whole systems: all processes at once, and what starts again, at any moment of its start', () => {
+    const points = Array.from({ length: 500 }, (_, seed) => pointOf(seed, { ...EVERYTHING, hard: true }));
+    const victims = new Set(points.map(({ victim }) => victim));
+    expect([...victims]).toEqual(expect.arrayContaining(['machine', 'host worker twice', 'worker twice']));
+    expect(new Set(points.map(({ againPart }) => Math.floor(againPart * 10))).size).toBe(10);
+  });
+
   it('no proxy, no leave to restart Docker: never struck', () => {
     const points = Array.from({ length: 500 }, (_, seed) =>
       pointOf(seed, { store: false, docker: false, hang: false }),
