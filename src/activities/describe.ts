@@ -8,6 +8,7 @@ import { HoldfastError } from '../failures.ts';
 import { isWholeRestore, wholeRestoreMarkdown } from '../observe/restore-report.ts';
 import { captureGroups } from '../policy/order.ts';
 import { filesByHost, watchedByHost } from '../policy/watched.ts';
+import { readAllDifferences } from '../status/differences.ts';
 import { reportsDirectory } from '../system/home.ts';
 import { planOf, storeOf, taskOf } from '../status/of-system.ts';
 import { loadSystem, type Component, type System } from '../system/index.ts';
@@ -140,6 +141,7 @@ async function writeReport(input: Parameters<OrchestrationActivities['writeRepor
   await writeFile(`${file}.new`, `${JSON.stringify({ system, kind, id, ...report }, undefined, 2)}\n`, { mode: 0o600 });
   await rename(`${file}.new`, file);
   if (!isWholeRestore(report)) return;
-  const text = wholeRestoreMarkdown(system, id, new Date().toISOString(), report);
+  const differences = await readAllDifferences(report.whole.reconcile);
+  const text = wholeRestoreMarkdown({ system, id, at: new Date().toISOString() }, report, differences);
   await writeFile(file.replace(/\.json$/, '.md'), text, { mode: 0o600 });
 }

@@ -1,5 +1,5 @@
 /** Checks of a running system: of the live one, or of an isolated copy of it. */
-import type { Difference } from '../policy/check-values.ts';
+import type { KeptDifferences } from '../policy/check-values.ts';
 import type { OwnServer } from '../postgres/own-server.ts';
 
 /** What stands for a database of the system file. */
@@ -43,9 +43,9 @@ export interface ReconcileOutcome {
   /** `failed`: what was asked could not answer, so that nothing is known. */
   readonly outcome: 'same' | 'differs' | 'failed' | 'skipped';
   readonly detail: string;
-  /** The first of them. */
-  readonly differences: readonly Difference[];
   readonly differenceCount: number;
+  /** Where the first of them are; absent when there are none, or when they could not be written down. */
+  readonly kept?: KeptDifferences;
   readonly tookMs: number;
 }
 
@@ -56,6 +56,6 @@ export interface ValidationActivities {
    * unknown system and a defect only.
    */
   runChecks(input: { system: string; host: string; place?: CheckPlace }): Promise<readonly CheckOutcome[]>;
-  /** The same of `reconcile`. */
+  /** The same of `reconcile`. Differences are data and stay on the host: what comes back counts them and says where they are. */
   runReconcile(input: { system: string; host: string; place?: CheckPlace }): Promise<readonly ReconcileOutcome[]>;
 }

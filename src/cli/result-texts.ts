@@ -70,7 +70,10 @@ function isShownAbove(warning: string, { whole }: RestoreResult): boolean {
   return whole !== undefined && /^(check|reconcile) /.test(warning);
 }
 
-export function showRestoreResult(shell: Shell, result: RestoreResult): ExitCode {
+/** Differences that a reconciliation found are shown where they are kept on this machine; JSON says where that is. */
+export async function showRestoreResult(shell: Shell, result: RestoreResult): Promise<ExitCode> {
+  const { readAllDifferences } = await import('../status/differences.ts');
+  const differences = await readAllDifferences(result.whole?.reconcile ?? []);
   const good = result.outcome === 'restored' || result.outcome === 'verified' || result.outcome === 'planned';
   const failed = [
     ...result.checks.filter((check) => !check.ok),
@@ -91,7 +94,7 @@ export function showRestoreResult(shell: Shell, result: RestoreResult): ExitCode
         `  ${ok ? colours.green('✓') : colours.red('✗')} ${component}: ${name}${detail === '' ? '' : ` (${detail})`}`,
       );
     }
-    if (result.whole !== undefined) lines.push(...wholeResultLines(result.whole, colours));
+    if (result.whole !== undefined) lines.push(...wholeResultLines(result.whole, differences, colours));
     if (result.downtimeMs !== undefined) lines.push(`  downtime       ${formatMilliseconds(result.downtimeMs)}`);
     if (result.durationMs !== undefined) lines.push(`  took           ${formatMilliseconds(result.durationMs)}`);
     if (result.safetyBackup !== undefined) lines.push(`  safety backup  ${result.safetyBackup}`);

@@ -1,5 +1,6 @@
 /** A whole system's restore as people read it: where each part comes from, what is lost, what was found afterwards. */
 import type { Colours } from '../observe/colours.ts';
+import { differenceLines, type FoundDifferences } from '../observe/difference-lines.ts';
 import { formatCount, formatMilliseconds, formatSeconds } from '../observe/format.ts';
 import { frozenText } from '../observe/plan-words.ts';
 import { table } from '../observe/table.ts';
@@ -60,18 +61,15 @@ function lossText({ lostSeconds, rpoSeconds }: WholePart, colours: Colours): str
   return lostSeconds > rpoSeconds ? colours.red(promised) : promised;
 }
 
-export function wholeResultLines(whole: WholeResult, colours: Colours): string[] {
+export function wholeResultLines(whole: WholeResult, differences: FoundDifferences, colours: Colours): string[] {
   const lines: string[] = [];
   for (const { name, ok, severity, detail } of whole.checks) {
     const mark = ok ? colours.green('✓') : severity === 'fatal' ? colours.red('✗') : colours.yellow('!');
     lines.push(`  ${mark} ${name}: ${detail}`);
   }
-  for (const { name, outcome, detail, differences, differenceCount } of whole.reconcile) {
-    lines.push(`  ${outcome === 'same' ? colours.green('=') : colours.yellow('≠')} ${name}: ${detail}`);
-    for (const one of differences) {
-      lines.push(`      ${one.name}: expected ${one.expected}, found ${one.found}`);
-    }
-    if (differenceCount > differences.length) lines.push(`      and ${differenceCount - differences.length} more`);
+  for (const one of whole.reconcile) {
+    lines.push(`  ${one.outcome === 'same' ? colours.green('=') : colours.yellow('≠')} ${one.name}: ${one.detail}`);
+    lines.push(...differenceLines(one, differences).map((line) => `      ${line}`));
   }
   if (whole.rto !== undefined) lines.push(...rtoLines(whole.rto, colours));
   const slow = whole.phases.filter(({ ms }) => ms >= 1000);

@@ -1,6 +1,7 @@
 /** The end of a whole system's restore as a Markdown report: for people, and for who has to answer for it. Pure. */
 import type { RestoreResult, WholePlan, WholeResult } from '../workflows/contract.ts';
 import { passedOverTexts } from '../policy/fall-back.ts';
+import { differenceLines, type FoundDifferences } from './difference-lines.ts';
 import { formatMilliseconds, formatSeconds } from './format.ts';
 
 type Result = RestoreResult & { readonly whole: WholeResult };
@@ -9,7 +10,11 @@ export function isWholeRestore(report: Readonly<Record<string, unknown>>): repor
   return typeof report['whole'] === 'object' && report['whole'] !== null && typeof report['plan'] === 'object';
 }
 
-export function wholeRestoreMarkdown(system: string, id: string, at: string, result: Result): string {
+export function wholeRestoreMarkdown(
+  { system, id, at }: { readonly system: string; readonly id: string; readonly at: string },
+  result: Result,
+  differences: FoundDifferences,
+): string {
   const { plan, whole, outcome, why, safetyBackup, downtimeMs, aside, warnings = [] } = result;
   const passed = passedOverTexts(plan.whole?.passedOver ?? []);
   return [
@@ -44,7 +49,7 @@ export function wholeRestoreMarkdown(system: string, id: string, at: string, res
     '',
     '## Reconciliation',
     '',
-    ...(whole.reconcile.length === 0 ? ['The system file has no `reconcile`.'] : reconcileRows(whole)),
+    ...(whole.reconcile.length === 0 ? ['The system file has no `reconcile`.'] : reconcileRows(whole, differences)),
     '',
   ].join('\n');
 }
@@ -109,11 +114,10 @@ function checkRows({ checks }: WholeResult): string[] {
   });
 }
 
-function reconcileRows({ reconcile }: WholeResult): string[] {
-  return reconcile.flatMap(({ name, outcome, detail, differences, differenceCount }) => [
-    `- **${plain(name)}** (${outcome}): ${plain(detail)}`,
-    ...differences.map((one) => `  - ${plain(one.name)}: expected ${plain(one.expected)}, found ${plain(one.found)}`),
-    ...(differenceCount > differences.length ? [`  - and ${differenceCount - differences.length} more`] : []),
+function reconcileRows({ reconcile }: WholeResult, differences: FoundDifferences): string[] {
+  return reconcile.flatMap((one) => [
+    `- **${plain(one.name)}** (${one.outcome}): ${plain(one.detail)}${one.kept === undefined ? '' : `, digest \`${one.kept.sha256.slice(0, 12)}\``}`,
+    ...differenceLines(one, differences).map((line) => `  - ${plain(line)}`),
   ]);
 }
 

@@ -111,8 +111,20 @@ export interface Difference {
   readonly found: string;
 }
 
-/** A history has room for a few; how many there are in all is counted. */
+/** They are data: they stay on the host that found them, and this is all that leaves it by way of the engine. */
+export interface KeptDifferences {
+  readonly host: string;
+  /** Absolute. */
+  readonly file: string;
+  /** Of what the file holds, as canonical JSON. */
+  readonly sha256: string;
+  readonly count: number;
+}
+
+/** A person reads a few; how many there are in all is counted. */
 export const DIFFERENCES_TOLD = 20;
+/** A file keeps this many. */
+export const DIFFERENCES_KEPT = 1000;
 const DIFFERENCE_CHARACTERS = 120;
 
 /** Every line of JSON that is an object with a name is a difference; other lines are talk. */
@@ -123,6 +135,14 @@ export function differencesIn(output: string): Difference[] {
     const { name, expected, found } = value as Record<string, unknown>;
     return [differenceOf([name, expected, found])];
   });
+}
+
+/** What else a program said: without its differences. */
+export function withoutDifferences(output: string): string {
+  return output
+    .split('\n')
+    .filter((line) => differencesIn(line).length === 0)
+    .join('\n');
 }
 
 /** From a row of a query: its name, what is expected, what was found. */

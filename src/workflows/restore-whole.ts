@@ -163,5 +163,5 @@ function unaskedCheck({ name, why }: { name: string; why: string }): CheckOutcom
 }
 
 function unaskedReconciliation({ name, why }: { name: string; why: string }): ReconcileOutcome {
-  return { name, outcome: 'failed', detail: why, differences: [], differenceCount: 0, tookMs: 0 };
+  return { name, outcome: 'failed', detail: why, differenceCount: 0, tookMs: 0 };
 }

@@ -55,7 +55,8 @@ export function health(ok: boolean, severity: CheckOutcome['severity'] = 'fatal'
 }
 
 export function balances(outcome: 'same' | 'differs'): ReconcileOutcome {
-  const differences = outcome === 'same' ? [] : [{ name: 'account 7', expected: '100', found: '90' }];
-  const count = differences.length;
-  return { name: 'balances', outcome, detail: `${count}`, differences, differenceCount: count, tookMs: 5 };
+  const same = { name: 'balances', outcome, detail: 'no difference', differenceCount: 0, tookMs: 5 };
+  if (outcome === 'same') return same;
+  const kept = { host: 'alpha', file: '/reports/reconcile/run-balances.json', sha256: 'd'.repeat(64), count: 1 };
+  return { ...same, detail: '1 difference', differenceCount: 1, kept };
 }

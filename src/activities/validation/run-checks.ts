@@ -1,16 +1,19 @@
 /** Asks what the system file wants of a running system, and says what it found; see ValidationActivities. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../failures.ts';
 import { redactText } from '../../observe/redact.ts';
 import {
-  DIFFERENCES_TOLD,
+  DIFFERENCES_KEPT,
   differenceOf,
   differencesIn,
   judgeValue,
+  withoutDifferences,
   type Difference,
   type Held,
 } from '../../policy/check-values.ts';
 import { tail } from '../../sources/checks/report.ts';
+import { keepDifferences } from '../../status/differences.ts';
 import type { CommandProbe, HttpProbe, Reconciliation, SqlProbe, System, SystemCheck } from '../../system/types.ts';
 import { componentOf, type HostContext } from '../host-context.ts';
 import type { Run } from '../shell.ts';
@@ -102,7 +105,7 @@ async function tryOnce(
     }
   }
   try {
-    const { rows, count } = await answerTo(around, probe, limitMs);
+    const { rows, count } = await answerTo(around, probe, { limitMs });
     return judgeValue(probe, count > rows.length ? [...rows, []] : rows);
   } catch (error) {
     signal.throwIfAborted();
@@ -122,11 +125,15 @@ async function urlOf({ context, system, place }: Around, { url, service }: HttpP
   return place === undefined ? url : inCopy(movedUrl(url, place.origins ?? {}), url);
 }
 
-async function answerTo(around: Around, probe: Pick<SqlProbe, 'component' | 'query' | 'database'>, limitMs: number) {
+async function answerTo(
+  around: Around,
+  probe: Pick<SqlProbe, 'component' | 'query' | 'database'>,
+  limits: { readonly limitMs: number; readonly most?: number },
+) {
   const { context, system, place, signal } = around;
   const component = componentOf(system, probe.component);
   const there = place === undefined ? {} : { place: inCopy(place.components?.[component.name], component.name) };
-  return ask(context, { component, probe, limitMs, ...there }, signal);
+  return ask(context, { component, probe, ...limits, ...there }, signal);
 }
 
 type CommandEnd = Ended | { readonly notRun: string };
@@ -161,26 +168,48 @@ export async function runReconcile(
   for (const entry of system.reconcile.filter((one) => one.host === host)) {
     run.report({ phase: `reconcile: ${entry.name}` });
     const began = performance.now();
-    const compared = await reconcileOne(around, entry);
-    outcomes.push({ name: entry.name, ...compared, tookMs: Math.round(performance.now() - began) });
+    const { differences = [], ...compared } = await reconcileOne(around, entry);
+    const tookMs = Math.round(performance.now() - began);
+    const kept = differences.length === 0 ? {} : await keep({ system: name, host, name: entry.name }, differences, run);
+    outcomes.push({ name: entry.name, ...compared, ...kept, tookMs });
   }
   return outcomes;
 }
 
-type Compared = Omit<ReconcileOutcome, 'name' | 'tookMs'>;
+/** The verdict counts more than the list: without room for it the difference is told all the same. */
+async function keep(
+  of: { readonly system: string; readonly host: string; readonly name: string },
+  differences: readonly Difference[],
+  run: Run,
+): Promise<Pick<ReconcileOutcome, 'kept'>> {
+  try {
+    const runId = run.asker?.execution.runId ?? randomUUID();
+    return { kept: await keepDifferences({ ...of, runId }, differences) };
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.log.warn({ err: error, reconcile: of.name }, 'the differences could not be written down');
+    return {};
+  }
+}
+
+type Compared = Pick<ReconcileOutcome, 'outcome' | 'detail' | 'differenceCount'> & {
+  readonly differences?: readonly Difference[];
+};
 
 async function reconcileOne(around: Around, { probe, withinSeconds }: Reconciliation): Promise<Compared> {
   const unknown = (outcome: 'failed' | 'skipped', detail: string): Compared => ({
     outcome,
     detail: redactText(detail),
-    differences: [],
     differenceCount: 0,
   });
   const absent = nothingStandsFor(around.place, probe);
   if (absent !== undefined) return unknown('skipped', absent);
   if (probe.kind === 'sql') {
     try {
-      const { rows, count } = await answerTo(around, probe, withinSeconds * 1000);
+      const { rows, count } = await answerTo(around, probe, {
+        limitMs: withinSeconds * 1000,
+        most: DIFFERENCES_KEPT,
+      });
       return comparedAs(rows.map(differenceOf), count);
     } catch (error) {
       around.signal.throwIfAborted();
@@ -191,13 +220,15 @@ async function reconcileOne(around: Around, { probe, withinSeconds }: Reconcilia
   const found = 'notRun' in end ? [] : differencesIn(end.output);
   // One that ends with 1 and names no difference has failed at something else.
   const compared = !('notRun' in end) && !end.timedOut && COMPARED.includes(end.exitCode);
-  if (!compared || (end.exitCode === 1 && found.length === 0))
-    return unknown('failed', judgeEnd(end, withinSeconds).detail);
+  if (!compared || (end.exitCode === 1 && found.length === 0)) {
+    const talk = 'notRun' in end ? end : { ...end, output: withoutDifferences(end.output) };
+    return unknown('failed', judgeEnd(talk, withinSeconds).detail);
+  }
   return comparedAs(found, found.length);
 }
 
 function comparedAs(found: readonly Difference[], count: number): Compared {
-  const differences = found.slice(0, DIFFERENCES_TOLD).map((difference) => ({
+  const differences = found.slice(0, DIFFERENCES_KEPT).map((difference) => ({
     name: redactText(difference.name),
     expected: redactText(difference.expected),
     found: redactText(difference.found),

@@ -23,6 +23,8 @@ export interface Question {
   /** Of an isolated copy; absent: the live one. */
   readonly place?: DatabasePlace;
   readonly limitMs: number;
+  /** Rows that come back; the others are counted. Default 20. */
+  readonly most?: number;
 }
 
 /** SQLite's own word for a query that it does not understand (sqlite.org/rescode.html). */
@@ -46,10 +48,10 @@ function isAboutQuery(error: HoldfastError): boolean {
 }
 
 async function answerOf(context: HostContext, question: Question, signal: AbortSignal): Promise<Answer> {
-  const { component, probe, place, limitMs } = question;
+  const { component, probe, place, limitMs, most = DIFFERENCES_TOLD } = question;
   if (component.kind === 'sqlite') {
     const path = place === undefined ? component.path : inCopy(place.path, component.path);
-    const order = { path, sql: probe.query, most: DIFFERENCES_TOLD };
+    const order = { path, sql: probe.query, most };
     return runSqlite('ask', order, { signal, deadlineMs: limitMs, about: path });
   }
   if (component.kind === 'postgres') return askPostgres(context, { ...question, component }, signal);
@@ -58,7 +60,7 @@ async function answerOf(context: HostContext, question: Question, signal: AbortS
 
 async function askPostgres(
   context: HostContext,
-  { component, probe, place, limitMs }: Question & { readonly component: PostgresComponent },
+  { component, probe, place, limitMs, most = DIFFERENCES_TOLD }: Question & { readonly component: PostgresComponent },
   signal: AbortSignal,
 ): Promise<Answer> {
   const database = databaseThere(databaseOf(component, probe.database), component, place);
@@ -72,10 +74,10 @@ async function askPostgres(
       await client.query(`SELECT set_config('search_path', '"$user", public', true)`);
       await client.query(oneStatement(`DECLARE answers CURSOR FOR ${probe.query}`));
       const { rows } = await client.query<unknown[]>({
-        text: `FETCH ${DIFFERENCES_TOLD} FROM answers`,
+        text: `FETCH ${most} FROM answers`,
         rowMode: 'array',
       });
-      const rest = rows.length < DIFFERENCES_TOLD ? 0 : ((await client.query('MOVE ALL FROM answers')).rowCount ?? 0);
+      const rest = rows.length < most ? 0 : ((await client.query('MOVE ALL FROM answers')).rowCount ?? 0);
       await client.query('ROLLBACK');
       return { rows, count: rows.length + rest };
     }),
