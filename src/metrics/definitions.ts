@@ -37,6 +37,10 @@ const DURATION_BUCKETS = [1, 5, 15, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 15 * MIN
 
 type Row = readonly [name: string, type: MetricType, labels: string, help: string];
 
+/** Several of the same labels: what each says, by its name. */
+const gauges = (labels: string, helps: Readonly<Record<string, string>>): Row[] =>
+  Object.entries(helps).map(([name, help]) => [name, 'gauge', labels, help]);
+
 const RUNS: readonly Row[] = [
   [
     'backup_operations_total',
@@ -65,182 +69,84 @@ const STORES: readonly Row[] = [
     'system operation plan',
     'Unix time in seconds when the operation last succeeded; 0 when it never has.',
   ],
-  [
-    'holdfast_recovery_point_timestamp_seconds',
-    'gauge',
-    'system plan',
-    'Recovery point of the newest usable backup; 0 when there is none.',
-  ],
-  [
-    'holdfast_recovery_point_age_seconds',
-    'gauge',
-    'system plan',
-    'How old the newest usable backup is: what would be lost.',
-  ],
-  [
-    'holdfast_first_backup_due_timestamp_seconds',
-    'gauge',
-    'system plan',
-    'Of a plan that has just begun and has no backup: until when that is as it should be.',
-  ],
-  [
-    'holdfast_recovery_point_limit_seconds',
-    'gauge',
-    'system plan',
-    'How old the newest usable backup may become before it is overdue.',
-  ],
-  [
-    'holdfast_proved_timestamp_seconds',
-    'gauge',
-    'system plan',
-    'Recovery point of the newest backup that was read back in full, or restored, and found good; 0 when there is none.',
-  ],
-  [
-    'holdfast_proved_age_seconds',
-    'gauge',
-    'system plan',
-    'How old the newest backup is that was read back in full, or restored, and found good.',
-  ],
-  [
-    'holdfast_proved_limit_seconds',
-    'gauge',
-    'system plan',
-    'How old the newest proved backup may become by the limits of the plan; absent where it has none.',
-  ],
-  [
-    'holdfast_restore_test_timestamp_seconds',
-    'gauge',
-    'system plan',
-    'When a backup of the plan was last restored as a test and found good; 0 when never.',
-  ],
-  [
-    'holdfast_restore_test_age_seconds',
-    'gauge',
-    'system plan',
-    'How long ago a backup of the plan was last restored as a test and found good.',
-  ],
-  [
-    'holdfast_drill_last_success_timestamp_seconds',
-    'gauge',
-    'system kind',
-    'When the newest drill of the kind ended that passed; 0 when none did.',
-  ],
-  ['holdfast_drill_passed', 'gauge', 'system kind', '1 when the newest drill of the kind passed, else 0.'],
-  ['holdfast_drill_rto_seconds', 'gauge', 'system kind', 'How long the restore of the newest drill of the kind took.'],
-  [
-    'holdfast_drill_rto_objective_seconds',
-    'gauge',
-    'system kind',
-    'How long that restore may take; absent where nothing is promised.',
-  ],
-  [
-    'holdfast_drill_duration_seconds',
-    'gauge',
-    'system kind',
-    'How long the newest drill of the kind took in all, until its report.',
-  ],
+  ...gauges('system plan', {
+    holdfast_recovery_point_timestamp_seconds: 'Recovery point of the newest usable backup; 0 when there is none.',
+    holdfast_recovery_point_age_seconds: 'How old the newest usable backup is: what would be lost.',
+    holdfast_first_backup_due_timestamp_seconds:
+      'Of a plan that has just begun and has no backup: until when that is as it should be.',
+    holdfast_recovery_point_limit_seconds: 'How old the newest usable backup may become before it is overdue.',
+    holdfast_proved_timestamp_seconds:
+      'Recovery point of the newest backup that was read back in full, or restored, and found good; 0 when there is none.',
+    holdfast_proved_age_seconds:
+      'How old the newest backup is that was read back in full, or restored, and found good.',
+    holdfast_proved_limit_seconds:
+      'How old the newest proved backup may become by the limits of the plan; absent where it has none.',
+    holdfast_restore_test_timestamp_seconds:
+      'When a backup of the plan was last restored as a test and found good; 0 when never.',
+    holdfast_restore_test_age_seconds: 'How long ago a backup of the plan was last restored as a test and found good.',
+  }),
+  ...gauges('system kind', {
+    holdfast_drill_last_success_timestamp_seconds:
+      'When the newest drill of the kind ended that passed; 0 when none did.',
+    holdfast_drill_passed: '1 when the newest drill of the kind passed, else 0.',
+    holdfast_drill_rto_seconds: 'How long the restore of the newest drill of the kind took.',
+    holdfast_drill_rto_objective_seconds: 'How long that restore may take; absent where nothing is promised.',
+    holdfast_drill_duration_seconds: 'How long the newest drill of the kind took in all, until its report.',
+  }),
   ['holdfast_backups', 'gauge', 'system plan store', 'Trusted backups that lie in the store.'],
   ['holdfast_backups_untrusted', 'gauge', 'system', 'Backups whose manifest is damaged or not signed by a known key.'],
-  [
-    'holdfast_backups_failed_verification',
-    'gauge',
-    'system plan',
-    'Backups with no good copy by their newest verdicts.',
-  ],
-  [
-    'holdfast_backup_downtime_seconds',
-    'gauge',
-    'system plan',
-    'How long containers did not serve for the newest backup.',
-  ],
-  [
-    'holdfast_backup_capture_seconds',
-    'gauge',
-    'system plan',
-    'How long the newest backup took from its beginning to its manifest.',
-  ],
-  [
-    'holdfast_backup_read_bytes',
-    'gauge',
-    'system plan component',
-    'Bytes read for the newest backup; what had not changed was not read.',
-  ],
-  [
-    'holdfast_backup_stored_bytes',
-    'gauge',
-    'system plan component',
-    'Bytes that the newest backup added to the store, compressed and sealed.',
-  ],
+  ...gauges('system plan', {
+    holdfast_backups_failed_verification: 'Backups with no good copy by their newest verdicts.',
+    holdfast_backup_downtime_seconds: 'How long containers did not serve for the newest backup.',
+    holdfast_backup_capture_seconds: 'How long the newest backup took from its beginning to its manifest.',
+  }),
+  ...gauges('system plan component', {
+    holdfast_backup_read_bytes: 'Bytes read for the newest backup; what had not changed was not read.',
+    holdfast_backup_stored_bytes: 'Bytes that the newest backup added to the store, compressed and sealed.',
+  }),
   [
     'holdfast_backup_chunks',
     'gauge',
     'system plan component state',
     'Chunks of the newest backup: new ones, and reused ones that were stored already.',
   ],
-  ['holdfast_store_readable', 'gauge', 'system store', '1 when the store could be read at the last look, else 0.'],
-  ['holdfast_store_missing_backups', 'gauge', 'system store', 'Backups that the store should have and lacks.'],
-  ['holdfast_store_missing_bytes', 'gauge', 'system store', 'About how much has to be copied into the store.'],
-  [
-    'holdfast_store_copy_lag_seconds',
-    'gauge',
-    'system store',
-    'How long ago the oldest backup was finished that the store still lacks; 0 when it lacks none.',
-  ],
-  [
-    'holdfast_store_copy_late',
-    'gauge',
-    'system store',
-    '1 when a copy is later than the objective of its plan, else 0.',
-  ],
-  ['holdfast_store_bad_objects', 'gauge', 'system store', 'Objects found damaged or missing and not healed yet.'],
-  [
-    'holdfast_store_read_back_ratio',
-    'gauge',
-    'system store',
-    'The part of the store, from 0 to 1, that was ever read back and compared.',
-  ],
-  [
-    'holdfast_store_read_back_overdue_ratio',
-    'gauge',
-    'system store',
-    'The part of the store, from 0 to 1, that was not read back for longer than the system file allows.',
-  ],
-  [
-    'holdfast_store_read_back_timestamp_seconds',
-    'gauge',
-    'system store',
-    'When a part of the store was last read back; 0 when never.',
-  ],
-  ['holdfast_copies', 'gauge', 'system plan', 'Copies of the newest backup, with the live data as one of them.'],
-  ['holdfast_copies_rule_kept', 'gauge', 'system plan', '1 when the copies are as the rule asks, else 0.'],
-  [
-    'holdfast_wal_recovery_point_timestamp_seconds',
-    'gauge',
-    'system component',
-    'What the server had acknowledged before is stored; 0 when nothing is.',
-  ],
-  ['holdfast_wal_lag_seconds', 'gauge', 'system component', 'How far the stored write-ahead log is behind now.'],
-  ['holdfast_wal_gaps', 'gauge', 'system component', 'Gaps in the stored write-ahead log.'],
-  [
-    'holdfast_wal_behind',
-    'gauge',
-    'system component',
-    '1 when the log is not received, waits for a person or is too far behind, else 0.',
-  ],
+  ...gauges('system store', {
+    holdfast_store_readable: '1 when the store could be read at the last look, else 0.',
+    holdfast_store_missing_backups: 'Backups that the store should have and lacks.',
+    holdfast_store_missing_bytes: 'About how much has to be copied into the store.',
+    holdfast_store_copy_lag_seconds:
+      'How long ago the oldest backup was finished that the store still lacks; 0 when it lacks none.',
+    holdfast_store_copy_late: '1 when a copy is later than the objective of its plan, else 0.',
+    holdfast_store_bad_objects: 'Objects found damaged or missing and not healed yet.',
+    holdfast_store_read_back_ratio: 'The part of the store, from 0 to 1, that was ever read back and compared.',
+    holdfast_store_read_back_overdue_ratio:
+      'The part of the store, from 0 to 1, that was not read back for longer than the system file allows.',
+    holdfast_store_read_back_timestamp_seconds: 'When a part of the store was last read back; 0 when never.',
+  }),
+  ...gauges('system plan', {
+    holdfast_copies: 'Copies of the newest backup, with the live data as one of them.',
+    holdfast_copies_rule_kept: '1 when the copies are as the rule asks, else 0.',
+  }),
+  ...gauges('system component', {
+    holdfast_wal_recovery_point_timestamp_seconds:
+      'What the server had acknowledged before is stored; 0 when nothing is.',
+    holdfast_wal_lag_seconds: 'How far the stored write-ahead log is behind now.',
+    holdfast_wal_gaps: 'Gaps in the stored write-ahead log.',
+    holdfast_wal_behind: '1 when the log is not received, waits for a person or is too far behind, else 0.',
+  }),
 ];
 
 const ENGINE: readonly Row[] = [
   ['holdfast_engine_up', 'gauge', '', '1 when the Temporal server answers this process, else 0.'],
   ['holdfast_operations_running', 'gauge', 'system operation', 'Operations that run now.'],
-  ['holdfast_operations_waiting', 'gauge', 'system', 'Operations that wait for a person: an approval or a decision.'],
-  ['holdfast_operations_in_trouble', 'gauge', 'system', 'Operations with a step that fails and is tried again.'],
-  ['holdfast_wal_received', 'gauge', 'system component', '1 when the write-ahead log is being received, else 0.'],
-  [
-    'holdfast_wal_held_back_bytes',
-    'gauge',
-    'system component',
-    'Log that the database server keeps for Holdfast: its disk fills when this grows.',
-  ],
+  ...gauges('system', {
+    holdfast_operations_waiting: 'Operations that wait for a person: an approval or a decision.',
+    holdfast_operations_in_trouble: 'Operations with a step that fails and is tried again.',
+  }),
+  ...gauges('system component', {
+    holdfast_wal_received: '1 when the write-ahead log is being received, else 0.',
+    holdfast_wal_held_back_bytes: 'Log that the database server keeps for Holdfast: its disk fills when this grows.',
+  }),
 ];
 
 const MONITOR: readonly Row[] = [
@@ -272,13 +178,11 @@ const MONITOR: readonly Row[] = [
 
 const PROCESS: readonly Row[] = [
   ['holdfast_build_info', 'gauge', 'version node role', 'Always 1; the labels say what runs.'],
-  [
-    'holdfast_filesystem_size_bytes',
-    'gauge',
-    'system place',
-    'Size of the file system that holds a directory store, or the state of Holdfast itself (place "state").',
-  ],
-  ['holdfast_filesystem_available_bytes', 'gauge', 'system place', 'What this process may still write there.'],
+  ...gauges('system place', {
+    holdfast_filesystem_size_bytes:
+      'Size of the file system that holds a directory store, or the state of Holdfast itself (place "state").',
+    holdfast_filesystem_available_bytes: 'What this process may still write there.',
+  }),
   [
     'holdfast_collector_last_success_timestamp_seconds',
     'gauge',
