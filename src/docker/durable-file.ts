@@ -5,11 +5,16 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { HoldfastError } from '../failures.ts';
+import { isAlive, ownIdentity, parseIdentity, printIdentity } from './process-identity.ts';
 
-/** Written beside, synced, renamed, and the directory synced: durable when this resolves. */
+/**
+ * Written beside, synced, renamed, and the directory synced: durable when this resolves. What a writer in this directory that
+ * was killed left half-written is removed.
+ */
 export async function writeDurably(path: string, value: unknown): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  await removeOfTheDead(dirname(path));
+  const temporary = `${path}.${writerPart()}.tmp`;
   try {
     const file = await open(temporary, 'wx', 0o600);
     try {
@@ -23,6 +28,21 @@ export async function writeDurably(path: string, value: unknown): Promise<void> 
   } catch (error) {
     await rm(temporary, { force: true });
     throw asFailure(error, path);
+  }
+}
+
+const WRITER = /\.([0-9a-f-]+:\d+:\d+)\.[0-9a-f]{12}\.(tmp|draft)$/;
+
+/** For the name of what is being written: unique, and tells who writes it. */
+export function writerPart(): string {
+  return `${printIdentity(ownIdentity())}.${randomBytes(6).toString('hex')}`;
+}
+
+/** Removes what was being written here by processes that have ended since. */
+export async function removeOfTheDead(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const writer = parseIdentity(WRITER.exec(name)?.[1] ?? '');
+    if (writer !== undefined && !isAlive(writer)) await rm(join(directory, name), { force: true });
   }
 }
 

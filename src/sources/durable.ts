@@ -1,7 +1,7 @@
 /** Small files and names that must survive a power cut: written whole or not at all. */
-import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { removeOfTheDead, writerPart } from '../docker/durable-file.ts';
 import { isMissing } from './io-errors.ts';
 
 /** Makes the names in a directory durable: what was created, renamed or removed there. */
@@ -16,12 +16,13 @@ export async function syncDirectory(directory: string): Promise<void> {
 
 /**
  * Writes a small JSON file so that a crash leaves the old or the new one, never a part; it is durable when this
- * resolves. Directories above it are made, readable by the owner only.
+ * resolves. Directories above it are made, readable by the owner only; what a writer there that was killed left is removed.
  */
 export async function writeJsonDurably(path: string, value: unknown): Promise<void> {
   const directory = dirname(path);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const draft = join(directory, `.${randomBytes(6).toString('hex')}.draft`);
+  await removeOfTheDead(directory);
+  const draft = join(directory, `.${writerPart()}.draft`);
   try {
     const handle = await open(draft, 'wx', 0o600);
     try {
