@@ -60,11 +60,13 @@ export function isFinalForQuery({ details }: HoldfastError): boolean {
 }
 
 function causeOf(code: string | undefined, text: string): Cause {
+  // Before what looks like an SQLSTATE: EPIPE and EPERM have five letters, too.
+  if (code === 'EACCES' || code === 'EPERM') return { code: 'PostgresDenied', hint: NO_LOGIN };
+  if (code !== undefined && NO_ANSWER.has(code)) return { code: 'PostgresUnreachable' };
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
     return STATES[code] ?? STATES[code.slice(0, 2)] ?? { code: 'PostgresRefused' };
   }
-  if (code === 'EACCES' || code === 'EPERM') return { code: 'PostgresDenied', hint: NO_LOGIN };
-  if ((code !== undefined && NO_ANSWER.has(code)) || CUT.test(text)) return { code: 'PostgresUnreachable' };
+  if (CUT.test(text)) return { code: 'PostgresUnreachable' };
   if (/password must be a (?:non-empty )?string/i.test(text)) {
     return { code: 'PostgresDenied', hint: 'The server asks for a password: give `password` in the system file.' };
   }
