@@ -1,9 +1,14 @@
 /** A volume with a writer in Docker: frozen, captured, released, restored, started, on real workers. */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { HostContext } from '../../src/activities/host-context.ts';
+import type { Run } from '../../src/activities/shell.ts';
+import { runChecks, runReconcile } from '../../src/activities/validation/run-checks.ts';
+import { log } from '../../src/observe/log.ts';
 import type { BackupResult, RestorePlan, RestoreResult } from '../../src/workflows/contract.ts';
 import { dockerCorner, type DockerCorner } from '../support/docker.ts';
+import { systemFrom } from '../system/small-system.ts';
 import { waitingFor } from '../workflows/play.ts';
 import { eventually } from '../workflows/stage.ts';
 import { makeSite, type Site } from './site.ts';
@@ -80,6 +85,44 @@ describe('a volume in use', () => {
       expect(await corner.state(writer)).toBe('running');
       await grows();
     }
+  });
+
+  test('[T9] checks in the container of a service: its own shell and files, the exit and the end of what it said; only the stand-in of a copy is asked', async () => {
+    const name = (await corner.docker.inspect(writer))?.name ?? '';
+    const command = (script: string, within = '60s'): string =>
+      `{ command: [sh, -c, ${JSON.stringify(script)}], service: ${name}, within: ${within} }`;
+    const system = systemFrom('shop', [
+      'stores: { nas: { kind: directory, path: /mnt/nas } }',
+      `components: { counter: { kind: volume, volume: ${volume} }, stack: { kind: compose, project: shop, directory: /srv } }`,
+      'plans: { daily: { components: [counter], stores: [nas] } }',
+      'checks:',
+      `  counts: ${command('test "$(cat /data/count)" -gt 0 && echo "$HOLDFAST_SYSTEM $HOLDFAST_PLACE"')}`,
+      `  broken: ${command('echo said; echo broken >&2; exit 3')}`,
+      `  slow: ${command('sleep 600', '1s')}`,
+      'reconcile:',
+      `  numbers: ${command(`echo '{"name":"count","expected":0,"found":1}'; exit 1`)}`,
+    ]);
+    const host = { host: 'local', system: () => Promise.resolve(system), docker: () => corner.docker };
+    const context = host as unknown as HostContext;
+    const run: Run = { signal: new AbortController().signal, report: () => undefined, attempt: 1, log: log('test') };
+    const shop = { system: 'shop', host: 'local' };
+    const live = await runChecks(context, shop, run);
+    expect(live.map(({ name: check, ok, detail }) => [check, ok, detail])).toEqual([
+      ['counts', true, 'exit 0: shop live'],
+      ['broken', false, 'exit 3: said | broken'],
+      ['slow', false, 'not finished after 1 s'],
+    ]);
+    const copied = await runChecks(context, { ...shop, place: { containers: { [name]: writer } } }, run);
+    expect(copied[0]).toMatchObject({ ok: true, detail: 'exit 0: shop isolated' });
+    const none = await runChecks(context, { ...shop, place: {} }, run);
+    expect(none.map(({ skipped }) => skipped)).toEqual([true, true, true]);
+    vi.stubEnv('HOLDFAST_HOME', path.join(site.directory, 'home'));
+    expect(await runReconcile(context, shop, run)).toMatchObject([{ outcome: 'differs', differenceCount: 1 }]);
+    vi.unstubAllEnvs();
+    await corner.docker.pause(writer);
+    const [stopped] = await runChecks(context, shop, run);
+    expect(stopped).toMatchObject({ ok: false, detail: `no container of the service ${name} runs` });
+    await corner.docker.unpause(writer);
   });
 
   test('what an operator has paused stays paused after a backup', async () => {
