@@ -66,8 +66,9 @@ describe.skipIf(noSystemdBecause() !== undefined)('units of a system under a rea
   });
 
   afterAll(async () => {
-    await site[Symbol.asyncDispose]();
+    // First: its worker goes with it, and writes nothing into a directory that is being removed.
     await machine[Symbol.asyncDispose]();
+    await site[Symbol.asyncDispose]();
   });
 
   async function install(): Promise<void> {

@@ -53,7 +53,8 @@ export async function systemdMachine(): Promise<SystemdMachine> {
   await writeFile(inner, BOOT);
   // In a group of its own before the namespace is made, so that its systemd sees that as the root and moves nobody else.
   const enter = `echo $$ > ${cgroup}/cgroup.procs && exec unshare --mount --pid --cgroup --uts --ipc --fork --kill-child=KILL --propagation slave --mount-proc sh ${inner} ${directory} > ${log} 2>&1`;
-  const unshare = spawn('sh', ['-c', enter], { stdio: 'ignore' });
+  // It goes with this process, too, whatever that dies of.
+  const unshare = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'sh', '-c', enter], { stdio: 'ignore' });
   const dispose = async (): Promise<void> => {
     const isOver = unshare.exitCode !== null || unshare.signalCode !== null;
     const ended = isOver ? Promise.resolve() : once(unshare, 'exit');
