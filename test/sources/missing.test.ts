@@ -23,7 +23,7 @@ import { putBackMissing } from '../../src/sources/missing/put-back.ts';
 import { previewUndo, undoMissing } from '../../src/sources/missing/undo.ts';
 import { filesKind } from '../../src/sources/kinds/files.ts';
 import type { KindContext } from '../../src/sources/kinds/component.ts';
-import { readXattrs, setXattr } from '../../src/sources/system-calls.ts';
+import { exchangeNames, readXattrs, setXattr } from '../../src/sources/system-calls.ts';
 import type { FilesComponent } from '../../src/system/types.ts';
 import { contextIn, MemorySink } from './kinds-helpers.ts';
 import { scratchDirectory } from './sample-tree.ts';
@@ -226,6 +226,43 @@ describe('a run taken back', () => {
     expect(readdirSync(live).toSorted()).toEqual(['a.txt', 'gone', 'old.txt']);
     expect([text('a.txt'), text('gone/new.txt'), text('old.txt')]).toEqual(['edited', 'new', 'old']);
     await expect(previewUndo('data', 'never', context)).rejects.toThrow(/knows of nothing/);
+  });
+
+  test.each([1, 3, 4])(
+    'given up after %i names: what it did is known and taken back, nothing replaced is lost [B8]',
+    async (after) => {
+      write({ 'a.txt': 'a', 'b.txt': 'b', 'c.txt': 'c', 'd.txt': 'd' });
+      await capture();
+      const lost = { 'a.txt': 'mine a', 'c.txt': 'mine c' };
+      write(lost);
+      for (const name of ['b.txt', 'd.txt']) rmSync(join(live, name));
+      await bring({ changed: true });
+      const stop = new AbortController();
+      const report = ({ phase, filesDone = 0 }: { phase: string; filesDone?: number }): void => {
+        if (phase === 'put back' && filesDone === after) stop.abort(new Error('given up'));
+      };
+      const stopped = { ...context, report, signal: stop.signal };
+      await expect(putBackMissing(stopped, { id: 'run', changed: true })).rejects.toThrow('given up');
+      await discardMissing(context, 'run', false);
+      expect(hidden().filter((name) => !name.startsWith('.holdfast-aside-'))).toEqual([]);
+      await previewUndo('data', 'run', context);
+      await undoMissing('data', 'run', context);
+      expect(Object.fromEntries(readdirSync(live).map((name) => [name, text(name)]))).toEqual(lost);
+    },
+  );
+
+  test('killed between the exchange of two names and the keeping of the replaced one: it is kept', async () => {
+    write({ 'a.txt': 'a' });
+    await capture();
+    write({ 'a.txt': 'mine' });
+    await bring({ changed: true });
+    const [work = ''] = hidden();
+    mkdirSync(join(scratch.path, 'site', work.replace('-missing-', '-aside-missing-')));
+    exchangeNames(join(scratch.path, 'site', work, 'a.txt'), join(live, 'a.txt'));
+    await discardMissing(context, 'run', false);
+    expect(text('a.txt')).toBe('a');
+    const [aside = ''] = hidden();
+    expect(readFileSync(join(scratch.path, 'site', aside, 'a.txt'), 'utf8')).toBe('mine');
   });
 });
 

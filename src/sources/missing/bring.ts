@@ -16,6 +16,7 @@ import { artifactNamed, TREE } from '../kinds/volume-facts.ts';
 import { dataDirectory, liveVolume } from '../kinds/volume-place.ts';
 import { writeLineFile } from '../rows/line-file.ts';
 import { resolved } from '../tree/live.ts';
+import { settleRun } from './put-back.ts';
 import { differencesOf, type Compared, type Difference } from './compare.ts';
 import {
   listedName,
@@ -212,10 +213,11 @@ async function unpack(
   });
 }
 
-/** Removes what lies beside the tree; with `keepFiles` the lists stay for whoever asks what was done. */
+/** Removes what lies beside the tree. The lists stay with `keepFiles`, and after a run that has done anything. */
 export async function discardMissing(context: KindContext, id: string, keepFiles: boolean): Promise<void> {
   const files = await missingFiles(context.stateDirectory, id);
+  const hasDone = await settleRun(context, id);
   const record = await readRecord(files);
   if (record !== undefined) await rm(record.work, { recursive: true, force: true });
-  if (!keepFiles) await rm(files.directory, { recursive: true, force: true });
+  if (!keepFiles && !hasDone) await rm(files.directory, { recursive: true, force: true });
 }

@@ -125,6 +125,45 @@ function makeParents(tree: HeldTree, path: ByteString): void {
   mkdirSync(tree.at(path), 0o700);
 }
 
+/**
+ * Before the copies of a run go: what one that ended half-way has done is noted, so that it can be taken back and what it
+ * replaced stays known. True when a run has done anything. Repeatable.
+ */
+export async function settleRun(context: KindContext, id: string): Promise<boolean> {
+  const files = await missingFiles(context.stateDirectory, id);
+  const record = await readRecord(files);
+  if (record?.applied !== undefined) return didAnything(record.applied);
+  if (record?.brought !== true || !isThere(record.work)) return false;
+  const work = new HeldTree(byteString(record.work));
+  const live = new HeldTree(byteString(record.base));
+  const aside = isThere(record.aside) ? new HeldTree(byteString(record.aside)) : undefined;
+  try {
+    if (aside !== undefined) await keepExchanged(files, work, aside);
+    const applied = await conclude(files, { work, live, aside }, new Map());
+    if (!didAnything(applied)) return false;
+    await writeRecord(files, { ...record, applied, appliedAtMs: Date.now() });
+    return true;
+  } finally {
+    for (const tree of [work, live, aside]) tree?.forget();
+  }
+}
+
+function didAnything({ done, replaced }: Applied): boolean {
+  return replaced + done.files + done.directories + done.links > 0;
+}
+
+/** What was live may have been exchanged, and not have come to where it is kept: it must not go with the copies. */
+async function keepExchanged(files: MissingFiles, work: HeldTree, aside: HeldTree): Promise<void> {
+  for await (const line of linesOf<ListLine>(files.list)) {
+    if (line.what !== 'differs' || line.live === undefined) continue;
+    const path = pathOf(line);
+    const copy = work.look(path);
+    if (copy === undefined || String(copy.ino) !== line.live.inode) continue;
+    makeParents(aside, parentOf(path));
+    renameSync(work.at(path), aside.at(path));
+  }
+}
+
 /** What became of each, told from what lies where: so a repeat tells the same. */
 async function conclude(
   files: MissingFiles,
