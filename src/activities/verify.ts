@@ -1,5 +1,6 @@
 /** Finding backups and reading them back. */
 import { HoldfastError } from '../failures.ts';
+import { newestCleanOf, unjudgedOf } from '../status/newest-clean.ts';
 import type { System } from '../system/types.ts';
 import type { CatalogueEntry, ProofBody } from '../vault/types.ts';
 import type { HostContext } from './host-context.ts';
@@ -55,6 +56,7 @@ export async function findEntry(
   signal: AbortSignal,
 ): Promise<Found> {
   const stores = asked.store === undefined ? system.stores.map(({ name }) => name) : [asked.store];
+  if (asked.backup === CLEAN) return findClean(context, system, asked, signal);
   const wanted = asked.backup ?? 'latest';
   const suits = fitting(wanted);
   const { component } = asked;
@@ -75,6 +77,22 @@ export async function findEntry(
     throw failed.reason instanceof Error ? failed.reason : new HoldfastError('Internal', 'no store');
   const ofPlan = asked.plan === undefined ? '' : ` of plan ${asked.plan}`;
   throw new HoldfastError('BackupMissing', `no backup "${wanted}"${ofPlan} of ${system.name} in ${stores.join(', ')}`);
+}
+
+/** Instead of a backup's id. */
+const CLEAN = 'clean';
+
+/** What was found in it, when and by which search is told with it. */
+async function findClean(
+  context: HostContext,
+  system: System,
+  asked: Parameters<typeof findEntry>[2],
+  signal: AbortSignal,
+): Promise<Found> {
+  const clean = await newestCleanOf(system);
+  const { store, entry } = await findEntry(context, system, { ...asked, backup: clean.backup }, signal);
+  const names = asked.component === undefined ? entry.body.components.map(({ name }) => name) : [asked.component];
+  return { store, entry: { ...entry, notes: [...(entry.notes ?? []), clean.note, ...unjudgedOf(clean, names)] } };
 }
 
 /** Never a safety backup, or one that can't be trusted. */

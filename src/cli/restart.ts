@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Engine } from '../engine/connect.ts';
-import type { RestartFound, RestartInput, RestartResult } from '../workflows/contract.ts';
+import type { Progress, RestartFound, RestartInput, RestartResult } from '../workflows/contract.ts';
 import type { FollowView } from './operation.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
@@ -66,11 +66,28 @@ async function restart(
   if (started === undefined) shell.say(`a restart of ${system} runs already; following that run`);
   const handle = started ?? (await operations.findOperation(engine, workflowId));
   const logs = new LogsShown(shell);
-  const onProgress = (_: unknown, view: FollowView): Promise<void> => logs.show(engine, workflowId, view);
+  let isToldWhy = false;
+  const onProgress = (progress: Progress, view: FollowView): Promise<void> => {
+    if (progress.waitingFor !== undefined && !isToldWhy) {
+      isToldWhy = true;
+      view.hide();
+      shell.say(waitsText(progress.waitingFor));
+    }
+    return logs.show(engine, workflowId, view);
+  };
   const followed = await operations.follow<RestartResult>(engine, shell, handle, { onProgress });
   if (followed.state === 'left') return 2;
   await logs.showAll(followed.result.containers);
   return showRestart(shell, followed.result);
+}
+
+/** `by` names an operation and its workflow. */
+function waitsText(by: string): string {
+  const id = by.split(' ').at(-1) ?? '';
+  return (
+    `waits for ${by}, 15 minutes at most: what that has paused or stopped must not be started under it.\n` +
+    `To end it now, which starts again what it holds: temporal workflow cancel --workflow-id ${id}`
+  );
 }
 
 /** Each log once, as soon as it is there: it says what to do before the restart does. */

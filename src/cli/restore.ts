@@ -5,6 +5,7 @@ import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } fr
 export interface RestoreOptions extends CommonOptions, ChoiceOptions, ApprovalOptions {
   readonly dryRun?: boolean;
   readonly verifyOnly?: boolean;
+  readonly backup?: string;
   readonly component?: readonly string[];
   readonly path?: readonly string[];
   readonly target?: string;
@@ -32,6 +33,7 @@ export function defineRestore(program: Command): void {
     examples: [
       'restore m2m-connector --dry-run',
       'restore m2m-connector',
+      'restore m2m-connector --backup clean --component uploads',
       'restore m2m-connector --whole',
       'restore tracktion --whole --before 2026-11-21T00:00:00Z --dry-run',
       'restore m2m-connector 82eed6cab96c --component ledger --approve 3f9c0d1e2b4a',
@@ -49,6 +51,7 @@ export function defineRestore(program: Command): void {
       '--fall-backs <n>',
       'with --whole: how often a backup found bad before anything is stopped gives way to an older one, by a plan of its own (default 3)',
     )
+    .option('--backup <id>', 'this backup, as the argument; `clean`: what the newest `clean-point` has named')
     .option('--component <name>', 'only this component (may be repeated)', collect)
     .option('--path <path>', 'only this path inside a component (may be repeated)', collect)
     .option('--target <place>', 'restore into this directory or volume instead');
@@ -68,12 +71,12 @@ export function defineRestore(program: Command): void {
 async function chooseWay(
   shell: Shell,
   system: string | undefined,
-  backup: string | undefined,
+  named: string | undefined,
   options: RestoreOptions,
 ): Promise<ExitCode> {
   if (options.fromStore !== undefined || options.kit !== undefined) {
     const { breakGlass } = await import('./break-glass.ts');
-    return breakGlass(shell, system, backup, options);
+    return breakGlass(shell, system, named ?? options.backup, options);
   }
   const [{ HoldfastError }, { checkSystem }, { connectEngine }, { runRestore }] = await Promise.all([
     import('../failures.ts'),
@@ -82,6 +85,10 @@ async function chooseWay(
     import('./run-restore.ts'),
   ]);
   if (system === undefined) throw new HoldfastError('BadInput', 'which system is to be restored?');
+  if (named !== undefined && options.backup !== undefined && named !== options.backup) {
+    throw new HoldfastError('BadInput', `two backups are named, ${named} and ${options.backup}: leave one out`);
+  }
+  const backup = named ?? options.backup;
   await checkSystem(system);
   await using engine = await connectEngine();
   return await runRestore(shell, engine, system, backup, options);

@@ -69,16 +69,16 @@ export function showCleanPoint(shell: Shell, result: CleanPointResult): ExitCode
 function cleanPointText(result: CleanPointResult, colours: Colours): string {
   const { backup, pointAt, verdicts, notLooked, restore } = result;
   const painted = { clean: colours.green, suspect: colours.yellow, bad: colours.red, unknown: colours.dim };
-  const rows = verdicts.map((one) => [one.backup, one.pointAt, painted[one.state](one.state), reasonsOf(one)]);
   return [
     backup === undefined
       ? `${colours.red('none')} of ${verdicts.length} backups is known to be clean`
       : `${colours.green('clean')} ${colours.bold(backup)} of ${pointAt ?? ''} is the newest that is known to be clean`,
     `  looked at ${result.components.join(', ')}`,
     '',
-    ...table(['backup', 'of', 'is', 'because'], rows, colours)
-      .split('\n')
-      .map((line) => `  ${line}`),
+    ...verdicts.flatMap((one) => [
+      `  ${one.backup}  ${one.pointAt}  ${painted[one.state](one.state)}`,
+      ...indented(table(['', '', ''], reasonsOf(one), colours)),
+    ]),
     '',
     ...notLooked.map((one) => `  ${colours.yellow('not looked at')} ${one.backup} of ${one.pointAt}: ${one.why}`),
     ...result.warnings.map((warning) => `  ${colours.yellow('warning')}   ${warning}`),
@@ -89,8 +89,17 @@ function cleanPointText(result: CleanPointResult, colours: Colours): string {
   ].join('\n');
 }
 
-function reasonsOf({ state, checks }: CleanPointResult['verdicts'][number]): string {
+/** Component, by what, and what was seen: what made it so, below the backup. */
+function reasonsOf({ state, checks }: CleanPointResult['verdicts'][number]): string[][] {
   const telling = checks.filter((check) => check.state === state && (state !== 'clean' || check.name !== 'restored'));
   const shown = telling.length > 0 ? telling : checks;
-  return shown.map(({ component, name, detail }) => `${component} ${name}: ${detail}`).join('; ');
+  return shown.map(({ component, name, detail }) => [component, name, detail]);
+}
+
+/** Without the line of heads, which would stand over every backup. */
+function indented(text: string): string[] {
+  return text
+    .split('\n')
+    .slice(1)
+    .map((line) => `      ${line}`);
 }

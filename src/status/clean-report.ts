@@ -6,7 +6,9 @@ import { signerOf } from '../vault/envelope.ts';
 import { reportKeyOf, writeReport } from '../vault/reports.ts';
 import { inStores, writeFiles } from './checklist-run.ts';
 
-const LIST = 'clean-point';
+export const CLEAN_POINT_LIST = 'clean-point';
+/** In the text of a backup, before the names of the components that were judged. */
+export const LOOKED_AT = '; looked at ';
 
 interface Found {
   readonly atMs: number;
@@ -24,21 +26,23 @@ export async function goThroughStores(
   { atMs, verdicts, notLooked, newestClean }: Found,
 ): Promise<{ report: string; reportFile: string }> {
   const at = new Date(atMs).toISOString();
-  const point = (backup: string, pointAt: string, state: CleanState, evidence: string) => {
+  const point = (backup: string, pointAt: string, state: CleanState, evidence: string, components: string[] = []) => {
     const newest = backup === newestClean ? ', the newest that is clean' : '';
-    return { id: backup, text: `Backup ${backup} of ${pointAt}${newest}`, state: ANSWERS[state], evidence };
+    const judged = components.length === 0 ? '' : `${LOOKED_AT}${components.join(', ')}`;
+    return { id: backup, text: `Backup ${backup} of ${pointAt}${newest}${judged}`, state: ANSWERS[state], evidence };
   };
   const points = [
     ...verdicts.map(({ backup, pointAt, state, checks }) => {
       const words = checks.map((check) => `${check.component}: ${check.name} ${check.state} (${check.detail})`);
-      return point(backup, pointAt, state, `${state}: ${words.join('; ')}`);
+      const components = [...new Set(checks.map(({ component }) => component))];
+      return point(backup, pointAt, state, `${state}: ${words.join('; ')}`, components);
     }),
     ...notLooked.map(({ backup, pointAt, why }) => point(backup, pointAt, 'skipped', `not looked at: ${why}`)),
   ];
-  const key = reportKeyOf(LIST, atMs, JSON.stringify(points));
+  const key = reportKeyOf(CLEAN_POINT_LIST, atMs, JSON.stringify(points));
   const signer = signerOf(await resolveSecret(system.keys.keeper ?? system.keys.signer));
   await inStores(system, ({ store, vaultId }) =>
-    writeReport(store, { vaultId, signer }, { key, list: LIST, at, by, answers: points }),
+    writeReport(store, { vaultId, signer }, { key, list: CLEAN_POINT_LIST, at, by, answers: points }),
   );
   const outcome = newestClean === undefined ? 'failed' : 'complete';
   const report = { system: system.name, title: 'The newest clean backup', at, by, outcome, points } as const;

@@ -8,7 +8,13 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { BackupResult, CleanPointResult, MissingResult, RowsResult } from '../../src/workflows/contract.ts';
+import type {
+  BackupResult,
+  CleanPointResult,
+  MissingResult,
+  RestoreResult,
+  RowsResult,
+} from '../../src/workflows/contract.ts';
 import { jsonOf } from '../activities/rows-helpers.ts';
 import { makeSite, type Site } from '../activities/site.ts';
 
@@ -91,7 +97,7 @@ test('accidental deletion: files and a directory come back, nothing else is touc
   expect(readFileSync(uploads('letter-3.txt'), 'utf8')).toBe(letter(3));
 });
 
-test('ransomware: a clean backup between bad ones is found, with what was found in each, and comes back [B8] [T4]', async () => {
+test('ransomware: a clean backup between bad ones is found, with what was found in each, and comes back by that name alone [B7] [B8] [T4]', async () => {
   writeFileSync(uploads('letter-good.txt'), letter(600));
   const good = await backup();
   shop((database) => {
@@ -126,6 +132,14 @@ test('ransomware: a clean backup between bad ones is found, with what was found 
   expect(readdirSync(path.join(site.directory, 'store/reports/clean-point')).length).toBe(1);
   expect(readdirSync(site.data('.')).filter((name) => name.startsWith('.holdfast'))).toEqual([]);
 
+  const restore = ['restore', site.system, '--backup', 'clean', '--component', 'uploads'];
+  const { plan: shown } = await jsonOf<RestoreResult>(site, ...restore, '--dry-run');
+  expect(shown.backup).toBe(clean);
+  expect(shown.warnings.join()).toContain('clean by the search of');
+  const done = await jsonOf<RestoreResult>(site, ...restore, '--approve', shown.digest, '--by', 'ann');
+  expect(done.outcome).toBe('restored');
+  expect(readFileSync(uploads('letter-7.txt'), 'utf8')).toBe(letter(7));
+
   // A scanner of the operator's finds something in what it is asked about: none is clean, and the exit code says so.
   const scan = `touch /etc/holdfast-was-here 2>/dev/null; ! grep -rq '' "$HOLDFAST_SCRATCH" || { echo found; exit 1; }`;
   const args = [
@@ -141,10 +155,10 @@ test('ransomware: a clean backup between bad ones is found, with what was found 
   ];
   await expect(site.holdfast(...args)).rejects.toMatchObject({ code: 1 });
   expect(existsSync('/etc/holdfast-was-here')).toBe(false);
-
-  const restore = ['restore', site.system, clean, '--component', 'uploads'];
-  expect(await approved(...restore)).toMatchObject({ outcome: 'restored' });
-  expect(readFileSync(uploads('letter-7.txt'), 'utf8')).toBe(letter(7));
+  // Only the newest search counts.
+  await expect(site.holdfast(...restore, '--dry-run')).rejects.toMatchObject({
+    stderr: expect.stringContaining('found no clean backup among 1') as string,
+  });
 });
 
 test('partial loss: damaged and deleted records come from the newest backup in which each is whole [B8]', async () => {
