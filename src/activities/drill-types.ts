@@ -23,6 +23,8 @@ export interface DrillFacts {
   readonly freshPlans: readonly string[];
   readonly tellBeforeSeconds: number;
   readonly rtoObjectiveSeconds?: number;
+  /** By component, where one is promised. */
+  readonly componentObjectives?: Readonly<Record<string, number>>;
 }
 
 /** Run on the orchestration queue. */

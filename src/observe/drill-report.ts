@@ -23,6 +23,10 @@ function partsOf(report: DrillReport): Part[] {
       objective(report.rtoObjectiveSeconds),
       verdict(report.rtoSeconds, report.rtoObjectiveSeconds),
     ],
+    ...(report.measured ?? []).map(({ component, seconds, objectiveSeconds }) => [
+      `RTO of ${component} (its restore and check)`,
+      ...[formatSeconds(seconds), objective(objectiveSeconds), verdict(seconds, objectiveSeconds)],
+    ]),
     ...report.losses.map(({ plan, ageSeconds, objectiveSeconds }) => [
       `RPO of plan ${plan} (age of its newest backup)`,
       ageSeconds === undefined ? 'no backup' : formatSeconds(ageSeconds),

@@ -1,6 +1,7 @@
 /** What the figures of a drill say: against the objectives, and against the drills before it. Pure. */
 import type { FailureCode } from '../failures.ts';
-import type { DrillComparison, DrillReport } from '../workflows/drill-contract.ts';
+import type { System } from '../system/types.ts';
+import type { DrillComparison, DrillReport, MeasuredComponent } from '../workflows/drill-contract.ts';
 
 /** With fewer there is nothing to compare with. */
 const COMPARED_WITH = 2;
@@ -35,12 +36,17 @@ function medianOf(values: readonly number[]): number {
 
 /** Objectives that this drill missed, in words; empty: none. */
 export function missedObjectives(
-  report: Pick<DrillReport, 'rtoSeconds' | 'rtoObjectiveSeconds' | 'losses' | 'outcome'>,
+  report: Pick<DrillReport, 'rtoSeconds' | 'rtoObjectiveSeconds' | 'measured' | 'losses' | 'outcome'>,
 ): string[] {
-  const { rtoSeconds, rtoObjectiveSeconds, losses, outcome } = report;
+  const { rtoSeconds, rtoObjectiveSeconds, measured = [], losses, outcome } = report;
   const slow = outcome === 'passed' && rtoObjectiveSeconds !== undefined && rtoSeconds > rtoObjectiveSeconds;
   return [
     ...(slow ? [`RTO: it took ${String(rtoSeconds)} s of ${String(rtoObjectiveSeconds)} s`] : []),
+    ...measured.flatMap(({ component, seconds, objectiveSeconds }) =>
+      outcome === 'passed' && seconds > objectiveSeconds
+        ? [`RTO of ${component}: it took ${String(seconds)} s of ${String(objectiveSeconds)} s`]
+        : [],
+    ),
     ...losses.flatMap(({ plan, ageSeconds, objectiveSeconds }) => {
       if (objectiveSeconds === undefined) return [];
       if (ageSeconds === undefined) return [`RPO: plan ${plan} has no usable backup`];
@@ -48,6 +54,32 @@ export function missedObjectives(
       return [`RPO: the newest of plan ${plan} is ${String(ageSeconds)} s old, of ${String(objectiveSeconds)} s`];
     }),
   ];
+}
+
+/** What is promised of each: by its own objective, else by that of its tier. */
+export function componentObjectives({
+  components,
+  objectives,
+}: Pick<System, 'components' | 'objectives'>): Record<string, number> {
+  return Object.fromEntries(
+    components.flatMap(({ name, tier }) => {
+      const seconds = objectives.components[name] ?? objectives.tiers[tier];
+      return seconds === undefined ? [] : [[name, seconds]];
+    }),
+  );
+}
+
+/** Of those that were restored: how long each took by itself. What was not, failed before it could be measured. */
+export function measuredComponents(
+  phases: DrillReport['phases'],
+  objectives: Readonly<Record<string, number>>,
+): MeasuredComponent[] {
+  return Object.entries(objectives).flatMap(([component, objectiveSeconds]) => {
+    const own = phases.filter(({ name }) => name === `restore ${component}` || name === `check ${component}`);
+    if (own.length < 2) return [];
+    const seconds = Math.round(own.reduce((sum, phase) => sum + phase.seconds, 0) * 100) / 100;
+    return [{ component, seconds, objectiveSeconds }];
+  });
 }
 
 /** What speaks about the backup itself. Everything else (a full disk, a silent host) leaves open how good it is. */

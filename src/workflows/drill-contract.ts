@@ -84,6 +84,12 @@ export interface DrillCheck {
   readonly detail: string;
 }
 
+export interface MeasuredComponent {
+  readonly component: string;
+  readonly seconds: number;
+  readonly objectiveSeconds: number;
+}
+
 export interface DrillPhase {
   readonly name: string;
   readonly seconds: number;
@@ -116,6 +122,8 @@ export interface DrillReport {
   /** From the begin of the restore to the last check. */
   readonly rtoSeconds: number;
   readonly rtoObjectiveSeconds?: number;
+  /** Of each component that was promised by itself or by its tier: its own restore and check. */
+  readonly measured?: readonly MeasuredComponent[];
   readonly losses: readonly DrillLoss[];
   /** Absent: it was not asked for, or not in the backup. */
   readonly stack?: {

@@ -4,7 +4,7 @@
  */
 import { CancellationScope, isCancellation, sleep, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { DrillFacts } from '../activities/drill-types.ts';
-import { outcomeOfFailure } from '../policy/drill-verdict.ts';
+import { measuredComponents, outcomeOfFailure } from '../policy/drill-verdict.ts';
 import type {
   DrillComponent,
   DrillInput,
@@ -193,6 +193,7 @@ function reportOf({ asked, facts, plan, startedAt, drillId, watch }: Made, ended
     phases: watch.phases,
     rtoSeconds: watch.totalSeconds,
     ...(facts.rtoObjectiveSeconds === undefined ? {} : { rtoObjectiveSeconds: facts.rtoObjectiveSeconds }),
+    measured: measuredComponents(watch.phases, facts.componentObjectives ?? {}),
     losses: plan.losses,
     ...(ended.stack === undefined ? {} : { stack: ended.stack }),
     ...(ended.failure === undefined ? {} : { failure: ended.failure }),

@@ -32,6 +32,7 @@ beforeAll(async () => {
       '  often:',
       '    components: [orders]',
       '    stores: [disk]',
+      'objectives: { tiers: { critical: 1h } }',
       'drills:',
       '  weekly: { schedule: 0 22 * * 5, plan: daily, within: 4h }',
       '  monthly: { plan: daily, olderThan: 30d }',
@@ -78,6 +79,7 @@ describe('drills of a small system on real workers', () => {
     expect(result.report?.checks.length).toBeGreaterThan(4);
     expect(result.report?.phases.map(({ name }) => name)).toContain('restore orders');
     expect(result.report?.rtoSeconds).toBeGreaterThan(0);
+    expect(result.report?.measured).toMatchObject([{ component: 'orders', objectiveSeconds: 3600 }]);
     expect(result.report?.losses).toMatchObject([{ plan: 'daily', objectiveSeconds: 86_400 }, { plan: 'often' }]);
     expect(await readdir(site.data('.'))).toEqual(before);
     expect(await left()).toEqual([]);

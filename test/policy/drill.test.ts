@@ -5,7 +5,13 @@ import { judgeDrills } from '../../src/policy/judge-drills.ts';
 import { drillSamples } from '../../src/metrics/drill-samples.ts';
 import type { DrillReport } from '../../src/workflows/contract.ts';
 import { systemFrom } from '../system/small-system.ts';
-import { compareWith, missedObjectives, outcomeOfFailure } from '../../src/policy/drill-verdict.ts';
+import {
+  compareWith,
+  componentObjectives,
+  measuredComponents,
+  missedObjectives,
+  outcomeOfFailure,
+} from '../../src/policy/drill-verdict.ts';
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 10, 22);
@@ -75,6 +81,34 @@ describe('what the figures say', () => {
     expect(missedObjectives({ ...met, rtoSeconds: 31 })).toEqual(['RTO: it took 31 s of 30 s']);
     const lost = [{ plan: 'daily', objectiveSeconds: 60 }];
     expect(missedObjectives({ ...met, losses: lost })).toEqual(['RPO: plan daily has no usable backup']);
+  });
+
+  test('components: measured against their own objective, else that of their tier; what was not checked is not measured [T12]', () => {
+    const components = [
+      { name: 'db', tier: 'critical' },
+      { name: 'ledger', tier: 'critical' },
+      { name: 'files', tier: 'reference' },
+    ] as unknown as Parameters<typeof componentObjectives>[0]['components'];
+    const objectives = componentObjectives({
+      components,
+      objectives: { rtoSeconds: 90, tiers: { critical: 60 }, components: { ledger: 10 } },
+    });
+    expect(objectives).toEqual({ db: 60, ledger: 10 });
+    const phases = [
+      ...[
+        { name: 'restore db', seconds: 50 },
+        { name: 'check db', seconds: 10.5 },
+      ],
+      ...[
+        { name: 'restore ledger', seconds: 9 },
+        { name: 'restore files', seconds: 500 },
+      ],
+    ];
+    const measured = measuredComponents(phases, objectives);
+    expect(measured).toEqual([{ component: 'db', seconds: 60.5, objectiveSeconds: 60 }]);
+    const report = { outcome: 'passed', rtoSeconds: 80, losses: [], measured } as const;
+    expect(missedObjectives(report)).toEqual(['RTO of db: it took 60.5 s of 60 s']);
+    expect(missedObjectives({ ...report, outcome: 'failed' })).toEqual([]);
   });
 
   test('a full disk says nothing about a backup, a chunk that is gone does', () => {

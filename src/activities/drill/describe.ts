@@ -1,6 +1,7 @@
 /** What a drill is to do: what its kind says in the system file, under what was asked for when it was started. */
 import { HoldfastError } from '../../failures.ts';
 import { plansCovering } from '../../policy/drill-choice.ts';
+import { componentObjectives } from '../../policy/drill-verdict.ts';
 import { nearest } from '../../system/problems.ts';
 import { loadSystem, type System } from '../../system/index.ts';
 import type { DrillConfig } from '../../system/types.ts';
@@ -45,6 +46,7 @@ export async function describeDrill(asked: DrillInput): Promise<DrillFacts> {
     ...(startStack === undefined ? {} : { startStack }),
     ...(system.compose === undefined ? {} : { stack: system.compose }),
     ...(objective === undefined ? {} : { rtoObjectiveSeconds: objective }),
+    componentObjectives: componentObjectives(system),
   };
 }
 
