@@ -152,6 +152,23 @@ describe('approvals and the audit log', () => {
     });
   });
 
+  test.each([
+    ['update', ['update', 'execute', '--name', 'reject']],
+    ['signal', ['signal', '--name', 'rejectSignal']],
+  ] as const)('the plain `temporal` command rejects by %s: it ends so, with who and why', async (_way, words) => {
+    await play.inWorld({}, async (world) => {
+      const handle = await play.start('restore', { system: uniqueName('sys') });
+      await waitingFor(handle, 'approval');
+      const rejection = JSON.stringify({ by: 'ben', why: 'wrong backup' });
+      await temporal('workflow', ...words, '--workflow-id', handle.workflowId, '--input', rejection);
+      expect(await handle.result()).toMatchObject({
+        outcome: 'rejected',
+        why: 'ben rejected the plan: wrong backup',
+      });
+      expect(await told(world, handle, 2)).toContainEqual({ what: 'rejected', by: 'ben' });
+    });
+  });
+
   test('an event by hand, also with the names of a run that there was: refused, and nothing is written', async () => {
     await play.inWorld({}, async (world) => {
       const handle = await play.start('restore', { system: uniqueName('sys'), approve: DIGEST, approvedBy: 'ben' });
