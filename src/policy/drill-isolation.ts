@@ -28,6 +28,8 @@ export interface Surroundings {
   readonly clusters?: Readonly<Record<string, string>>;
   /** Live directory or file → its restored copy. */
   readonly paths: Readonly<Record<string, string>>;
+  /** Those of which there is only what other components restore below; default none. */
+  readonly partly?: readonly string[];
 }
 
 export interface IsolatedMount {
@@ -185,7 +187,8 @@ function hostConfigOf(
 
 function mountsOf(given: RecordedContainer, around: Surroundings, told: Told): IsolatedMount[] {
   const { service } = given;
-  return recordedMounts(given.hostConfig).flatMap((mount): IsolatedMount[] => {
+  const recorded = recordedMounts(given.hostConfig);
+  return recorded.flatMap((mount): IsolatedMount[] => {
     const { type, source, target, readOnly } = mount;
     // Of volumes those without a name: the engine makes them empty, live as here.
     if (type === 'tmpfs' || (type === 'volume' && source === '')) return [{ type, source: '', target, readOnly }];
@@ -206,7 +209,12 @@ function mountsOf(given: RecordedContainer, around: Surroundings, told: Told): I
     }
     if (isHarmless(mount)) return [{ type, source, target, readOnly }];
     const copy = copyOf(source, around.paths);
-    if (copy !== undefined) return [{ type, source: copy, target, readOnly }];
+    if (copy !== undefined) {
+      if (around.partly?.includes(normalOf(source)) === true)
+        told.isolated.push(`${service} sees of ${source} only what components restore`);
+      const made: IsolatedMount = { type, source: copy, target, readOnly };
+      return [made, ...below(source, made, around).filter((one) => !recorded.some((own) => own.target === one.target))];
+    }
     told.refused.push(
       /docker\.sock$|containerd\.sock$|podman\.sock$/.test(source)
         ? `${service} mounts the engine's socket ${source}`
@@ -244,9 +252,23 @@ export function recordedMounts(hostConfig: RecordedContainer['hostConfig']): Rec
   ];
 }
 
+/** What other components restore of the mounted directory, and does not lie in the copy of it, over its place in it. */
+function below(live: string, { source, target, readOnly }: IsolatedMount, { paths }: Surroundings): IsolatedMount[] {
+  const normal = normalOf(live);
+  return Object.entries(paths)
+    .filter(([one, copy]) => one.startsWith(`${normal}/`) && !copy.startsWith(`${source}/`))
+    .toSorted(([a], [b]) => a.length - b.length)
+    .map(([one, copy]) => {
+      const inside = path.posix.join(target, path.posix.relative(normal, one));
+      return { type: 'bind', source: copy, target: inside, readOnly };
+    });
+}
+
+const normalOf = (source: string): string => path.posix.normalize(source).replace(/(.)\/$/, '$1');
+
 /** Undefined when it lies in no restored copy. Pure words: whether links lead out of the copy is seen when it is made. */
 function copyOf(source: string, paths: Surroundings['paths']): string | undefined {
-  const normal = path.posix.normalize(source).replace(/(.)\/$/, '$1');
+  const normal = normalOf(source);
   // The longest is the most particular: a component inside another's directory.
   const [found] = Object.entries(paths)
     .filter(([live]) => normal === live || normal.startsWith(`${live}/`))

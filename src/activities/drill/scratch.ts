@@ -9,6 +9,7 @@ import { readJson, removeDurably, removeHalfWritten, writeDurably } from '../../
 import { HoldfastError } from '../../failures.ts';
 import type { Beside, CheckReport, KindContext } from '../../sources/kinds/component.ts';
 import { kindOf } from '../../sources/kinds/index.ts';
+import { singleFileOf } from '../../sources/kinds/files.ts';
 import { DRILL_LABEL } from '../../sources/kinds/volume-place.ts';
 import type { Component, System } from '../../system/types.ts';
 import { componentOf, type HostContext } from '../host-context.ts';
@@ -17,7 +18,7 @@ import { checkBeside, restoreBeside } from '../restore.ts';
 import type { Run } from '../shell.ts';
 import type { HostActivities } from '../types.ts';
 import { askServer } from './judged.ts';
-import { drillDirectory, imagesNote, scratchTarget } from './places.ts';
+import { asLive, drillDirectory, imagesNote, leavePlace, makeRoom, scratchTarget } from './places.ts';
 import { withIsolatedServer } from './server.ts';
 
 type Input<A extends keyof HostActivities> = Parameters<HostActivities[A]>[0];
@@ -61,12 +62,20 @@ export async function beginDrill(
 export async function restoreScratch(context: HostContext, input: Input<'restoreScratch'>, run: Run): Promise<Beside> {
   const { system: name, drillId, store, manifestKey, component, stack } = input;
   const system = await context.system(name);
-  const target = scratchTarget(componentOf(system, component), context.stateDirectory(name), drillId);
-  if (target?.startsWith('/') === true) await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
+  const stateDirectory = context.stateDirectory(name);
+  const part = componentOf(system, component);
+  const target = scratchTarget(part, stateDirectory, drillId);
+  const file = target?.startsWith('/') === true ? target : undefined;
+  if (file !== undefined) await makeRoom(file, stateDirectory, drillId);
   const place = target === undefined ? {} : { target };
   const order = { system: name, store, manifestKey, component, paths: [], restoreId: drillId, drill: drillId };
-  const bring = (extra: Partial<KindContext>): Promise<Beside> =>
-    restoreBeside(context, { ...order, verify: true, ...place }, run, extra);
+  const bring = async (extra: Partial<KindContext>): Promise<Beside> => {
+    const beside = await restoreBeside(context, { ...order, verify: true, ...place }, run, extra);
+    if (part.kind !== 'files') return beside;
+    const isFile = (await singleFileOf(part, drillId, stateDirectory)) !== undefined;
+    await leavePlace(asLive(stateDirectory, drillId, part.path), stateDirectory, drillId, isFile);
+    return beside;
+  };
   return whileOpen(context, input, run, () =>
     stack === undefined
       ? bring({ onScratchServer: askingServer(context, system, component, run) })

@@ -6,13 +6,14 @@ import { isolate, recordedMounts, type Isolation, type Surroundings } from '../.
 import { freshServer, portInside, serverContainer } from '../../policy/drill-servers.ts';
 import { parseInventory, type Inventory } from '../../sources/kinds/compose-inventory.ts';
 import { readJsonArtifact } from '../../sources/kinds/json-artifact.ts';
+import { singleFileOf } from '../../sources/kinds/files.ts';
 import { artifactNamed } from '../../sources/kinds/volume-facts.ts';
 import type { ComposeComponent, System } from '../../system/types.ts';
 import type { DrillStackPlan } from '../../workflows/drill-contract.ts';
 import type { StackInput } from '../drill-types.ts';
 import { componentOf, type HostContext } from '../host-context.ts';
 import type { Run } from '../shell.ts';
-import { scratchName, scratchTarget, scratchVolume } from './places.ts';
+import { copiesOfPaths, scratchName, scratchTarget, scratchVolume } from './places.ts';
 
 export interface StackThere {
   readonly component: ComposeComponent;
@@ -67,7 +68,7 @@ export async function withStack<T>(
     const inventory = parseInventory(await readJsonArtifact(artifactNamed(artifacts, 'compose.json'), run.signal));
     if (inventory === undefined)
       throw new HoldfastError('ArchiveBroken', `${of}: compose.json is no project's inventory`);
-    const around = surroundings(context, system, inventory, { component, restored, drillId });
+    const around = await surroundings(context, system, inventory, { component, restored, drillId });
     const possible = possibleServers(context, system, inventory, named ?? restored).filter(
       (one) => isolate(ofName(inventory, one.live), withClusters(around, [one])).refused.length === 0,
     );
@@ -78,33 +79,32 @@ export async function withStack<T>(
   });
 }
 
-function surroundings(
+async function surroundings(
   context: HostContext,
   system: System,
   inventory: Inventory,
   asked: { readonly component: ComposeComponent; readonly restored: readonly string[]; readonly drillId: string },
-): Surroundings {
+): Promise<Surroundings> {
   const { component, restored, drillId } = asked;
   const stateDirectory = context.stateDirectory(system.name);
-  const volumes: Record<string, string> = {};
-  const paths: Record<string, string> = {};
-  const binds = new Set(
-    inventory.containers.flatMap(({ hostConfig }) => recordedMounts(hostConfig).map(({ source }) => source)),
-  );
-  for (const one of system.components.filter(({ name, host }) => host === context.host && restored.includes(name))) {
-    const target = scratchTarget(one, stateDirectory, drillId);
-    if (target === undefined) continue;
-    if (one.kind === 'volume') volumes[one.volume] = target;
-    if (one.kind === 'files' || one.kind === 'sqlite') paths[one.path] = target;
-    // A database lies in a directory that is mounted: of that directory the copy holds the database alone.
-    if (one.kind === 'sqlite' && binds.has(path.dirname(one.path)))
-      paths[path.dirname(one.path)] = path.dirname(target);
+  const here = system.components.filter(({ name, host }) => host === context.host && restored.includes(name));
+  const binds = inventory.containers.flatMap(({ hostConfig }) => recordedMounts(hostConfig));
+  const sources = binds.filter(({ type }) => type === 'bind').map(({ source }) => source);
+  const singles = new Map<string, string>();
+  for (const one of here) {
+    const file = one.kind === 'files' ? await singleFileOf(one, drillId, stateDirectory) : undefined;
+    if (file !== undefined) singles.set(one.name, file);
   }
+  const { paths: copies, partly } = copiesOfPaths(here, sources, { stateDirectory, drillId, singles });
+  const paths: Record<string, string> = { ...copies };
   const files = scratchTarget(component, stateDirectory, drillId) ?? '';
   for (const file of inventory.files) paths[path.join(inventory.directory, file)] = path.join(files, file);
   return {
-    volumes,
+    volumes: Object.fromEntries(
+      here.flatMap((one) => (one.kind === 'volume' ? [[one.volume, scratchVolume(one.volume, drillId)]] : [])),
+    ),
     paths,
+    partly,
     volumeName: (live) => scratchVolume(live, drillId),
     containerName: (live) => `${scratchName(drillId)}-${live}`,
     networkName: (live) => `${scratchName(drillId)}-${live}`,

@@ -126,6 +126,17 @@ function replacementOf(component: string, restoreId: string, context: KindContex
   return new Replacement(context.stateDirectory, restoreId, component);
 }
 
+/** The name of the file below the place of a copy made elsewhere; undefined for a directory, and before it was made. */
+export async function singleFileOf(
+  { name }: Pick<FilesComponent, 'name'>,
+  restoreId: string,
+  stateDirectory: string,
+): Promise<string | undefined> {
+  const expected = (await new Replacement(stateDirectory, restoreId, name).record())?.expected as
+    Expected | null | undefined;
+  return expected?.shape === 'file' ? expected.file : undefined;
+}
+
 function optionsOf(component: FilesComponent): TreeOptions {
   const { include, exclude, minimumAgeSeconds } = component;
   return { name: ARTIFACT, include, exclude: [...exclude, OWN_NAMES], minimumAgeSeconds };
