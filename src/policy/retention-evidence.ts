@@ -66,6 +66,23 @@ function standingOf(
   return { counts: true };
 }
 
+/**
+ * What verdicts on a backup count for. A drill that restored it whole counts like a reading of its content; presence
+ * proves that objects are there, not that anything can be restored from them. `signer`: of the backup.
+ */
+export function bestProof(
+  verdicts: readonly {
+    readonly ok: boolean;
+    readonly level: 'presence' | 'content' | 'restored';
+    readonly signer: string;
+  }[],
+  signer: string,
+): RetentionFact['proof'] {
+  const good = verdicts.filter(({ ok, level }) => ok && level !== 'presence');
+  if (good.some((verdict) => verdict.signer !== signer)) return 'other-signer';
+  return good.length > 0 ? 'own-signer' : undefined;
+}
+
 /** What the store's clock says against what the signer claims. */
 function contradiction(fact: RetentionFact, options: RetentionOptions, nowMs: number): string | undefined {
   const { startedAtMs, finishedAtMs, storedAtMs, recordedAtMs } = fact;

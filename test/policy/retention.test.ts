@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decideRetention, type RetentionFact, type RetentionOptions } from '../../src/policy/retention.ts';
+import { bestProof } from '../../src/policy/retention-evidence.ts';
 import { slotsIn } from '../../src/policy/retention-slots.ts';
 import { scheduleIntervalSeconds } from '../../src/policy/schedule-interval.ts';
 import type { RetentionConfig } from '../../src/system/types.ts';
@@ -309,6 +310,15 @@ describe('retention, by example', () => {
     ];
     const { decisions } = decideRetention(facts, { withinSeconds: 1, proved: 1 }, NOW, HERE);
     expect(decisions.filter(({ keep }) => keep).map(({ key }) => key)).toEqual([facts[1]?.key]);
+  });
+
+  it('a drill that restored it proves a backup as a reading does; presence, and one that failed, prove nothing', () => {
+    const verdict = (level: 'presence' | 'content' | 'restored', signer = 'host', ok = true) => ({ level, signer, ok });
+    expect(bestProof([verdict('restored')], 'host')).toBe('own-signer');
+    expect(bestProof([verdict('content'), verdict('restored', 'other-host')], 'host')).toBe('other-signer');
+    expect(bestProof([verdict('presence', 'other-host'), verdict('restored', 'other-host', false)], 'host')).toBe(
+      undefined,
+    );
   });
 
   it('a schedule: the shortest time between its runs', () => {

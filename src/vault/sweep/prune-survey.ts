@@ -2,6 +2,7 @@
 import { HoldfastError } from '../../failures.ts';
 import { isRead, provenRead } from '../../policy/proven-read.ts';
 import { basePointIn, type BasePoint } from '../../policy/reachable.ts';
+import { bestProof } from '../../policy/retention-evidence.ts';
 import type { RetentionFact } from '../../policy/retention.ts';
 import { settleAgeMs, type OpenRecord } from '../../policy/sweep.ts';
 import type { ObjectInfo, Store } from '../../stores/store.ts';
@@ -15,7 +16,7 @@ import { mapBounded } from '../mutex.ts';
 import { backupIdOfCapture, backupIdOfKey, captureKeyOf } from '../names.ts';
 import { checkClaim, type TrustRoots } from '../trust.ts';
 import { readingOf, readReadings } from '../verify/readings.ts';
-import type { CatalogueEntry, ProofBody } from '../types.ts';
+import type { CatalogueEntry } from '../types.ts';
 
 const READS_AT_ONCE = 16;
 const LATE_MS = 3600 * 1000;
@@ -166,13 +167,6 @@ async function cameAsCopy(
       return false;
     throw error;
   }
-}
-
-/** Presence proves that objects are there, not that anything can be restored from them. */
-function bestProof(proofs: readonly ProofBody[], signer: string): RetentionFact['proof'] {
-  const good = proofs.filter(({ ok, level }) => ok && level !== 'presence');
-  if (good.some((proof) => proof.signer !== signer)) return 'other-signer';
-  return good.length > 0 ? 'own-signer' : undefined;
 }
 
 function basesOf({ body }: CatalogueEntry): Surveyed['bases'] {
