@@ -97,6 +97,15 @@ describe('the examples’ Compose files', () => {
     },
   );
 
+  test('[G2] btcdecoded on a machine without systemd: its unit as a file is a valid part of the same plans', () => {
+    const file = '/run/here/etc/systemd/system/governance-app.service';
+    const set = [{ at: ['components', 'unit'], value: { kind: 'files', path: file } }];
+    const text = differing(exampleText('btcdecoded'), { ...none, set });
+    const { components, plans } = parseSystem(text, 'btcdecoded.yaml');
+    expect(components.find(({ name }) => name === 'unit')).toMatchObject({ kind: 'files', path: file });
+    expect(plans.find(({ name }) => name === 'application')?.components).toContain('unit');
+  });
+
   test('a service under systemd: program and environment as its unit says', () => {
     const unit = readFileSync(new URL('../../examples/btcdecoded/governance-app.service', import.meta.url), 'utf8');
     expect(readUnit(unit)).toEqual({
