@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { listFiles, readJson, removeDurably, writeDurably } from '../docker/durable-file.ts';
 import { hostLock, patientHostLock } from '../docker/host-lock.ts';
 import { kindOf } from '../sources/kinds/index.ts';
-import type { Beside } from '../sources/kinds/component.ts';
+import type { KeptAside } from '../sources/kinds/component.ts';
 import { discardMissing } from '../sources/missing/bring.ts';
 import { missingIds } from '../sources/missing/files.ts';
 import { clearAsideOf } from '../sources/missing/put-back.ts';
@@ -18,6 +18,7 @@ import { leftOfRows, rowsOf } from '../sources/rows/index.ts';
 import type { Component, System } from '../system/types.ts';
 import { tellDone } from './audit.ts';
 import type { HostContext } from './host-context.ts';
+import { besideOf, keptAsideOf, removeAside } from './kept-aside.ts';
 import type { Run } from './shell.ts';
 
 /** On disk: which run of which workflow makes something. */
@@ -190,17 +191,35 @@ async function clearAsides(context: HostContext, system: System, component: Comp
       if (gone !== undefined) run.log.info({ component: component.name, aside: gone }, 'removed: replaced files');
     });
   }
-  for (const { restoreId, state, sinceMs } of await restoresLeft(kindContext.stateDirectory, component.name)) {
-    if (state !== 'aside' || sinceMs > dueMs) continue;
-    const making = { system: system.name, component: component.name, id: restoreId };
-    await attempt(component, `removed: what the restore ${restoreId} kept aside`, run, () =>
-      lockedAtOnce(context, making, run, async () => {
-        // Told first: what nobody could tell of stays for the next run.
-        await tellRemoved(context, system, run, `what the restore ${restoreId} kept aside of ${component.name}`);
-        await kindOf(component.kind).commit(component, besideOf(component, restoreId), { keep: false }, kindContext);
-      }),
-    );
+  for (const kept of await keptAsideOf(component, kindContext)) {
+    if (kept.sinceMs > dueMs) continue;
+    await removeOld(context, system, component, kept, run);
   }
+}
+
+/** What has to stay, or can't be removed now, is told in the log. */
+async function removeOld(
+  context: HostContext,
+  system: System,
+  component: Component,
+  kept: KeptAside,
+  run: Run,
+): Promise<void> {
+  const { restoreId, place } = kept;
+  const making = { system: system.name, component: component.name, id: restoreId };
+  const how = {
+    keepSeconds: system.keepAsideSeconds,
+    // Told first: what nobody could tell of stays for the next run.
+    tell: () =>
+      tellRemoved(context, system, run, `what the restore ${restoreId} kept aside of ${component.name}: ${place}`),
+  };
+  await attempt(component, `looked at: what the restore ${restoreId} kept aside`, run, () =>
+    lockedAtOnce(context, making, run, async () => {
+      const decision = await removeAside(component, kept, how, context.kindContext(system, run));
+      if (decision.goes) run.log.info({ component: component.name, place }, 'removed: what a restore kept aside');
+      else run.log.warn({ component: component.name, place, why: decision.why }, 'what a restore kept aside stays');
+    }),
+  );
 }
 
 function tellRemoved(context: HostContext, system: System, run: Run, about: string): Promise<void> {
@@ -234,11 +253,6 @@ async function readNote(path: string, component: Component): Promise<Note | unde
 
 function notesOf(context: HostContext, system: System): Promise<string[]> {
   return listFiles(directoryOf(context, system.name), '.json');
-}
-
-/** Its records say all the rest. */
-function besideOf({ name }: Component, restoreId: string): Beside {
-  return { component: name, restoreId, place: '', facts: {} };
 }
 
 function directoryOf(context: HostContext, system: string): string {

@@ -17,8 +17,16 @@ export interface Done {
   readonly why?: string;
 }
 
-/** It is done already: what keeps it from the log is said, and changes no exit code. */
-export async function tellAudit(shell: Shell, system: System, done: Done): Promise<void> {
+/**
+ * After it was done, what keeps it from the log is said, and changes no exit code. What is told `before` it is done throws
+ * when no store takes it, so that it is not done.
+ */
+export async function tellAudit(
+  shell: Shell,
+  system: System,
+  done: Done,
+  when: 'before' | 'after' = 'after',
+): Promise<void> {
   const by = await whoAmI();
   const at = new Date().toISOString();
   const client = { by, from: hostname(), identity: `${OWN_CLIENT}:${by}` };
@@ -27,7 +35,7 @@ export async function tellAudit(shell: Shell, system: System, done: Done): Promi
     const { lacking } = await writeAudit(system, event, { directory: stateDirectory(system.name), ownKey: true });
     for (const { store, why } of lacking) shell.say(`${store} gets this record of the audit log later: ${why}`);
   } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
+    if (when === 'before' || !(error instanceof HoldfastError)) throw error;
     shell.say(`this is not in the audit log: ${error.message}`);
   }
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { defineAck } from './ack.ts';
 import { defineApply } from './apply.ts';
 import { defineApprove } from './approve.ts';
+import { defineAside } from './aside.ts';
 import { defineAudit } from './audit.ts';
 import { defineBackup } from './backup.ts';
 import { defineChecklist } from './checklist.ts';
@@ -86,6 +87,7 @@ export function createProgram(): Command {
     defineRestore,
     defineRows,
     defineMissing,
+    defineAside,
     defineDrill,
     defineDrills,
     defineCleanPoint,

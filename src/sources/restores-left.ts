@@ -11,16 +11,19 @@ export interface RestoreLeft {
   /** `aside`: it was committed, and the old state is kept since then. `unfinished`: it may have left a copy beside. */
   readonly state: 'unfinished' | 'aside';
   readonly sinceMs: number;
+  /** What is kept: a path, or `database a, b`. */
+  readonly place?: string;
 }
 
 /** Named by a workflow's run; others are none of ours. */
-const RUN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const RUN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** RestoreNotes of a dump. */
 const dumpRecord = z.object({
   format: z.literal(1),
   purpose: z.enum(['live', 'elsewhere', 'proof']),
   committed: z.boolean(),
+  databases: z.array(z.object({ aside: z.string(), oldOid: z.number().nullable() })).default([]),
 });
 /** ReplacementRecord of what lives in the file system. */
 const replacementRecord = z.object({ format: z.literal(1), work: z.string(), elsewhere: z.string().nullable() });
@@ -46,19 +49,23 @@ async function stateOf(
   path: string,
   restoreId: string,
   component: string,
-): Promise<Pick<RestoreLeft, 'state' | 'sinceMs'> | undefined> {
+): Promise<Omit<RestoreLeft, 'restoreId'> | undefined> {
   const record = await readJson(path);
   const dump = dumpRecord.safeParse(record);
   if (dump.success) {
     if (dump.data.purpose === 'elsewhere') return undefined;
     // Written when it was committed, and not since.
-    return { state: dump.data.committed ? 'aside' : 'unfinished', sinceMs: (await changedAt(path)) ?? Date.now() };
+    const sinceMs = (await changedAt(path)) ?? Date.now();
+    if (!dump.data.committed) return { state: 'unfinished', sinceMs };
+    const old = dump.data.databases.filter(({ oldOid }) => oldOid !== null).map(({ aside }) => aside);
+    return { state: 'aside', sinceMs, ...(old.length === 0 ? {} : { place: `database ${old.join(', ')}` }) };
   }
   const replacement = replacementRecord.safeParse(record);
   if (!replacement.success || replacement.data.elsewhere !== null) return undefined;
   // Its new name was its last change.
-  const asideMs = await changedAt(asideOf(replacement.data.work, `${restoreId}-${component}`));
-  if (asideMs !== undefined) return { state: 'aside', sinceMs: asideMs };
+  const place = asideOf(replacement.data.work, `${restoreId}-${component}`);
+  const asideMs = await changedAt(place);
+  if (asideMs !== undefined) return { state: 'aside', sinceMs: asideMs, place };
   return { state: 'unfinished', sinceMs: (await changedAt(path)) ?? Date.now() };
 }
 
@@ -71,7 +78,8 @@ async function changedAt(path: string): Promise<number | undefined> {
   }
 }
 
-async function namesIn(directory: string): Promise<string[]> {
+/** None where there is no such directory. */
+export async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (error) {

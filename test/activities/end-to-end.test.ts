@@ -3,6 +3,7 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AsideAnswer } from '../../src/cli/aside-texts.ts';
 import type { AuditLog } from '../../src/status/audit-log.ts';
 import type { BackupResult, RestorePlan, RestoreResult, VerifyResult } from '../../src/workflows/contract.ts';
 import { failureOf, waitingFor } from '../workflows/play.ts';
@@ -156,6 +157,30 @@ describe('a small system on real workers', () => {
     const verified = await site.run<RestoreResult>('restore', { mode: 'verify' });
     expect(verified.outcome).toBe('verified');
     expect(await readdir(site.data('.'))).toEqual(before);
+  });
+
+  test('what one restore kept aside: removed at a word and told, what another kept stays; a repeat finds nothing', async () => {
+    const aside = async (...options: string[]): Promise<AsideAnswer> =>
+      JSON.parse(await site.holdfast('aside', site.system, 'config', ...options, '--json')) as AsideAnswer;
+    const { kept } = await aside();
+    expect(kept).toMatchObject([
+      { component: 'config', state: 'stays', why: 'kept for 7 d', sizeBytes: 6 },
+      { state: 'stays', sizeBytes: expect.any(Number) as number },
+    ]);
+    const [{ restoreId, place } = { restoreId: '', place: '' }, other] = kept;
+    const now = ['--remove', '--restore', restoreId, '--now'];
+    expect((await aside(...now)).kept).toMatchObject([{ restoreId, state: 'gone' }]);
+    expect((await aside(...now)).kept).toEqual([]);
+    expect([existsSync(place), existsSync(other?.place ?? '')]).toEqual([false, true]);
+    expect(await textOf(site.data('config/a.txt'))).toBe('one');
+    const { events } = JSON.parse(await site.holdfast('audit', site.system, '--json')) as AuditLog;
+    expect(events.map(({ event }) => event)).toContainEqual(
+      expect.objectContaining({
+        what: 'done',
+        operation: 'kept aside',
+        about: expect.stringContaining(place) as string,
+      }),
+    );
   });
 
   test('live data missing altogether, as on a new machine: made again', async () => {

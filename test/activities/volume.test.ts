@@ -1,11 +1,14 @@
 /** A volume with a writer in Docker: frozen, captured, released, restored, started, on real workers. */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { HostContext } from '../../src/activities/host-context.ts';
 import type { Run } from '../../src/activities/shell.ts';
 import { runChecks, runReconcile } from '../../src/activities/validation/run-checks.ts';
+import type { AsideAnswer } from '../../src/cli/aside-texts.ts';
 import { log } from '../../src/observe/log.ts';
+import type { AuditLog } from '../../src/status/audit-log.ts';
 import type { BackupResult, RestorePlan, RestoreResult } from '../../src/workflows/contract.ts';
 import { dockerCorner, type DockerCorner } from '../support/docker.ts';
 import { systemFrom } from '../system/small-system.ts';
@@ -34,6 +37,7 @@ beforeAll(async () => {
   writer = await corner.container({ script: WRITER, binds: [`${volume}:/data`], healthcheck: 'test -s /data/count' });
   site = await makeSite(() =>
     [
+      'keepAside: 1s',
       'components:',
       '  counter:',
       '    kind: volume',
@@ -156,6 +160,26 @@ describe('a volume in use', () => {
     const restored = await count();
     expect(restored).toBeGreaterThan(0);
     expect(Math.abs(restored - captured)).toBeLessThan(10_000);
+    await grows();
+
+    // It goes with a later backup, but not while a container, even a stopped one, has it.
+    const [aside = ''] = result.aside;
+    const looker = await corner.container({ binds: [`${aside}:/data`], started: false });
+    await sleep(1_100);
+    expect((await site.run<BackupResult>('backup', { plan: 'daily' })).outcome).toBe('done');
+    expect(await corner.docker.volume(aside)).toBeDefined();
+    const listed = JSON.parse(await site.holdfast('aside', site.system, '--json')) as AsideAnswer;
+    const stays = { component: 'counter', place: aside, state: 'stays' };
+    expect(listed.kept).toMatchObject([{ ...stays, why: expect.stringContaining('belongs to') as string }]);
+    expect(listed.kept[0]?.sizeBytes).toBeGreaterThan(0);
+    await expect(site.holdfast('aside', site.system, '--remove')).rejects.toMatchObject({ code: 1 });
+    await corner.docker.removeContainer(looker);
+    expect((await site.run<BackupResult>('backup', { plan: 'daily' })).outcome).toBe('done');
+    expect(await corner.docker.volume(aside)).toBeUndefined();
+    const { events } = JSON.parse(await site.holdfast('audit', site.system, '--json')) as AuditLog;
+    expect(events.map(({ event }) => event).filter(({ what }) => what === 'done')).toMatchObject([
+      { operation: 'kept aside', outcome: 'removed', about: expect.stringContaining(aside) as string },
+    ]);
     await grows();
   });
 });

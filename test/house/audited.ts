@@ -17,6 +17,7 @@ export const COMMANDS: Readonly<Record<string, Told>> = {
   ack: TELLS_PEOPLE,
   apply: ITSELF,
   approve: OPERATION,
+  aside: ITSELF,
   audit: READS,
   backup: ONLY_ADDS,
   checklist: OWN_RECORD,

@@ -1,14 +1,18 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { keptAsideOf, removeAside } from '../../src/activities/kept-aside.ts';
 import { composeKind } from '../../src/sources/kinds/compose.ts';
 import { namesIn, projectFiles } from '../../src/sources/kinds/compose-files.ts';
-import type { KindContext } from '../../src/sources/kinds/component.ts';
+import type { KeptAside, KindContext } from '../../src/sources/kinds/component.ts';
 import type { ComposeComponent } from '../../src/system/types.ts';
 import { dockerCorner, IDLE_SCRIPT } from '../support/docker.ts';
 import type { DockerCorner } from '../support/docker.ts';
 import { memorySink } from './volume-artifacts.ts';
+
+/** Of the first restore. */
+const RUN = '5a3c8f7e-0000-4000-8000-000000000001';
 
 let corner: DockerCorner;
 let root: string;
@@ -132,7 +136,7 @@ describe('restore of a Compose project', () => {
     await composeKind.capture(own, sink, context);
     await writeFile(join(directory, '.env'), 'PASSWORD=new');
     await writeFile(join(directory, 'precious.db'), 'data');
-    const beside = await composeKind.restoreBeside(own, sink.readers, { paths: [] }, 'r1', context);
+    const beside = await composeKind.restoreBeside(own, sink.readers, { paths: [] }, RUN, context);
     expect(await text(directory, '.env')).toBe('PASSWORD=new');
     expect((await composeKind.checkBeside(own, beside, context)).ok).toBe(true);
     await composeKind.swapIn(own, beside, context);
@@ -148,11 +152,26 @@ describe('restore of a Compose project', () => {
     expect(await text(aside ?? '', '.env')).toBe('PASSWORD=new');
     expect((await readdir(directory)).sort()).toEqual([
       '.env',
-      '.holdfast-aside-r1',
+      `.holdfast-aside-${RUN}`,
       'compose.yaml',
       'env',
       'precious.db',
     ]);
+
+    // Of another kind in the same directory: not this one's.
+    const other = join(directory, `.holdfast-aside-${RUN}-site`);
+    await mkdir(other);
+    const [kept, ...more] = await keptAsideOf(own, context);
+    expect([kept, more]).toMatchObject([{ restoreId: RUN, place: aside, committed: true, usedBy: [] }, []]);
+    const told: string[] = [];
+    const asked = { keepSeconds: 0, tell: ({ place }: KeptAside) => Promise.resolve(void told.push(place)) };
+    expect(await removeAside(own, { restoreId: RUN }, { ...asked, keepSeconds: 60 }, context)).toMatchObject({
+      goes: false,
+    });
+    expect(await removeAside(own, { restoreId: RUN }, asked, context)).toEqual({ goes: true });
+    expect(await removeAside(own, { restoreId: RUN }, asked, context)).toMatchObject({ goes: false });
+    expect(told).toEqual([aside]);
+    expect((await readdir(directory)).filter((name) => name.startsWith('.holdfast-'))).toEqual([basename(other)]);
   });
 
   test('files into a directory of their own: nothing of the project changes, and no environment of a container is left', async () => {

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keptAsideOf, removeAside } from '../../src/activities/kept-aside.ts';
 import type { DockerHost } from '../../src/docker/types.ts';
 import { findSwap } from '../../src/sources/directory-swap.ts';
 import type { Beside, KindContext } from '../../src/sources/kinds/component.ts';
@@ -111,6 +112,33 @@ describe('restore of a volume', () => {
     expect(await corner.docker.volume(first.place)).toBeUndefined();
     expect((await corner.docker.volume(volume))?.labels).toMatchObject(LABELS);
     expect(await findSwap(join(stateDirectory, 'swaps'), `${id}.data`)).toBeUndefined();
+
+    // What is kept: not what an operator or another restore calls alike, and never what a container has.
+    corner.alsoVolume(`${volume}.aside-mine`);
+    await corner.docker.createVolume(`${volume}.aside-mine`, { labels: { 'dev.holdfast.role': 'aside' } });
+    const idle = await corner.container({ binds: [`${kept.aside}:/data`], started: false });
+    const seen = { restoreId: id, place: kept.aside, committed: true, usedBy: [expect.stringContaining(corner.id)] };
+    expect(await keptAsideOf(own, context)).toEqual([{ ...seen, sinceMs: expect.any(Number) as number }]);
+    await expect(volumeKind.commit(own, first, { keep: false }, context)).rejects.toMatchObject({
+      code: 'VolumeInUse',
+    });
+    await corner.docker.removeContainer(idle);
+    const asked = { keepSeconds: 3600, tell: () => Promise.resolve() };
+    expect(await removeAside(own, seen, asked, context)).toEqual({ goes: false, why: 'kept for 1 h' });
+    const untold = { keepSeconds: 0, tell: () => Promise.reject(new Error('no store answers')) };
+    await expect(removeAside(own, seen, untold, context)).rejects.toThrow('no store answers');
+    expect(await text(await dataPath(kept.aside), 'ledger')).toBe('new numbers');
+    await corner.docker.removeVolume(volume);
+    const gone = { ...asked, keepSeconds: 0 };
+    expect(await removeAside(own, seen, gone, context)).toEqual({
+      goes: false,
+      why: expect.stringContaining('only state') as string,
+    });
+    await corner.docker.createVolume(volume, { labels: {} });
+    expect(await removeAside(own, seen, gone, context)).toEqual({ goes: true });
+    expect(await removeAside(own, seen, gone, context)).toEqual({ goes: false, why: 'it is gone already' });
+    expect(await keptAsideOf(own, context)).toEqual([]);
+    expect(await corner.docker.volume(`${volume}.aside-mine`)).toBeDefined();
   });
 
   test('[M5] a swap that is taken back: the state of before is live again, the copy is beside', async () => {

@@ -87,6 +87,19 @@ export interface Beside {
   readonly facts: Readonly<Record<string, string | number | boolean>>;
 }
 
+/** What a restore has kept of the state before it, and nobody has removed since. */
+export interface KeptAside {
+  readonly restoreId: string;
+  /** A path, the name of a volume, or `database a, b`. */
+  readonly place: string;
+  /** When it was kept, by the clock and the file systems of this host. */
+  readonly sinceMs: number;
+  /** False: its restore has not come to the end of its commit. */
+  readonly committed: boolean;
+  /** Containers, in any state, that have it mounted. */
+  readonly usedBy: readonly string[];
+}
+
 export interface CheckReport {
   readonly ok: boolean;
   readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
@@ -122,8 +135,13 @@ export interface ComponentKind<C extends Component = Component> {
    * was. A swap that is complete is left alone: what is live by then may have been written to.
    */
   reopen?(component: C, beside: Beside, context: KindContext): Promise<void>;
-  /** The restore is committed: the old state is kept aside (its place is returned) or, with keep false, removed. */
+  /**
+   * The restore is committed: the old state is kept aside (its place is returned) or, with keep false, removed, also when
+   * it was kept before.
+   */
   commit(component: C, beside: Beside, options: { keep: boolean }, context: KindContext): Promise<{ aside?: string }>;
+  /** What is kept aside on this host, for kinds of which no record of the restore tells. */
+  keptAside?(component: C, context: KindContext): Promise<KeptAside[]>;
   /** Removes the copy beside when the restore ends without a swap. */
   discard(component: C, beside: Beside, context: KindContext): Promise<void>;
 }

@@ -8,8 +8,9 @@ import type { ComposeComponent } from '../../system/types.ts';
 import { findSwap, openSwap } from '../directory-swap.ts';
 import { extractTar } from '../extract/extract.ts';
 import { isMissing } from '../io-errors.ts';
+import { namesIn, RUN_ID } from '../restores-left.ts';
 import { treeArtifact } from '../tree/artifact.ts';
-import type { Beside, ComponentKind, KindContext, LiveState, RestoreTarget } from './component.ts';
+import type { Beside, ComponentKind, KeptAside, KindContext, LiveState, RestoreTarget } from './component.ts';
 import { createMissing, missingOf, removeCreated } from './compose-create.ts';
 import { projectFiles } from './compose-files.ts';
 import { parseInventory, takeInventory } from './compose-inventory.ts';
@@ -21,6 +22,7 @@ import { readJson } from '../durable.ts';
 
 const INVENTORY = 'compose.json';
 const INVENTORY_FILE = '.holdfast-inventory.json';
+const ASIDE = '.holdfast-aside-';
 
 export const composeKind: ComponentKind<ComposeComponent> = {
   kind: 'compose',
@@ -96,8 +98,9 @@ export const composeKind: ComponentKind<ComposeComponent> = {
 
   async commit(component, beside, { keep }, context) {
     if (beside.facts['elsewhere'] === true) return {};
-    const aside = join(dirname(beside.place), `.holdfast-aside-${safe(beside.restoreId)}`);
+    const aside = join(component.directory, `${ASIDE}${safe(beside.restoreId)}`);
     const swap = await findSwap(swapDirectory(context), swapId(component, beside));
+    if (swap === undefined && !keep) await rm(aside, { recursive: true, force: true });
     if (swap === undefined) return (await exists(aside)) ? { aside } : {};
     if (!keep) await rm(beside.place, { recursive: true, force: true });
     else if (await exists(beside.place)) {
@@ -106,6 +109,20 @@ export const composeKind: ComponentKind<ComposeComponent> = {
     }
     await swap.close();
     return keep ? { aside } : {};
+  },
+
+  async keptAside({ name, directory }, context) {
+    const kept: KeptAside[] = [];
+    for (const file of (await namesIn(directory)).toSorted()) {
+      const restoreId = file.slice(ASIDE.length);
+      // Other kinds keep theirs in such directories too, under names that end with the component's.
+      if (!file.startsWith(ASIDE) || !RUN_ID.test(restoreId)) continue;
+      const place = join(directory, file);
+      const swap = await findSwap(swapDirectory(context), `${restoreId}.${name}`);
+      // Its new name was its last change.
+      kept.push({ restoreId, place, sinceMs: (await stat(place)).ctimeMs, committed: swap === undefined, usedBy: [] });
+    }
+    return kept;
   },
 
   async discard(component, beside, context) {

@@ -2,8 +2,8 @@
  * A restored copy takes a volume's place. Docker can't rename volumes, so their data directories change names, under a
  * journal, while no container has either of them mounted. The volume itself, with its labels, stays.
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import { z } from 'zod';
 
@@ -11,8 +11,17 @@ import type { DockerHost, VolumeFacts } from '../../docker/types.ts';
 import { HoldfastError } from '../../failures.ts';
 import type { VolumeComponent } from '../../system/types.ts';
 import { findSwap, openSwap } from '../directory-swap.ts';
-import type { Beside, KindContext } from './component.ts';
-import { asideName, copiedLabels, dataDirectory, liveVolume, madeBy, mustBeUnused } from './volume-place.ts';
+import type { Beside, KeptAside, KindContext } from './component.ts';
+import {
+  asideName,
+  copiedLabels,
+  dataDirectory,
+  liveVolume,
+  madeBy,
+  mustBeUnused,
+  RESTORE_LABEL,
+  ROLE_LABEL,
+} from './volume-place.ts';
 
 export function swapDirectory(context: KindContext): string {
   return join(context.stateDirectory, 'swaps');
@@ -66,8 +75,9 @@ export async function swapVolumeBack(component: VolumeComponent, beside: Beside,
 }
 
 /**
- * With `keep` the old data ends in the volume `<name>.aside-<restore id>`, else it is removed. Repeatable; where nothing
- * was swapped nothing is removed.
+ * With `keep` the old data ends in the volume `<name>.aside-<restore id>`, else it is removed, also from there once it was
+ * kept. Repeatable; where nothing was swapped nothing is removed. Throws VolumeInUse while a container, in whatever state,
+ * has what was kept mounted.
  */
 export async function commitVolume(
   component: VolumeComponent,
@@ -81,7 +91,10 @@ export async function commitVolume(
   const aside = asideName(component.volume, beside.restoreId);
   if (swap === undefined) {
     const kept = await docker.volume(aside);
-    return kept !== undefined && madeBy(kept, beside.restoreId, 'aside') ? { aside } : {};
+    if (kept === undefined || !madeBy(kept, beside.restoreId, 'aside')) return {};
+    if (options.keep) return { aside };
+    await removeAside(docker, component, beside.restoreId, context);
+    return {};
   }
   const keep = options.keep && beside.facts['liveExisted'] !== false;
   if (keep) await moveAside(docker, component, beside, context);
@@ -98,7 +111,7 @@ async function moveAside(
   context: KindContext,
 ): Promise<void> {
   const copy = await docker.volume(beside.place);
-  const id = `${swapId(component, beside.restoreId)}.aside`;
+  const id = asideSwapId(swapId(component, beside.restoreId));
   if (copy === undefined) {
     // Removed already: an earlier attempt came this far.
     await (await findSwap(swapDirectory(context), id))?.close();
@@ -121,6 +134,57 @@ async function moveAside(
   await docker.removeVolume(beside.place);
   await move.close();
 }
+
+async function removeAside(
+  docker: DockerHost,
+  component: VolumeComponent,
+  restoreId: string,
+  context: KindContext,
+): Promise<void> {
+  const name = asideName(component.volume, restoreId);
+  if (!(await isCommitted(component, restoreId, context))) {
+    throw new HoldfastError('PlanChanged', `Restore ${restoreId} of volume ${component.volume} is not committed yet`);
+  }
+  const users = await docker.containersOf({ volume: name });
+  if (users.length > 0) {
+    const names = users.map((user) => `${user.name} (${user.state})`).join(', ');
+    throw new HoldfastError('VolumeInUse', `Remove volume ${name}: it belongs to ${names}`, {
+      details: { containers: users.map((user) => user.name) },
+    });
+  }
+  context.signal.throwIfAborted();
+  await docker.removeVolume(name);
+}
+
+/** Found by the labels that only a restore gives, under the name that it gives, so that earlier ones are found too. */
+export async function keptVolumes(component: VolumeComponent, context: KindContext): Promise<KeptAside[]> {
+  const docker = context.docker();
+  const { volumes } = await docker.labelled(ROLE_LABEL, 'aside');
+  const kept: KeptAside[] = [];
+  for (const name of volumes.filter((each) => each.startsWith(`${component.volume}.aside-`)).toSorted()) {
+    const volume = await docker.volume(name);
+    const restoreId = volume?.labels[RESTORE_LABEL];
+    if (volume === undefined || restoreId === undefined || name !== asideName(component.volume, restoreId)) continue;
+    const users = await docker.containersOf({ volume: name });
+    kept.push({
+      restoreId,
+      place: name,
+      // The old data came by a change of names, which is the last change of the directory around it.
+      sinceMs: (await stat(dirname(dataDirectory(volume)))).ctimeMs,
+      committed: await isCommitted(component, restoreId, context),
+      usedBy: users.map((user) => user.name),
+    });
+  }
+  return kept;
+}
+
+async function isCommitted(component: VolumeComponent, restoreId: string, context: KindContext): Promise<boolean> {
+  const id = swapId(component, restoreId);
+  const journals = await Promise.all([id, asideSwapId(id)].map((each) => findSwap(swapDirectory(context), each)));
+  return journals.every((journal) => journal === undefined);
+}
+
+const asideSwapId = (id: string): string => `${id}.aside`;
 
 async function removeOld(docker: DockerHost, beside: Beside, kept: boolean): Promise<void> {
   const copy = await docker.volume(beside.place);

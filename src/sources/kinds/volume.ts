@@ -15,7 +15,7 @@ import type { CheckReport, ComponentKind, KindContext, LiveState } from './compo
 import { artifactNamed, factsArtifact, TREE } from './volume-facts.ts';
 import { activeUsers, dataDirectory, liveVolume } from './volume-place.ts';
 import { discardVolume, restoreVolumeBeside } from './volume-restore.ts';
-import { commitVolume, swapVolumeBack, swapVolumeIn } from './volume-swap.ts';
+import { commitVolume, keptVolumes, swapVolumeBack, swapVolumeIn } from './volume-swap.ts';
 import { newestChangeMs } from './newest-change.ts';
 
 export const volumeKind: ComponentKind<VolumeComponent> = {
@@ -72,6 +72,7 @@ export const volumeKind: ComponentKind<VolumeComponent> = {
   swapIn: swapVolumeIn,
   swapBack: swapVolumeBack,
   commit: commitVolume,
+  keptAside: keptVolumes,
   discard: discardVolume,
 };
 

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { judgeAside, type AsideFacts } from '../../src/policy/kept-aside.ts';
+
+const NOW_MS = Date.parse('2026-06-01T12:00:00Z');
+const HOUR_MS = 3_600_000;
+const due: AsideFacts = { sinceMs: NOW_MS - 49 * HOUR_MS, committed: true, usedBy: [], liveExists: true };
+const judge = (facts: Partial<AsideFacts>, keepSeconds = 2 * 86_400) =>
+  judgeAside({ ...due, ...facts }, { nowMs: NOW_MS, keepSeconds });
+
+describe('what a restore kept aside', () => {
+  it('its time is over: it goes; not a moment earlier, unless a person says so', () => {
+    expect(judge({})).toEqual({ goes: true });
+    expect(judge({ sinceMs: NOW_MS - 48 * HOUR_MS })).toEqual({ goes: true });
+    expect(judge({ sinceMs: NOW_MS - 48 * HOUR_MS + 1 })).toEqual({ goes: false, why: 'kept for 2 d' });
+    expect(judge({ sinceMs: NOW_MS }, 0)).toEqual({ goes: true });
+    // A clock that went back.
+    expect(judge({ sinceMs: NOW_MS + HOUR_MS })).toMatchObject({ goes: false });
+  });
+
+  it.each([
+    ['its restore is not committed', { committed: false }],
+    ['it belongs to web, worker', { usedBy: ['web', 'worker'] }],
+    ['nothing is in its place: it is the only state on this host', { liveExists: false }],
+  ])('%s: it stays, whatever its age and whoever asks', (why, facts) => {
+    for (const keepSeconds of [0, 1, 2 * 86_400]) expect(judge(facts, keepSeconds)).toEqual({ goes: false, why });
+  });
+});
