@@ -9,6 +9,7 @@ import { tellAlive } from '../status/ping.ts';
 import { runningOperations } from '../status/running.ts';
 import { loadKnownSystem } from '../system/index.ts';
 import type { HostContext } from './host-context.ts';
+import { asidesSeen } from './kept-aside.ts';
 import type { Run } from './shell.ts';
 import type { MonitoringFacts, OrchestrationActivities, SystemJudged } from './types.ts';
 
@@ -22,11 +23,14 @@ export async function lookAround(
   run: Run,
 ): Promise<HostLook> {
   const { system, fault } = await context.knownSystem(name);
-  const look = await lookAtHost(system, context.host, {
-    signal: run.signal,
-    docker: () => context.docker(),
-    ...(heldBy === undefined ? {} : { heldBy }),
-  });
+  const [look, asides] = await Promise.all([
+    lookAtHost(system, context.host, {
+      signal: run.signal,
+      docker: () => context.docker(),
+      ...(heldBy === undefined ? {} : { heldBy }),
+    }),
+    asidesSeen(context, system, run),
+  ]);
   const troubles = (found: HostLook['tools']): HostLook['tools'] =>
     found.slice(0, MOST).map(({ subject, what, hint }) => ({ subject, what: short(what), hint: short(hint) }));
   const { components, services = [], tools, rights } = look;
@@ -37,6 +41,7 @@ export async function lookAround(
     components: troubles(components),
     tools: troubles(tools),
     rights: troubles(rights),
+    asides: { overdue: troubles(asides.overdue), unseen: asides.unseen },
   };
   return file === undefined ? all : { ...all, file };
 }

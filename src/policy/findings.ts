@@ -31,6 +31,8 @@ export const CHECKS = [
   'clock',
   'tools',
   'rights',
+  /** What a restore kept aside, long after its time. */
+  'aside',
   /** The engine, its workers and schedules. */
   'engine',
   'schedule',

@@ -42,6 +42,8 @@ export interface HostLook {
   readonly componentsUnseen: readonly NotSeen[];
   readonly tools: readonly TroubleSeen[];
   readonly rights: readonly TroubleSeen[];
+  /** Components with what restores kept aside, long after its time. Absent: said by a look that does not see it. */
+  readonly asides?: { readonly overdue: readonly TroubleSeen[]; readonly unseen: readonly NotSeen[] };
   /** The host's own copy of the system file can't be used; absent where it can. */
   readonly file?: TroubleSeen;
 }

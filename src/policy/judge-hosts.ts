@@ -23,12 +23,14 @@ function judgeHost(system: System, seen: HostSeen): Judged {
     ...look.tools.map((one) => troubleOf(system, 'tools', `${host}/${one.subject}`, one)),
     ...look.rights.map((one) => troubleOf(system, 'rights', `${host}${one.subject}`, one)),
     ...look.components.map((one) => componentTrouble(system, one)),
+    ...(look.asides?.overdue ?? []).map((one) => troubleOf(system, 'aside', one.subject, one)),
     ...(look.file === undefined ? [] : [judgeFile(system.name, { ...look.file, subject: `${FILE_SUBJECT}/${host}` })]),
     ...(look.services ?? []).map((one) => serviceTrouble(system, one)),
   ];
   const unknown: Unknown[] = [
     ...look.disksUnseen.map(({ subject, why }) => ({ what: `disk/${host}${subject}`, why })),
     ...look.componentsUnseen.map(({ subject, why }) => ({ what: `component/${subject}`, why })),
+    ...(look.asides?.unseen ?? []).map(({ subject, why }) => ({ what: `aside/${subject}`, why })),
     ...servicesUnseen(system, look.componentsUnseen),
   ];
   return { findings: [...disks, ...clock, ...told], unknown };
@@ -46,7 +48,7 @@ function silence(system: System, { host, silent = 'it said nothing' }: HostSeen)
     hint: `Start its worker there: holdfast up, or the service that runs it; then holdfast status ${system.name}`,
   };
   const unknown = [
-    ...own.map(({ name }) => ({ what: `component/${name}`, why })),
+    ...own.flatMap(({ name }) => [`component/${name}`, `aside/${name}`].map((what) => ({ what, why }))),
     ...(own.some(runsServices) ? [{ what: 'service', why }] : []),
     ...['disk', 'clock', 'tools', 'rights'].map((check) => ({ what: `${check}/${host}`, why })),
   ];
@@ -146,7 +148,12 @@ function servicesUnseen(system: System, unseen: readonly NotSeen[]): Unknown[] {
   return services === undefined ? [] : [{ what: 'service', why: services.why }];
 }
 
-function troubleOf(system: System, check: 'tools' | 'rights', subject: string, { what, hint }: TroubleSeen): Finding {
+function troubleOf(
+  system: System,
+  check: 'tools' | 'rights' | 'aside',
+  subject: string,
+  { what, hint }: TroubleSeen,
+): Finding {
   const severity = check === 'tools' ? severityOf(systemTier(system), true) : 'warning';
   return { system: system.name, check, subject, severity, what, hint };
 }

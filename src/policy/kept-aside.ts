@@ -1,4 +1,5 @@
 /** Whether what a restore kept of the state before it may go. Pure. */
+import type { TroubleSeen } from './host-look.ts';
 import { spell } from './retention-evidence.ts';
 
 export interface AsideFacts {
@@ -27,4 +28,27 @@ export function judgeAside(
 
 function stays(why: string): AsideDecision {
   return { goes: false, why };
+}
+
+/** So long after its time something is still to go by itself, with a run that comes once a week. */
+const GRACE_SECONDS = 7 * 86_400;
+
+/** Undefined while all of it may still go by itself. `kept` is of one component. */
+export function overdueAside(
+  component: string,
+  kept: readonly (Omit<AsideFacts, 'liveExists'> & { readonly place: string })[],
+  of: { readonly system: string; readonly nowMs: number; readonly keepSeconds: number },
+): TroubleSeen | undefined {
+  const old = kept.filter(({ sinceMs }) => of.nowMs - sinceMs > (of.keepSeconds + GRACE_SECONDS) * 1000);
+  if (old.length === 0) return undefined;
+  const each = old.map((one) => {
+    const decision = judgeAside({ ...one, liveExists: true }, of);
+    const why = decision.goes ? '' : ` (${decision.why})`;
+    return `${one.place} since ${new Date(one.sinceMs).toISOString()}${why}`;
+  });
+  return {
+    subject: component,
+    what: `${component}: kept aside by a restore for longer than keepAside (${spell(of.keepSeconds)}): ${each.join('; ')}`,
+    hint: `Remove it on its host: holdfast aside ${of.system} ${component} --remove`,
+  };
 }

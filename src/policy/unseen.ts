@@ -28,7 +28,7 @@ function ofHost({ components }: Pick<System, 'components'>, host: string): Unkno
   const why = `host ${host} is looked at by the monitor workflow`;
   const there = components.filter((component) => component.host === host);
   const services = there.some(runsServices) ? ['service'] : [];
-  const own = [...there.map(({ name }) => `component/${name}`), ...services];
+  const own = [...there.flatMap(({ name }) => [`component/${name}`, `aside/${name}`]), ...services];
   const checks = ['disk', 'clock', 'tools', 'rights', 'engine'].map((check) => `${check}/${host}`);
   return [...own, ...checks].map((what) => ({ what, why }));
 }

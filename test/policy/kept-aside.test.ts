@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeAside, type AsideFacts } from '../../src/policy/kept-aside.ts';
+import { judgeAside, overdueAside, type AsideFacts } from '../../src/policy/kept-aside.ts';
 
 const NOW_MS = Date.parse('2026-06-01T12:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -23,5 +23,28 @@ describe('what a restore kept aside', () => {
     ['nothing is in its place: it is the only state on this host', { liveExists: false }],
   ])('%s: it stays, whatever its age and whoever asks', (why, facts) => {
     for (const keepSeconds of [0, 1, 2 * 86_400]) expect(judge(facts, keepSeconds)).toEqual({ goes: false, why });
+  });
+});
+
+describe('what lies aside after its time', () => {
+  const of = { system: 'shop', nowMs: NOW_MS, keepSeconds: 86_400 };
+  const kept = (days: number, usedBy: string[] = []) => ({
+    ...{ place: `data.aside-${days}`, committed: true, usedBy },
+    sinceMs: NOW_MS - days * 24 * HOUR_MS,
+  });
+
+  it('a run of the week may still take it: nothing is said', () => {
+    expect(overdueAside('data', [], of)).toBeUndefined();
+    expect(overdueAside('data', [kept(0), kept(2), kept(8)], of)).toBeUndefined();
+  });
+
+  it('no run has: what, since when, what keeps it, and the command', () => {
+    expect(overdueAside('data', [kept(30, ['web']), kept(9), kept(8)], of)).toEqual({
+      subject: 'data',
+      what:
+        'data: kept aside by a restore for longer than keepAside (24 h): ' +
+        'data.aside-30 since 2026-05-02T12:00:00.000Z (it belongs to web); data.aside-9 since 2026-05-23T12:00:00.000Z',
+      hint: 'Remove it on its host: holdfast aside shop data --remove',
+    });
   });
 });

@@ -268,6 +268,7 @@ describe('[B5] [W5] hosts', () => {
     expect(findings.map(findingId)).toEqual(['engine/local']);
     expect(unknown.map(({ what }) => what)).toEqual([
       'component/data',
+      'aside/data',
       'disk/local',
       'clock/local',
       'tools/local',
@@ -284,10 +285,13 @@ describe('[B5] [W5] hosts', () => {
         rights: [{ ...one, subject: '/k' }],
         componentsUnseen: [{ subject: 'data', why: 'frozen' }],
         disksUnseen: [{ subject: '/nas', why: 'no answer' }],
+        asides: { overdue: [one], unseen: [{ subject: 'logs', why: 'no answer' }] },
       }),
     ]);
-    expect(findings.map(findingId)).toEqual(['tools/local/data/pg_dump', 'rights/local/k', 'component/data']);
-    expect(unknown.map(({ what }) => what)).toEqual(['disk/local/nas', 'component/data']);
+    const ids = ['tools/local/data/pg_dump', 'rights/local/k', 'component/data', 'aside/data'];
+    expect(findings.map(findingId)).toEqual(ids);
+    expect(findings.at(-1)).toMatchObject({ severity: 'warning', hint: 'Start it.' });
+    expect(unknown.map(({ what }) => what)).toEqual(['disk/local/nas', 'component/data', 'aside/logs']);
   });
 });
 
