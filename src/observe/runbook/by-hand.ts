@@ -81,8 +81,8 @@ function into(component: Component): string {
       const parent = quoted(dirname(component.path));
       const isUnit = component.path.startsWith('/etc/systemd/');
       return pattern(
-        `cp -a ${tree}/. ${path}/      # a directory`,
-        `cp -a ${tree}/. ${parent}/    # a single file`,
+        `cp -a ${tree}/. ${path}/      # either: it was a directory`,
+        `cp -a ${tree}/. ${parent}/    # or: it was a single file`,
         ...(isUnit ? ['systemctl daemon-reload', 'systemctl enable --now UNIT'] : []),
       );
     }

@@ -35,6 +35,7 @@ function firstText({ name }: System): string {
   return paragraphs(
     'What is wrong, what is there to come back to, what runs and waits. None of it changes anything.',
     commands(`holdfast status ${name} || true`, `holdfast monitor ${name} || true`, `holdfast list ${name}`),
+    '`status` and `list` need only a store. All else needs the engine: when a command says that none answers, start it on its machine (`holdfast up`, by hand or by its service) and ask again. What was begun goes on where it was.',
   );
 }
 
@@ -49,6 +50,8 @@ function afterwardsText({ name, plans, reconcile }: System): string {
       `holdfast audit ${name} --verify`,
       `holdfast backup ${name} ${plans[0]?.name ?? 'PLAN'} --tag after-recovery`,
     ),
+    'And whether it could be brought back once more, in isolation, with nothing live touched:',
+    commands(`holdfast drill ${name}`),
     'Write down what this page lacked.',
   );
 }

@@ -83,11 +83,16 @@ function corrupted(system: System): string {
   const { name } = system;
   const parts = componentsByTier(system).filter((part) => !runsServices(part));
   return paragraphs(
-    'What is corrupted, and since when: older backups are not cleaner by themselves, and a newer one may hold the damage (`holdfast clean-point` finds the newest that does not).',
+    'What is corrupted, and since when: older backups are not cleaner by themselves, and a newer one may hold the damage.',
     commands(
       `holdfast monitor ${name} || true`,
       `holdfast list ${name}`,
       `holdfast verify ${name} latest --level content`,
+    ),
+    'Nobody knows since when: backups are restored in isolation one by one, newest first, until one is clean. Nothing live is touched.',
+    pattern(
+      `holdfast clean-point ${name}`,
+      `holdfast restore ${name} --backup clean --component COMPONENT --dry-run     # what it has named`,
     ),
     'One part, beside the rest, checked before it takes the live one’s place (the old state is kept aside for ' +
       `${formatSeconds(system.keepAsideSeconds)}). An older backup by its id or with \`--before <time>\`.`,
@@ -105,7 +110,7 @@ function deleted(system: System): string {
   const trees = components.filter(({ kind }) => kind === 'files' || kind === 'volume');
   const databases = components.filter(({ kind }) => kind === 'sqlite' || kind === 'postgres');
   return paragraphs(
-    'Only what is gone comes back; what is there stays as it is. `--path` takes one directory or file inside the component.',
+    'Only what is gone comes back; what is there stays as it is. `--path` takes one directory or file inside the component. It was wrong: `--undo` with the id of the run, which its result names.',
     ...trees.map((part) =>
       paragraphs(`**${part.name}**`, approved(system, 'missing', `${name} ${part.name}`, 'DIGEST')),
     ),
