@@ -80,7 +80,8 @@ export async function commitCapture(
       freezes,
     }),
   );
-  return { manifestKey: committed.manifestKey, sha256: committed.sha256, pointAt: committed.body.pointAt };
+  const { manifestKey, sha256, body, warnings } = committed;
+  return { manifestKey, sha256, pointAt: body.pointAt, ...(warnings.length === 0 ? {} : { warnings }) };
 }
 
 export async function abandonCapture(context: HostContext, input: Input<'abandonCapture'>): Promise<void> {

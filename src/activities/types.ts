@@ -207,7 +207,7 @@ export interface HostActivities extends CleanPointActivities, DrillActivities, M
     tag?: string;
     components: readonly ComponentRecord[];
     freezes: readonly FreezeRecord[];
-  }): Promise<{ manifestKey: string; sha256: string; pointAt: string }>;
+  }): Promise<{ manifestKey: string; sha256: string; pointAt: string; warnings?: readonly string[] }>;
   /** Commits the text configuration of a plan to its git repository on this host. */
   commitConfiguration(input: {
     system: string;

@@ -170,6 +170,14 @@ export interface CaptureSession {
   close(): Promise<void>;
 }
 
+export interface Committed {
+  readonly manifestKey: string;
+  readonly sha256: string;
+  readonly body: ManifestBody;
+  /** What the backup goes without; nothing that it is restored from. */
+  readonly warnings: readonly string[];
+}
+
 export interface CommitInput {
   readonly ticket: CaptureTicket;
   readonly system: string;
@@ -199,7 +207,7 @@ export interface WriterVault {
    * Seals the system file, syncs the store, then writes the signed manifest create-only. A repeat finds its own
    * manifest and returns it. Throws CaptureSuperseded when a sweep's tombstone is there first.
    */
-  commit(input: CommitInput): Promise<{ manifestKey: string; sha256: string; body: ManifestBody }>;
+  commit(input: CommitInput): Promise<Committed>;
   /** The capture ended without a manifest: its record is closed. Stored chunks stay for the next run. */
   abandon(ticket: CaptureTicket): Promise<void>;
   /** Presence: each named object is there with its stored length and, where the store has one, checksum. */

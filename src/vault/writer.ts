@@ -26,6 +26,7 @@ import type {
   CaptureSession,
   CaptureTicket,
   CommitInput,
+  Committed,
   ManifestBody,
   ProofBody,
   WriterKeys,
@@ -130,7 +131,7 @@ class Writer implements WriterVault {
     });
   }
 
-  async commit(input: CommitInput): Promise<{ manifestKey: string; sha256: string; body: ManifestBody }> {
+  async commit(input: CommitInput): Promise<Committed> {
     const { ticket } = input;
     this.requireEpoch(ticket.epoch);
     const { store } = this.the;
@@ -139,7 +140,8 @@ class Writer implements WriterVault {
     await (await this.openObjects()).settle();
     return commits.run(`${this.vaultId} ${this.the.signer.fingerprint}`, async () => {
       const last = await this.chain.last();
-      const body = this.manifestBody(input, systemFile, last, await this.auditHeads());
+      const { heads, warnings } = await this.auditHeads();
+      const body = this.manifestBody(input, systemFile, last, heads);
       const bytes = signRecord(body, NAMESPACES.manifest, this.the.signer);
       const link = { sequence: body.sequence, sha256: sha256Hex(bytes), key: body.key };
       await this.chain.announce(last, link);
@@ -147,7 +149,7 @@ class Writer implements WriterVault {
       if (outcome === 'exists') return this.ownManifest(ticket);
       await store.sync();
       await this.chain.committed(link);
-      return { manifestKey: body.key, sha256: link.sha256, body };
+      return { manifestKey: body.key, sha256: link.sha256, body, warnings };
     });
   }
 
@@ -234,9 +236,7 @@ class Writer implements WriterVault {
     refuseTombstone(await readAtManifestKey(this.the.store, manifestKey), manifestKey);
   }
 
-  private async ownManifest(
-    ticket: CaptureTicket,
-  ): Promise<{ manifestKey: string; sha256: string; body: ManifestBody }> {
+  private async ownManifest(ticket: CaptureTicket): Promise<Committed> {
     const { manifestKey, captureId } = ticket;
     const { record, sha256 } = refuseTombstone(await readAtManifestKey(this.the.store, manifestKey), manifestKey);
     if (record.body.captureId !== captureId || record.signedBy !== this.the.signer.fingerprint) {
@@ -244,7 +244,7 @@ class Writer implements WriterVault {
     }
     // Whoever wrote it may have ended before it was durable.
     await this.the.store.sync();
-    return { manifestKey, sha256, body: record.body };
+    return { manifestKey, sha256, body: record.body, warnings: [] };
   }
 
   private async storeSystemFile(ticket: CaptureTicket, text: string): Promise<ArtifactRef> {
@@ -257,12 +257,13 @@ class Writer implements WriterVault {
   }
 
   /** A backup is worth more than what it says of the log: one that can't be read costs the words, not the backup. */
-  private async auditHeads(): Promise<AuditHeadSeen[]> {
+  private async auditHeads(): Promise<{ heads: AuditHeadSeen[]; warnings: string[] }> {
     try {
-      return await headsIn(this.the.store);
+      return { heads: await headsIn(this.the.store), warnings: [] };
     } catch (error) {
-      if (error instanceof HoldfastError) return [];
-      throw error;
+      if (!(error instanceof HoldfastError)) throw error;
+      const what = `The audit log of ${this.the.store.label} could not be read, so this backup vouches for nothing in it`;
+      return { heads: [], warnings: [`${what}: ${error.message}`] };
     }
   }
 

@@ -97,7 +97,10 @@ async function capture(
 
     story.begin('verify');
     const read = await readBack(facts, committed.manifestKey);
-    const told = { ...read, warnings: [...warnings, ...copies, ...configuration, ...read.warnings] };
+    const told = {
+      ...read,
+      warnings: [...warnings, ...(committed.warnings ?? []), ...copies, ...configuration, ...read.warnings],
+    };
     return { ...resultOf(ticket, committed, gathered, told), ...(isOneOfMany(facts) ? { store } : {}) };
   } catch (error) {
     story.fail(told(error).message);

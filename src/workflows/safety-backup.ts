@@ -30,8 +30,8 @@ export async function safetyBackup(
     try {
       const order = { ...facts, store, ticket, groups, purpose: 'safety', patience: 'brief' } as const;
       const { components, freezes, warnings } = await captureGroups(order);
-      await host.commitCapture({ system, store, ticket, purpose: 'safety', components, freezes });
-      return { backup: ticket.backupId, warnings: [...warnings] };
+      const committed = await host.commitCapture({ system, store, ticket, purpose: 'safety', components, freezes });
+      return { backup: ticket.backupId, warnings: [...warnings, ...(committed.warnings ?? [])] };
     } catch (error) {
       await CancellationScope.nonCancellable(() =>
         onHost(first.host, { patience: 'brief', giveUpAfterSeconds: silenceOf(facts) })

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { judgeAuditLogs, type AuditJudged } from '../../src/policy/audit-chain.ts';
 import { judgeAuditRuns } from '../../src/policy/audit-engine.ts';
 import { generateSshKeyPair } from '../../src/seal/index.ts';
+import { HoldfastError } from '../../src/failures.ts';
 import type { Store } from '../../src/stores/index.ts';
 import { appendAudit, headsIn, type Appended } from '../../src/vault/audit/append.ts';
 import { headsInManifests, readAuditLogs } from '../../src/vault/audit/read.ts';
@@ -18,6 +19,8 @@ import type { AuditEvent } from '../../src/workflows/contract.ts';
 import {
   artifactOf,
   backUp,
+  captureInto,
+  commitOf,
   makeTestVault,
   noise,
   openDirectory,
@@ -25,6 +28,7 @@ import {
   SYSTEM,
   type TestVault,
 } from '../support/vault.ts';
+import { watched } from '../support/watched-store.ts';
 
 let vault: TestVault;
 let other: Store;
@@ -177,6 +181,31 @@ describe('the audit log', () => {
     await rm(fileOf(fourth));
     expect(kinds(await judge(one))).toEqual(['cut']);
     expect(first).not.toBe('');
+  });
+
+  test('audit/ can be neither listed nor read: the backup is made, without what it would say of the log, and that is told', async () => {
+    const denied = (what: string): HoldfastError => new HoldfastError('StoreDenied', `${what} is denied`);
+    await append(event());
+    const { store } = vault;
+    for (const part of ['list', 'get'] as const) {
+      const refusing: Store = {
+        ...watched(store),
+        list: (prefix, options) => {
+          if (part === 'list' && prefix.startsWith('audit/')) throw denied('list');
+          return store.list(prefix, options);
+        },
+        get: (key, options) =>
+          part === 'get' && key.startsWith('audit/') ? Promise.reject(denied('get')) : store.get(key, options),
+      };
+      const writer = await vault.writer({ store: refusing });
+      const artifacts = [artifactOf('a', [streamSegment(noise(61, 10))])];
+      const ticket = await writer.begin({ captureId: `without-${part}`, plan: 'daily', startedAtMs: Date.now() });
+      const { refs, counts } = await captureInto(writer, ticket, { artifacts });
+      const made = await commitOf(writer, ticket, refs, counts);
+      await writer.close();
+      expect(made.warnings).toEqual([expect.stringContaining(`vouches for nothing in it: ${part} is denied`)]);
+      expect(made.body.auditHeads).toBeUndefined();
+    }
   });
 
   test('the end is cut off in every store: the manifest of a backup that came later names it; a store that is away may have it', async () => {
