@@ -16,6 +16,7 @@ import { QUERIES, type RowsInput, type RowsPlan, type RowsResult } from './contr
 import { failure, inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { withSystemLock } from './lock.ts';
+import { namedComponent, notApproved } from './part-of-system.ts';
 import { onHost, orchestration, whileHostAnswers } from './proxies.ts';
 import { reportingFailure, writeDown } from './report.ts';
 import { Story } from './story.ts';
@@ -83,11 +84,7 @@ export async function restoreRows(input: RowsInput): Promise<RowsResult> {
 }
 
 function errandOf(asked: RowsInput, facts: SystemFacts, story: Story, gate: Gate, show: Errand['show']): Errand {
-  const component = facts.components.find(({ name }) => name === asked.component);
-  if (component === undefined) {
-    const known = facts.components.map(({ name }) => name).join(', ');
-    throw failure('BadInput', `${asked.system} has no component ${asked.component}; it has ${known}.`);
-  }
+  const component = namedComponent(facts, asked.system, asked.component);
   const { system, table, where, valid, database, onChanged = 'keep' } = asked;
   const request: RowsRequest = {
     system,
@@ -137,13 +134,8 @@ async function workOut(errand: Errand): Promise<RowsResult> {
 
   // Nothing is written before a person has seen exactly this preview.
   story.begin('approval');
-  const answer = await approvalOf(asked, facts, plan, gate);
-  if (answer.kind === 'rejected') {
-    return { outcome: 'rejected', ...nothing, why: `${answer.by} rejected the preview: ${answer.why}` };
-  }
-  if (answer.kind === 'expired') {
-    return { outcome: 'expired', ...nothing, why: `Nobody approved within ${facts.approvalLimitSeconds} s.` };
-  }
+  const refused = notApproved(await approvalOf(asked, facts, plan, gate), facts);
+  if (refused !== undefined) return { ...nothing, ...refused };
 
   story.begin('wait for the system');
   const { system } = asked;
