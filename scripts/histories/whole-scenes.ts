@@ -55,6 +55,12 @@ export const WHOLE_SCENES: readonly Scene[] = [
     ...VALIDATED,
     script: { swapIn: (call) => (call === 1 ? failWith('PermissionDenied') : undefined) },
   }),
+  finished('restore-whole-late-server', 'restore', () => WHOLE, { whole: { ...VALIDATED.whole, late: ['config'] } }),
+  finished('restore-whole-late-rolled-back', 'restore', () => WHOLE, {
+    whole: { late: ['ledger'] },
+    script: { checkBeside: (call) => (call === 2 ? failWith('CheckFailed') : undefined) },
+  }),
+  openIn('restore-whole-open-late', 'restore', 'startServers', WHOLE, { whole: { late: ['ledger'] } }),
   unhealthy('restore-whole-check-rolled-back', 'finished'),
   unhealthy('restore-whole-open-decision', 'open'),
   openIn('restore-whole-open-swap', 'restore', 'swapIn', WHOLE, VALIDATED),

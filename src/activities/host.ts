@@ -30,6 +30,7 @@ import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { applyMissing, discardMissing, planMissing } from './missing.ts';
 import { lookAround } from './monitor.ts';
 import { activity, type Run } from './shell.ts';
+import { startServers, stopServers } from './late-servers.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
 import type {
   CopyActivities,
@@ -138,6 +139,8 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
   return {
     releaseFreeze: activity('releaseFreeze', (input, run) => releaseOne(context, input, run), { insistent: true }),
     stopForRestore: activity('stopForRestore', (input, run) => stopForRestore(context, input, run)),
+    startServers: activity('startServers', (input, run) => startServers(context, input, run)),
+    stopServers: activity('stopServers', (input, run) => stopServers(context, input, run)),
     startAfterRestore: activity('startAfterRestore', (input, run) => startAfterRestore(context, input, run)),
     recordAudit: activity('recordAudit', (input, run) => recordAudit(context, input, run)),
     findBroken: activity('findBroken', (input, run) => findBroken(context, input, run)),

@@ -9,6 +9,7 @@ import type { Component, System } from '../system/types.ts';
 import type { ManifestBody } from '../vault/types.ts';
 import type { PlanAction, RestorePlan } from '../workflows/contract.ts';
 import { listOf } from '../workflows/lists.ts';
+import type { LateServer } from '../workflows/restore-late-contract.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { frozenOf } from './cold.ts';
 import { databasesOf, placeOfServer, refuseTablesOnly, wordsOf } from './plan-databases.ts';
@@ -16,6 +17,7 @@ import type { Run } from './shell.ts';
 import { concernsDocker, needsDocker, stackOf } from './stack.ts';
 import type { HostActivities, LiveThere } from './types.ts';
 import { unitNames } from './units.ts';
+import { lateServers } from './late-servers.ts';
 import { planWhole } from './whole-plan.ts';
 import { findRecoveryPoint, type RecoveryPoint } from './recovery-point.ts';
 import { findEntry, type Found } from './verify.ts';
@@ -66,10 +68,12 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
   const chosen = choose(system, body, wanted, paths);
   refuseTablesOnly(chosen.known, body, asked);
   const looked = await lookAround(context, system, asked, chosen.known, run);
-  const seen = chosen.known.map((component) => seenOf(component, looked, body, paths));
-
   const target = asked.target;
-  const actions = target === undefined ? actionsInPlace(system, seen, looked) : actionsElsewhere(seen, target);
+  const from = chosen.known.map((component) => ({ component, store, manifestKey: entry.key }));
+  const servers = target === undefined ? await lateServers(context, system, from, run) : [];
+  const seen = chosen.known.map((component) => seenLate(seenOf(component, looked, body, paths), servers));
+
+  const actions = target === undefined ? actionsInPlace(system, seen, looked, servers) : actionsElsewhere(seen, target);
   const recoverTo = recovery === undefined ? {} : { recoverTo: recovery.recoverTo };
   const plan = { backup: body.id, manifestKey: entry.key, store, actions, ...recoverTo };
   const pointAt = recovery?.pointAt ?? body.pointAt;
@@ -95,6 +99,7 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
       ...(entry.notes ?? []),
       ...(recovery?.warnings ?? []),
     ],
+    ...(servers.length === 0 ? {} : { servers }),
     ...(frozen === undefined ? {} : { frozen }),
     ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(pointAt)) / 1000)),
   };
@@ -175,9 +180,17 @@ export function seenOf(
 }
 
 /** Names and no states or ages: the digest must not change while a container restarts or a person reads. */
-export function actionsInPlace(system: System, seen: readonly Seen[], looked: readonly LiveThere[]): PlanAction[] {
+export function actionsInPlace(
+  system: System,
+  all: readonly Seen[],
+  looked: readonly LiveThere[],
+  servers: readonly LateServer[],
+): PlanAction[] {
   const name = system.compose ?? system.name;
-  const several = new Set(seen.map(({ component }) => component.host)).size > 1;
+  const isLate = ({ component }: Seen): boolean => servers.some((one) => one.component === component.name);
+  const seen = all.filter((one) => !isLate(one));
+  const late = all.filter(isLate);
+  const several = new Set(all.map(({ component }) => component.host)).size > 1;
   const around = (action: 'stop' | 'start'): PlanAction[] =>
     looked
       .filter(({ stack }) => stack.length > 0)
@@ -186,8 +199,32 @@ export function actionsInPlace(system: System, seen: readonly Seen[], looked: re
     ...seen.map((one) => actionOn(one, 'restore')),
     ...around('stop'),
     ...seen.map((one) => actionOn(one, one.live.exists ? 'swap' : 'create')),
+    ...startsOf(servers),
+    ...late.flatMap((one) => [actionOn(one, 'restore'), actionOn(one, 'create')]),
+    ...restOf(servers),
     ...around('start'),
   ];
+}
+
+/** What is dumped can only be put back into a server that is up, and what uses it comes after that. */
+function startsOf(servers: readonly LateServer[]): PlanAction[] {
+  const services = new Map(servers.map(({ stack, service }) => [`${stack} ${service}`, { stack, service }]));
+  return [...services.values()].map(({ stack, service }) => ({
+    component: stack,
+    action: 'start',
+    on: [`${service} alone, until it takes connections`],
+  }));
+}
+
+function restOf(servers: readonly LateServer[]): PlanAction[] {
+  const stacks = [...new Set(servers.map(({ stack }) => stack))];
+  return stacks.map((component) => ({ component, action: 'start', on: ['everything else, in its order'] }));
+}
+
+/** Where there is no server yet, there is no database. */
+export function seenLate(seen: Seen, servers: readonly LateServer[]): Seen {
+  const isLate = servers.some(({ component }) => component === seen.component.name);
+  return isLate ? { ...seen, live: { exists: false, problems: [] } } : seen;
 }
 
 function actionOn({ component, databases }: Seen, action: 'restore' | 'swap' | 'create'): PlanAction {

@@ -4,6 +4,7 @@ import type { Beside, CheckReport, ComponentKind, KindContext } from '../sources
 import type { Component } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { withLogOf } from './recovery-point.ts';
+import { withMadeServer } from './late-servers.ts';
 import { alone, clearLeftovers, forgetRun, noteRun, type Making } from './leftovers.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities } from './types.ts';
@@ -38,7 +39,12 @@ export async function restoreBeside(
       const kindContext = { ...context.kindContext(system, run), ...extra };
       const record = backup.entry.body.components.find((each) => each.name === name);
       return withLogOf(context, system, { name, record, recoverTo }, run.signal, (log) =>
-        kindOf(component.kind).restoreBeside(component, artifacts, { ...place, ...log }, restoreId, kindContext),
+        withMadeServer(context, system, { component, restoreId }, run, (there, own) =>
+          kindOf(there.kind).restoreBeside(there, artifacts, { ...place, ...log }, restoreId, {
+            ...kindContext,
+            ...own,
+          }),
+        ),
       );
     });
   return alone(context, making, run, restore);
@@ -50,16 +56,22 @@ interface Step {
   readonly context: KindContext;
 }
 
-async function stepOf(
+async function step<T>(
   context: HostContext,
   input: { readonly system: string; readonly beside: Beside },
   run: Run,
   phase: string,
-): Promise<Step> {
+  take: (step: Step) => Promise<T>,
+): Promise<T> {
   const system = await context.system(input.system);
   const component = componentOf(system, input.beside.component);
   run.report({ phase: `${phase}: ${component.name}` });
-  return { kind: kindOf(component.kind), component, context: context.kindContext(system, run) };
+  const { restoreId } = input.beside;
+  return withMadeServer(context, system, { component, restoreId }, run, (there, own) => {
+    const asked = { ...context.kindContext(system, run), ...own };
+    const kind = kindOf(there.kind);
+    return alone(context, makingOf(input), run, () => take({ kind, component: there, context: asked }));
+  });
 }
 
 export async function checkBeside(
@@ -68,19 +80,21 @@ export async function checkBeside(
   run: Run,
   extra: Partial<KindContext> = {},
 ): Promise<CheckReport> {
-  const step = await stepOf(context, input, run, 'check');
-  const asked = { ...step.context, ...extra };
-  return alone(context, makingOf(input), run, () => step.kind.checkBeside(step.component, input.beside, asked));
+  return step(context, input, run, 'check', ({ kind, component, context: asked }) =>
+    kind.checkBeside(component, input.beside, { ...asked, ...extra }),
+  );
 }
 
 export async function swapIn(context: HostContext, input: Input<'swapIn'>, run: Run): Promise<void> {
-  const step = await stepOf(context, input, run, 'swap in');
-  await alone(context, makingOf(input), run, () => step.kind.swapIn(step.component, input.beside, step.context));
+  await step(context, input, run, 'swap in', ({ kind, component, context: asked }) =>
+    kind.swapIn(component, input.beside, asked),
+  );
 }
 
 export async function swapBack(context: HostContext, input: Input<'swapBack'>, run: Run): Promise<void> {
-  const step = await stepOf(context, input, run, 'put back');
-  await alone(context, makingOf(input), run, () => step.kind.swapBack(step.component, input.beside, step.context));
+  await step(context, input, run, 'put back', ({ kind, component, context: asked }) =>
+    kind.swapBack(component, input.beside, asked),
+  );
 }
 
 export async function commitRestore(
@@ -88,17 +102,17 @@ export async function commitRestore(
   input: Input<'commitRestore'>,
   run: Run,
 ): Promise<{ aside?: string }> {
-  const step = await stepOf(context, input, run, 'commit');
-  const kept = await alone(context, makingOf(input), run, () =>
-    step.kind.commit(step.component, input.beside, { keep: input.keep }, step.context),
+  const kept = await step(context, input, run, 'commit', ({ kind, component, context: asked }) =>
+    kind.commit(component, input.beside, { keep: input.keep }, asked),
   );
   await forgetRun(context, makingOf(input));
   return kept;
 }
 
 export async function discardBeside(context: HostContext, input: Input<'discardBeside'>, run: Run): Promise<void> {
-  const step = await stepOf(context, input, run, 'remove');
-  await alone(context, makingOf(input), run, () => step.kind.discard(step.component, input.beside, step.context));
+  await step(context, input, run, 'remove', ({ kind, component, context: asked }) =>
+    kind.discard(component, input.beside, asked),
+  );
   await forgetRun(context, makingOf(input));
 }
 

@@ -33,7 +33,8 @@ export async function serversOf(
   return servers;
 }
 
-async function serverIn(
+/** Of these containers; several when a service was scaled. */
+export async function serverIn(
   docker: DockerHost,
   stack: readonly ContainerFacts[],
   server: PostgresServer,

@@ -135,11 +135,15 @@ async function madeBy(context: HostContext, system: System, restoreId: string): 
   if (stack === undefined) return [];
   const docker = context.docker();
   const all = await stackOf(docker, system, [stack]);
-  const made = all.filter(({ state, labels }) => state === 'created' && labels[RESTORE_LABEL] === restoreId);
+  // Exited: a server that was started before the rest, and went down with the machine.
+  const made = all.filter(
+    ({ state, labels }) => ['created', 'exited'].includes(state) && labels[RESTORE_LABEL] === restoreId,
+  );
   return (await surveyStack(docker, all)).filter(({ id }) => made.some((container) => container.id === id));
 }
 
-async function startLevel(
+/** Healthy when it resolves. Throws Unhealthy. */
+export async function startLevel(
   docker: DockerHost,
   containers: readonly StackContainer[],
   limitSeconds: number,

@@ -323,5 +323,9 @@ export interface UrgentActivities extends LookActivities, AuditActivities, Resta
     restoreId: string;
     asBefore?: boolean;
   }): Promise<{ started: readonly string[] }>;
+  /** Starts the containers that are the servers of these databases, with what they depend on, and waits until they answer. */
+  startServers(input: { system: string; components: readonly string[] }): Promise<{ started: readonly string[] }>;
+  /** Stops those of them that this restore made. */
+  stopServers(input: { system: string; components: readonly string[]; restoreId: string }): Promise<void>;
   ping(input: { system: string }): Promise<{ host: string; version: string }>;
 }

@@ -11,7 +11,8 @@ import { listOf } from '../workflows/lists.ts';
 import { frozenOf } from './cold.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { findRecoveryPoint } from './recovery-point.ts';
-import { actionsInPlace, lookAround, seenOf, serverStop, type Seen } from './restore-plan.ts';
+import { lateServers } from './late-servers.ts';
+import { actionsInPlace, lookAround, seenLate, seenOf, serverStop, type Seen } from './restore-plan.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities } from './types.ts';
 import { readStock, rivalsOf, wantedOf, type Stock } from './whole-stock.ts';
@@ -40,9 +41,11 @@ export async function planWhole(context: HostContext, asked: Asked, run: Run): P
 
   const known = restoreOrder(rivals.components.filter(({ name }) => sources.has(name)));
   const looked = await lookAround(context, system, asked, known, run);
+  const from = known.map((component) => ({ component, ...sourceOf(sources, component.name) }));
+  const servers = await lateServers(context, system, from, run);
   const parts = known.map((component): Part => {
     const source = sourceOf(sources, component.name);
-    return { source, seen: seenOf(component, looked, stock.bodyOf(source), []) };
+    return { source, seen: seenLate(seenOf(component, looked, stock.bodyOf(source), []), servers) };
   });
   const problems = new Map(
     looked.flatMap(({ components }) => components.map((one) => [one.name, one.problems] as const)),
@@ -64,7 +67,8 @@ export async function planWhole(context: HostContext, asked: Asked, run: Run): P
     parts: parts.map((part) => {
       const { name } = part.seen.component;
       const moreLostSeconds = more.get(name);
-      const described = wholePart(system, part, wish, problems.get(name) ?? []);
+      const isLate = servers.some(({ component }) => component === name);
+      const described = wholePart(system, part, wish, isLate ? [] : (problems.get(name) ?? []));
       return moreLostSeconds === undefined ? described : { ...described, moreLostSeconds };
     }),
     spreadSeconds: spreadOf(parts),
@@ -79,6 +83,7 @@ export async function planWhole(context: HostContext, asked: Asked, run: Run): P
     system,
     parts.map(({ seen }) => seen),
     looked,
+    servers,
   );
   const main = mainSource(parts);
   const plan = { backup: main.backup, manifestKey: main.manifestKey, store: main.store, actions };
@@ -105,6 +110,7 @@ export async function planWhole(context: HostContext, asked: Asked, run: Run): P
       ...parts.flatMap(({ seen }) => serverStop(seen.component)),
       ...apart(parts),
     ],
+    ...(servers.length === 0 ? {} : { servers }),
     ...(frozen === undefined ? {} : { frozen: frozen.facts }),
     ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(pointAt)) / 1000)),
     whole,

@@ -14,6 +14,20 @@ export function dependencies(labels: Readonly<Record<string, string>>): { servic
     .map(([service, condition]) => ({ service: service ?? '', condition: condition ?? 'service_started' }));
 }
 
+/** With all that it depends on, directly or not. Pure. */
+export function withDependencies<C extends Ordered>(container: C, among: readonly C[]): C[] {
+  const found = new Set<C>();
+  const add = (one: C): void => {
+    if (found.has(one)) return;
+    found.add(one);
+    for (const { service } of dependencies(one.labels)) {
+      for (const other of among) if (other.project === one.project && other.service === service) add(other);
+    }
+  };
+  add(container);
+  return [...found];
+}
+
 /**
  * Levels to stop in, by container id: 0 first, dependents before what they depend on. To start, go from the highest
  * level down. A circle of dependencies is cut where it closes.

@@ -47,13 +47,16 @@ export function freshServer(container: Pick<RecordedContainer, 'config'>): Fresh
 }
 
 /** The port of the server inside its container. */
-export function portInside(container: RecordedContainer, { tools, address, port }: PostgresServer): number {
+export function portInside(
+  container: Pick<RecordedContainer, 'hostConfig'>,
+  { tools, address, port }: PostgresServer,
+): number {
   const published = publishedAs(container, port);
   return published ?? (tools.kind !== 'host' && address === undefined ? port : PORT);
 }
 
 /** The port inside that the host has under this number. */
-function publishedAs({ hostConfig }: RecordedContainer, port: number): number | undefined {
+function publishedAs({ hostConfig }: Pick<RecordedContainer, 'hostConfig'>, port: number): number | undefined {
   for (const [inside, bindings] of Object.entries((hostConfig['PortBindings'] ?? {}) as Record<string, unknown>)) {
     if (!inside.endsWith('/tcp') || !Array.isArray(bindings)) continue;
     const found = bindings.some((one) => (one as { HostPort?: unknown } | null)?.HostPort === String(port));

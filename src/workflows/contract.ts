@@ -5,6 +5,7 @@
 
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
 import type { PassedOver } from '../policy/fall-back.ts';
+import type { LateServer } from './restore-late-contract.ts';
 import type { WholePart, WholePlan, WholeResult } from './whole-contract.ts';
 
 export type * from './audit-contract.ts';
@@ -205,6 +206,8 @@ export interface RestorePlan {
     readonly liveChangedAt?: string;
   }[];
   readonly warnings: readonly string[];
+  /** Databases whose server is not there yet, and comes back with its stack: they are restored when it is up. */
+  readonly servers?: readonly LateServer[];
   /** Present when the backup must be thawed first. */
   readonly frozen?: FrozenFacts;
   /** How old the data would be, and what of the live state would be lost, in words. */

@@ -20,6 +20,11 @@ export interface Order {
   readonly silentSeconds: number;
 }
 
+/** Restored when its server is up, after the stack that brings it is in place. */
+export function isLate({ plan, verify }: Pick<Order, 'plan' | 'verify'>, component: string): boolean {
+  return verify !== true && (plan.servers?.some((server) => server.component === component) ?? false);
+}
+
 export type Checks = RestoreResult['checks'];
 
 export function hostOf(plan: RestorePlan, component: string): string {
@@ -56,30 +61,12 @@ export async function bringBeside(order: Order, story: Story): Promise<Brought> 
   const left: Left[] = [];
   try {
     story.begin('restore beside');
-    for (const { name, host } of order.plan.components) {
+    for (const { name } of order.plan.components.filter((one) => !isLate(order, one.name))) {
       // Known before it is made: a copy whose word never came back is removed as well.
       const at = besides.push({ component: name, restoreId: order.restoreId, place: '', facts: {} }) - 1;
       const spare = mayFail(order.plan, name);
-      const { store, manifestKey, recoverTo } = sourceOf(order.plan, name);
-      const options = {
-        summary: `restore ${name} beside`,
-        silentSeconds: order.silentSeconds,
-        // What is not needed must not keep the system from coming back for hours.
-        ...(spare ? { patience: 'sparing' as const } : {}),
-      };
-      const input = {
-        system: order.system,
-        store,
-        manifestKey,
-        component: name,
-        paths: order.paths,
-        restoreId: order.restoreId,
-        ...(order.target === undefined ? {} : { target: order.target }),
-        ...(recoverTo === undefined ? {} : { recoverTo }),
-        ...(order.verify === undefined ? {} : { verify: order.verify }),
-      };
       try {
-        besides[at] = await whileHostAnswers(order.system, host, options, (asked) => asked.restoreBeside(input));
+        besides[at] = await bringOne(order, name);
       } catch (error) {
         if (!spare || isCancellation(error)) throw blaming(error, [name]);
         left.push(await leaveOut(order, besides, name, told(error).message));
@@ -91,6 +78,30 @@ export async function bringBeside(order: Order, story: Story): Promise<Brought> 
     await CancellationScope.nonCancellable(() => discardAll(order, besides));
     throw error;
   }
+}
+
+/** One component beside the live one. */
+export function bringOne(order: Order, name: string): Promise<Beside> {
+  const { store, manifestKey, recoverTo } = sourceOf(order.plan, name);
+  const options = {
+    summary: `restore ${name} beside`,
+    silentSeconds: order.silentSeconds,
+    // What is not needed must not keep the system from coming back for hours.
+    ...(mayFail(order.plan, name) ? { patience: 'sparing' as const } : {}),
+  };
+  const input = {
+    system: order.system,
+    store,
+    manifestKey,
+    component: name,
+    paths: order.paths,
+    restoreId: order.restoreId,
+    ...(order.target === undefined ? {} : { target: order.target }),
+    ...(recoverTo === undefined ? {} : { recoverTo }),
+    ...(order.verify === undefined ? {} : { verify: order.verify }),
+  };
+  const host = hostOf(order.plan, name);
+  return whileHostAnswers(order.system, host, options, (asked) => asked.restoreBeside(input));
 }
 
 /** Removes the copy of one component, which stays as it is; the rest goes on without it. */
@@ -125,7 +136,7 @@ async function checkAll(order: Order, besides: Beside[], left: Left[]): Promise<
   return checks;
 }
 
-async function checkOne(order: Order, beside: Beside): Promise<Checks> {
+export async function checkOne(order: Order, beside: Beside): Promise<Checks> {
   const { component } = beside;
   const options = { summary: `check ${component}`, silentSeconds: order.silentSeconds };
   const report = await whileHostAnswers(order.system, hostOf(order.plan, component), options, (asked) =>

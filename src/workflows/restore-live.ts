@@ -5,6 +5,7 @@ import type { Gate } from './approval.ts';
 import { failure, told } from './failure.ts';
 import { onHost, onHostForEver, urgentlyOn } from './proxies.ts';
 import { discardAll, hostOf, leaveOut, mayFail, type Checks, type Left, type Order } from './restore-beside.ts';
+import { bringLate } from './restore-late.ts';
 import type { Story } from './story.ts';
 
 export interface LiveOrder extends Order {
@@ -26,7 +27,7 @@ export interface Replaced {
   readonly left: readonly Left[];
 }
 
-type Undo = () => Promise<void>;
+export type Undo = () => Promise<void>;
 
 /**
  * Before the system is opened again every failure, and a cancel, puts the old state back and starts it. Opening it is the
@@ -35,7 +36,7 @@ type Undo = () => Promise<void>;
 export async function replaceLive(order: LiveOrder, story: Story, gate: Gate): Promise<Replaced> {
   const stoppedAt = Date.now();
   const undo: Undo[] = [];
-  const swapped: Swapped = { besides: [...order.besides], left: [] };
+  const swapped: Swapped = { besides: [...order.besides], left: [], checks: [] };
   try {
     await stopAndSwap(order, story, undo, swapped);
   } catch (error) {
@@ -48,9 +49,11 @@ export async function replaceLive(order: LiveOrder, story: Story, gate: Gate): P
 }
 
 /** What is taken into use, and what turned out not to be. */
-interface Swapped {
+export interface Swapped {
   readonly besides: Beside[];
   readonly left: Left[];
+  /** Of what was restored into servers that came back with their stack. */
+  readonly checks: Checks[number][];
 }
 
 async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[], swapped: Swapped): Promise<void> {
@@ -79,6 +82,7 @@ async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[], swapped
       swapped.left.push(await leaveOut(order, swapped.besides, beside.component, told(error).message));
     }
   }
+  swapped.checks.push(...(await bringLate(order, story, undo, swapped)));
 }
 
 async function openAndCommit(
@@ -114,7 +118,7 @@ async function openAndCommit(
   return {
     outcome: 'restored',
     ...(bad.length === 0 ? {} : { why: `After the start a check found: ${bad.join('; ')}` }),
-    checks,
+    checks: [...swapped.checks, ...checks],
     aside,
     downtimeMs,
     warnings,

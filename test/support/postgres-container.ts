@@ -17,7 +17,7 @@ export const CONTAINER_PASSWORD = 'it\'s in a "box" \\ %40';
 
 export interface PostgresContainerOptions {
   readonly name?: string;
-  /** As `docker compose up` labels what it makes. */
+  /** As `docker compose up` labels what it makes, and names it in its network. */
   readonly compose?: { readonly project: string; readonly service: string };
   readonly settings?: Readonly<Record<string, string | number>>;
   readonly labels?: Readonly<Record<string, string>>;
@@ -103,6 +103,9 @@ function specOf(options: PostgresContainerOptions, as: { name: string; image: st
       ],
       NetworkMode: options.network ?? 'none',
     },
+    ...(compose === undefined || options.network === undefined
+      ? {}
+      : { NetworkingConfig: { EndpointsConfig: { [options.network]: { Aliases: [as.name, compose.service] } } } }),
   };
 }
 

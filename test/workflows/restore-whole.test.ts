@@ -18,6 +18,31 @@ const state = ({ swapped, besides, stopped }: World) => ({ swapped: [...swapped]
 const UNTOUCHED = { swapped: [], besides: [], stopped: false };
 
 describe('a restore of a whole system', () => {
+  test('[M6] the server of a part comes back with the stack: in place, up, filled, and only then the rest is started', async () => {
+    await run({ whole: { late: ['ledger'] } }, async (world) => {
+      const result = await play.run<RestoreResult>('restore', asked());
+      expect(result).toMatchObject({ outcome: 'restored', whole: { left: [] } });
+      const told = ['stopForRestore', 'swapIn', 'startServers', 'restoreBeside', 'checkBeside', 'startAfterRestore'];
+      const order = world.calls.map(({ name }) => name).filter((name) => told.includes(name));
+      expect(order).toEqual([
+        ...['restoreBeside', 'checkBeside', 'stopForRestore', 'swapIn'],
+        ...['startServers', 'restoreBeside', 'checkBeside', 'swapIn', 'startAfterRestore'],
+      ]);
+    });
+  });
+
+  test('[M6] what is restored into it is bad: taken back while it is up, then the server is stopped and all is as it was', async () => {
+    const script = { checkBeside: (call: number) => (call === 2 ? failWith('CheckFailed') : undefined) };
+    await run({ whole: { late: ['ledger'] }, script }, async (world) => {
+      const result = await play.run<RestoreResult>('restore', asked());
+      expect(result.outcome).toBe('rolled-back');
+      expect(state(world)).toEqual(UNTOUCHED);
+      const undone = ['swapBack', 'discardBeside', 'stopServers', 'startAfterRestore'];
+      const order = world.calls.map(({ name }) => name).filter((name) => undone.includes(name));
+      expect(order.slice(0, 5)).toEqual(['swapBack', 'discardBeside', 'stopServers', 'swapBack', 'startAfterRestore']);
+    });
+  });
+
   test('[M5] each part from its own backup, then validated, reconciled, measured', async () => {
     await run({ whole: { checks: () => [health(true)], reconcile: [balances('same')] } }, async (world) => {
       const result = await play.run<RestoreResult>('restore', asked());

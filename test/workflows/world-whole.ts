@@ -3,6 +3,8 @@ import type { CheckOutcome, ReconcileOutcome, SystemFacts } from '../../src/acti
 import type { PlanRequest, WholePart, WholePlan } from '../../src/workflows/contract.ts';
 
 export interface WholeWorld {
+  /** Parts whose server comes back with its stack. */
+  readonly late?: readonly string[];
   /** What no backup has. */
   readonly missing?: WholePlan['missing'];
   /** What the checks of the running system say, each time they are asked. */

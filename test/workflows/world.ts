@@ -264,6 +264,8 @@ export class World {
         for (const held of released) this.held.delete(held);
         return Promise.resolve({ released });
       },
+      startServers: () => Promise.resolve({ started: ['db'] }),
+      stopServers: () => Promise.resolve(),
       stopForRestore: () => {
         this.stopped = true;
         return Promise.resolve({ stopped: ['ledger'] });
@@ -358,6 +360,9 @@ export class World {
       warnings: seen.flatMap(({ host, components }) =>
         components.flatMap(({ name, problems }) => problems.map((problem) => `${name} on ${host}: ${problem}`)),
       ),
+      ...(this.options.whole?.late === undefined
+        ? {}
+        : { servers: this.options.whole.late.map((component) => ({ component, stack: 'stack', service: 'db' })) }),
       ...(this.stillFrozen === 0 ? {} : { frozen: this.frozen() }),
       ageSeconds: 60,
       ...(whole === true ? { whole: wholePlan(this.backupInUse, this.options.whole ?? {}, fellBack) } : {}),

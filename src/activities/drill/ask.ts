@@ -5,6 +5,7 @@ import type { DockerHost } from '../../docker/types.ts';
 import type { System } from '../../system/types.ts';
 import type { AskedOfScratch } from '../drill-types.ts';
 import type { HostContext } from '../host-context.ts';
+import { openServer } from '../own-server.ts';
 import type { Run } from '../shell.ts';
 import type { HostActivities } from '../types.ts';
 import { runChecks } from '../validation/run-checks.ts';
@@ -13,7 +14,6 @@ import type { CheckPlace, DatabasePlace } from '../validation-types.ts';
 import { judged } from './judged.ts';
 import { scratchTarget } from './places.ts';
 import { mustBeOpen } from './scratch.ts';
-import { openServer } from './server.ts';
 import { DATABASES_LABEL, PORTS_LABEL, SERVICE_LABEL } from './stack-make.ts';
 
 const THIS_HOST = ['localhost', '127.0.0.1', '[::1]', '0.0.0.0'];
@@ -26,7 +26,7 @@ export async function askScratch(
   await mustBeOpen(context, name, drillId);
   const system = await context.system(name);
   if (!system.checks.some(({ host }) => host === context.host)) return { checks: [], skipped: [] };
-  const doors: Door[] = [];
+  const doors: Pick<Door, 'close'>[] = [];
   try {
     const place = await placeOf(context, system, { drillId, restored }, doors);
     return judged(system, await runChecks(context, { system: name, host: context.host, place }, run));
@@ -39,7 +39,7 @@ async function placeOf(
   context: HostContext,
   system: System,
   { drillId, restored }: { readonly drillId: string; readonly restored: readonly string[] },
-  doors: Door[],
+  doors: Pick<Door, 'close'>[],
 ): Promise<CheckPlace> {
   const stateDirectory = context.stateDirectory(system.name);
   const components = Object.fromEntries(
@@ -55,8 +55,8 @@ async function placeOf(
   const databases: Record<string, DatabasePlace> = {};
   for (const { id, ports } of running.map((one) => ({ id: one.id, ports: one.databases }))) {
     for (const [name, port] of ports) {
-      const { own, door } = await openServer(docker, id, port);
-      doors.push(door);
+      const { own, close } = await openServer(docker, id, port);
+      doors.push({ close });
       databases[name] = { own, databases: namesThere(system, name, drillId) };
     }
   }

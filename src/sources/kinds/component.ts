@@ -2,7 +2,7 @@
 import type { DockerHost } from '../../docker/types.ts';
 import type { Artifact, ArtifactReader, WalSource } from '../../part.ts';
 import type { OwnServer } from '../../postgres/own-server.ts';
-import type { Component } from '../../system/types.ts';
+import type { Component, SecretRef } from '../../system/types.ts';
 
 export interface KindProgress {
   readonly phase: string;
@@ -21,6 +21,8 @@ export interface KindContext {
   readonly system: string;
   /** Asks a restored database, on a server of its own, for further checks while that server is there. */
   readonly onScratchServer?: (there: ScratchDatabase) => Promise<CheckReport['checks']>;
+  /** Default: where the system file says. */
+  readonly resolveSecret?: (ref: SecretRef) => Promise<string>;
   /** A dump is restored into this server, and into no other. */
   readonly ownServer?: OwnServer;
   /** A capture stores what is there, also when its own checks would refuse it: it is only to be safe. */
