@@ -3,9 +3,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { HoldfastError } from '../../failures.ts';
 import { freeNow } from '../../seal/free.ts';
+import { threadHasLoaded } from '../native-threads.ts';
 import type { ExtractOrder, FromExtractor, ToExtractor } from './extract.ts';
 import { TarParser } from './tar-parser.ts';
 import { TreeWriter } from './tree-writer.ts';
+
+threadHasLoaded();
 
 class Unpacker {
   private readonly port: MessagePort;

@@ -1,5 +1,5 @@
 /** Unpacks a tar into a directory on a thread of its own. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { FailureCode } from '../../failures.ts';
 import { HoldfastError } from '../../failures.ts';
 import { freeNow } from '../../seal/free.ts';
@@ -7,6 +7,7 @@ import type { ByteString } from '../byte-string.ts';
 import { byteString } from '../byte-string.ts';
 import { pathInTree } from './tar-format.ts';
 import type { WriterReport } from './tree-writer.ts';
+import { endThread, startThread } from '../native-threads.ts';
 
 export interface ExtractOptions {
   readonly signal: AbortSignal;
@@ -58,7 +59,7 @@ export async function extractTar(
     paths: (options.paths ?? []).map((path) => pathInTree(byteString(path))),
     devices: options.devices ?? 'refuse',
   };
-  const worker = new Worker(new URL('./extract-worker.ts', import.meta.url), { workerData: order });
+  const worker = startThread(new URL('./extract-worker.ts', import.meta.url), { workerData: order });
   const conversation = new Conversation(worker, options);
   try {
     for (;;) {
@@ -68,7 +69,7 @@ export async function extractTar(
     }
   } finally {
     conversation.close();
-    await worker.terminate();
+    await endThread(worker);
   }
 }
 

@@ -2,8 +2,11 @@
 import { workerData } from 'node:worker_threads';
 import { HoldfastError } from '../../failures.ts';
 import { freeNow } from '../../seal/free.ts';
+import { threadHasLoaded } from '../native-threads.ts';
 import { DONE, writeBatch } from './small-files.ts';
 import type { FromHelper, HelperBatch, HelperOrder } from './small-files.ts';
+
+threadHasLoaded();
 
 function start({ at, flags, port }: HelperOrder): void {
   const slots = new Int32Array(flags);

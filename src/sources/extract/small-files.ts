@@ -3,8 +3,8 @@
  * batches, and a full batch goes to the helper when it is idle, or else is written right here.
  */
 import { constants, closeSync, openSync, writeSync } from 'node:fs';
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import type { MessagePort } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import type { FailureCode } from '../../failures.ts';
 import { HoldfastError } from '../../failures.ts';
 import type { ByteString } from '../byte-string.ts';
@@ -13,6 +13,7 @@ import { making } from './entry-errors.ts';
 import type { Privileges, Warn } from './owners.ts';
 import { finishFile } from './owners.ts';
 import type { TarEntry } from './tar-format.ts';
+import { endThreadNow, startThread } from '../native-threads.ts';
 
 /** Above this the bytes count more than the calls, and zeros may become holes. */
 export const SMALL_BYTES = 64 * 1024;
@@ -150,7 +151,7 @@ class Helper {
     Atomics.store(this.flags, DONE, -1);
     const workerData: HelperOrder = { at, flags: this.flags.buffer, port: port2 };
     const url = new URL('./small-files-worker.ts', import.meta.url);
-    this.worker = new Worker(url, { workerData, transferList: [port2] });
+    this.worker = startThread(url, { workerData, transferList: [port2] });
     // Nothing to say: a helper that dies leaves its batch undone, and `wait` finds that.
     this.worker.on('error', () => undefined);
     this.worker.unref();
@@ -179,7 +180,7 @@ class Helper {
 
   close(): void {
     this.port.close();
-    void this.worker.terminate();
+    endThreadNow(this.worker);
   }
 
   private hear(): void {

@@ -1,6 +1,7 @@
 /** The thread that scans: walks, groups, and waits while the receiver has not taken enough of what was sent. */
 import { parentPort } from 'node:worker_threads';
 import { HoldfastError } from '../../failures.ts';
+import { threadHasLoaded } from '../native-threads.ts';
 import { systemCallsProblem } from '../system-calls.ts';
 import { GroupBuilder } from './groups.ts';
 import type { ScanMessage, ScanOrder } from './scan.ts';
@@ -31,6 +32,7 @@ function run(order: ScanOrder, send: (message: ScanMessage, transfer?: ArrayBuff
 const port = parentPort;
 // Loaded before the order comes: a thread that is started ahead shall have nothing left to do.
 systemCallsProblem();
+threadHasLoaded();
 port?.once('message', (order: ScanOrder) => {
   try {
     run(order, (message, transfer) => port.postMessage(message, transfer));

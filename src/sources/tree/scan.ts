@@ -1,5 +1,5 @@
 /** Scans a tree on a thread of its own; the event loop only passes groups on. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { FailureCode } from '../../failures.ts';
 import { HoldfastError } from '../../failures.ts';
 import type { ByteString } from '../byte-string.ts';
@@ -7,6 +7,7 @@ import { systemCallsProblem } from '../system-calls.ts';
 import type { EntryGroup } from './groups.ts';
 import type { Note } from './notes.ts';
 import type { WalkOptions } from './walk.ts';
+import { endThread, startThread } from '../native-threads.ts';
 
 /** Slots of the shared flags: groups sent and not yet taken; not zero: stop. */
 export const WAITING = 0;
@@ -67,7 +68,7 @@ export async function* scanTree(
   } finally {
     Atomics.store(slots, STOP, 1);
     Atomics.notify(slots, WAITING);
-    await worker.terminate();
+    await endThread(worker);
   }
 }
 
@@ -81,11 +82,11 @@ const SPARE_MS = 60_000;
  */
 export async function prepareScan(): Promise<void> {
   if (spare !== undefined) return;
-  const worker = startThread();
+  const worker = startScanThread();
   worker.unref();
   const timer = setTimeout(() => {
     if (spare?.worker === worker) spare = undefined;
-    void worker.terminate();
+    void endThread(worker);
   }, SPARE_MS);
   timer.unref();
   spare = { worker, timer };
@@ -101,7 +102,7 @@ export async function prepareScan(): Promise<void> {
 }
 
 function takeThread(): Worker {
-  if (spare === undefined) return startThread();
+  if (spare === undefined) return startScanThread();
   const { worker, timer } = spare;
   clearTimeout(timer);
   spare = undefined;
@@ -109,8 +110,8 @@ function takeThread(): Worker {
   return worker;
 }
 
-function startThread(): Worker {
-  return new Worker(new URL('./scan-worker.ts', import.meta.url));
+function startScanThread(): Worker {
+  return startThread(new URL('./scan-worker.ts', import.meta.url));
 }
 
 /** Messages of a thread, one at a time. */
