@@ -6,7 +6,7 @@ import { leaseBook } from '../../src/sites/lease-book.ts';
 import { bootClockMs } from '../../src/sites/boot-clock.ts';
 import { SiteGuard, type Stack } from '../../src/sites/site-guard.ts';
 import { signerOf } from '../../src/vault/envelope.ts';
-import { clearGeneration, raiseGeneration, type Authority } from '../../src/vault/sites/generation.ts';
+import { clearGeneration, generationKeyOf, raiseGeneration, type Authority } from '../../src/vault/sites/generation.ts';
 import { renewalsOfOthers } from '../../src/vault/sites/renewal.ts';
 import { readTrustRoots } from '../../src/vault/trust.ts';
 import { makeTestVault, type TestVault } from '../support/vault.ts';
@@ -91,7 +91,7 @@ it('the stack runs at the site of the newest generation, and stops at the other 
   expect(frankfurt.up).toBe(false);
 });
 
-it('a generation by a key that nobody has admitted: the lease runs out, as if nobody answered', async () => {
+it('a generation that nobody can believe: a stranger can not raise it here, and where one lies the lease runs out, as if nobody answered', async () => {
   await putOn('frankfurt', 1);
   const frankfurt = new Site('frankfurt');
   await frankfurt.until(() => frankfurt.up);
@@ -102,6 +102,7 @@ it('a generation by a key that nobody has admitted: the lease runs out, as if no
     { signer: stranger, atMs: Date.now() },
   );
   await expect(raising).rejects.toMatchObject({ code: 'Untrusted' });
+  await vault.store.put(generationKeyOf(2), Buffer.from('{}'), { createOnly: true });
   await frankfurt.until(() => !frankfurt.up);
 });
 

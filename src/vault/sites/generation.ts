@@ -61,7 +61,7 @@ export type Raised =
 
 /**
  * Makes a site the next to be active. Exactly one raise gets a number; a repeat with the same `raiseId` gets its own again.
- * The stack of that site may run only once it is cleared.
+ * Throws Untrusted, and writes nothing, when its own signer is not admitted. The stack of that site may run only once it is cleared.
  */
 export async function raiseGeneration(
   from: Authority,
@@ -76,7 +76,10 @@ export async function raiseGeneration(
     ...rest,
     ...{ at: new Date(atMs).toISOString(), previousSha256: before?.sha256 ?? null, signer: signer.fingerprint },
   };
-  await from.store.put(key, signRecord(body, NAMESPACES.generation, signer), { createOnly: true });
+  const bytes = signRecord(body, NAMESPACES.generation, signer);
+  // Judged as everybody else will: one that nobody can believe would stop the stack at every site.
+  judgedRecord(from, key, bytes, generationSchema);
+  await from.store.put(key, bytes, { createOnly: true });
   await from.store.sync();
   const record = await readGeneration(from, n);
   return record.raiseId === given.raiseId ? { kind: 'raised', record } : { kind: 'taken', by: record };
@@ -96,7 +99,9 @@ export async function clearGeneration(
     ...given,
     ...{ at: new Date(atMs).toISOString(), signer: signer.fingerprint },
   };
-  await from.store.put(key, signRecord(body, NAMESPACES.generation, signer), { createOnly: true });
+  const bytes = signRecord(body, NAMESPACES.generation, signer);
+  judgedRecord(from, key, bytes, clearedSchema);
+  await from.store.put(key, bytes, { createOnly: true });
   await from.store.sync();
   return readGeneration(from, generation.n);
 }

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fencedFromMs, rememberRenewals } from '../../../src/policy/failover/lease.ts';
 import { generateSshKeyPair } from '../../../src/seal/index.ts';
-import { signerOf } from '../../../src/vault/envelope.ts';
+import { NAMESPACES, signRecord, signerOf } from '../../../src/vault/envelope.ts';
+import type { Envelope } from '../../../src/vault/formats.ts';
 import {
   clearGeneration,
   generationKeyOf,
@@ -94,6 +95,11 @@ describe('generations', () => {
       const stranger = signerOf(generateSshKeyPair('stranger').privateKey);
       const raising = raiseGeneration(authority, { n: 2, site: 'ohio', raiseId: 'x' }, { ...by(), signer: stranger });
       await expect(raising).rejects.toMatchObject({ code: 'Untrusted' });
+      expect((await newestGeneration(authority))?.n).toBe(1);
+      // Whoever may write into the store need not ask.
+      const body = { ...(JSON.parse((JSON.parse(text) as Envelope).body) as object), key: generationKeyOf(2), n: 2 };
+      const forged = signRecord({ ...body, signer: stranger.fingerprint }, NAMESPACES.generation, stranger);
+      await vault.store.put(generationKeyOf(2), forged, { createOnly: true });
     }
     await expect(newestGeneration(authority)).rejects.toMatchObject({ code: 'Untrusted' });
   });
