@@ -176,6 +176,7 @@ async function removeMade(
   if (restores.some(({ restoreId, state }) => restoreId === id && state === 'unfinished')) {
     await kindOf(component.kind).discard(component, besideOf(component, id), kindContext);
   }
+  await kindOf(component.kind).discardLeft?.(component, id, kindContext);
 }
 
 /** The old state after a restore stays for `keepAside`. */

@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { keptAsideOf, removeAside } from '../../src/activities/kept-aside.ts';
+import { findSwap } from '../../src/sources/directory-swap.ts';
 import { composeKind } from '../../src/sources/kinds/compose.ts';
 import { namesIn, projectFiles } from '../../src/sources/kinds/compose-files.ts';
 import type { KeptAside, KindContext } from '../../src/sources/kinds/component.ts';
 import type { ComposeComponent } from '../../src/system/types.ts';
 import { dockerCorner, IDLE_SCRIPT } from '../support/docker.ts';
 import type { DockerCorner } from '../support/docker.ts';
+import { begun, nextRunOn, type Engine } from './after-run.ts';
 import { memorySink } from './volume-artifacts.ts';
 
 /** Of the first restore. */
@@ -172,6 +174,29 @@ describe('restore of a Compose project', () => {
     expect(await removeAside(own, { restoreId: RUN }, asked, context)).toMatchObject({ goes: false });
     expect(told).toEqual([aside]);
     expect((await readdir(directory)).filter((name) => name.startsWith('.holdfast-'))).toEqual([basename(other)]);
+  });
+
+  test('[M5] a terminated restore: its directory goes with the next run, not while it may run or is swapped in', async () => {
+    const sink = memorySink();
+    const own = component();
+    const engine: Engine = { open: new Set([RUN]) };
+    await composeKind.capture(own, sink, context);
+    await begun(own, RUN, engine, context);
+    const beside = await composeKind.restoreBeside(own, sink.readers, { paths: [] }, RUN, context);
+    const next = async (): Promise<boolean> => {
+      await nextRunOn(own, engine, context);
+      return (await readdir(directory)).includes(basename(beside.place));
+    };
+    expect(await next()).toBe(true);
+    engine.open.clear();
+    await writeFile(join(directory, '.env'), 'PASSWORD=new');
+    await composeKind.swapIn(own, beside, context);
+    expect(await next()).toBe(true);
+    expect(await text(beside.place, '.env')).toBe('PASSWORD=new');
+    await (await findSwap(join(context.stateDirectory, 'swaps'), `${RUN}.stack`))?.undo();
+    expect(await next()).toBe(false);
+    expect(await text(directory, '.env')).toBe('PASSWORD=new');
+    expect(await next()).toBe(false);
   });
 
   test('files into a directory of their own: nothing of the project changes, and no environment of a container is left', async () => {

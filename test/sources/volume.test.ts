@@ -10,6 +10,7 @@ import { volumeKind } from '../../src/sources/kinds/volume.ts';
 import type { VolumeComponent } from '../../src/system/types.ts';
 import { dockerCorner } from '../support/docker.ts';
 import type { DockerCorner } from '../support/docker.ts';
+import { begun, nextRunOn, type Engine } from './after-run.ts';
 import { memorySink } from './volume-artifacts.ts';
 import type { MemorySink } from './volume-artifacts.ts';
 
@@ -154,6 +155,39 @@ describe('restore of a volume', () => {
     await volumeKind.discard(own, made, context);
     await volumeKind.discard(own, made, context);
     expect(await corner.docker.volume(made.place)).toBeUndefined();
+  });
+
+  test('[M5] a terminated restore: its copy goes with the next run, not while it may run, is swapped in or belongs to a container', async () => {
+    const { volume, data, own, sink } = await captured();
+    const id = restoreId(volume);
+    const engine: Engine = { open: new Set([id]) };
+    await begun(own, id, engine, context);
+    const made = await beside(own, sink, id);
+    const next = async (): Promise<boolean> => {
+      await nextRunOn(own, engine, context);
+      return (await corner.docker.volume(made.place)) !== undefined;
+    };
+    expect(await next()).toBe(true);
+    engine.open.delete(id);
+    const idle = await corner.container({ binds: [`${made.place}:/data`], started: false });
+    expect(await next()).toBe(true);
+    await corner.docker.removeContainer(idle);
+    await volumeKind.swapIn(own, made, context);
+    // By now it holds the old data.
+    expect(await next()).toBe(true);
+    const swap = await findSwap(join(stateDirectory, 'swaps'), `${id}.data`);
+    await swap?.undo();
+    expect(await next()).toBe(false);
+    expect(await text(data, 'ledger')).toBe('new numbers');
+    expect(await findSwap(join(stateDirectory, 'swaps'), `${id}.data`)).toBeUndefined();
+
+    // Without a note of its run, or without the label of a restore, it is somebody's.
+    const other = `${volume}.restore-${restoreId(volume)}`;
+    await corner.docker.createVolume(other, { labels: {} });
+    await begun(own, other.split('-').at(-1) ?? '', engine, context);
+    const unnoted = await beside(own, sink, restoreId(volume));
+    await nextRunOn(own, engine, context);
+    for (const place of [other, unnoted.place]) expect(await corner.docker.volume(place)).toBeDefined();
   });
 
   test('old data that nobody wants to keep is removed at the commit', async () => {

@@ -146,4 +146,9 @@ export interface ComponentKind<C extends Component = Component> {
   keptAside?(component: C, context: KindContext): Promise<KeptAside[]>;
   /** Removes the copy beside when the restore ends without a swap. */
   discard(component: C, beside: Beside, context: KindContext): Promise<void>;
+  /**
+   * For kinds of which no record of the restore tells: removes the copy beside that a run left which is over. Throws
+   * PlanChanged where it was swapped in, VolumeInUse where a container has it, in whatever state; both then stay.
+   */
+  discardLeft?(component: C, restoreId: string, context: KindContext): Promise<void>;
 }

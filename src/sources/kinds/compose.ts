@@ -131,7 +131,31 @@ export const composeKind: ComponentKind<ComposeComponent> = {
     }
     await rm(beside.place, { recursive: true, force: true });
   },
+
+  async discardLeft(component, restoreId, context) {
+    const beside: Beside = {
+      component: component.name,
+      restoreId,
+      place: placeBeside(component, restoreId),
+      facts: {},
+    };
+    const swap = await findSwap(swapDirectory(context), swapId(component, beside));
+    if (swap !== undefined) {
+      if (!(await swap.untouched())) {
+        throw new HoldfastError(
+          'PlanChanged',
+          `Restore ${restoreId} of ${component.project} is swapped in: ${beside.place} holds the old files`,
+        );
+      }
+      await swap.close();
+    }
+    await rm(beside.place, { recursive: true, force: true });
+  },
 };
+
+function placeBeside({ directory }: ComposeComponent, restoreId: string): string {
+  return join(directory, `.holdfast-restore-${safe(restoreId)}`);
+}
 
 function textArtifact(name: string, text: string): Artifact {
   return { ...jsonArtifact(name, ''), mediaType: 'application/octet-stream', segments: () => oneStream(text) };
@@ -194,7 +218,7 @@ async function restoreProject(
   const inventory = parseInventory(await readJsonArtifact(artifactNamed(artifacts, INVENTORY), context.signal));
   if (inventory === undefined) throw new HoldfastError('ArchiveBroken', `${INVENTORY} is not a project's inventory`);
   const wanted = chosen(inventory.files, target.paths);
-  const place = target.elsewhere ?? join(component.directory, `.holdfast-restore-${safe(restoreId)}`);
+  const place = target.elsewhere ?? placeBeside(component, restoreId);
   if (target.elsewhere === undefined) await replaceOwn(component, place, restoreId, context);
   else await mustBeOwnOrNew(place, restoreId);
   await mkdir(place, { recursive: true, mode: 0o700 });

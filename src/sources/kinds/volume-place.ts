@@ -78,6 +78,16 @@ export async function mustBeUnused(docker: DockerHost, volumes: readonly string[
   }
 }
 
+/** Throws VolumeInUse where a container has it, also one that is stopped: whoever starts that would find it empty. */
+export async function mustBelongToNobody(docker: DockerHost, volume: string): Promise<void> {
+  const users = await docker.containersOf({ volume });
+  if (users.length === 0) return;
+  const names = users.map((user) => `${user.name} (${user.state})`).join(', ');
+  throw new HoldfastError('VolumeInUse', `Remove volume ${volume}: it belongs to ${names}`, {
+    details: { containers: users.map((user) => user.name) },
+  });
+}
+
 /** The engine's and Compose's labels that a copy needs so that it can stand in for the volume. */
 export function copiedLabels(
   labels: Readonly<Record<string, string>>,

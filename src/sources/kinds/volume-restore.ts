@@ -8,7 +8,15 @@ import { extractTar } from '../extract/extract.ts';
 import type { Beside, KindContext, RestoreTarget } from './component.ts';
 import { artifactNamed, keptFacts, TREE } from './volume-facts.ts';
 import type { KeptFacts } from './volume-facts.ts';
-import { copiedLabels, copyName, dataDirectory, DRILL_LABEL, madeBy, mustBeUnused } from './volume-place.ts';
+import {
+  copiedLabels,
+  copyName,
+  dataDirectory,
+  DRILL_LABEL,
+  madeBy,
+  mustBelongToNobody,
+  mustBeUnused,
+} from './volume-place.ts';
 import type { VolumeRole } from './volume-place.ts';
 import { swapDirectory, swapId } from './volume-swap.ts';
 
@@ -102,4 +110,27 @@ export async function discardVolume(component: VolumeComponent, beside: Beside, 
   const found = await docker.volume(beside.place);
   const role = beside.facts['elsewhere'] === true ? 'elsewhere' : 'copy';
   if (found !== undefined && madeBy(found, beside.restoreId, role)) await docker.removeVolume(beside.place);
+}
+
+/** A swap that was begun and has changed no name yet, or was undone, is forgotten with the copy. */
+export async function discardLeftVolume(
+  component: VolumeComponent,
+  restoreId: string,
+  context: KindContext,
+): Promise<void> {
+  const docker = context.docker();
+  const place = copyName(component.volume, restoreId);
+  const found = await docker.volume(place);
+  if (found === undefined || !madeBy(found, restoreId, 'copy')) return;
+  const swap = await findSwap(swapDirectory(context), swapId(component, restoreId));
+  if (swap !== undefined && !(await swap.untouched())) {
+    throw new HoldfastError(
+      'PlanChanged',
+      `Restore ${restoreId} of volume ${component.volume} is swapped in: ${place} is the old data`,
+    );
+  }
+  await mustBelongToNobody(docker, place);
+  context.signal.throwIfAborted();
+  await swap?.close();
+  await docker.removeVolume(place);
 }

@@ -18,6 +18,7 @@ import {
   dataDirectory,
   liveVolume,
   madeBy,
+  mustBelongToNobody,
   mustBeUnused,
   RESTORE_LABEL,
   ROLE_LABEL,
@@ -145,13 +146,7 @@ async function removeAside(
   if (!(await isCommitted(component, restoreId, context))) {
     throw new HoldfastError('PlanChanged', `Restore ${restoreId} of volume ${component.volume} is not committed yet`);
   }
-  const users = await docker.containersOf({ volume: name });
-  if (users.length > 0) {
-    const names = users.map((user) => `${user.name} (${user.state})`).join(', ');
-    throw new HoldfastError('VolumeInUse', `Remove volume ${name}: it belongs to ${names}`, {
-      details: { containers: users.map((user) => user.name) },
-    });
-  }
+  await mustBelongToNobody(docker, name);
   context.signal.throwIfAborted();
   await docker.removeVolume(name);
 }

@@ -14,7 +14,7 @@ import { prepareScan } from '../tree/scan.ts';
 import type { CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
 import { artifactNamed, factsArtifact, TREE } from './volume-facts.ts';
 import { activeUsers, dataDirectory, liveVolume } from './volume-place.ts';
-import { discardVolume, restoreVolumeBeside } from './volume-restore.ts';
+import { discardLeftVolume, discardVolume, restoreVolumeBeside } from './volume-restore.ts';
 import { commitVolume, keptVolumes, swapVolumeBack, swapVolumeIn } from './volume-swap.ts';
 import { newestChangeMs } from './newest-change.ts';
 
@@ -74,6 +74,7 @@ export const volumeKind: ComponentKind<VolumeComponent> = {
   commit: commitVolume,
   keptAside: keptVolumes,
   discard: discardVolume,
+  discardLeft: discardLeftVolume,
 };
 
 function dataArtifact(directory: string, component: VolumeComponent): TreeArtifact {
