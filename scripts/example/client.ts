@@ -18,24 +18,37 @@ export interface Comparison {
   readonly invented: readonly number[];
   /** From the first lost record's acknowledgement to the disaster; 0 when nothing was lost. */
   readonly lostMs: number;
+  /** Acknowledged by what was broken already, and not there: no backup could hold it. */
+  readonly lostWhileBroken: readonly number[];
+  /** Acknowledged by what was brought back, and not there. */
+  readonly lostAfterwards: readonly number[];
 }
 
-/** Pure: what is there against what was acknowledged before a moment. */
+export interface Times {
+  readonly brokenAtMs: number;
+  /** From when on it served again. */
+  readonly backAtMs: number;
+}
+
+/** Pure: what is there against what was acknowledged before the disaster, during it, and after it. */
 export function compare(
   acknowledged: ReadonlyMap<number, number>,
   sent: ReadonlySet<number>,
   present: readonly number[],
-  brokenAtMs: number,
+  { brokenAtMs, backAtMs }: Times,
 ): Comparison {
   const there = new Set(present);
   const before = [...acknowledged].filter(([, atMs]) => atMs <= brokenAtMs);
   const lost = before.filter(([id]) => !there.has(id));
+  const later = [...acknowledged].filter(([id, atMs]) => atMs > brokenAtMs && !there.has(id));
   const first = Math.min(...lost.map(([, atMs]) => atMs));
   return {
     kept: before.length - lost.length,
     lost: lost.map(([id]) => id),
     invented: present.filter((id) => !sent.has(id)),
     lostMs: lost.length === 0 ? 0 : brokenAtMs - first,
+    lostWhileBroken: later.filter(([, atMs]) => atMs <= backAtMs).map(([id]) => id),
+    lostAfterwards: later.filter(([, atMs]) => atMs > backAtMs).map(([id]) => id),
   };
 }
 
@@ -117,9 +130,9 @@ export class Client {
     return (await answer.json()) as number[];
   }
 
-  /** What is there now against what was acknowledged before the disaster. */
-  async compare(brokenAtMs: number): Promise<Comparison> {
-    return compare(this.acknowledged, this.sent, await this.present(), brokenAtMs);
+  /** What is there now against what was acknowledged. */
+  async compare(times: Times): Promise<Comparison> {
+    return compare(this.acknowledged, this.sent, await this.present(), times);
   }
 
   /** What was lost and said so is owed no longer. */

@@ -144,12 +144,13 @@ async function survive(
     const now = await client.health();
     return now.ok ? now : undefined;
   });
+  const backAtMs = Date.now();
   await client.more(1);
   const rtoSeconds = (Date.now() - brokenAtMs) / 1000;
   story.claim(`the service is healthy and takes records again: ${health.text.slice(0, 120)}`, true);
 
-  const comparison = await client.quiet(() => client.compare(brokenAtMs));
-  const { kept, lost, invented, lostMs } = comparison;
+  const comparison = await client.quiet(() => client.compare({ brokenAtMs, backAtMs }));
+  const { kept, lost, invented, lostMs, lostWhileBroken, lostAfterwards } = comparison;
   const gone = lost.filter((id) => secured.has(id));
   story.claim(
     `nothing that was acknowledged before the backup is gone (${secured.size} records)`,
@@ -157,10 +158,12 @@ async function survive(
     gone.slice(0, 5).join(),
   );
   story.claim('nothing is there that nobody sent', invented.length === 0, invented.slice(0, 5).join());
+  story.claim('nothing that it acknowledged since is gone', lostAfterwards.length === 0, lostAfterwards.join());
+  if (lostWhileBroken.length > 0) story.say(`${lostWhileBroken.length} records that it took while broken are gone`);
   const said = lost.length === 0 ? 'nothing was lost' : `${lost.length} records of the last moments were lost`;
   story.claim(`${kept} acknowledged records are there; ${said}`, disaster.losesNothing !== true || lost.length === 0);
   if (disaster.check !== undefined) story.claim(await disaster.check(comparison), true);
-  client.forget(lost);
+  client.forget([...lost, ...lostWhileBroken]);
   const measured = {
     disaster: disaster.name,
     rows: disaster.rows,

@@ -7,6 +7,7 @@ import { buildChannels, buildEscalation } from './notify-build.ts';
 import { buildPostgres } from './postgres-build.ts';
 import { buildGit } from './git-schema.ts';
 import { buildDrills } from './drill-schema.ts';
+import { buildFailover } from './failover-schema.ts';
 import { heldElsewhere } from './held-elsewhere.ts';
 import { buildHousekeeping } from './housekeeping-schema.ts';
 import { present } from './present.ts';
@@ -48,6 +49,7 @@ export function buildSystem(
     reconcile: buildReconcile(file.reconcile, { components, services }),
     objectives: buildObjectives(file.objectives),
     drills: buildDrills(file.drills),
+    ...(file.failover === undefined ? {} : { failover: buildFailover(file.failover, around.site, smallestRpo(file)) }),
     cleanPoint: buildCleanPoint(file.cleanPoint),
     maintenance: buildMaintenance(file.maintenance),
     keys: present(file.keys),
@@ -65,6 +67,11 @@ export function buildSystem(
     sourceText: source.text,
     sourcePath: source.path,
   };
+}
+
+function smallestRpo({ plans }: SystemFile): number | undefined {
+  const all = Object.values(plans).flatMap(({ rpo }) => (rpo === undefined ? [] : [durationSeconds(rpo)]));
+  return all.length === 0 ? undefined : Math.min(...all);
 }
 
 function besideOthers(component: Component, all: readonly Component[], { components }: SystemFile): Component {

@@ -2,6 +2,7 @@
 import { checkMonitor } from './monitor-checks.ts';
 import { checkNotify } from './notify-checks.ts';
 import { checkDrills } from './drill-checks.ts';
+import { checkFailover } from './failover-checks.ts';
 import { checkHousekeeping } from './housekeeping-checks.ts';
 import { WATCHED_KINDS } from '../policy/watched.ts';
 import { checkPostgres } from './postgres-checks.ts';
@@ -56,6 +57,7 @@ export function crossCheck(file: SystemFile, names: DeclaredNames, options: { ke
   checkHousekeeping(file, names, report);
   checkValidation(file, names, DEFAULTS.host, report);
   checkDrills(file, names, report);
+  checkFailover(file, names, DEFAULTS.site, report);
   checkCleanPoint(file, names, report);
   checkRule(file, report);
   checkMonitor(file, report);

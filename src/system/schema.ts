@@ -6,6 +6,7 @@ import { limitsSchema, monitorSchema } from './monitor-schema.ts';
 import { channelSchema, escalationSchema } from './notify-schema.ts';
 import { gitSchema } from './git-schema.ts';
 import { drillsSchema } from './drill-schema.ts';
+import { failoverSchema } from './failover-schema.ts';
 import { housekeepingSchema } from './housekeeping-schema.ts';
 import { postgresComponent } from './postgres-schema.ts';
 import { absolutePath, base, DEFAULTS, duration, name, patterns, secret, text } from './schema-parts.ts';
@@ -175,6 +176,7 @@ export const systemFileSchema = z
     reconcile: reconcileSchema.optional(),
     objectives: objectivesSchema.optional(),
     drills: drillsSchema.optional(),
+    failover: failoverSchema.optional(),
     cleanPoint: cleanPointSchema.optional(),
     rule: ruleSchema.optional(),
     monitor: monitorSchema.optional(),

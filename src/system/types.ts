@@ -5,6 +5,7 @@ import type { EscalationConfig } from '../policy/escalation.ts';
 import type { ChannelConfig } from './notify-types.ts';
 import type { GitConfig } from './git-schema.ts';
 import type { DrillConfig } from './drill-schema.ts';
+import type { FailoverConfig } from './failover-types.ts';
 import type { HousekeepingTask } from './housekeeping-schema.ts';
 import type { Maintenance, ScheduleConfig } from './schedule-types.ts';
 import type { CopyRule, RetentionConfig, StoreConfig } from './store-types.ts';
@@ -12,6 +13,7 @@ import type { Objectives, Reconciliation, SystemCheck } from './validation-types
 import type { SystemdSettings } from './systemd-schema.ts';
 import type { DatabaseChecks, PostgresBaseSettings, PostgresDumpSettings } from './postgres-types.ts';
 
+export type * from './failover-types.ts';
 export type * from './monitor-types.ts';
 export type * from './notify-types.ts';
 export type { DrillConfig } from './drill-schema.ts';
@@ -161,6 +163,8 @@ export interface System {
   readonly objectives: Objectives;
   /** Restores that are rehearsed in isolation. */
   readonly drills: readonly DrillConfig[];
+  /** The sites that may run it; absent: this one alone. */
+  readonly failover?: FailoverConfig;
   /** How the newest clean backup is found. */
   readonly cleanPoint: CleanPointConfig;
   /** A file with a table of prices. */

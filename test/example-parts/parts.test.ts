@@ -21,12 +21,20 @@ describe('what the examples compare', () => {
   ]);
 
   test('the newest records are gone: they are named, and how far back the first of them lies', () => {
-    const found = compare(acknowledged, new Set([1, 2, 3, 4]), [1], 500);
-    expect(found).toEqual({ kept: 1, lost: [2, 3], invented: [], lostMs: 300 });
+    const found = compare(acknowledged, new Set([1, 2, 3, 4]), [1], { brokenAtMs: 500, backAtMs: 1000 });
+    expect(found).toMatchObject({ kept: 1, lost: [2, 3], invented: [], lostMs: 300, lostAfterwards: [] });
+  });
+
+  test('taken while it was broken, and gone: told apart; taken after it was back, and gone: a fault', () => {
+    const later = new Map([...acknowledged, [5, 1001]]);
+    const found = compare(later, new Set([1, 2, 3, 4, 5]), [1, 2, 3], { brokenAtMs: 500, backAtMs: 1000 });
+    expect(found).toMatchObject({ lost: [], lostWhileBroken: [4], lostAfterwards: [5] });
   });
 
   test('sent and never acknowledged, and there: owed by nobody, invented by nobody; a record nobody sent is invented', () => {
-    expect(compare(acknowledged, new Set([1, 2, 3, 4, 5]), [1, 2, 3, 5, 6], 500)).toMatchObject({
+    expect(
+      compare(acknowledged, new Set([1, 2, 3, 4, 5]), [1, 2, 3, 5, 6], { brokenAtMs: 500, backAtMs: 1000 }),
+    ).toMatchObject({
       lost: [],
       invented: [6],
       lostMs: 0,
