@@ -54,6 +54,16 @@ export class Stack {
   container(service: string): Docker.Container {
     return this.docker.getContainer(`${this.project}-${service}-1`);
   }
+
+  /** Resolves when it is down; one that has ended by itself meanwhile is. */
+  async halt(service: string): Promise<void> {
+    try {
+      await this.container(service).stop();
+    } catch (error) {
+      // The engine's "304 Not Modified".
+      if ((error as { statusCode?: unknown }).statusCode !== 304) throw error;
+    }
+  }
 }
 
 /** What stands for `/` of a machine of the example's own. */

@@ -167,14 +167,14 @@ export function ransomware({ stack, file, client }: Place): Disaster {
         await rename(join(rules, name), join(rules, `${name}.locked`));
       }
       const { backup: bad = '' } = await backup(operator, 'daily');
-      await stack.container(NAME).stop();
+      await stack.halt(NAME);
       await encrypt(file);
       await stack.container(NAME).start();
       return `every rule is encrypted, the backup ${bad} holds them so, and the database is encrypted too`;
     },
     seen: () => client.trouble(),
     async bringBack(operator) {
-      await stack.container(NAME).stop();
+      await stack.halt(NAME);
       const found = await operator.ask<CleanPointResult>('clean-point', NAME, '--plan', 'daily', '--backups', '3');
       const { outcome, backup: clean = '', pointAt = '', notClean } = found;
       if (outcome !== 'found' || notClean.length !== 1)
