@@ -1,7 +1,7 @@
 /** Restores of whole systems. */
 import { waitingFor } from '../../test/workflows/play.ts';
 import { uniqueName } from '../../test/workflows/stage.ts';
-import { failWith, type WorldOptions } from '../../test/workflows/world.ts';
+import { failWith, GONE_FOR_GOOD, type WorldOptions } from '../../test/workflows/world.ts';
 import { balances, health } from '../../test/workflows/world-whole.ts';
 import { DIGEST, finished, openIn, type Scene } from './scene.ts';
 
@@ -60,6 +60,7 @@ export const WHOLE_SCENES: readonly Scene[] = [
     whole: { late: ['ledger'] },
     script: { checkBeside: (call) => (call === 2 ? failWith('CheckFailed') : undefined) },
   }),
+  finished('restore-whole-late-stuck', 'restore', () => WHOLE, { whole: { late: ['ledger'] }, script: GONE_FOR_GOOD }),
   openIn('restore-whole-open-late', 'restore', 'startServers', WHOLE, { whole: { late: ['ledger'] } }),
   unhealthy('restore-whole-check-rolled-back', 'finished'),
   unhealthy('restore-whole-open-decision', 'open'),

@@ -1,16 +1,11 @@
 /** What restores have kept aside of a component on this host, of whatever kind, and its removal. */
 import { isAbsolute } from 'node:path';
-import { tell } from '../observe/told.ts';
-import type { HostLook, NotSeen, TroubleSeen } from '../policy/host-look.ts';
-import { judgeAside, overdueAside, type AsideDecision } from '../policy/kept-aside.ts';
+import { judgeAside, type AsideDecision } from '../policy/kept-aside.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { Beside, KeptAside, KindContext } from '../sources/kinds/component.ts';
 import { newestChangeMs } from '../sources/kinds/newest-change.ts';
 import { restoresLeft } from '../sources/restores-left.ts';
-import { askedOnce } from '../status/asked-once.ts';
-import type { Component, System } from '../system/types.ts';
-import type { HostContext } from './host-context.ts';
-import type { Run } from './shell.ts';
+import type { Component } from '../system/types.ts';
 
 /** In the order of their age, the oldest first. */
 export async function keptAsideOf(component: Component, context: KindContext): Promise<KeptAside[]> {
@@ -75,33 +70,4 @@ export async function removeAside(
   await tell(kept);
   await kindOf(component.kind).commit(component, besideOf(component, restoreId), { keep: false }, context);
   return decision;
-}
-
-const LIMIT_MS = 20_000;
-
-/** For `monitor`: what lies here long after its time. What does not answer is told, and not asked again until it has. */
-export async function asidesSeen(
-  context: HostContext,
-  system: System,
-  run: Run,
-): Promise<NonNullable<HostLook['asides']>> {
-  const overdue: TroubleSeen[] = [];
-  const unseen: NotSeen[] = [];
-  const kindContext = context.kindContext(system, run);
-  const of = { system: system.name, nowMs: Date.now(), keepSeconds: system.keepAsideSeconds };
-  const look = async (component: Component): Promise<void> => {
-    const { name } = component;
-    try {
-      const asked = `what is kept aside of ${name} of ${system.name}`;
-      const kept = await askedOnce(asked, LIMIT_MS, () => keptAsideOf(component, kindContext));
-      const found = overdueAside(name, kept, of);
-      if (found !== undefined) overdue.push(found);
-    } catch (error) {
-      run.signal.throwIfAborted();
-      unseen.push({ subject: name, why: tell(error).message });
-    }
-  };
-  await Promise.all(system.components.filter(({ host }) => host === context.host).map(look));
-  const byName = (a: { subject: string }, b: { subject: string }): number => (a.subject < b.subject ? -1 : 1);
-  return { overdue: overdue.toSorted(byName), unseen: unseen.toSorted(byName) };
 }

@@ -247,6 +247,20 @@ async function endOf({ workflowId, runId, engine }: Note, { asker }: Run): Promi
   return engine === undefined || engine === (await asker.engineId()) ? 'over' : 'unknown';
 }
 
+/** Runs that have begun to make something of the component, which neither they nor a later one has removed. */
+export async function notedRuns(
+  context: HostContext,
+  system: System,
+  component: Component,
+): Promise<{ id: string; sinceMs: number }[]> {
+  const runs: { id: string; sinceMs: number }[] = [];
+  for (const path of await notesOf(context, system)) {
+    const found = await readNote(path, component);
+    if (found !== undefined) runs.push({ id: found.id, sinceMs: (await stat(path)).mtimeMs });
+  }
+  return runs;
+}
+
 async function readNote(path: string, component: Component): Promise<Note | undefined> {
   const found = note.safeParse(await readJson(path));
   return found.success && found.data.component === component.name ? found.data : undefined;

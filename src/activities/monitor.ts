@@ -9,7 +9,7 @@ import { tellAlive } from '../status/ping.ts';
 import { runningOperations } from '../status/running.ts';
 import { loadKnownSystem } from '../system/index.ts';
 import type { HostContext } from './host-context.ts';
-import { asidesSeen } from './kept-aside.ts';
+import { asidesSeen } from './asides-seen.ts';
 import type { Run } from './shell.ts';
 import type { MonitoringFacts, OrchestrationActivities, SystemJudged } from './types.ts';
 

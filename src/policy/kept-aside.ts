@@ -33,22 +33,42 @@ function stays(why: string): AsideDecision {
 /** So long after its time something is still to go by itself, with a run that comes once a week. */
 const GRACE_SECONDS = 7 * 86_400;
 
-/** Undefined while all of it may still go by itself. `kept` is of one component. */
+interface LyingHere {
+  readonly kept: readonly (Omit<AsideFacts, 'liveExists'> & { readonly place: string })[];
+  /** That have begun to make something, and whose traces nobody has cleared. */
+  readonly runs?: readonly { readonly id: string; readonly sinceMs: number }[];
+}
+
+/** Undefined while all of it may still go by itself. What lies here is of one component. */
 export function overdueAside(
   component: string,
-  kept: readonly (Omit<AsideFacts, 'liveExists'> & { readonly place: string })[],
+  { kept, runs = [] }: LyingHere,
   of: { readonly system: string; readonly nowMs: number; readonly keepSeconds: number },
 ): TroubleSeen | undefined {
-  const old = kept.filter(({ sinceMs }) => of.nowMs - sinceMs > (of.keepSeconds + GRACE_SECONDS) * 1000);
-  if (old.length === 0) return undefined;
-  const each = old.map((one) => {
+  const isOld = ({ sinceMs }: { sinceMs: number }): boolean =>
+    of.nowMs - sinceMs > (of.keepSeconds + GRACE_SECONDS) * 1000;
+  const each = kept.filter(isOld).map((one) => {
     const decision = judgeAside({ ...one, liveExists: true }, of);
     const why = decision.goes ? '' : ` (${decision.why})`;
-    return `${one.place} since ${new Date(one.sinceMs).toISOString()}${why}`;
+    return `${one.place} since ${rfc3339(one)}${why}`;
   });
-  return {
-    subject: component,
-    what: `${component}: kept aside by a restore for longer than keepAside (${spell(of.keepSeconds)}): ${each.join('; ')}`,
-    hint: `Remove it on its host: holdfast aside ${of.system} ${component} --remove`,
-  };
+  const left = runs.filter(isOld).map((one) => `${one.id} since ${rfc3339(one)}`);
+  const what = [
+    ...(each.length === 0
+      ? []
+      : [`kept aside by a restore for longer than keepAside (${spell(of.keepSeconds)}): ${each.join('; ')}`]),
+    ...(left.length === 0 ? [] : [`begun by a run, and neither taken into use nor cleared away: ${left.join('; ')}`]),
+  ];
+  if (what.length === 0) return undefined;
+  const hints = [
+    ...(each.length === 0 ? [] : [`Remove it on its host: holdfast aside ${of.system} ${component} --remove`]),
+    ...(left.length === 0
+      ? []
+      : ['A backup of the component clears what a run has left, or says in the log of its worker why it can not']),
+  ];
+  return { subject: component, what: `${component}: ${what.join('; ')}`, hint: hints.join('. ') };
+}
+
+function rfc3339({ sinceMs }: { readonly sinceMs: number }): string {
+  return new Date(sinceMs).toISOString();
 }

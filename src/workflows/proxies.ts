@@ -187,6 +187,12 @@ export function onHostForEver(host: string, summary: string) {
   return proxyActivities<HostActivities>({ ...TOUCHES_DATA, taskQueue: hostQueue(host), retry: FOR_EVER, summary });
 }
 
+/** The same where what is to be undone may be past mending: then the rest has to be undone without it. */
+export function onHostInsistently(host: string, { summary, attempts }: { summary: string; attempts: number }) {
+  const retry = { ...FOR_EVER, maximumAttempts: attempts };
+  return proxyActivities<HostActivities>({ ...TOUCHES_DATA, taskQueue: hostQueue(host), retry, summary });
+}
+
 /** Short work that never stands behind a long capture. */
 export function urgentlyOn(host: string, options: { summary: string; giveUpAfterSeconds?: number; attempts?: number }) {
   return proxyActivities<UrgentActivities>({

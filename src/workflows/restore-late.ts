@@ -2,10 +2,13 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { Beside } from '../sources/kinds/component.ts';
 import { failure, told } from './failure.ts';
-import { onHost, onHostForEver, urgentlyOn } from './proxies.ts';
+import { onHost, onHostInsistently, urgentlyOn } from './proxies.ts';
 import { bringOne, checkOne, discardAll, hostOf, isLate, mayFail, type Checks, type Order } from './restore-beside.ts';
 import type { Swapped, Undo } from './restore-live.ts';
 import type { Story } from './story.ts';
+
+/** Each waits minutes for the server: what has no answer in about half an hour is gone, and the rest is put back. */
+const ATTEMPTS_TO_TAKE_BACK = 6;
 
 /** Returns what the checks of these databases said. What it does is undone by `undo`, last first. */
 export async function bringLate(order: Order, story: Story, undo: Undo[], swapped: Swapped): Promise<Checks> {
@@ -27,13 +30,22 @@ export async function bringLate(order: Order, story: Story, undo: Undo[], swappe
   story.begin('restore into them');
   const checks: Checks[number][] = [];
   for (const name of names) {
-    undo.push(() => takeBack(order, name));
+    const back = async (): Promise<string | undefined> => {
+      const stuck = await takeBack(order, name, swapped);
+      if (stuck !== undefined) story.needsOperator(true);
+      return stuck;
+    };
+    undo.push(async () => {
+      const stuck = await back();
+      if (stuck !== undefined) throw failure('Unhealthy', stuck);
+    });
     try {
       checks.push(...(await bringIn(order, name, swapped)));
     } catch (error) {
       if (isCancellation(error) || !mayFail(order.plan, name)) throw error;
-      await CancellationScope.nonCancellable(async () => undo.pop()?.());
-      swapped.left.push({ name, why: told(error).message });
+      undo.pop();
+      const stuck = await CancellationScope.nonCancellable(back);
+      swapped.left.push({ name, why: [told(error).message, ...(stuck === undefined ? [] : [stuck])].join(' ') });
     }
   }
   return checks;
@@ -51,10 +63,27 @@ async function bringIn(order: Order, name: string, swapped: Swapped): Promise<Ch
   return checks;
 }
 
-/** While its server is still up; what was made on it would be lost with it otherwise, or be left. */
-async function takeBack(order: Order, component: string): Promise<void> {
+/**
+ * While its server is still up; what was made on it would be lost with it otherwise, or be left. Tried for a while only,
+ * unlike what else is undone: the server is one that this restore has made, and all that was there before waits for it.
+ * Returns what could not be taken back.
+ */
+async function takeBack(order: Order, component: string, swapped: Swapped): Promise<string | undefined> {
   const { system, restoreId, plan } = order;
   const beside: Beside = { component, restoreId, place: '', facts: {} };
-  await onHostForEver(hostOf(plan, component), `put ${component} back`).swapBack({ system, beside });
+  const options = { summary: `put ${component} back`, attempts: ATTEMPTS_TO_TAKE_BACK };
+  try {
+    await onHostInsistently(hostOf(plan, component), options).swapBack({ system, beside });
+  } catch (error) {
+    // The same server would be asked to remove the copy.
+    const at = swapped.besides.findIndex((one) => one.component === component);
+    if (at >= 0) swapped.besides.splice(at, 1);
+    return (
+      `${component} could not be put back (${told(error).message}): what restore ${restoreId} brought is still in its ` +
+      'server, under the live name or beside it. Once that is up, the next backup or restore of it removes the copy and ' +
+      'opens what was shut.'
+    );
+  }
   await discardAll(order, [beside]);
+  return undefined;
 }

@@ -33,18 +33,28 @@ describe('what lies aside after its time', () => {
     sinceMs: NOW_MS - days * 24 * HOUR_MS,
   });
 
+  const run = (days: number) => ({ id: `run-${days}`, sinceMs: NOW_MS - days * 24 * HOUR_MS });
+
   it('a run of the week may still take it: nothing is said', () => {
-    expect(overdueAside('data', [], of)).toBeUndefined();
-    expect(overdueAside('data', [kept(0), kept(2), kept(8)], of)).toBeUndefined();
+    expect(overdueAside('data', { kept: [] }, of)).toBeUndefined();
+    expect(overdueAside('data', { kept: [kept(0), kept(2), kept(8)], runs: [run(8)] }, of)).toBeUndefined();
   });
 
   it('no run has: what, since when, what keeps it, and the command', () => {
-    expect(overdueAside('data', [kept(30, ['web']), kept(9), kept(8)], of)).toEqual({
+    expect(overdueAside('data', { kept: [kept(30, ['web']), kept(9), kept(8)], runs: [run(7)] }, of)).toEqual({
       subject: 'data',
       what:
         'data: kept aside by a restore for longer than keepAside (24 h): ' +
         'data.aside-30 since 2026-05-02T12:00:00.000Z (it belongs to web); data.aside-9 since 2026-05-23T12:00:00.000Z',
       hint: 'Remove it on its host: holdfast aside shop data --remove',
     });
+  });
+
+  it('what a run has left and none could clear: which, since when, and where it is said why', () => {
+    const seen = overdueAside('data', { kept: [kept(30)], runs: [run(20), run(1)] }, of);
+    expect(seen?.what).toContain('neither taken into use nor cleared away: run-20 since 2026-05-12T12:00:00.000Z');
+    expect(seen?.what).not.toContain('run-1 ');
+    expect(seen?.hint).toMatch(/--remove\. A backup of the component clears/);
+    expect(overdueAside('data', { kept: [], runs: [run(20)] }, of)?.hint).toMatch(/^A backup/);
   });
 });

@@ -4,7 +4,7 @@ import { SEARCH_ATTRIBUTES, type RestoreResult } from '../../src/workflows/contr
 import { failureOf, refusalOf, waitingFor } from './play.ts';
 import { playOn } from './server.ts';
 import { uniqueName } from './stage.ts';
-import { failWith, type Script, type World } from './world.ts';
+import { failWith, GONE_FOR_GOOD, type Script, type World } from './world.ts';
 import { balances, health, type WholeWorld } from './world-whole.ts';
 
 const play = playOn();
@@ -16,6 +16,8 @@ const run = (world: { whole?: WholeWorld; script?: Script }, act: (seen: World) 
 
 const state = ({ swapped, besides, stopped }: World) => ({ swapped: [...swapped], besides: [...besides], stopped });
 const UNTOUCHED = { swapped: [], besides: [], stopped: false };
+
+const NEEDS_OPERATOR = defineSearchAttributeKey(SEARCH_ATTRIBUTES.needsOperator, 'BOOL');
 
 describe('a restore of a whole system', () => {
   test('[M6] the server of a part comes back with the stack: in place, up, filled, and only then the rest is started', async () => {
@@ -40,6 +42,33 @@ describe('a restore of a whole system', () => {
       const undone = ['swapBack', 'discardBeside', 'stopServers', 'startAfterRestore'];
       const order = world.calls.map(({ name }) => name).filter((name) => undone.includes(name));
       expect(order.slice(0, 5)).toEqual(['swapBack', 'discardBeside', 'stopServers', 'swapBack', 'startAfterRestore']);
+    });
+  });
+
+  test('[M6] its server never answers again: the rest is put back, what is left there is said, a person is needed', async () => {
+    await run({ whole: { late: ['ledger'] }, script: GONE_FOR_GOOD }, async (world) => {
+      const handle = await play.start('restore', asked());
+      const result = (await handle.result()) as RestoreResult;
+      expect(result).toMatchObject({ outcome: 'rolled-back', why: expect.stringContaining('scripted') as string });
+      expect(result.warnings?.join()).toMatch(
+        /ledger could not be put back .the server takes no connections.*next backup/,
+      );
+      const undone = ['swapBack', 'stopServers', 'startAfterRestore'];
+      const order = world.calls.map(({ name }) => name).filter((name) => undone.includes(name));
+      expect(order).toEqual(['swapBack', 'stopServers', 'swapBack', 'startAfterRestore']);
+      expect([...world.swapped]).toEqual([]);
+      expect((await handle.describe()).typedSearchAttributes.get(NEEDS_OPERATOR)).toBe(true);
+      const { events } = await handle.fetchHistory();
+      const [late, other] = (events ?? [])
+        .map(({ activityTaskScheduledEventAttributes: asked }) => asked)
+        .filter((asked) => asked?.activityType?.name === 'swapBack');
+      expect([late, other].map((asked) => asked?.retryPolicy?.maximumAttempts ?? 0)).toEqual([6, 0]);
+    });
+    // Of a part that may be left out: the rest comes back without it.
+    await run({ whole: { late: ['config'] }, script: GONE_FOR_GOOD }, async () => {
+      const result = await play.run<RestoreResult>('restore', asked());
+      const left = { name: 'config', why: expect.stringContaining('could not be put back') as string };
+      expect(result).toMatchObject({ outcome: 'restored', whole: { left: [left] } });
     });
   });
 
@@ -171,8 +200,7 @@ describe('a restore of a whole system', () => {
       expect(result.whole?.reconcile[0]).toMatchObject({ differenceCount: 1, kept: { count: 1 } });
       expect(result.whole?.rto?.objectives.every(({ met }) => met)).toBe(true);
       const { typedSearchAttributes } = await handle.describe();
-      const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.needsOperator, 'BOOL');
-      expect(typedSearchAttributes.get(key)).toBe(true);
+      expect(typedSearchAttributes.get(NEEDS_OPERATOR)).toBe(true);
     });
   });
 

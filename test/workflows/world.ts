@@ -67,6 +67,15 @@ export function failWith(type: string, message = `scripted ${type}`): never {
   throw ApplicationFailure.create({ type, message });
 }
 
+/** What was restored into a server of the stack is bad, and that server never answers again. */
+export const GONE_FOR_GOOD: Script = {
+  checkBeside: (call) => (call === 2 ? failWith('CheckFailed') : undefined),
+  swapBack: (call) => {
+    if (call > 1) return;
+    throw ApplicationFailure.nonRetryable('the server takes no connections', 'Unhealthy');
+  },
+};
+
 /** Heartbeats until it is cancelled, as a long capture does. */
 export async function untilCancelled(): Promise<never> {
   const timer = setInterval(() => {
