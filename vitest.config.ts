@@ -25,6 +25,7 @@ export default defineConfig({
       { test: { ...common, name: 'unit', ...SELECTIONS.unit } },
       { test: { ...common, ...alone, name: 'servers', ...SELECTIONS.servers } },
       { test: { ...common, ...alone, name: 'databases', ...SELECTIONS.databases } },
+      { test: { ...common, ...alone, name: 'sites', ...SELECTIONS.sites } },
       { test: { ...common, ...alone, name: 'examples', ...SELECTIONS.examples } },
     ],
   },

@@ -27,7 +27,7 @@ async function runRow(row: string, files: readonly string[]): Promise<RunSummary
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
   const runs: RunSummary[] = [];
-  for (const project of [...LANES, ...LONG]) {
+  for (const project of [...LANES.flat(), ...LONG]) {
     const run = await runVitest(project, files);
     runs.push({ ...run, tests: run.tests.filter(({ name }) => name.includes(`[${row}]`)) });
   }

@@ -19,8 +19,13 @@ interface ProjectRun {
   readonly run: RunSummary;
 }
 
-async function runLane(project: Project, args: readonly string[]): Promise<ProjectRun> {
-  return { project, run: await runVitest(project, args) };
+async function runLane(projects: readonly Project[], args: readonly string[]): Promise<ProjectRun[]> {
+  const runs: ProjectRun[] = [];
+  for (const project of projects) {
+    if (wasInterrupted()) break;
+    runs.push({ project, run: await runVitest(project, args) });
+  }
+  return runs;
 }
 
 /** On a CI machine, files that failed get a second run of their own before the verdict, with nothing beside them. */
@@ -44,10 +49,10 @@ async function checkAndTest(args: readonly string[]): Promise<{ checks: StaticCh
   Object.assign(process.env, prepared.environment);
   const [checks, lanes] = await Promise.all([
     args.length === 0 ? runStaticChecks() : [],
-    Promise.all(LANES.map((project) => runLane(project, args))),
+    Promise.all(LANES.map((projects) => runLane(projects, args))),
   ]);
   const runs: RunSummary[] = [];
-  for (const each of lanes) runs.push(await secondChance(each));
+  for (const each of lanes.flat()) runs.push(await secondChance(each));
   return { checks, runs };
 }
 

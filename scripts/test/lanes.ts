@@ -4,10 +4,13 @@
  */
 
 /** The projects of vitest.config.ts. */
-export type Project = 'unit' | 'servers' | 'databases' | 'examples';
+export type Project = 'unit' | 'servers' | 'databases' | 'sites' | 'examples';
 
-/** The lanes, one project each. What only computes takes the processor time that the others leave while they wait. */
-export const LANES: readonly Project[] = ['databases', 'servers', 'unit'];
+/**
+ * The lanes: projects that run one after the other. What only computes takes the processor time that the others leave while
+ * they wait, and is through long before them.
+ */
+export const LANES: readonly (readonly Project[])[] = [['databases'], ['servers'], ['unit', 'sites']];
 
 /** What takes minutes each, and is run by `npm run scenario` and by its own name only: `npm test` leaves it out. */
 export const LONG: readonly Project[] = ['examples'];
@@ -20,7 +23,7 @@ const all = (rooms: readonly string[]): string[] => rooms.map((room) => `test/${
  */
 const DATABASES = [
   ...all(['postgres', 'docker', 'guard', 'crash', 'bench']),
-  'test/scenarios/!(lost-and-taken|tbcv).test.ts',
+  'test/scenarios/!(failover*|lost-and-taken|tbcv).test.ts',
   'test/activities/{cluster*,leftovers,monitor,postgres-*,rows-postgres,stack-servers,volume,wal*}.test.ts',
   'test/sources/{volume,compose}.test.ts',
 ];
@@ -34,6 +37,9 @@ const SERVERS = [
   'test/scenarios/{lost-and-taken,tbcv}.test.ts',
 ];
 
+/** Two sites of a system, each with an engine of its own; containers only in a Docker engine of their own. */
+const SITES = [...all(['two-sites']), 'test/scenarios/failover*.test.ts'];
+
 /** The five systems from beginning to end. */
 const EXAMPLES = all(['examples']);
 
@@ -44,8 +50,9 @@ export interface Selection {
 
 /** What each project runs, as globs; every test belongs to exactly one. */
 export const SELECTIONS: Readonly<Record<Project, Selection>> = {
-  unit: { include: ['test/**/*.test.ts'], exclude: [...DATABASES, ...SERVERS, ...EXAMPLES] },
+  unit: { include: ['test/**/*.test.ts'], exclude: [...DATABASES, ...SERVERS, ...SITES, ...EXAMPLES] },
   servers: { include: SERVERS, exclude: DATABASES },
   databases: { include: DATABASES, exclude: [] },
+  sites: { include: SITES, exclude: [] },
   examples: { include: EXAMPLES, exclude: [] },
 };

@@ -5,7 +5,7 @@ import type { Project } from '../../scripts/test/lanes.ts';
 import { importsOf } from './imports.ts';
 import { readText, trackedFiles } from './tree.ts';
 
-const PROJECTS = [...LANES, ...LONG];
+const PROJECTS = [...LANES.flat(), ...LONG];
 /** What starts containers and PostgreSQL servers. */
 const SHARED = ['test/support/docker.ts', 'test/support/postgres.ts'];
 
