@@ -48,6 +48,11 @@ export const FAILURES = {
     waitingHelps: false,
     hint: 'The situation changed after approval; look at the new plan and approve again.',
   },
+  // Sites
+  SiteFenced: {
+    waitingHelps: false,
+    hint: 'Another site runs this system, or nobody knows which: `holdfast site <system>` says what is known.',
+  },
   // Docker
   DockerUnreachable: {
     waitingHelps: true,

@@ -5,6 +5,7 @@ import { restoreOrder } from '../policy/order.ts';
 import { restoreWarnings } from '../policy/restore-warnings.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { LiveState } from '../sources/kinds/component.ts';
+import { requireMayReplace } from '../sites/standing.ts';
 import type { Component, System } from '../system/types.ts';
 import type { ManifestBody } from '../vault/types.ts';
 import type { PlanAction, RestorePlan } from '../workflows/contract.ts';
@@ -58,8 +59,10 @@ async function stateOf(
 }
 
 export async function planRestore(context: HostContext, asked: Asked, run: Run): Promise<RestorePlan> {
-  if (asked.whole === true) return planWhole(context, asked, run);
   const system = await context.system(asked.system);
+  const intoLive = asked.target === undefined && (asked.mode ?? 'restore') === 'restore';
+  if (intoLive) await requireMayReplace(system, { takeover: asked.takeover, signal: run.signal });
+  if (asked.whole === true) return planWhole(context, asked, run);
   const { store, entry, recovery } = await findPoint(context, system, asked, run.signal);
   if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${entry.key}: ${entry.trust.why}`);
   const { body } = entry;

@@ -4,9 +4,8 @@
  */
 
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
-import type { PassedOver } from '../policy/fall-back.ts';
 import type { LateServer } from './restore-late-contract.ts';
-import type { WholePart, WholePlan, WholeResult } from './whole-contract.ts';
+import type { WholePlan, WholeResult } from './whole-contract.ts';
 
 export type * from './audit-contract.ts';
 export type * from './changes-contract.ts';
@@ -17,6 +16,7 @@ export type * from './housekeeping-contract.ts';
 export type * from './missing-contract.ts';
 export type * from './monitor-contract.ts';
 export type * from './restart-contract.ts';
+export type * from './restore-contract.ts';
 export type * from './rows-contract.ts';
 export type * from './scheduled-contract.ts';
 export type * from './verify-contract.ts';
@@ -127,44 +127,6 @@ export interface CopyResult {
   readonly refusedCount: number;
   readonly verified: readonly { readonly backup: string; readonly ok: boolean }[];
   readonly silent: readonly { readonly store: string; readonly why: string }[];
-}
-
-export interface RestoreInput {
-  readonly system: string;
-  /** `latest` (default), a backup id, or `before:<RFC 3339 time>`. */
-  readonly backup?: string;
-  readonly plan?: string;
-  readonly store?: string;
-  /** Comma-separated component names; default all in the backup. */
-  readonly components?: string;
-  /** Comma-separated paths inside one tree. */
-  readonly paths?: string;
-  /** Another place: a directory, or a volume name. Nothing live is touched then. */
-  readonly target?: string;
-  /** For a database cluster: `end`, `time:<RFC 3339>`, `lsn:<LSN>` or `name:<restore point>`. Default: the backup. */
-  readonly recoverTo?: string;
-  /** `plan` prints and ends; `verify` restores beside, checks, removes; `restore` (default) does all of it. */
-  readonly mode?: 'plan' | 'verify' | 'restore';
-  /** The digest of a plan approved beforehand. */
-  readonly approve?: string;
-  readonly approvedBy?: string;
-  readonly skipSafetyBackup?: boolean;
-  /** How fast a backup in an archive class is thawed. Default standard; needed where nobody approves the plan. */
-  readonly thaw?: 'bulk' | 'standard' | 'expedited';
-  /** All components, each from its newest usable backup (before `before:<time>`), validated by the system's own checks. */
-  readonly whole?: boolean;
-  /** With `whole`: fewer backups count more than what is lost. */
-  readonly together?: boolean;
-  /** With `whole`: how often a backup that is found bad in time gives way to an older one. Default 3; 0: never. */
-  readonly fallBacks?: number;
-}
-
-/** What a restore that runs adds to what people ask for. */
-export interface PlanRequest extends RestoreInput {
-  /** Of a whole system: the parts of an earlier plan, which are taken again. */
-  readonly pinned?: readonly WholePart[];
-  /** How often it has taken older backups already, and what it has found bad. */
-  readonly fellBack?: { readonly times: number; readonly passedOver: readonly PassedOver[] };
 }
 
 export interface PlanAction {

@@ -54,6 +54,8 @@ const FIELDS: Fields<RestoreInput> = {
   whole: { type: 'boolean' },
   together: { type: 'boolean' },
   fallBacks: { type: 'number' },
+  takeover: { type: 'number' },
+  apart: { type: 'boolean' },
 };
 
 const STEPS = {

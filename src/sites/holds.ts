@@ -1,0 +1,65 @@
+/**
+ * Who works on a system's stack on this machine: `sites/held/<name>.json`. While one lies there the guard starts nothing; it
+ * stops all the same, since the right to run comes before any work.
+ */
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { listFiles, removeDurably, writeDurably } from '../docker/durable-file.ts';
+import { HoldfastError } from '../failures.ts';
+import { isHeld, readLease, sitesDirectory, type LeaseFile } from './site-files.ts';
+
+const POLL_MS = 250;
+
+/** Durable when this resolves. A repeat changes nothing. `name` says who: a run's id, or a person's word. */
+export async function holdStack(system: string, name: string): Promise<void> {
+  await writeDurably(holdPath(system, name), { format: 1, name, at: new Date().toISOString() });
+}
+
+/** Gone for good when this resolves; one that is gone already is no error. */
+export async function releaseStack(system: string, name: string): Promise<void> {
+  await removeDurably(holdPath(system, name));
+}
+
+/** The names under which it is held, sorted. */
+export async function stackHolds(system: string): Promise<string[]> {
+  const files = await listFiles(path.join(sitesDirectory(system), 'held'), '.json');
+  return files.map((file) => path.basename(file, '.json'));
+}
+
+/**
+ * Resolves when the guard of this machine holds the lease and has started the stack. Throws SiteFenced when a guard says
+ * that it may not run, Unhealthy when none has started it within the limit: what the guard said last is in the message.
+ */
+export async function waitForGuard(
+  system: string,
+  signal: AbortSignal,
+  { limitMs = 120_000 }: { readonly limitMs?: number } = {},
+): Promise<LeaseFile> {
+  const end = performance.now() + limitMs;
+  for (;;) {
+    signal.throwIfAborted();
+    const lease = await readLease(system);
+    if (isHeld(lease) && lease.stack === 'up') return lease;
+    if (performance.now() > end) throw notStarted(system, lease, await stackHolds(system));
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+function notStarted(system: string, lease: LeaseFile | undefined, holds: readonly string[]): HoldfastError {
+  const hint = `holdfast site ${system} shows the guard; holdfast site ${system} --guard install puts one in place.`;
+  if (lease === undefined) {
+    return new HoldfastError('Unhealthy', `no guard of ${system} has run on this machine since it was started`, {
+      hint,
+    });
+  }
+  const held = holds.length === 0 ? '' : `; held by ${holds.join(', ')}`;
+  return new HoldfastError(
+    isHeld(lease) ? 'Unhealthy' : 'SiteFenced',
+    `the guard of ${system} has not started it: ${lease.told}${held}`,
+    { hint },
+  );
+}
+
+function holdPath(system: string, name: string): string {
+  return path.join(sitesDirectory(system), 'held', `${name.replaceAll(/[^\w.-]/g, '_').slice(0, 200)}.json`);
+}

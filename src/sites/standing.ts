@@ -1,0 +1,114 @@
+/** Which site may run a system, as a worker asks before it captures, starts or restores. */
+import { HoldfastError } from '../failures.ts';
+import type { Generation } from '../policy/failover/lease.ts';
+import {
+  captureUnder,
+  standingOf,
+  whyMayNotRun,
+  type CaptureStanding,
+  type Standing,
+} from '../policy/failover/standing.ts';
+import type { System } from '../system/types.ts';
+import { newestGeneration } from '../vault/sites/generation.ts';
+import { withAuthority } from './authority.ts';
+import { isHeld, readBelieved, readLease, rememberBelieved } from './site-files.ts';
+
+/** An authority store that is there answers at once. */
+const ANSWER_MS = 10_000;
+
+/**
+ * By the newest generation in the authority store, which is remembered on this machine. What can't be read or believed is
+ * `unreadable`, and no error. `site` is the file's own unless it is given. Throws BadInput where the system has no section
+ * `failover`, and what the signal was aborted with.
+ */
+export async function siteStanding(
+  system: System,
+  { site = system.site, signal }: { readonly site?: string; readonly signal: AbortSignal },
+): Promise<Standing> {
+  const last = await readBelieved(system.name);
+  const limit = AbortSignal.timeout(ANSWER_MS);
+  try {
+    const newest = await raced(readNewest(system), AbortSignal.any([signal, limit]));
+    const standing = standingOf(newest, site, last);
+    if (newest !== undefined && standing.kind !== 'unreadable') await rememberBelieved(system.name, newest);
+    return standing;
+  } catch (error) {
+    signal.throwIfAborted();
+    const why = limit.aborted ? `no answer within ${ANSWER_MS / 1000} s` : wordsOf(error);
+    return { kind: 'unreadable', why, ...(last === undefined ? {} : { last }) };
+  }
+}
+
+/**
+ * Throws SiteFenced when nothing of the system may be started here: it belongs to another site, or nobody knows and no guard
+ * on this machine holds the lease. Returns the generation it may run under; 0 for a system without a section `failover`,
+ * for which nothing is asked.
+ */
+export async function requireMayRun(system: System, signal: AbortSignal): Promise<number> {
+  if (system.failover === undefined) return 0;
+  const standing = await siteStanding(system, { signal });
+  const lease = system.failover.fencing === 'lease' ? await readLease(system.name) : undefined;
+  const held = isHeld(lease) ? lease : undefined;
+  const why = whyMayNotRun(standing, held);
+  if (why !== undefined) throw fenced(system, why);
+  return standing.kind === 'active' ? standing.n : (held?.generation ?? 0);
+}
+
+/**
+ * For a restore into the live place: throws SiteFenced unless this site is active, or the newest generation is the one that
+ * it is taking over under, cleared or not.
+ */
+export async function requireMayReplace(
+  system: System,
+  { takeover, signal }: { readonly takeover?: number | undefined; readonly signal: AbortSignal },
+): Promise<void> {
+  if (system.failover === undefined) return;
+  const standing = await siteStanding(system, { signal });
+  if (standing.kind === 'active' && (takeover === undefined || takeover === standing.n)) return;
+  if (standing.kind === 'unclear' && takeover === standing.n) return;
+  const ask = takeover === undefined ? '' : `, and generation ${takeover} is not this site's`;
+  throw fenced(
+    system,
+    `${whyMayNotRun(standing, undefined) ?? `generation ${'n' in standing ? standing.n : 0} is`}${ask}`,
+  );
+}
+
+/** The generation that a capture is made under; 0 without a section `failover`. Throws SiteFenced. */
+export async function requireMayCapture(
+  system: System,
+  signal: AbortSignal,
+): Promise<Pick<CaptureStanding & { kind: 'go' }, 'generation' | 'warning'>> {
+  if (system.failover === undefined) return { generation: 0 };
+  const judged = captureUnder(await siteStanding(system, { signal }), system.site);
+  if (judged.kind === 'refuse') throw fenced(system, judged.why);
+  return judged;
+}
+
+function fenced(system: System, why: string): HoldfastError {
+  return new HoldfastError('SiteFenced', `${system.name} may not run at ${system.site}: ${why}`, {
+    hint: `holdfast site ${system.name} shows which site is active, and holdfast failover takes it over.`,
+  });
+}
+
+async function readNewest(system: System): Promise<Generation | undefined> {
+  const found = await withAuthority(system, newestGeneration);
+  return found === undefined ? undefined : { n: found.n, site: found.site, cleared: found.cleared !== undefined };
+}
+
+/** What goes on after it was given up ends by itself, and closes what it opened. */
+async function raced<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const give = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('given up'));
+  signal.addEventListener('abort', give, { once: true });
+  asked.catch(() => undefined);
+  try {
+    return await Promise.race([asked, promise]);
+  } finally {
+    signal.removeEventListener('abort', give);
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof HoldfastError ? `${error.code}: ${error.message}` : String(error);
+}
