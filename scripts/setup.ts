@@ -35,6 +35,8 @@ const TEST_PROGRAMS: readonly Program[] = [
     'chromium',
     'prometheus',
     'prometheus-alertmanager',
+    'pdns_server',
+    'pdns-sqlite3',
   ] as const),
 ];
 

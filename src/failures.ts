@@ -183,6 +183,38 @@ export const FAILURES = {
   TargetNotEmpty: { waitingHelps: false, hint: 'Choose an empty target, or approve replacing what is there.' },
   UnsafePath: { waitingHelps: false, hint: 'The archive names a path outside its target; it was refused.' },
   ArchiveBroken: { waitingHelps: false, hint: 'The archive does not follow its format; try another backup.' },
+  // Names
+  DnsUnreachable: {
+    waitingHelps: true,
+    hint: 'It is tried again. What changes DNS may be down with a region: `holdfast dns` shows the ways prepared beforehand.',
+  },
+  DnsThrottled: { waitingHelps: true, hint: 'Too many calls of this account; it is tried again.' },
+  DnsRefused: {
+    waitingHelps: false,
+    hint: 'Check the credentials, the zone and the records in the system file; `holdfast dns <system> --audit` says what differs.',
+  },
+  DnsProtected: {
+    waitingHelps: false,
+    hint: 'Remove the protection of the record set named above (route53:DeleteResourceRecordSetProtections), then start again.',
+  },
+  DnsChanged: {
+    waitingHelps: false,
+    hint: 'Somebody else changes these names: find out who, then look at a new plan with `holdfast dns <system>`.',
+  },
+  DnsPending: {
+    waitingHelps: true,
+    hint: 'The change is accepted and not on all name servers yet; it is looked at again.',
+  },
+  DnsNotAnswered: {
+    waitingHelps: true,
+    hint: 'The name servers do not answer as they should yet; they are asked again.',
+  },
+  DnsUnfit: {
+    waitingHelps: false,
+    hint: 'Bring the zone and the system file together: `holdfast dns <system> --audit` says what differs.',
+  },
+  DnsElsewhere: { waitingHelps: false, hint: 'Do it at the site named above, whose host has the switch.' },
+  DnsCommandFailed: { waitingHelps: true, hint: 'Try the same command by hand on this host; it is tried again.' },
   // Messages
   ChannelUnreachable: {
     waitingHelps: true,

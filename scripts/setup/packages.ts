@@ -31,6 +31,9 @@ const PACKAGES = {
   // Server, client and contrib programs; the client's package comes with it.
   postgres: 'postgresql-15',
   pgbackrest: 'pgbackrest',
+  // A name server, and where its records lie.
+  pdns_server: 'pdns-server',
+  'pdns-sqlite3': 'pdns-backend-sqlite3',
   // With promtool; the other with amtool.
   prometheus: 'prometheus',
   'prometheus-alertmanager': 'prometheus-alertmanager',
@@ -41,11 +44,22 @@ const PACKAGES = {
   slirp4netns: 'slirp4netns',
 } as const;
 
+/** Debian's packages start these; only their programs are wanted. */
+const UNWANTED_SERVERS = [
+  { program: 'prometheus', unit: 'prometheus.service' },
+  { program: 'prometheus-alertmanager', unit: 'prometheus-alertmanager.service' },
+  { program: 'pdns_server', unit: 'pdns.service' },
+] as const;
+
+const PDNS_SCHEMA = '/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql';
+
 export type Program = keyof typeof PACKAGES;
 
 /** Debian keeps the versions of PostgreSQL side by side, away from PATH; another version there is not the one wanted. */
 function placeOf(program: Program): string | undefined {
   if (program === 'python-venv') return pythonWithVenv();
+  // A module of the server and no program: its schema is what a new database is made by.
+  if (program === 'pdns-sqlite3') return existsSync(PDNS_SCHEMA) ? PDNS_SCHEMA : undefined;
   if (program !== 'postgres') return findProgram(program);
   const place = path.join(process.env['HOLDFAST_POSTGRES_BIN'] ?? '/usr/lib/postgresql/15/bin', program);
   return isExecutable(place) ? place : undefined;
@@ -88,9 +102,7 @@ async function install(programs: readonly Program[], purpose: string): Promise<v
     if (packages.includes(PACKAGES.sshd)) startNoLoginServer(SYSTEMD_UNITS);
     maskUnits(
       SYSTEMD_UNITS,
-      [PACKAGES.prometheus, PACKAGES['prometheus-alertmanager']]
-        .filter((name) => packages.includes(name))
-        .map((name) => `${name}.service`),
+      UNWANTED_SERVERS.filter(({ program }) => packages.includes(PACKAGES[program])).map(({ unit }) => unit),
     );
     await withRetries('apt-get update', () => run('apt-get', ['update', '-qq', wait], { env }));
     const args = ['install', '-y', '-qq', wait, '--no-install-recommends', ...packages];

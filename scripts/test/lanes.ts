@@ -30,7 +30,7 @@ const DATABASES = [
 
 /** What starts engines, workers or stores of its own, in directories and on ports of its own. */
 const SERVERS = [
-  ...all(['engine', 'workflows', 'cli', 'activities', 'demo', 'scale', 'scripts']),
+  ...all(['engine', 'workflows', 'cli', 'activities', 'demo', 'dns', 'scale', 'scripts']),
   'test/stores/{s3,sftp,gcs,azure}*.test.ts',
   'test/vault/stores.test.ts',
   'test/page/browser.test.ts',

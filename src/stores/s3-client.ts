@@ -1,12 +1,10 @@
 /** The AWS SDK's client as a store needs it: its own endpoint, certificates and credentials, and no hidden retries. */
-import { readFile } from 'node:fs/promises';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { rootCertificates } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
-import { HoldfastError } from '../failures.ts';
 import type { SecretRef, StoreAddress } from '../system/types.ts';
+import { readAwsLogin, trustedAuthorities } from './aws-login.ts';
 
 export type S3Config = Extract<StoreAddress, { kind: 's3' }>;
 type ResolveSecret = (ref: SecretRef) => Promise<string>;
@@ -35,30 +33,11 @@ export async function createS3Client(config: S3Config, resolveSecret: ResolveSec
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       httpAgent: new HttpAgent(agent),
-      httpsAgent: new HttpsAgent({ ...agent, ...(await trust(config.caFile)) }),
+      httpsAgent: new HttpsAgent({ ...agent, ...(await trustedAuthorities(config.caFile)) }),
     },
   };
   if (config.endpoint !== undefined) options.endpoint = config.endpoint;
-  const credentials = await readCredentials(config, resolveSecret);
+  const credentials = await readAwsLogin(config, `store ${config.name}`, resolveSecret);
   if (credentials !== undefined) options.credentials = credentials;
   return new S3Client(options);
-}
-
-async function readCredentials(config: S3Config, resolveSecret: ResolveSecret) {
-  const { accessKeyId, secretAccessKey, name } = config;
-  if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
-  if (accessKeyId === undefined || secretAccessKey === undefined) {
-    throw new HoldfastError('BadInput', `The store ${name} names only one of accessKeyId and secretAccessKey.`);
-  }
-  const [id, secret] = await Promise.all([resolveSecret(accessKeyId), resolveSecret(secretAccessKey)]);
-  return { accessKeyId: id.trim(), secretAccessKey: secret.trim() };
-}
-
-async function trust(caFile: string | undefined): Promise<{ ca?: string[] }> {
-  if (caFile === undefined) return {};
-  try {
-    return { ca: [...rootCertificates, await readFile(caFile, 'utf8')] };
-  } catch (cause) {
-    throw new HoldfastError('BadInput', `The CA file ${caFile} cannot be read.`, { cause });
-  }
 }

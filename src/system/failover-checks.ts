@@ -1,4 +1,5 @@
 /** Section `failover` against the others: a site of its own, a store that exists, enough places that look. Pure. */
+import { checkDns } from './dns-checks.ts';
 import type { FailoverFile } from './failover-schema.ts';
 import { reportUnknown, type Report } from './report.ts';
 
@@ -22,6 +23,7 @@ export function checkFailover(
     report([...path, 'sites'], `this file's \`site\` is \`${site}\`: name it here, too`);
   }
   reportUnknown([...path, 'authority'], 'store', failover.authority, names.stores, report);
+  checkDns(failover.dns ?? [], [...path, 'dns'], { stores: names.stores, sites: failover.sites }, report);
   checkFencing(failover, report);
   checkAssess(failover, site, report);
   if (file.keys !== undefined && file.keys.identity === undefined) {

@@ -1,5 +1,7 @@
 /** Section `failover`: the sites that may run the system, and how one takes it over from another. */
 import { z } from 'zod';
+import { buildDns } from './dns-build.ts';
+import { dnsSchema } from './dns-schema.ts';
 import { durationSeconds } from './durations.ts';
 import type { FailoverConfig, VantageConfig, VantageProbe } from './failover-types.ts';
 import { count, duration, name, text } from './schema-parts.ts';
@@ -73,6 +75,7 @@ export const failoverSchema = z
       })
       .describe('The system through its public name, after DNS was changed.')
       .optional(),
+    dns: dnsSchema.optional(),
     warm: z
       .boolean()
       .describe('A site that is not active restores every new backup ahead of a failover. Default false.')
@@ -99,6 +102,7 @@ export function buildFailover(file: FailoverFile, site: string, rpoSeconds: numb
       looks: assess.looks ?? FAILOVER_DEFAULTS.looks,
       overSeconds: seconds(assess.over, FAILOVER_DEFAULTS.over),
     },
+    dns: buildDns(file.dns),
     warm: file.warm === true,
     ...(rpo === undefined ? {} : { rpoSeconds: rpo }),
     ...(automatic === undefined ? {} : { automatic: { downForSeconds: durationSeconds(automatic.downFor) } }),

@@ -1,5 +1,6 @@
 /** The sites that may run a system, after loading: section `failover`. */
 import type { Fencing } from '../policy/failover/decide.ts';
+import type { DnsEntry } from './dns-types.ts';
 import type { CommandProbe, HttpProbe } from './validation-types.ts';
 
 export type VantageProbe = HttpProbe | CommandProbe;
@@ -39,6 +40,8 @@ export interface FailoverConfig {
   readonly rpoSeconds?: number;
   /** Through the public name. */
   readonly check?: { readonly probe: VantageProbe; readonly withinSeconds: number };
+  /** The names that lead to the active site. */
+  readonly dns: readonly DnsEntry[];
   /** A site that isn't active restores every new backup ahead. */
   readonly warm: boolean;
 }

@@ -255,6 +255,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
     'objectives',
     'drills',
     'cleanPoint',
+    'failover',
     'keepAside',
   ],
   'component.volume': [...COMPONENT, 'volume', 'quiesce', 'exclude', 'check'],

@@ -18,6 +18,7 @@ const CAPABILITIES = [
   'systemd',
   'seal',
   'stores',
+  'dns',
   'guard',
 ];
 
@@ -40,6 +41,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   vault: ['docker', 'seal', 'stores'],
   sites: ['docker', 'seal', 'stores', 'vault'],
   guard: ['docker', 'systemd', 'sites', 'stores'],
+  dns: ['sources', 'stores'],
   docker: ['guard'],
   systemd: [],
   seal: [],
