@@ -53,6 +53,10 @@ export const FAILURES = {
     waitingHelps: false,
     hint: 'Another site runs this system, or nobody knows which: `holdfast site <system>` says what is known.',
   },
+  NotStandby: {
+    waitingHelps: false,
+    hint: 'A site restores ahead while another one is active and nothing of the system runs here: `holdfast site <system>`.',
+  },
   // Docker
   DockerUnreachable: {
     waitingHelps: true,

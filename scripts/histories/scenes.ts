@@ -8,6 +8,7 @@ import { AUDIT_SCENES } from './audit-scenes.ts';
 import { INCIDENT_SCENES } from './incident-scenes.ts';
 import { DIGEST, ended, finished, openIn, type Scene } from './scene.ts';
 import { MISSING_SCENES } from './missing-scenes.ts';
+import { STANDBY_SCENES } from './standby-scenes.ts';
 import { STANDING_SCENES } from './standing-scenes.ts';
 import { WHOLE_SCENES } from './whole-scenes.ts';
 
@@ -297,5 +298,6 @@ export const SCENES: readonly Scene[] = [
   finished('restart-left', 'restart', () => ({ service: 'held' })),
   finished('restart-unknown', 'restart', () => ({ service: 'unknown' })),
   openIn('restart-open', 'restart', 'restartContainers', {}),
+  ...STANDBY_SCENES,
   ...STANDING_SCENES,
 ];

@@ -38,6 +38,7 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     describeHousekeeping: activity('describeHousekeeping', ({ system, task }) => describeHousekeeping(system, task)),
     describeDrill: activity('describeDrill', describeDrill),
     describeChanges: activity('describeChanges', ({ system, plan }) => describeChanges(system, plan)),
+    describeStandby: activity('describeStandby', ({ system }) => describeStandby(system)),
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),
     lockHolder: activity('lockHolder', ({ lockId }) => lockHolderOf(context.client, lockId)),
     describeMonitoring: activity('describeMonitoring', ({ system }) => describeMonitoring(system)),
@@ -99,6 +100,11 @@ async function describeChanges(name: string, planName: string): Promise<ChangeFa
   const system = await loadSystem(name);
   const plan = system.plans.find((one) => one.name === planName);
   return plan === undefined ? [] : watchedByHost(system, plan);
+}
+
+async function describeStandby(name: string): Promise<SystemFacts | undefined> {
+  const system = await loadSystem(name);
+  return system.failover?.warm === true ? factsOf(system) : undefined;
 }
 
 /** How the component's write-ahead log is received, when it is. */

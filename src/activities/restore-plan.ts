@@ -61,7 +61,10 @@ async function stateOf(
 export async function planRestore(context: HostContext, asked: Asked, run: Run): Promise<RestorePlan> {
   const system = await context.system(asked.system);
   const intoLive = asked.target === undefined && (asked.mode ?? 'restore') === 'restore';
-  if (intoLive) await requireMayReplace(system, { takeover: asked.takeover, signal: run.signal });
+  // A standby is judged by its own look, on each of its hosts.
+  if (intoLive && asked.prepare !== true) {
+    await requireMayReplace(system, { takeover: asked.takeover, signal: run.signal });
+  }
   if (asked.whole === true) return planWhole(context, asked, run);
   const { store, entry, recovery } = await findPoint(context, system, asked, run.signal);
   if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${entry.key}: ${entry.trust.why}`);

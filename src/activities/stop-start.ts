@@ -57,7 +57,9 @@ export async function stopForRestore(
   const system = await context.system(input.system);
   const components = input.components.map((name) => componentOf(system, name));
   const docker = context.docker();
-  const stack = concernsDocker(system, components) ? await stackHere(docker, system, components) : [];
+  const stack = concernsDocker(system, components)
+    ? await engineIfNeeded(system, components, () => stackOf(docker, system, components))
+    : [];
   const surveyed = await surveyStack(docker, stack);
   const file = journalOf(context, system.name, input.restoreId);
   // What an earlier attempt has seen before it stopped anything counts more than what is seen now.
@@ -83,13 +85,13 @@ export async function stopForRestore(
 }
 
 /** Files and SQLite files can live on a machine without an engine; then nothing in containers uses them. */
-async function stackHere(
-  docker: DockerHost,
+export async function engineIfNeeded(
   system: System,
   components: readonly Component[],
+  look: () => Promise<ContainerFacts[]>,
 ): Promise<ContainerFacts[]> {
   try {
-    return await stackOf(docker, system, components);
+    return await look();
   } catch (error) {
     const absent = error instanceof HoldfastError && error.code === 'DockerUnreachable';
     if (absent && !needsDocker(system, components)) return [];
@@ -115,7 +117,8 @@ export async function startAfterRestore(
   const system = await context.system(input.system);
   const file = journalOf(context, system.name, input.restoreId);
   const { containers: known, units } = await readJournal(file);
-  const made = input.asBefore === true ? [] : await madeBy(context, system, input.restoreId);
+  const makers = [input.restoreId, ...(input.alsoMadeBy ?? [])];
+  const made = input.asBefore === true ? [] : await madeBy(context, system, makers);
   const all = [...known, ...made.filter(({ id }) => !known.some((container) => container.id === id))];
   // Written down first: what was made is `created` only until it is started.
   if (all.length + units.length > 0) await writeDurably(file, { format: 1, containers: all, units });
@@ -130,14 +133,14 @@ export async function startAfterRestore(
   return { started: [...starting.map(({ name }) => name), ...started] };
 }
 
-async function madeBy(context: HostContext, system: System, restoreId: string): Promise<StackContainer[]> {
+async function madeBy(context: HostContext, system: System, makers: readonly string[]): Promise<StackContainer[]> {
   const stack = system.components.find((component) => component.kind === 'compose' && component.host === context.host);
   if (stack === undefined) return [];
   const docker = context.docker();
   const all = await stackOf(docker, system, [stack]);
   // Exited: a server that was started before the rest, and went down with the machine.
   const made = all.filter(
-    ({ state, labels }) => ['created', 'exited'].includes(state) && labels[RESTORE_LABEL] === restoreId,
+    ({ state, labels }) => ['created', 'exited'].includes(state) && makers.includes(labels[RESTORE_LABEL] ?? ''),
   );
   return (await surveyStack(docker, all)).filter(({ id }) => made.some((container) => container.id === id));
 }

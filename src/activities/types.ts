@@ -9,6 +9,7 @@ import type { DrillActivities, DrillFactsActivities } from './drill-types.ts';
 import type { AskingActivities, AuditActivities } from './audit-types.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { RestartActivities } from './restart-types.ts';
+import type { StandbyActivities } from './standby-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
 import type { CopyFacts } from './store-types.ts';
 import type { ValidationActivities } from './validation-types.ts';
@@ -28,6 +29,7 @@ import type {
 export type * from './drill-types.ts';
 export type * from './monitor-types.ts';
 export type * from './restart-types.ts';
+export type * from './standby-types.ts';
 export type * from './standing-types.ts';
 export type * from './store-types.ts';
 export type * from './validation-types.ts';
@@ -159,6 +161,8 @@ export interface OrchestrationActivities extends MonitorActivities, AskingActivi
   describeHousekeeping(input: { system: string; task: string }): Promise<{ host: string; site: string }>;
   /** What is to be watched for a plan, by host; empty when it is not run on change. */
   describeChanges(input: { system: string; plan: string }): Promise<readonly ChangeFacts[]>;
+  /** Undefined when the system file asks for no warm standby. */
+  describeStandby(input: { system: string }): Promise<SystemFacts | undefined>;
   /** Whether a workflow of this id runs. */
   stillRuns(input: { workflowId: string }): Promise<boolean>;
   /** Who holds the system's lock, or undefined when nobody does any more. */
@@ -305,7 +309,7 @@ export interface HostActivities extends CleanPointActivities, DrillActivities, M
 }
 
 /** Run on the host's urgent queue: never behind a long capture. */
-export interface UrgentActivities extends LookActivities, AuditActivities, RestartActivities {
+export interface UrgentActivities extends LookActivities, AuditActivities, RestartActivities, StandbyActivities {
   /** Releases a freeze, or every freeze of the system with no id. Nothing held: nothing done. */
   releaseFreeze(input: { system: string; freezeId?: string }): Promise<{ released: readonly string[] }>;
   /** Stops the containers that use these components or belong to the stack, and remembers which ran. */
@@ -322,6 +326,8 @@ export interface UrgentActivities extends LookActivities, AuditActivities, Resta
     system: string;
     restoreId: string;
     asBefore?: boolean;
+    /** Restores before this one, which have made containers ahead of it. */
+    alsoMadeBy?: readonly string[];
   }): Promise<{ started: readonly string[] }>;
   /** Starts the containers that are the servers of these databases, with what they depend on, and waits until they answer. */
   startServers(input: { system: string; components: readonly string[] }): Promise<{ started: readonly string[] }>;

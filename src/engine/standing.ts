@@ -1,12 +1,18 @@
 /** What runs for as long as a system file asks for it. Pure. */
 import { watchedByHost } from '../policy/watched.ts';
 import type { Component, Plan, System } from '../system/types.ts';
-import { workflowIds, WORKFLOWS, type FollowChangesInput, type ReceiveWalInput } from '../workflows/contract.ts';
+import {
+  workflowIds,
+  WORKFLOWS,
+  type FollowChangesInput,
+  type ReceiveWalInput,
+  type StandbyInput,
+} from '../workflows/contract.ts';
 
 export interface Standing {
   readonly type: string;
   readonly workflowId: string;
-  readonly input: ReceiveWalInput | FollowChangesInput;
+  readonly input: ReceiveWalInput | FollowChangesInput | StandbyInput;
   /** One line for the UI's lists. */
   readonly summary: string;
   /** Machines it works on: each of them sees to it that it runs. */
@@ -15,12 +21,13 @@ export interface Standing {
   readonly settings: string;
 }
 
-export const STANDING_TYPES = [WORKFLOWS.receiveWal, WORKFLOWS.followChanges] as const;
+export const STANDING_TYPES = [WORKFLOWS.receiveWal, WORKFLOWS.followChanges, WORKFLOWS.standby] as const;
 
 export function standingOf(system: System): Standing[] {
   return [
     ...system.components.flatMap((component) => receiving(system.name, component)),
     ...system.plans.flatMap((plan) => following(system, plan)),
+    ...standingBy(system),
   ];
 }
 
@@ -51,6 +58,20 @@ function following(system: System, plan: Plan): Standing[] {
       summary: `${system.name}: plan ${plan.name} whenever its files change`,
       hosts: watched.map(({ host }) => host),
       settings: JSON.stringify([watched, system.components.filter(({ name }) => names.includes(name))]),
+    },
+  ];
+}
+
+function standingBy({ name, components, failover }: System): Standing[] {
+  if (failover?.warm !== true) return [];
+  return [
+    {
+      type: WORKFLOWS.standby,
+      workflowId: workflowIds.standby(name),
+      input: { system: name },
+      summary: `${name}: restored ahead, while another site is active`,
+      hosts: [...new Set(components.map(({ host }) => host))],
+      settings: JSON.stringify([components.map((one) => [one.name, one.host]), failover]),
     },
   ];
 }

@@ -27,6 +27,7 @@ const NOT_OPERATIONS: readonly string[] = [
   WORKFLOWS.releaseFreeze,
   WORKFLOWS.receiveWal,
   WORKFLOWS.followChanges,
+  WORKFLOWS.standby,
   // It ends as what it has started, which counts itself.
   WORKFLOWS.scheduled,
   WORKFLOWS.notify,

@@ -19,6 +19,7 @@ export type * from './restart-contract.ts';
 export type * from './restore-contract.ts';
 export type * from './rows-contract.ts';
 export type * from './scheduled-contract.ts';
+export type * from './standby-contract.ts';
 export type * from './verify-contract.ts';
 export type * from './whole-contract.ts';
 
@@ -179,7 +180,7 @@ export interface RestorePlan {
 }
 
 export interface RestoreResult {
-  readonly outcome: 'planned' | 'verified' | 'restored' | 'rejected' | 'expired' | 'rolled-back';
+  readonly outcome: 'planned' | 'verified' | 'prepared' | 'restored' | 'rejected' | 'expired' | 'rolled-back';
   readonly plan: RestorePlan;
   readonly why?: string;
   readonly safetyBackup?: string;
@@ -264,6 +265,7 @@ export interface Progress {
     | 'housekeeping'
     | 'restart'
     | 'scheduled'
+    | 'standby'
     | 'monitor'
     | 'incident'
     | 'notify'
@@ -303,6 +305,7 @@ export const WORKFLOWS = {
   housekeeping: 'housekeeping',
   restart: 'restart',
   scheduled: 'scheduled',
+  standby: 'standby',
   monitor: 'monitor',
   incident: 'incident',
   notify: 'notify',
@@ -345,6 +348,8 @@ export const workflowIds = {
   checklist: (system: string, list: string) => `${system}/checklist/${list}`,
   followChanges: (system: string, plan: string) => `${system}/changes/${plan}`,
   housekeeping: (system: string, task: string) => `${system}/housekeeping/${task}`,
+  standby: (system: string) => `${system}/standby`,
+  prepare: (system: string) => `${system}/standby/prepare`,
   restart: (system: string) => `${system}/restart`,
   monitor: (system: string) => `${system}/monitor`,
   incident: (system: string, check: string, subject: string) => `${system}/incident/${check}/${subject}`,

@@ -18,6 +18,7 @@ export { restore } from './restore.ts';
 export { restoreMissing } from './restore-missing.ts';
 export { restoreRows } from './restore-rows.ts';
 export { scheduled } from './scheduled.ts';
+export { standby } from './standby.ts';
 export { systemLock } from './system-lock.ts';
 export { verify } from './verify.ts';
 export { verifyStore } from './verify-store.ts';

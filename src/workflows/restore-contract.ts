@@ -32,6 +32,11 @@ export interface RestoreInput {
   readonly fallBacks?: number;
   /** Of a failover: the generation that this site has raised, under which it may replace what lives here. */
   readonly takeover?: number;
+  /**
+   * With `whole`, at a site that is not the active one, where nothing of the system runs: into the live place, and nothing is
+   * started. Nobody is asked. What a failover restores next is then there already.
+   */
+  readonly prepare?: boolean;
   /** Also a backup of a site that was fenced, which the history of the active one does not hold. */
   readonly apart?: boolean;
 }

@@ -71,6 +71,13 @@ async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[], swapped
   }
 
   story.begin('swap in');
+  await swapAll(order, besides, undo, swapped);
+  swapped.checks.push(...(await bringLate(order, story, undo, swapped)));
+}
+
+/** What may be left out, and can't be swapped in, is left as it was. What this does is undone by `undo`, last first. */
+export async function swapAll(order: Order, besides: readonly Beside[], undo: Undo[], swapped: Swapped): Promise<void> {
+  const { system } = order;
   for (const beside of besides) {
     const host = hostOf(order.plan, beside.component);
     undo.push(() => onHostForEver(host, `put ${beside.component} back`).swapBack({ system, beside }));
@@ -82,7 +89,6 @@ async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[], swapped
       swapped.left.push(await leaveOut(order, swapped.besides, beside.component, told(error).message));
     }
   }
-  swapped.checks.push(...(await bringLate(order, story, undo, swapped)));
 }
 
 async function openAndCommit(
@@ -141,7 +147,12 @@ async function open({ system, restoreId, ...order }: LiveOrder): Promise<string 
   return undefined;
 }
 
-async function personWantsTheOldState(order: LiveOrder, story: Story, gate: Gate, unhealthy: string): Promise<boolean> {
+export async function personWantsTheOldState(
+  order: Order & Pick<LiveOrder, 'limitSeconds'>,
+  story: Story,
+  gate: Gate,
+  unhealthy: string,
+): Promise<boolean> {
   story.needsOperator(true);
   const note = [
     `The restored system was started and is not healthy: ${unhealthy}`,
@@ -162,7 +173,7 @@ async function stopOnceMore(order: LiveOrder): Promise<void> {
 }
 
 /** Last done, first undone; one that fails keeps none of the others from being tried. Returns what is left to do. */
-async function rollBack(order: LiveOrder, undo: readonly Undo[], swapped: Swapped): Promise<string[]> {
+export async function rollBack(order: Order, undo: readonly Undo[], swapped: Swapped): Promise<string[]> {
   const left: string[] = [];
   for (const step of undo.toReversed()) {
     try {
@@ -184,9 +195,9 @@ async function startAgain({ system, restoreId }: LiveOrder, host: string): Promi
   });
 }
 
-async function checkWhatRuns(
-  order: LiveOrder,
-  besides: readonly Beside[],
+export async function checkWhatRuns(
+  order: Order,
+  besides: readonly Pick<Beside, 'component'>[],
 ): Promise<{ checks: Checks; warnings: string[] }> {
   const checks: Checks[number][] = [];
   const warnings: string[] = [];

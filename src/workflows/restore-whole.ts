@@ -16,6 +16,7 @@ const WAITING: readonly string[] = ['approval', 'wait for the system'];
 /** Throws BadInput for what a whole system has not. */
 export function refuseHalves(asked: RestoreInput): void {
   if (asked.whole === true) return;
+  if (asked.prepare === true) throw failure('BadInput', 'restore: "prepare" belongs to "whole".');
   if (asked.together === true) throw failure('BadInput', 'restore: "together" belongs to "whole".');
   if (asked.fallBacks !== undefined) throw failure('BadInput', 'restore: "fallBacks" belongs to "whole".');
 }

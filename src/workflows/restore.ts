@@ -21,6 +21,8 @@ import { listOf } from './lists.ts';
 import { withSystemLock } from './lock.ts';
 import { withLogsPaused } from './pause-wal.ts';
 import { againOf, planOf } from './plan-of-restore.ts';
+import { prepareUnderLock, PREPARE_STEPS } from './prepare.ts';
+import { preparedEverywhere, startPrepared } from './prepared-start.ts';
 import { orchestration } from './proxies.ts';
 import { reportingFailure, writeDown } from './report.ts';
 import { bringBeside, discardAll, type Order } from './restore-beside.ts';
@@ -55,6 +57,7 @@ const FIELDS: Fields<RestoreInput> = {
   together: { type: 'boolean' },
   fallBacks: { type: 'number' },
   takeover: { type: 'number' },
+  prepare: { type: 'boolean' },
   apart: { type: 'boolean' },
 };
 
@@ -62,6 +65,7 @@ const STEPS = {
   plan: ['plan'],
   verify: ['plan', 'restore beside', 'check'],
   elsewhere: ['plan', 'restore beside', 'check', 'report'],
+  prepare: [...PREPARE_STEPS],
   restore: [
     'plan',
     'approval',
@@ -104,7 +108,7 @@ export async function restore(input: RestoreInput): Promise<RestoreResult> {
   let plan: RestorePlan | undefined;
   setHandler(planQuery, () => plan, { description: 'What the restore would do' });
   const asked = parseInput<RestoreInput>('restore', input, FIELDS);
-  const way = asked.target === undefined ? (asked.mode ?? 'restore') : elsewhere(asked);
+  const way = wayOf(asked);
   const story = new Story('restore', STEPS[way === 'restore' && asked.whole === true ? 'whole' : way]);
   const gate = new Gate(story);
   return inOneVoice(async () => {
@@ -116,10 +120,12 @@ export async function restore(input: RestoreInput): Promise<RestoreResult> {
   });
 }
 
-type Way = 'plan' | 'verify' | 'elsewhere' | 'restore';
+type Way = 'plan' | 'verify' | 'elsewhere' | 'prepare' | 'restore';
 
-function elsewhere(asked: RestoreInput): Way {
-  return asked.mode === undefined || asked.mode === 'restore' ? 'elsewhere' : asked.mode;
+function wayOf({ mode = 'restore', target, prepare }: RestoreInput): Way {
+  if (mode !== 'restore') return mode;
+  if (target !== undefined) return 'elsewhere';
+  return prepare === true ? 'prepare' : 'restore';
 }
 
 /** One run: what was asked, and how it is told. */
@@ -138,8 +144,8 @@ async function run(errand: Errand): Promise<RestoreResult> {
   story.about(system);
   const facts = await orchestration.describeSystem({ system });
   const work = () => runOn(facts, errand);
-  // A look leaves no report, whatever comes of it.
-  return way === 'plan' || way === 'verify' ? work() : reportingFailure(system, 'restore', work);
+  // A look leaves no report, whatever comes of it; what is restored ahead is told by who asks for it, once.
+  return way === 'plan' || way === 'verify' || way === 'prepare' ? work() : reportingFailure(system, 'restore', work);
 }
 
 async function runOn(facts: SystemFacts, errand: Errand): Promise<RestoreResult> {
@@ -151,9 +157,10 @@ async function runOn(facts: SystemFacts, errand: Errand): Promise<RestoreResult>
     try {
       return await runPlan(facts, plan, errand, fallBacks);
     } catch (error) {
-      if (errand.way !== 'restore') throw error;
+      if (errand.way !== 'restore' && errand.way !== 'prepare') throw error;
       // Nothing was stopped yet, and an approval of this plan is none of the next.
       fallBacks.after(error, plan);
+      if (errand.way === 'prepare') fallBacks.answered();
     }
   }
 }
@@ -174,6 +181,8 @@ async function runPlan(
   if (way !== 'restore') await thawUnasked(order, asked, story);
   if (way === 'verify') return proveOnly({ ...order, verify: true }, story);
   if (way === 'elsewhere') return besideOnly({ ...order, target: asked.target ?? '' }, story);
+
+  if (way === 'prepare') return prepareUnderLock(order, facts, story);
 
   // Nothing is overwritten before a person has seen exactly this plan.
   story.begin('approval');
@@ -245,6 +254,8 @@ async function restoreLocked(
   gate: Gate,
 ): Promise<RestoreResult> {
   const beganAt = Date.now();
+  const made = asked.takeover === undefined ? undefined : await preparedEverywhere(order);
+  if (made !== undefined) return startPrepared({ order, facts, made }, story, gate);
 
   // What will be replaced is kept first, as it is; without a place to keep it the restore goes on and says so.
   story.begin('safety backup');

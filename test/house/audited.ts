@@ -85,6 +85,7 @@ export const WORKFLOWS_TOLD: Readonly<Record<string, WorkflowTold>> = {
   restoreMissing: { by: ['gate', 'end'] },
   restoreRows: { by: ['gate', 'end'] },
   scheduled: { no: 'it starts what tells by itself' },
+  standby: { no: 'it starts restores at a site that is not active, where nothing runs' },
   systemLock: { no: 'it holds a name' },
   verify: { no: 'it reads, and its verdict is a signed record' },
   verifyStore: { by: ['end'] },

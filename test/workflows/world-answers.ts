@@ -4,6 +4,7 @@ import type {
   CopyTurn,
   LookActivities,
   RestartActivities,
+  StandbyActivities,
   SystemJudged,
   UrgentActivities,
 } from '../../src/activities/types.ts';
@@ -86,8 +87,16 @@ export function storeVerdict(store: string, level: 'presence' | 'content') {
 }
 
 /** What is short and the same in every world. Of a restart the name of the service says how it ends. */
-export function urgentAnswers(): LookActivities & RestartActivities & Pick<UrgentActivities, 'ping'> {
+export function urgentAnswers(standby: {
+  activities(): StandbyActivities;
+}): LookActivities &
+  RestartActivities &
+  StandbyActivities &
+  Pick<UrgentActivities, 'ping' | 'startServers' | 'stopServers'> {
   return {
+    ...standby.activities(),
+    startServers: () => Promise.resolve({ started: ['db'] }),
+    stopServers: () => Promise.resolve(),
     ping: () => Promise.resolve({ host: HOST, version: '0' }),
     lookAround: () => Promise.resolve(hostLook(HOST)),
     findBroken: ({ service = 'ledger' }) => {

@@ -45,6 +45,7 @@ import { cleanActivities } from './world-clean.ts';
 import { missingActivities } from './world-missing.ts';
 import { drillFacts, drillWorld } from './world-drill.ts';
 import { prunes } from './world-prune.ts';
+import { WorldStandby } from './world-standby.ts';
 import { fallenDigest, wholeFacts, wholePlan, type WholeWorld } from './world-whole.ts';
 
 export { HOST };
@@ -139,6 +140,7 @@ export class World {
   /** Undefined: the system file asks for no log. */
   walFacts: WalFacts | undefined = { host: HOST, mode: 'stream', everySeconds: 5, basePlan: 'daily' };
   readonly incidents = new WorldIncidents();
+  readonly standby = new WorldStandby();
   private readonly options: WorldOptions;
 
   constructor(options: WorldOptions = {}) {
@@ -165,6 +167,7 @@ export class World {
       describeCopy: () => Promise.resolve({ host: HOST }),
       startCopies: ({ system, targets }) => startCopies(client, system, targets),
       describeChanges: () => Promise.resolve(this.watched ? [{ host: HOST, components: ['config'] }] : []),
+      describeStandby: ({ system }) => Promise.resolve(this.standby.wanted ? this.facts(system) : undefined),
       describeDrill: ({ system }) => Promise.resolve(drillFacts(system, this.options.drill ?? {})),
       describeHousekeeping: () => Promise.resolve({ host: HOST, site: 'home' }),
       stillRuns: ({ workflowId }) => isRunning(client, workflowId),
@@ -273,8 +276,6 @@ export class World {
         for (const held of released) this.held.delete(held);
         return Promise.resolve({ released });
       },
-      startServers: () => Promise.resolve({ started: ['db'] }),
-      stopServers: () => Promise.resolve(),
       stopForRestore: () => {
         this.stopped = true;
         return Promise.resolve({ stopped: ['ledger'] });
@@ -284,7 +285,7 @@ export class World {
         return Promise.resolve({ started: ['ledger'] });
       },
       ...this.audit.writing(),
-      ...urgentAnswers(),
+      ...urgentAnswers(this.standby),
     });
   }
 
