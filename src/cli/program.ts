@@ -9,6 +9,7 @@ import { defineBackup } from './backup.ts';
 import { defineChecklist } from './checklist.ts';
 import { defineCleanPoint } from './clean-point.ts';
 import { defineCopy } from './copy.ts';
+import { defineDns } from './dns.ts';
 import { defineDoctor } from './doctor.ts';
 import { defineDrill, defineDrills } from './drill.ts';
 import { defineGrants } from './grants.ts';
@@ -94,6 +95,7 @@ export function createProgram(): Command {
     defineApprove,
     defineReject,
     defineAudit,
+    defineDns,
     defineRunbook,
     defineStatus,
     defineMonitor,

@@ -23,6 +23,7 @@ export const COMMANDS: Readonly<Record<string, Told>> = {
   checklist: OWN_RECORD,
   'clean-point': { no: 'it restores into scratch of its own, and its report is kept in the stores' },
   copy: ONLY_ADDS,
+  dns: ITSELF,
   doctor: READS,
   drill: { no: 'it restores into scratch of its own, and its signed report is kept in the stores' },
   drills: READS,
