@@ -203,6 +203,9 @@ async function recordOf(
   if (counts.changedCount > 0) {
     told.push(`${component.name}: ${counts.changedCount} files changed while they were read`);
   }
+  if (component.kind === 'systemd' && !component.keepUp && input.group.quiesce.mode !== 'none') {
+    told.push(`${component.name}: its units ran on: a capture holds containers still, and stops no unit`);
+  }
   if (input.purpose === 'backup') {
     const { store, ticket } = input;
     const { stored } = sink;

@@ -98,6 +98,7 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
       liveExists: live.exists,
       ...(live.newestChangeMs === undefined ? {} : { liveChangedAt: new Date(live.newestChangeMs).toISOString() }),
     })),
+    ...(target === undefined ? keptFor(system, seen) : {}),
     warnings: [
       ...chosen.warnings,
       ...(target === undefined ? restoreWarnings(seen, pointAt) : []),
@@ -183,6 +184,11 @@ export function seenOf(
   const problems = [`it lives on host ${component.host} and was not looked at from here`];
   const databases = databasesOf(component, record, paths);
   return { component, sizeBytes, databases, live: live ?? { exists: true, problems } };
+}
+
+/** On a machine that has none of it nothing is replaced. Not part of the digest: it is the same for every restore. */
+export function keptFor({ keepAsideSeconds }: System, seen: readonly Seen[]): Pick<RestorePlan, 'keepAsideSeconds'> {
+  return seen.some(({ live }) => live.exists) ? { keepAsideSeconds } : {};
 }
 
 /** Names and no states or ages: the digest must not change while a container restarts or a person reads. */

@@ -12,7 +12,7 @@ import { frozenOf } from './cold.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { findRecoveryPoint } from './recovery-point.ts';
 import { lateServers } from './late-servers.ts';
-import { actionsInPlace, lookAround, seenLate, seenOf, serverStop, type Seen } from './restore-plan.ts';
+import { actionsInPlace, keptFor, lookAround, seenLate, seenOf, serverStop, type Seen } from './restore-plan.ts';
 import type { Run } from './shell.ts';
 import type { HostActivities } from './types.ts';
 import { readStock, rivalsOf, wantedOf, type Stock } from './whole-stock.ts';
@@ -101,6 +101,10 @@ export async function planWhole(context: HostContext, asked: Asked, run: Run): P
       liveExists: live.exists,
       ...(live.newestChangeMs === undefined ? {} : { liveChangedAt: new Date(live.newestChangeMs).toISOString() }),
     })),
+    ...keptFor(
+      system,
+      parts.map(({ seen }) => seen),
+    ),
     warnings: [
       ...stock.silent,
       ...rivals.notes,

@@ -29,6 +29,7 @@ export function planText(plan: RestorePlan, colours: Colours, nowMs: number): st
     '',
     indent(actionTable(plan, colours)),
   ];
+  if (plan.keepAsideSeconds !== undefined) lines.push(`  aside    ${keptText(plan.keepAsideSeconds, nowMs)}`);
   for (const warning of plan.warnings) lines.push(`  ${colours.yellow('warning')} ${warning}`);
   return lines.join('\n');
 }
@@ -48,6 +49,12 @@ function actionTable(plan: RestorePlan, colours: Colours): string {
     return [`${index + 1}.`, word, component, on.join(', ')];
   });
   return table(['', 'action', 'component', 'on'], rows, colours);
+}
+
+/** The restore may be approved hours later: an earliest moment. */
+function keptText(keepSeconds: number, nowMs: number): string {
+  const until = new Date(nowMs + keepSeconds * 1000).toISOString().replace(/:\d\d\.\d+Z$/, 'Z');
+  return `what is replaced is kept aside for ${formatSeconds(keepSeconds)}; it goes with a backup or restore after ${until}`;
 }
 
 function indent(text: string): string {

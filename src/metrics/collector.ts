@@ -48,6 +48,9 @@ export function paceOf(environment: NodeJS.ProcessEnv): Pace {
   };
 }
 
+/** A question for each system, and one for each incident. */
+const MONITOR_LIMIT_MS = 60_000;
+
 export interface Collector {
   stop(): Promise<void>;
 }
@@ -188,12 +191,15 @@ class Systems implements Collector {
   private async lookAtMonitor(): Promise<void> {
     await this.registerRead.promise;
     await using engine = await connectEngine();
-    const incidents = await listIncidents(engine);
-    for (const name of this.known.keys()) {
-      const last = await lastMonitor(engine, name);
-      const found = last === undefined ? [] : findingSamples(name, last);
-      if (this.known.has(name)) this.page.replace(`monitor ${name}`, [...found, ...incidentSamples(name, incidents)]);
-    }
+    // An engine that takes the call and never answers would end these looks for good.
+    await engine.client.withDeadline(Date.now() + MONITOR_LIMIT_MS, async () => {
+      const incidents = await listIncidents(engine);
+      for (const name of this.known.keys()) {
+        const last = await lastMonitor(engine, name);
+        const found = last === undefined ? [] : findingSamples(name, last);
+        if (this.known.has(name)) this.page.replace(`monitor ${name}`, [...found, ...incidentSamples(name, incidents)]);
+      }
+    });
   }
 
   private async countRuns(): Promise<void> {

@@ -15,8 +15,11 @@ export const OWN_CLIENT = 'holdfast';
 
 /** Before it stands the program: `holdfast:ana@laptop` and `temporal-cli:ana@laptop` are both ana on laptop. */
 const PERSON = /^(?<program>[a-z][a-z-]*):(?<user>[^@:]+)@(?<host>.+)$/;
-/** What clients of Temporal's libraries call themselves by default: a process, which is nobody. */
-const PROCESS = /^\d+@(?<host>.+)$/;
+/**
+ * What clients of Temporal's libraries call themselves by default: a process, which is nobody. Those in Go add a task queue,
+ * which is empty for the command `temporal`: `4711@laptop@`.
+ */
+const PROCESS = /^\d+@(?<host>[^@]+)(?:@.*)?$/;
 
 /** Another workflow, such as a schedule's, is named as the one who asked. */
 export function askerOf(identity: string, parent?: string): Asker {

@@ -160,6 +160,7 @@ function checkPlans(file: SystemFile, names: DeclaredNames, report: Report): voi
       report([...path, 'verify'], '`content` needs `keys.identity` on the host: add it, or write `presence`');
     }
     if (plan.onChange === true) checkOnChange(file, name, report);
+    if (plan.quiesce !== undefined) checkQuiesced(file, name, report);
     if (plan.schedule !== undefined) checkSchedule([...path, 'schedule'], plan.schedule, report);
   }
 }
@@ -173,6 +174,31 @@ function checkOnChange(file: SystemFile, name: string, report: Report): void {
     ['plans', name, 'onChange'],
     `only components of the kinds ${watched} are watched: add one, or write a schedule`,
   );
+}
+
+/** Who lists units in a plan that stops something may think that they are stopped. */
+function checkQuiesced(file: SystemFile, name: string, report: Report): void {
+  const { quiesce, components = [] } = file.plans[name] ?? {};
+  const mode = typeof quiesce === 'string' ? quiesce : quiesce?.mode;
+  if (mode === 'none') return;
+  const found = components.map((component) => file.components[component]);
+  // One that was left out because its shape is wrong may be what is held still.
+  if (found.includes(undefined)) return;
+  const members = found.filter((one) => one !== undefined);
+  for (const host of new Set(members.map((one) => one.host))) {
+    const here = members.filter((one) => one.host === host);
+    const units = here.flatMap((one) => (one.kind === 'systemd' ? one.units : []));
+    const holds = here.some(
+      (one) =>
+        one.kind === 'volume' || one.kind === 'compose' || (one.kind === 'sqlite' && (one.usedBy ?? []).length > 0),
+    );
+    if (units.length === 0 || holds) continue;
+    report(
+      ['plans', name, 'quiesce'],
+      `\`${mode}\` holds containers still, and none uses what is captured; units (${units.join(', ')}) are never stopped for a ` +
+        'backup: remove it, and capture by `sqlite` or `postgres` what must be at rest',
+    );
+  }
 }
 
 function checkStores(file: SystemFile, report: Report): void {

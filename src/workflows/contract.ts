@@ -169,6 +169,7 @@ export interface RestorePlan {
     readonly liveChangedAt?: string;
   }[];
   readonly warnings: readonly string[];
+  readonly keepAsideSeconds?: number;
   /** Databases whose server is not there yet, and comes back with its stack: they are restored when it is up. */
   readonly servers?: readonly LateServer[];
   /** Present when the backup must be thawed first. */

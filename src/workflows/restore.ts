@@ -236,6 +236,7 @@ function approvalOf(fallBacks: FallBacks, facts: SystemFacts, plan: RestorePlan,
     '',
     ...partLines(plan),
     ...lines,
+    ...(plan.keepAsideSeconds === undefined ? [] : [`- what is replaced is kept aside for ${plan.keepAsideSeconds} s`]),
   ].join('\n');
   return gate.askUnlessApproved(
     fallBacks.request(),

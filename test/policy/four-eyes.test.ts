@@ -9,6 +9,7 @@ describe('who asked, by what the engine recorded', () => {
     ['holdfast:ana@laptop', undefined, { by: 'ana@laptop', from: 'laptop' }, 'ana@laptop'],
     ['temporal-cli:ana@laptop', undefined, { by: 'ana@laptop', from: 'laptop' }, 'ana@laptop'],
     ['4711@server', undefined, { from: 'server' }, 'a program on server'],
+    ['4711@server@', undefined, { from: 'server' }, 'a program on server'],
     ['ana@example.org', undefined, { by: 'ana@example.org' }, 'ana@example.org'],
     ['', undefined, {}, 'somebody (the client did not say who)'],
     ['4711@server', 'temporal-sys-scheduler:x', { by: 'temporal-sys-scheduler:x' }, 'temporal-sys-scheduler:x'],

@@ -153,19 +153,21 @@ describe('approvals and the audit log', () => {
   });
 
   test.each([
-    ['update', ['update', 'execute', '--name', 'reject']],
-    ['signal', ['signal', '--name', 'rejectSignal']],
-  ] as const)('the plain `temporal` command rejects by %s: it ends so, with who and why', async (_way, words) => {
+    ['rejects by update', ['update', 'execute', '--name', 'reject'], 'rejected'],
+    ['rejects by signal', ['signal', '--name', 'rejectSignal'], 'rejected'],
+    ['approves by signal', ['signal', '--name', 'approveSignal'], 'approved'],
+  ] as const)('the plain `temporal` command %s: it ends so, with who and why', async (_way, words, what) => {
     await play.inWorld({}, async (world) => {
       const handle = await play.start('restore', { system: uniqueName('sys') });
       await waitingFor(handle, 'approval');
-      const rejection = JSON.stringify({ by: 'ben', why: 'wrong backup' });
-      await temporal('workflow', ...words, '--workflow-id', handle.workflowId, '--input', rejection);
-      expect(await handle.result()).toMatchObject({
-        outcome: 'rejected',
-        why: 'ben rejected the plan: wrong backup',
-      });
-      expect(await told(world, handle, 2)).toContainEqual({ what: 'rejected', by: 'ben' });
+      const answer = { by: 'ben', ...(what === 'approved' ? { digest: DIGEST } : { why: 'wrong backup' }) };
+      await temporal('workflow', ...words, '--workflow-id', handle.workflowId, '--input', JSON.stringify(answer));
+      expect(await handle.result()).toMatchObject(
+        what === 'approved'
+          ? { outcome: 'restored' }
+          : { outcome: 'rejected', why: 'ben rejected the plan: wrong backup' },
+      );
+      expect(await told(world, handle, 2)).toContainEqual({ what, by: 'ben' });
     });
   });
 
