@@ -9,7 +9,7 @@ const plan: RestorePlan = {
 };
 const NOW_MS = Date.parse('2026-06-01T12:00:30Z');
 const textOf = (more: Partial<RestorePlan>): string =>
-  planText({ ...plan, ...more }, coloursFor({ isTTY: false } as NodeJS.WriteStream), NOW_MS);
+  planText({ ...plan, ...more }, coloursFor({ isTTY: false }), NOW_MS);
 
 test('[G5] something is replaced: the plan says how long it is kept aside, and until when at least', () => {
   const text = textOf({ keepAsideSeconds: 7 * 86_400 });
