@@ -55,7 +55,9 @@ export async function setSwitch(entry: Route53HealthEntry, wanted: SwitchState, 
         env: { HOLDFAST_SITE: wanted === 'on' ? entry.standby : entry.primary },
       });
       if (exitCode === 0) return;
-      const end = timedOut ? `took longer than ${how.timeoutSeconds} s` : `ended with ${exitCode ?? 'a signal'}`;
+      const end = timedOut
+        ? `took longer than ${how.timeoutSeconds} s`
+        : `ended with ${exitCode === undefined ? 'a signal' : `exit code ${exitCode}`}`;
       throw new HoldfastError('DnsCommandFailed', `The switch of zone ${entry.zone}: ${command[0] ?? ''} ${end}`);
     }
   }

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { setSwitch, switchState } from '../../src/dns/health-switch.ts';
+import { openStore } from '../../src/stores/index.ts';
 import { planNames } from '../../src/dns/plan.ts';
 import { auditNames, planPreparation, prepareEntry } from '../../src/dns/prepare.ts';
 import { awaitEntry, checkEntry, revertEntry, swapEntry } from '../../src/dns/swap.ts';
@@ -147,6 +149,39 @@ describe('a switch that the standby has', () => {
     const one = await scene();
     const elsewhere = contextOf([one.entry], { site: SITES.a });
     expect(await failureOf(planNames(elsewhere, SITES.b, SITES.a))).toMatchObject({ code: 'DnsElsewhere' });
+  });
+});
+
+describe('a switch that is no file of this host', () => {
+  test('an object in a store, from either site: written, read and removed; a repeat changes nothing', async () => {
+    const vault = path.join(directory, 'store');
+    const store = { name: 'switches', kind: 'directory', path: vault, mustBeMounted: false } as const;
+    const one = await scene();
+    const entry: Route53HealthEntry = { ...one.entry, switch: { kind: 'store', store: 'switches', key: 'on' } };
+    const call = contextOf([entry], { site: SITES.a, openStore: () => openStore(store, () => Promise.resolve('')) });
+    expect(await switchState(entry, call)).toBe('off');
+    await setSwitch(entry, 'on', call);
+    await setSwitch(entry, 'on', call);
+    expect(await switchState(entry, call)).toBe('on');
+    await setSwitch(entry, 'off', call);
+    await setSwitch(entry, 'off', call);
+    expect(await switchState(entry, call)).toBe('off');
+  });
+
+  test('commands: what the checkers would be answered is how it stands; one that fails is told', async () => {
+    const one = await scene();
+    const how = { kind: 'command', on: ['touch', served], off: ['rm', served], timeoutSeconds: 20 } as const;
+    const entry: Route53HealthEntry = { ...one.entry, switch: how };
+    const call = contextOf([entry]);
+    expect(await switchState(entry, call)).toBe('off');
+    await setSwitch(entry, 'on', call);
+    expect(await switchState(entry, call)).toBe('on');
+    await setSwitch(entry, 'off', call);
+    const failed = await failureOf(setSwitch(entry, 'off', call));
+    expect(failed).toMatchObject({
+      code: 'DnsCommandFailed',
+      message: expect.stringContaining('rm ended with exit code 1') as string,
+    });
   });
 });
 

@@ -23,7 +23,7 @@ export function judgeAnswer(
   const right =
     'alias' in wanted
       ? values.some((value) => (target ?? []).some((one) => spelled(type, one) === value))
-      : sameList(values, wanted.values.map((value) => spelled(type, value)).toSorted());
+      : sameList(values, wanted.values.map((value) => spelled(type, unquoted(type, value))).toSorted());
   return {
     name,
     type,
@@ -33,9 +33,15 @@ export function judgeAnswer(
   };
 }
 
+/** A text is written into a zone as quoted strings, and answered as what they say one after another. */
+function unquoted(type: string, value: string): string {
+  if (type !== 'TXT' || !value.startsWith('"')) return value;
+  const strings = [...value.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, inner = '']) => inner);
+  return strings.join('').replaceAll(/\\(["\\])/g, '$1');
+}
+
 function spelled(type: string, value: string): string {
-  if (type === 'TXT') return value.replace(/^"([\s\S]*)"$/, '$1').replaceAll(/\\(["\\])/g, '$1');
-  return value.toLowerCase().replace(/\.$/, '');
+  return type === 'TXT' ? value : value.toLowerCase().replace(/\.$/, '');
 }
 
 function sameList(one: readonly string[], other: readonly string[]): boolean {

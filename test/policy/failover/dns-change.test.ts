@@ -158,6 +158,8 @@ test('an alias is compared by its target, and answered with some of what that is
 test('texts and names are compared as what they mean', () => {
   const text = { name: 'x.test', type: 'TXT', wanted: { values: ['"site=\\"b\\""'] } };
   expect(judgeAnswer(text, { values: ['site="b"'] }).verdict).toBe('as wanted');
+  const long = { name: 'x.test', type: 'TXT', wanted: { values: ['"one " "Two"'] } };
+  expect(judgeAnswer(long, { values: ['one Two'] }).verdict).toBe('as wanted');
   const name = { name: 'x.test', type: 'CNAME', wanted: { values: ['B.example.test.'] } };
   expect(judgeAnswer(name, { values: ['b.example.test'] }).verdict).toBe('as wanted');
 });
