@@ -20,10 +20,12 @@ import {
   releaseWhatWasLeft,
 } from './activities/host.ts';
 import { clearLeftDrills } from './activities/drill/left.ts';
+import { stopFencedStacks } from './activities/fenced-stacks.ts';
 import { createHostContext } from './activities/host-context.ts';
 import { workflowBundle } from './engine/bundle.ts';
 import { parseMetricsAddress, type MetricsAddress } from './engine/metrics-address.ts';
 import { installRuntime } from './engine/sdk-runtime.ts';
+import { Repeated } from './engine/repeated.ts';
 import { engineTarget, type EngineTarget } from './engine/target.ts';
 import { paceOf } from './metrics/collector.ts';
 import { sdkExporter, type SdkExporter } from './metrics/sdk-metrics.ts';
@@ -47,6 +49,8 @@ const LOG_SLOTS = 64;
 const COPY_SLOTS = 4;
 const CACHED_WORKFLOWS = 100;
 const RELEASE_PAUSE_MS = 5_000;
+/** How soon a site that comes back stops what another one has taken over. */
+const FENCED_LOOK_MS = 5_000;
 
 type Common = Pick<WorkerOptions, 'maxHeartbeatThrottleInterval'> &
   typeof SHUTDOWN & { readonly connection: NativeConnection; readonly namespace: string };
@@ -77,6 +81,15 @@ async function orchestration(common: Common, target: EngineTarget): Promise<Crew
 
 async function host(common: Common, name: string): Promise<Crew> {
   const context = createHostContext(name);
+  const fencing = new Repeated({
+    firstAfterMs: FENCED_LOOK_MS,
+    everyMs: FENCED_LOOK_MS,
+    turn: (signal) => stopFencedStacks(context, signal),
+    failed: (error) => logger.error({ err: error }, 'whether stacks may run here could not be looked at'),
+  });
+  // Before it takes any work: what another site has taken over is stopped first.
+  await stopFencedStacks(context, fencing.signal);
+  fencing.start();
   const client = new Client({ connection: common.connection, namespace: common.namespace });
   const long = await Worker.create({
     ...common,
@@ -117,7 +130,11 @@ async function host(common: Common, name: string): Promise<Crew> {
       }
     }
   };
-  return { workers: [long, urgent, logs, copies], begun, ended: () => context.close() };
+  const ended = async (): Promise<void> => {
+    await fencing.stop();
+    await context.close();
+  };
+  return { workers: [long, urgent, logs, copies], begun, ended };
 }
 
 interface Asked {

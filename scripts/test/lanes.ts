@@ -26,6 +26,7 @@ const DATABASES = [
   'test/scenarios/!(failover*|lost-and-taken|tbcv).test.ts',
   'test/activities/{cluster*,leftovers,monitor,postgres-*,rows-postgres,stack-servers,volume,wal*}.test.ts',
   'test/sources/{volume,compose}.test.ts',
+  'test/sites/guard-process.test.ts',
 ];
 
 /** What starts engines, workers or stores of its own, in directories and on ports of its own. */

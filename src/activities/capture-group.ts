@@ -16,7 +16,7 @@ import { checkStored, readsBack } from './check-stored.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { clearLeftovers, reopenLeft } from './leftovers.ts';
 import type { Run } from './shell.ts';
-import { projectOf } from './stack.ts';
+import { projectOf } from '../sites/system-containers.ts';
 import type { RecordingSink } from './sink.ts';
 import type { CaptureResult, HostActivities } from './types.ts';
 

@@ -1,5 +1,6 @@
 /** The frame of a capture: begin it in the vault, store what is stable, commit it, or close it without a manifest. */
 import { HoldfastError } from '../failures.ts';
+import { requireMayCapture } from '../sites/standing.ts';
 import { kindOf } from '../sources/kinds/index.ts';
 import type { CaptureTicket, StoreCounts, WriterVault } from '../vault/types.ts';
 import { tellFile } from './audit.ts';
@@ -19,8 +20,11 @@ export async function beginCapture(
 ): Promise<CaptureTicket> {
   const { plan, store, captureId, startedAtMs } = input;
   const system = await context.system(input.system);
+  const { generation, warning } = await requireMayCapture(system, run.signal);
   await tellFile(context, system, run);
-  return context.withWriter(system, store, (vault) => vault.begin({ captureId, plan, startedAtMs }));
+  const ticket = await context.withWriter(system, store, (vault) => vault.begin({ captureId, plan, startedAtMs }));
+  if (generation === 0) return ticket;
+  return { ...ticket, generation, ...(warning === undefined ? {} : { warnings: [warning] }) };
 }
 
 /** Only for speed: what this stores is found by the capture inside the freeze, and nothing refers to it before. */
@@ -74,13 +78,14 @@ export async function commitCapture(
       purpose,
       ...(tag === undefined ? {} : { tag }),
       pointAt,
-      generation: 0,
+      generation: ticket.generation ?? 0,
       components,
       systemFileText: system.sourceText,
       freezes,
     }),
   );
-  const { manifestKey, sha256, body, warnings } = committed;
+  const { manifestKey, sha256, body } = committed;
+  const warnings = [...(ticket.warnings ?? []), ...committed.warnings];
   return { manifestKey, sha256, pointAt: body.pointAt, ...(warnings.length === 0 ? {} : { warnings }) };
 }
 

@@ -137,11 +137,12 @@ function warningsOf(system: System, components: readonly Component[]): string[] 
 async function whySkipped(
   system: System,
   store: string,
-  { body, trust }: CatalogueEntry,
+  { body, trust, apart }: CatalogueEntry,
   components: readonly Component[],
   run: Run,
 ): Promise<string | undefined> {
   if (!trust.ok) return `it can't be trusted: ${trust.why}`;
+  if (apart !== undefined) return apart;
   const names = components.map(({ name }) => name);
   const frozen = await frozenOf(system, store, body, { components: names }, run);
   if (frozen === undefined) return undefined;

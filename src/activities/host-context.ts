@@ -6,6 +6,7 @@ import type { WalSource } from '../part.ts';
 import { giveBackFreedMemory } from '../sources/freed-memory.ts';
 import type { KindContext } from '../sources/kinds/component.ts';
 import type { HeldLog } from '../policy/reachable.ts';
+import { withApart } from '../sites/apart.ts';
 import { openStore, type Store } from '../stores/index.ts';
 import { stateDirectory } from '../system/home.ts';
 import {
@@ -153,7 +154,8 @@ async function catalogue(
   try {
     const { vaultId } = await readHead(store, system.name);
     const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
-    return await readCatalogue({ store, vaultId, roots }, options);
+    const entries = await readCatalogue({ store, vaultId, roots }, options);
+    return await withApart(system, entries, options.signal);
   } finally {
     await store.close();
   }

@@ -18,7 +18,10 @@ import type { LateServer } from '../workflows/restore-late-contract.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { openServer, untilReady } from './own-server.ts';
 import type { Run } from './shell.ts';
-import { isUp, surveyStack } from './stack.ts';
+import { readPreparing } from '../sites/prepared-file.ts';
+import { requireMayRun } from '../sites/standing.ts';
+import { isUp } from '../sites/system-containers.ts';
+import { surveyStack } from './stack.ts';
 import { serverIn } from './stack-servers.ts';
 import { healthSecondsOf, startLevel } from './stop-start.ts';
 import type { UrgentActivities } from './types.ts';
@@ -96,6 +99,8 @@ export async function startServers(
   run: Run,
 ): Promise<{ started: string[] }> {
   const system = await context.system(name);
+  // A server that is filled ahead, alone, is nothing that runs the system.
+  if ((await readPreparing(name)) === undefined) await requireMayRun(system, run.signal);
   const docker = context.docker();
   const started = new Set<string>();
   for (const component of components.map((one) => componentOf(system, one)).filter(isDump)) {

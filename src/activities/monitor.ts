@@ -11,6 +11,7 @@ import { loadKnownSystem } from '../system/index.ts';
 import type { HostContext } from './host-context.ts';
 import { asidesSeen } from './asides-seen.ts';
 import type { Run } from './shell.ts';
+import { sitesSeen } from './sites-seen.ts';
 import type { MonitoringFacts, OrchestrationActivities, SystemJudged } from './types.ts';
 
 /** More would fill histories, and no person reads them. */
@@ -23,13 +24,14 @@ export async function lookAround(
   run: Run,
 ): Promise<HostLook> {
   const { system, fault } = await context.knownSystem(name);
-  const [look, asides] = await Promise.all([
+  const [look, asides, sites] = await Promise.all([
     lookAtHost(system, context.host, {
       signal: run.signal,
       docker: () => context.docker(),
       ...(heldBy === undefined ? {} : { heldBy }),
     }),
     asidesSeen(context, system, run),
+    sitesSeen(context, system, run),
   ]);
   const troubles = (found: HostLook['tools']): HostLook['tools'] =>
     found.slice(0, MOST).map(({ subject, what, hint }) => ({ subject, what: short(what), hint: short(hint) }));
@@ -41,6 +43,7 @@ export async function lookAround(
     components: troubles(components),
     tools: troubles(tools),
     rights: troubles(rights),
+    ...(system.failover === undefined ? {} : { sites: troubles(sites) }),
     asides: { overdue: troubles(asides.overdue), unseen: asides.unseen },
   };
   return file === undefined ? all : { ...all, file };

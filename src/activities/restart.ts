@@ -16,7 +16,9 @@ import type { RestartFound, RestartTarget } from '../workflows/restart-contract.
 import type { HostContext } from './host-context.ts';
 import type { ContainerNow, RestartActivities } from './restart-types.ts';
 import type { Run } from './shell.ts';
-import { allContainers, needsDocker } from './stack.ts';
+import { requireMayRun } from '../sites/standing.ts';
+import { allContainers } from '../sites/system-containers.ts';
+import { needsDocker } from './stack.ts';
 import { findBrokenUnits, restartUnits, type KeepLog } from './restart-units.ts';
 import { healthSecondsOf } from './stop-start.ts';
 
@@ -135,6 +137,7 @@ export async function restartContainers(
   run: Run,
 ): Promise<{ containers: ContainerNow[]; dependants: ContainerNow[] }> {
   const system = await context.system(input.system);
+  await requireMayRun(system, run.signal);
   const docker = context.docker();
   const limitMs = healthSecondsOf(system) * 1000;
   const targets = input.targets.filter(({ component }) => component === undefined);

@@ -68,6 +68,7 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
   if (asked.whole === true) return planWhole(context, asked, run);
   const { store, entry, recovery } = await findPoint(context, system, asked, run.signal);
   if (!entry.trust.ok) throw new HoldfastError('Untrusted', `${entry.key}: ${entry.trust.why}`);
+  refuseApart(entry, asked.apart === true);
   const { body } = entry;
   const paths = listOf(asked.paths);
   const wanted = recovery === undefined ? listOf(asked.components) : [recovery.component.name];
@@ -110,6 +111,14 @@ export async function planRestore(context: HostContext, asked: Asked, run: Run):
     ...(frozen === undefined ? {} : { frozen }),
     ageSeconds: Math.max(0, Math.round((Date.now() - Date.parse(pointAt)) / 1000)),
   };
+}
+
+/** By its id alone such a backup can be had, and only by who says that he means it. */
+function refuseApart({ body, apart }: Found['entry'], meant: boolean): void {
+  if (apart === undefined || meant) return;
+  throw new HoldfastError('SiteFenced', `backup ${body.id} is apart: ${apart}`, {
+    hint: 'It holds what a fenced site has written; --apart restores it all the same, and then other writes are lost.',
+  });
 }
 
 /** A cluster is exchanged whole. */

@@ -6,6 +6,7 @@ import { stopSeconds } from '../docker/freeze-plan.ts';
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
 import { serverContainers } from '../postgres/place.ts';
+import { isUp, projectOf, usersOf } from '../sites/system-containers.ts';
 import type { Component, System } from '../system/types.ts';
 import { serversOf } from './stack-servers.ts';
 
@@ -35,11 +36,6 @@ export function needsDocker(system: System, components: readonly Component[]): b
       (component.kind === 'postgres' && component.server.tools.kind !== 'host'),
   );
   return system.compose !== undefined || inEngine || used;
-}
-
-/** Services and containers that the system file says use it. */
-function usersOf(component: Component): readonly string[] {
-  return component.kind === 'sqlite' || component.kind === 'postgres' ? component.usedBy : [];
 }
 
 /** Every container in question, whatever its state, by name; without the servers that dumps are restored into. */
@@ -77,12 +73,6 @@ async function clusterServers(docker: DockerHost, components: readonly Component
   return (await Promise.all(clusters.map((server) => serverContainers(server, docker)))).flat();
 }
 
-/** The Compose project that holds the system's services. */
-export function projectOf(system: System): string | undefined {
-  const stack = system.components.find((one) => one.kind === 'compose' && one.name === system.compose);
-  return stack?.kind === 'compose' ? stack.project : undefined;
-}
-
 /** With the level to stop each in (what depends on others goes first), and what a restore does with it. */
 export async function surveyStack(docker: DockerHost, stack: readonly ContainerFacts[]): Promise<StackContainer[]> {
   const levels = stopLevels(stack);
@@ -96,31 +86,4 @@ export async function surveyStack(docker: DockerHost, stack: readonly ContainerF
     // A restore is there to bring up what fell over or never came up, too.
     starts: isUp(container) || hasFallen(container, details[index]),
   }));
-}
-
-export function isUp({ state }: ContainerFacts): boolean {
-  return state === 'running' || state === 'paused' || state === 'restarting';
-}
-
-/** Every container of these components, whatever its state, with the servers of databases, by name. */
-export async function allContainers(
-  docker: DockerHost,
-  system: System,
-  components: readonly Component[],
-): Promise<ContainerFacts[]> {
-  const project = projectOf(system);
-  const found = await Promise.all(
-    components.map(async (component) => {
-      const used = usersOf(component).map((name) => findNamed(docker, name, project));
-      return [...(await ownContainers(docker, component)), ...(await Promise.all(used)).flat()];
-    }),
-  );
-  const byId = new Map(found.flat().map((container) => [container.id, container]));
-  return [...byId.values()].toSorted((a, b) => a.name.localeCompare(b.name));
-}
-
-async function ownContainers(docker: DockerHost, component: Component): Promise<ContainerFacts[]> {
-  if (component.kind === 'compose') return docker.containersOf({ project: component.project });
-  if (component.kind === 'volume') return docker.containersOf({ volume: component.volume });
-  return component.kind === 'postgres' ? serverContainers(component.server, docker) : [];
 }

@@ -95,8 +95,9 @@ async function findClean(
   return { store, entry: { ...entry, notes: [...(entry.notes ?? []), clean.note, ...unjudgedOf(clean, names)] } };
 }
 
-/** Never a safety backup, or one that can't be trusted. */
-export const usable = ({ body, trust }: CatalogueEntry): boolean => trust.ok && body.purpose === 'backup';
+/** Never a safety backup, one that can't be trusted, or one of a site that was fenced. */
+export const usable = ({ body, trust, apart }: CatalogueEntry): boolean =>
+  trust.ok && apart === undefined && body.purpose === 'backup';
 
 function fitting(wanted: string): (entry: CatalogueEntry) => boolean {
   if (wanted === 'latest') return usable;

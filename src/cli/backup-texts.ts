@@ -25,6 +25,8 @@ export function backupFacts(known: KnownBackup): Record<string, unknown> {
     stores,
     trusted: trust.ok,
     ...(trust.ok ? {} : { why: trust.why }),
+    ...(body.generation === 0 ? {} : { generation: body.generation }),
+    ...(entry.apart === undefined ? {} : { apart: entry.apart }),
     ...(entry.notes === undefined ? {} : { notes: entry.notes }),
     ...(proof === undefined ? {} : { verified: { level: proof.level, ok: proof.ok, at: proof.at } }),
   };
@@ -32,6 +34,7 @@ export function backupFacts(known: KnownBackup): Record<string, unknown> {
 
 function verdictText({ entry }: KnownBackup, colours: Colours): string {
   if (!entry.trust.ok) return colours.red(`UNTRUSTED: ${entry.trust.why}`);
+  if (entry.apart !== undefined) return colours.yellow(`APART: ${entry.apart}`);
   const proof = newestProof(entry);
   if (proof === undefined) return colours.yellow('never');
   return proof.ok ? colours.green(proof.level) : colours.red(`BAD (${proof.level})`);
@@ -75,6 +78,7 @@ export function backupText(known: KnownBackup, colours: Colours, nowMs: number):
       `  ${mode === 'pause' ? 'paused    ' : 'stopped   '} ${containers.join(', ')} for ${formatMilliseconds(downtimeMs)}`,
     );
   }
+  if (entry.apart !== undefined) lines.push(`  ${colours.yellow('apart')}      ${entry.apart}`);
   for (const note of entry.notes ?? []) lines.push(`  ${colours.yellow('note')}       ${note}`);
   for (const proof of entry.proofs) {
     const verdict = proof.ok ? colours.green('good') : colours.red('BAD');

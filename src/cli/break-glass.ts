@@ -24,6 +24,8 @@ import type { ExitCode, Shell } from './shell.ts';
 import { parseStore, storeAddress } from './store-address.ts';
 
 const STORE_NAME = 'recovery';
+const NOT_ASKED =
+  'warning: the system has other sites, and which of them runs it is not asked here: make sure that none does';
 
 export async function breakGlass(
   shell: Shell,
@@ -59,6 +61,7 @@ export async function breakGlass(
   const whole = options.whole === true || isAboutAll(backup, options);
   const named = backup === 'latest' ? undefined : backup;
   shell.say(`system file of backup ${found.id}: ${recovered.sourcePath}`);
+  if (/^failover:/m.test(found.text)) shell.say(NOT_ASKED);
   return ephemeralEngine({ hosts: recovered.hosts }, async (engine) => {
     try {
       // There is no signer on a bare machine, so the current state, if any, can't be saved as a backup first.
@@ -128,6 +131,7 @@ async function recoverSystem(name: string, text: string, config: StoreAddress, i
  * The file as it was backed up, with this store and this identity in place of what the lost machine had. What is said of
  * the other stores goes with them: the rule of copies, which one store rarely meets, what is kept in each, how late a copy
  * may be, what is done to them by a schedule, and what goes from the machine once they have it. A log is in this store now.
+ * Which site may run it is not asked: whoever breaks the glass takes that upon himself.
  */
 export function recoveredText(text: string, config: StoreAddress, identityFile: string): string {
   const document = parseDocument(text);
@@ -150,7 +154,7 @@ export function recoveredText(text: string, config: StoreAddress, identityFile: 
     const log = ['components', String(key), 'wal', 'store'];
     if (document.hasIn(log)) document.setIn(log, STORE_NAME);
   }
-  for (const section of ['rule', 'maintenance', 'housekeeping']) document.delete(section);
+  for (const section of ['rule', 'maintenance', 'housekeeping', 'failover']) document.delete(section);
   return document.toString();
 }
 

@@ -32,6 +32,7 @@ import { defineRunbook } from './runbook.ts';
 import { defineSchedule } from './schedule.ts';
 import { defineSchema } from './schema.ts';
 import { defineShow } from './show.ts';
+import { defineSite } from './site.ts';
 import { defineStatus } from './status.ts';
 import { defineStorage } from './storage.ts';
 import { defineStore } from './store.ts';
@@ -89,6 +90,7 @@ export function createProgram(): Command {
     defineRows,
     defineMissing,
     defineAside,
+    defineSite,
     defineDrill,
     defineDrills,
     defineCleanPoint,

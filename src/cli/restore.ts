@@ -10,6 +10,7 @@ export interface RestoreOptions extends CommonOptions, ChoiceOptions, ApprovalOp
   readonly path?: readonly string[];
   readonly target?: string;
   readonly skipSafetyBackup?: boolean;
+  readonly apart?: boolean;
   readonly thaw?: 'bulk' | 'standard' | 'expedited';
   readonly whole?: boolean;
   readonly together?: boolean;
@@ -54,6 +55,7 @@ export function defineRestore(program: Command): void {
     .option('--backup <id>', 'this backup, as the argument; `clean`: what the newest `clean-point` has named')
     .option('--component <name>', 'only this component (may be repeated)', collect)
     .option('--path <path>', 'only this path inside a component (may be repeated)', collect)
+    .option('--apart', 'also a backup of a site that was fenced, which is named by its id')
     .option('--target <place>', 'restore into this directory or volume instead');
   addApproval(addChoice(command), 'plan')
     .option('--skip-safety-backup', 'do not save the current state first')

@@ -48,6 +48,7 @@ export async function restoreInput(
     ...(options.approve === undefined ? {} : { approve: options.approve, approvedBy: options.by ?? (await whoAmI()) }),
     ...(options.thaw === undefined ? {} : { thaw: options.thaw }),
     ...(options.skipSafetyBackup === true ? { skipSafetyBackup: true } : {}),
+    ...(options.apart === true ? { apart: true } : {}),
   };
 }
 

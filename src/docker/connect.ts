@@ -117,6 +117,10 @@ export function connectDocker(options: ConnectOptions = {}): DockerHost {
         ask(about(id, 'start'), () => docker.getContainer(id).start()),
       );
     },
+    async neverRestart(id) {
+      const update = { RestartPolicy: { Name: 'no', MaximumRetryCount: 0 } };
+      await ask(about(id, 'update'), () => docker.getContainer(id).update(update));
+    },
     async pause(id) {
       await ask(about(id, 'pause'), () => docker.getContainer(id).pause());
     },

@@ -76,6 +76,8 @@ export interface DockerHost {
   removeVolume(name: string): Promise<void>;
   stop(id: string, timeoutSeconds: number): Promise<void>;
   start(id: string): Promise<void>;
+  /** Sets the restart policy of a container to `no`, whether it runs or not. */
+  neverRestart(id: string): Promise<void>;
   pause(id: string): Promise<void>;
   unpause(id: string): Promise<void>;
   inspect(id: string): Promise<ContainerFacts | undefined>;

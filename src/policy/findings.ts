@@ -33,6 +33,8 @@ export const CHECKS = [
   'rights',
   /** What a restore kept aside, long after its time. */
   'aside',
+  /** Which site runs the system, and the guard that keeps it to one. */
+  'site',
   /** The engine, its workers and schedules. */
   'engine',
   'schedule',

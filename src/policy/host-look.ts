@@ -44,6 +44,8 @@ export interface HostLook {
   readonly rights: readonly TroubleSeen[];
   /** Components with what restores kept aside, long after its time. Absent: said by a look that does not see it. */
   readonly asides?: { readonly overdue: readonly TroubleSeen[]; readonly unseen: readonly NotSeen[] };
+  /** Of a system with several sites. Absent: said by a look that does not see it. */
+  readonly sites?: readonly TroubleSeen[];
   /** The host's own copy of the system file can't be used; absent where it can. */
   readonly file?: TroubleSeen;
 }

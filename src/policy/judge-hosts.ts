@@ -24,6 +24,7 @@ function judgeHost(system: System, seen: HostSeen): Judged {
     ...look.rights.map((one) => troubleOf(system, 'rights', `${host}${one.subject}`, one)),
     ...look.components.map((one) => componentTrouble(system, one)),
     ...(look.asides?.overdue ?? []).map((one) => troubleOf(system, 'aside', one.subject, one)),
+    ...(look.sites ?? []).map((one) => troubleOf(system, 'site', `${host}/${one.subject}`, one)),
     ...(look.file === undefined ? [] : [judgeFile(system.name, { ...look.file, subject: `${FILE_SUBJECT}/${host}` })]),
     ...(look.services ?? []).map((one) => serviceTrouble(system, one)),
   ];
@@ -50,7 +51,10 @@ function silence(system: System, { host, silent = 'it said nothing' }: HostSeen)
   const unknown = [
     ...own.flatMap(({ name }) => [`component/${name}`, `aside/${name}`].map((what) => ({ what, why }))),
     ...(own.some(runsServices) ? [{ what: 'service', why }] : []),
-    ...['disk', 'clock', 'tools', 'rights'].map((check) => ({ what: `${check}/${host}`, why })),
+    ...['disk', 'clock', 'tools', 'rights', ...(system.failover === undefined ? [] : ['site'])].map((check) => ({
+      what: `${check}/${host}`,
+      why,
+    })),
   ];
   return { findings: [finding], unknown };
 }
@@ -150,10 +154,10 @@ function servicesUnseen(system: System, unseen: readonly NotSeen[]): Unknown[] {
 
 function troubleOf(
   system: System,
-  check: 'tools' | 'rights' | 'aside',
+  check: 'tools' | 'rights' | 'aside' | 'site',
   subject: string,
   { what, hint }: TroubleSeen,
 ): Finding {
-  const severity = check === 'tools' ? severityOf(systemTier(system), true) : 'warning';
+  const severity = check === 'tools' || check === 'site' ? severityOf(systemTier(system), true) : 'warning';
   return { system: system.name, check, subject, severity, what, hint };
 }

@@ -15,6 +15,16 @@ export function failoverOf(system: System): FailoverConfig {
 
 /** Closed at the end, whatever `use` does. Throws as stores do, and Untrusted. */
 export async function withAuthority<T>(system: System, use: (authority: Authority) => Promise<T>): Promise<T> {
+  const authority = await openAuthority(system);
+  try {
+    return await use(authority);
+  } finally {
+    await authority.store.close();
+  }
+}
+
+/** For who keeps it open, and closes its store. */
+export async function openAuthority(system: System): Promise<Authority> {
   const { authority } = failoverOf(system);
   const config = system.stores.find(({ name }) => name === authority);
   if (config === undefined) throw new HoldfastError('BadInput', `${system.name} has no store ${authority}`);
@@ -22,9 +32,10 @@ export async function withAuthority<T>(system: System, use: (authority: Authorit
   try {
     const { vaultId } = await readHead(store, system.name);
     const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);
-    return await use({ store, vaultId, roots });
-  } finally {
+    return { store, vaultId, roots };
+  } catch (error) {
     await store.close();
+    throw error;
   }
 }
 

@@ -2,6 +2,7 @@
  * Who works on a system's stack on this machine: `sites/held/<name>.json`. While one lies there the guard starts nothing; it
  * stops all the same, since the right to run comes before any work.
  */
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listFiles, removeDurably, writeDurably } from '../docker/durable-file.ts';
@@ -9,6 +10,8 @@ import { HoldfastError } from '../failures.ts';
 import { isHeld, readLease, sitesDirectory, type LeaseFile } from './site-files.ts';
 
 const POLL_MS = 250;
+/** Of a failover to this site, until its restore starts what it has brought. */
+export const FAILOVER_HOLD = 'failover';
 
 /** Durable when this resolves. A repeat changes nothing. `name` says who: a run's id, or a person's word. */
 export async function holdStack(system: string, name: string): Promise<void> {
@@ -24,6 +27,16 @@ export async function releaseStack(system: string, name: string): Promise<void> 
 export async function stackHolds(system: string): Promise<string[]> {
   const files = await listFiles(path.join(sitesDirectory(system), 'held'), '.json');
   return files.map((file) => path.basename(file, '.json'));
+}
+
+/** At this moment, for who looks every second. */
+export function isStackHeld(system: string): boolean {
+  try {
+    return readdirSync(path.join(sitesDirectory(system), 'held')).some((name) => name.endsWith('.json'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 /**

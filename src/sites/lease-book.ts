@@ -18,6 +18,40 @@ export interface BookGiven {
   readonly tell: (error: HoldfastError) => void;
 }
 
+/**
+ * The same of a store that need not answer yet: opened when it is first asked, and anew after it has failed. `close` ends what
+ * is open.
+ */
+export function openingBook(
+  open: () => Promise<{ readonly given: BookGiven; readonly close: () => Promise<void> }>,
+): LeaseBook & { close(): Promise<void> } {
+  let opened: Promise<{ book: LeaseBook; close: () => Promise<void> }> | undefined;
+  const book = async (): Promise<LeaseBook> => {
+    opened ??= open().then(({ given, close }) => ({ book: leaseBook(given), close }));
+    return (await opened).book;
+  };
+  const close = async (): Promise<void> => {
+    const last = opened;
+    opened = undefined;
+    // One that could not be opened has nothing to close.
+    await (await last?.catch(() => undefined))?.close();
+  };
+  const asked = async <T>(ask: (of: LeaseBook) => Promise<T>): Promise<T> => {
+    try {
+      return await ask(await book());
+    } catch (error) {
+      // Its connections may be what is broken.
+      void close().catch(() => undefined);
+      throw error;
+    }
+  };
+  return {
+    renew: (times) => asked((of) => of.renew(times)),
+    newest: () => asked((of) => of.newest()),
+    close,
+  };
+}
+
 export function leaseBook({ authority: given, place, signer, tell }: BookGiven): LeaseBook {
   let authority = given;
   let last: number | undefined;

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { readJson, writeDurably } from '../docker/durable-file.ts';
+import { readJson, removeDurably, writeDurably } from '../docker/durable-file.ts';
 import { HoldfastError } from '../failures.ts';
 import type { Generation } from '../policy/failover/lease.ts';
 import { stateDirectory } from '../system/home.ts';
@@ -37,6 +37,9 @@ const leaseSchema = z.object({
   /** By the boot clock. */
   writtenAtMs: z.number(),
 });
+
+const HANDOVER_MS = 60_000;
+const handoverSchema = z.object({ format: z.literal(1), bootId: z.string(), untilMs: z.number() });
 
 /** What the guard of this machine says. Its times are of the boot clock. */
 export type LeaseFile = z.infer<typeof leaseSchema>;
@@ -76,6 +79,23 @@ export async function writeLease(
   await writeDurably(leasePath(system), { ...own, ...lease } satisfies LeaseFile);
 }
 
+/**
+ * Said by who ends a guard in order to start it again at once: the stack goes on meanwhile, as long as its lease does. It
+ * counts for this boot, for a minute, and until the next guard begins.
+ */
+export async function writeHandover(system: string): Promise<void> {
+  await writeDurably(handoverPath(system), { format: 1, bootId: bootId(), untilMs: bootClockMs() + HANDOVER_MS });
+}
+
+export async function isHandedOver(system: string): Promise<boolean> {
+  const found = await parsed(handoverPath(system), handoverSchema);
+  return found?.bootId === bootId() && bootClockMs() < found.untilMs;
+}
+
+export async function endHandover(system: string): Promise<void> {
+  await removeDurably(handoverPath(system));
+}
+
 /** At this moment. */
 export function isHeld(lease: LeaseFile | undefined): lease is LeaseFile & { readonly heldUntilMs: number } {
   return lease?.heldUntilMs !== undefined && bootClockMs() < lease.heldUntilMs;
@@ -87,6 +107,10 @@ function believedPath(system: string): string {
 
 function leasePath(system: string): string {
   return path.join(sitesDirectory(system), 'lease.json');
+}
+
+function handoverPath(system: string): string {
+  return path.join(sitesDirectory(system), 'handover.json');
 }
 
 async function parsed<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {

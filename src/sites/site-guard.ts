@@ -13,11 +13,13 @@ import {
   type GuardView,
   type LeaseTimes,
   type Renewed,
+  type StackSeen,
 } from '../policy/failover/lease.ts';
 
 /** The part of a system that runs on this machine. A call that was begun is ended by its signal. */
 export interface Stack {
-  isUp(signal: AbortSignal): Promise<boolean>;
+  /** `down` only when nothing of it runs; `partly` when something does, and something that is to run does not. */
+  look(signal: AbortSignal): Promise<Exclude<StackSeen, 'unknown'>>;
   /** Resolves when it is up, or as far as it comes; harmless when it is. */
   start(signal: AbortSignal): Promise<void>;
   /** Resolves when nothing of it runs any more; kills what does not end by itself in good time. Harmless when it is down. */
@@ -42,6 +44,10 @@ export interface GuardGiven {
   readonly wanted: () => boolean;
   /** Told once for each change. */
   readonly tell: (what: GuardNews) => void;
+  /** What a guard of the same boot has left: its lease goes on, by the same clock. */
+  readonly resumed?: Renewed | undefined;
+  /** Called before an answer takes effect. A failure is told, and changes nothing: the next guard then knows less. */
+  readonly remember?: (renewed: Renewed) => Promise<void>;
 }
 
 export type GuardNews =
@@ -71,6 +77,17 @@ export class SiteGuard {
 
   constructor(given: GuardGiven) {
     this.given = given;
+    this.renewed = given.resumed;
+  }
+
+  /** What it knows of the stack. */
+  get seen(): StackSeen {
+    return this.stack;
+  }
+
+  /** The last answer it goes by. */
+  get answer(): Renewed | undefined {
+    return this.renewed;
   }
 
   /** Until when the stack may run, by the boot clock; undefined when it may not. */
@@ -113,6 +130,7 @@ export class SiteGuard {
     try {
       await book.renew(times);
       const newest = await book.newest();
+      await this.remember({ ...asked, newest });
       // What comes after its time was given up: a later asking may have been answered already.
       if (this.asking !== asked) return;
       this.asking = undefined;
@@ -120,6 +138,14 @@ export class SiteGuard {
       this.nextAskMs = nextRenewalAtMs({ ...asked, nowMs: clock(), answered: true }, times);
     } catch (error) {
       this.unanswered(asked, wordsOf(error));
+    }
+  }
+
+  private async remember(renewed: Renewed): Promise<void> {
+    try {
+      await this.given.remember?.(renewed);
+    } catch (error) {
+      this.tell({ kind: 'failing', why: `remember: ${wordsOf(error)}` });
     }
   }
 
@@ -186,7 +212,7 @@ export class SiteGuard {
   private async see(looking: { readonly abort: AbortController }): Promise<void> {
     let seen: GuardView['stack'] = 'unknown';
     try {
-      seen = (await this.given.stack.isUp(looking.abort.signal)) ? 'up' : 'down';
+      seen = await this.given.stack.look(looking.abort.signal);
     } catch (error) {
       if (this.looking === looking) this.tell({ kind: 'failing', why: `look: ${wordsOf(error)}` });
     }

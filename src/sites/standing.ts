@@ -11,6 +11,7 @@ import {
 import type { System } from '../system/types.ts';
 import { newestGeneration } from '../vault/sites/generation.ts';
 import { withAuthority } from './authority.ts';
+import { raced } from './raced.ts';
 import { isHeld, readBelieved, readLease, rememberBelieved } from './site-files.ts';
 
 /** An authority store that is there answers at once. */
@@ -81,7 +82,8 @@ export async function requireMayCapture(
   if (system.failover === undefined) return { generation: 0 };
   const judged = captureUnder(await siteStanding(system, { signal }), system.site);
   if (judged.kind === 'refuse') throw fenced(system, judged.why);
-  return judged;
+  const { generation, warning } = judged;
+  return { generation, ...(warning === undefined ? {} : { warning }) };
 }
 
 function fenced(system: System, why: string): HoldfastError {
@@ -93,20 +95,6 @@ function fenced(system: System, why: string): HoldfastError {
 async function readNewest(system: System): Promise<Generation | undefined> {
   const found = await withAuthority(system, newestGeneration);
   return found === undefined ? undefined : { n: found.n, site: found.site, cleared: found.cleared !== undefined };
-}
-
-/** What goes on after it was given up ends by itself, and closes what it opened. */
-async function raced<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const give = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('given up'));
-  signal.addEventListener('abort', give, { once: true });
-  asked.catch(() => undefined);
-  try {
-    return await Promise.race([asked, promise]);
-  } finally {
-    signal.removeEventListener('abort', give);
-  }
 }
 
 function wordsOf(error: unknown): string {

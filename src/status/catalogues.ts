@@ -1,4 +1,5 @@
 /** Backups of a system as its stores tell of them: no engine and no identity are needed. */
+import { withApart } from '../sites/apart.ts';
 import type { System } from '../system/types.ts';
 import { readCatalogue } from '../vault/catalogue.ts';
 import { CatalogueMemory } from '../vault/catalogue-memory.ts';
@@ -100,12 +101,13 @@ export async function lookAtCatalogues(
 /** A store that was given a part of the backups notes gaps in the chain that another one fills. */
 function merged(a: CatalogueEntry, b: CatalogueEntry): CatalogueEntry {
   const notes = a.notes?.filter((note) => b.notes?.includes(note) === true) ?? [];
-  const { key, body, sha256, trust } = a;
+  const { key, body, sha256, trust, apart } = a;
   return {
     key,
     body,
     sha256,
     trust,
+    ...(apart === undefined ? {} : { apart }),
     ...(notes.length === 0 ? {} : { notes }),
     proofs: [...a.proofs, ...b.proofs].toSorted((x, y) => Date.parse(x.at) - Date.parse(y.at)),
   };
@@ -118,7 +120,11 @@ function readStore(
 ): Promise<{ createdAtMs: number | undefined; entries: CatalogueEntry[] }> {
   return readingVault(system, config, async (from) => ({
     createdAtMs: from.createdAtMs,
-    entries: await readCatalogue(from, { plan, memory: memoryOf(memories, config.name) }),
+    entries: await withApart(
+      system,
+      await readCatalogue(from, { plan, memory: memoryOf(memories, config.name) }),
+      undefined,
+    ),
   }));
 }
 

@@ -7,13 +7,14 @@ import type { Catalogues, KnownBackup } from './catalogues.ts';
 /** What a manifest alone tells of its backup, wherever it lies. */
 export type ManifestFacts = Omit<BackupSeen, 'key' | 'stores' | 'storedAt' | 'verdicts'>;
 
-export function manifestFacts({ body, trust, sha256 }: CatalogueEntry): ManifestFacts {
+export function manifestFacts({ body, trust, apart, sha256 }: CatalogueEntry): ManifestFacts {
   return {
     id: body.id,
     sha256,
     plan: body.plan,
     ...(body.tag === undefined ? {} : { tag: body.tag }),
-    purpose: body.purpose,
+    // What a fenced site has made counts as little as a safety backup: never newest, fresh or proved.
+    purpose: apart === undefined ? body.purpose : 'safety',
     trusted: trust.ok,
     ...(trust.ok ? {} : { why: trust.why }),
     startedAtMs: Date.parse(body.startedAt),

@@ -28,10 +28,17 @@ export interface UnitManager {
   directory(signal: AbortSignal): Promise<string>;
   /** Has it read its unit files again. */
   reload(signal: AbortSignal): Promise<void>;
+  /** From now on they are started with the machine, or not any more; nothing is started or stopped by this. */
+  enable(units: readonly string[], signal: AbortSignal): Promise<void>;
+  disable(units: readonly string[], signal: AbortSignal): Promise<void>;
   /** Has these started, in its own order; returns when that is under way. Earlier failures are forgotten. */
   start(units: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Stops and starts them; returns when they are up. */
+  restart(units: readonly string[], signal: AbortSignal): Promise<void>;
   /** All of these at once, in its own order; returns when they are down. */
   stop(units: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Ends the processes of these at once; one without any is no error. */
+  kill(units: readonly string[], signal: AbortSignal): Promise<void>;
   /** The end of its log; empty when the journal has none of it. */
   log(unit: string, lines: number, signal: AbortSignal): Promise<string>;
 }
@@ -53,6 +60,12 @@ export function unitManager(of: ManagerOf): UnitManager {
     async reload(signal) {
       await systemctl(['daemon-reload'], signal);
     },
+    async enable(units, signal) {
+      await systemctl(['enable', '--', ...units], signal);
+    },
+    async disable(units, signal) {
+      await systemctl(['disable', '--', ...units], signal);
+    },
     async start(units, signal) {
       if (units.length === 0) return;
       // Of a unit without a failure to forget it says that it isn't loaded.
@@ -61,8 +74,19 @@ export function unitManager(of: ManagerOf): UnitManager {
       });
       await systemctl(['start', '--no-block', '--', ...units], signal);
     },
+    async restart(units, signal) {
+      await systemctl(['restart', '--', ...units], signal, STOP_LIMIT_MS);
+    },
     async stop(units, signal) {
       if (units.length > 0) await systemctl(['stop', '--', ...units], signal, STOP_LIMIT_MS);
+    },
+    async kill(units, signal) {
+      for (const unit of units) {
+        // Of a unit that has no process it says so.
+        await systemctl(['kill', '--signal=SIGKILL', '--', unit], signal).catch((error: unknown) => {
+          if (!(error instanceof HoldfastError) || error.code !== 'SystemdRefused') throw error;
+        });
+      }
     },
     async log(unit, lines, signal) {
       const which = of.scope === 'user' ? '--user-unit' : '--unit';

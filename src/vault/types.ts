@@ -116,6 +116,8 @@ export interface CatalogueEntry {
   readonly notes?: readonly string[];
   /** How far it can be trusted, with the reason when it can't. */
   readonly trust: { readonly ok: true } | { readonly ok: false; readonly why: string };
+  /** Why it is no part of the history in force: made by a site that was fenced. */
+  readonly apart?: string;
   readonly proofs: readonly ProofBody[];
 }
 
@@ -144,6 +146,10 @@ export interface CaptureTicket {
   readonly plan: string;
   readonly epoch: string;
   readonly startedAt: string;
+  /** Under which the site was active when it began; absent for a system without a section `failover`. */
+  readonly generation?: number;
+  /** What is to be told with the backup. */
+  readonly warnings?: readonly string[];
 }
 
 export interface CaptureProgress {

@@ -51,6 +51,7 @@ export const COMMANDS: Readonly<Record<string, Told>> = {
   'schedule unpause': ITSELF,
   schema: READS,
   show: READS,
+  site: ITSELF,
   status: READS,
   storage: READS,
   'store setup': ITSELF,

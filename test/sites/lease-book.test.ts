@@ -47,7 +47,7 @@ class Site implements Stack {
     return bootClockMs() + this.aheadMs;
   }
 
-  isUp = (): Promise<boolean> => Promise.resolve(this.up);
+  look = (): Promise<'up' | 'down'> => Promise.resolve(this.up ? 'up' : 'down');
   start = (): Promise<void> => Promise.resolve(void (this.up = true));
   stop = (): Promise<void> => Promise.resolve(void (this.up = false));
 

@@ -13,6 +13,8 @@ class Machine implements Stack {
   nowMs = 5000;
   up = false;
   wanted = true;
+  /** Something of it is down, and the rest runs. */
+  fallen = false;
   newest: Generation | undefined = OWN;
   store: Answer = 'ok';
   engine: Answer = 'ok';
@@ -31,8 +33,8 @@ class Machine implements Stack {
     tell: (what) => this.news.push(what),
   });
 
-  isUp(): Promise<boolean> {
-    return this.answer(this.engine, () => this.up);
+  look(): Promise<'up' | 'partly' | 'down'> {
+    return this.answer(this.engine, () => (this.up ? (this.fallen ? 'partly' : 'up') : 'down'));
   }
 
   start(): Promise<void> {

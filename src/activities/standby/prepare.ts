@@ -11,10 +11,10 @@ import {
   type PreparingFile,
 } from '../../sites/prepared-file.ts';
 import { siteStanding } from '../../sites/standing.ts';
+import { isUp } from '../../sites/system-containers.ts';
 import type { System } from '../../system/types.ts';
 import { componentOf, type HostContext } from '../host-context.ts';
 import type { Run } from '../shell.ts';
-import { isUp } from '../stack.ts';
 import { serverIn } from '../stack-servers.ts';
 import type { PrepareBegun, StandbyActivities } from '../standby-types.ts';
 import { lookStandby, seenNow, stackHere } from './look.ts';

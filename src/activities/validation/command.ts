@@ -6,7 +6,7 @@ import { HoldfastError } from '../../failures.ts';
 import { runProgram } from '../../sources/checks/program.ts';
 import type { CommandProbe, System } from '../../system/types.ts';
 import type { HostContext } from '../host-context.ts';
-import { projectOf } from '../stack.ts';
+import { projectOf } from '../../sites/system-containers.ts';
 import type { CheckPlace } from '../validation-types.ts';
 import { inCopy } from './isolated.ts';
 

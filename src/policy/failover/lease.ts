@@ -36,6 +36,9 @@ export interface Renewed {
   readonly newest: Generation | undefined;
 }
 
+/** `partly`: something of it runs, and something that is to run does not. `unknown` until it has been looked at. */
+export type StackSeen = 'up' | 'partly' | 'down' | 'unknown';
+
 /** What a guard knows. Of earlier boots and earlier processes of itself it knows nothing. */
 export interface GuardView {
   readonly nowMs: number;
@@ -43,8 +46,7 @@ export interface GuardView {
   readonly times: LeaseTimes;
   /** The last asking that got both its answers. */
   readonly renewed: Renewed | undefined;
-  /** `unknown` until it has been looked at. */
-  readonly stack: 'up' | 'down' | 'unknown';
+  readonly stack: StackSeen;
   /** The stack is meant to run: nobody has stopped it on purpose. */
   readonly wanted: boolean;
 }
@@ -82,7 +84,7 @@ export function nextRenewalAtMs(
 }
 
 function mayRun({ stack, wanted, renewed }: GuardView): GuardAction {
-  if (stack !== 'down' || !wanted) return { kind: 'keep' };
+  if ((stack !== 'down' && stack !== 'partly') || !wanted) return { kind: 'keep' };
   return { kind: 'start', generation: renewed?.newest?.n ?? 0 };
 }
 

@@ -1,0 +1,227 @@
+/**
+ * The part of a system that runs on this machine, as its guard looks at it, starts and stops it: the containers of its Compose
+ * projects, those that use its volumes and databases, and its systemd units.
+ */
+import path from 'node:path';
+import { z } from 'zod';
+import { readJson, writeDurably } from '../docker/durable-file.ts';
+import { readJournals } from '../docker/freeze-journal.ts';
+import { stopSeconds } from '../docker/freeze-plan.ts';
+import { stopLevels } from '../docker/order.ts';
+import { CHECK_LABEL, OWNER_LABEL } from '../docker/run.ts';
+import type { ContainerFacts, DockerHost } from '../docker/types.ts';
+import { HoldfastError } from '../failures.ts';
+import { dueParts, startedAgain, wantedAfter, type PartSeen, type Starts } from '../policy/failover/wanted.ts';
+import { serverContainers } from '../postgres/place.ts';
+import { stateDirectory } from '../system/home.ts';
+import type { System } from '../system/types.ts';
+import { bootClockMs } from './boot-clock.ts';
+import { killContainerProcesses } from './kill-processes.ts';
+import { readPreparing } from './prepared-file.ts';
+import { readLease, sitesDirectory } from './site-files.ts';
+import type { Stack } from './site-guard.ts';
+import { guardedUnits, lookAtUnits, startUnits, stopUnits, unitParts, type UnitGroup } from './stack-units.ts';
+import { allContainers, isUp } from './system-containers.ts';
+
+/** So much of the time to stop is for what ends by itself; the rest is for killing. */
+const PATIENCE = 0.7;
+const ONE_OFF_LABEL = 'com.docker.compose.oneoff';
+
+const recordSchema = z.object({
+  format: z.literal(1),
+  wanted: z.array(z.string()),
+  /** So that their processes can be ended when the engine does not answer. */
+  ids: z.array(z.string()),
+});
+
+export interface StackGiven {
+  readonly system: System;
+  readonly host: string;
+  readonly docker: DockerHost;
+  /** True while the lease is held and nobody works on the stack: what runs then is what is to run. */
+  readonly settled: () => boolean;
+}
+
+interface Seen {
+  readonly containers: readonly ContainerFacts[];
+  readonly units: readonly UnitGroup[];
+  readonly parts: readonly PartSeen[];
+}
+
+export class SystemStack implements Stack {
+  private readonly given: StackGiven;
+  private starts: Starts = new Map();
+  private due: readonly string[] = [];
+  private wanted: ReadonlySet<string> | undefined;
+  private written = '';
+  private ids: readonly string[] = [];
+
+  constructor(given: StackGiven) {
+    this.given = given;
+  }
+
+  /** What was remembered before this process. */
+  async load(): Promise<void> {
+    const found = await readJson(this.file());
+    if (found === undefined) return;
+    const { wanted, ids } = recordSchema.parse(found);
+    this.wanted = new Set(wanted);
+    this.ids = ids;
+  }
+
+  /** By the last look, something that is to run does not, and may be started. */
+  get lacking(): boolean {
+    return this.due.length > 0;
+  }
+
+  async look(signal: AbortSignal): Promise<'up' | 'partly' | 'down'> {
+    const seen = await this.survey(signal);
+    const wanted = wantedAfter(this.wanted, seen.parts);
+    if (this.given.settled()) await this.remember(wanted, seen);
+    this.due = dueParts(seen.parts, wanted, { starts: this.starts, nowMs: bootClockMs() });
+    if (!seen.parts.some(({ up }) => up)) return 'down';
+    return this.due.length > 0 ? 'partly' : 'up';
+  }
+
+  /** What others depend on first, and no waiting for health: that is for those who look at the system. */
+  async start(signal: AbortSignal): Promise<void> {
+    const seen = await this.survey(signal);
+    const now = { starts: this.starts, nowMs: bootClockMs() };
+    const due = new Set(dueParts(seen.parts, wantedAfter(this.wanted, seen.parts), now));
+    for (const name of due) this.starts = startedAgain(this.starts, name, bootClockMs());
+    const levels = stopLevels(seen.containers);
+    const troubles: unknown[] = [];
+    const starting = seen.containers.filter(({ name }) => due.has(`container ${name}`));
+    for (const level of descending(starting.map(({ id }) => levels.get(id) ?? 0))) {
+      const ofLevel = starting.filter(({ id }) => (levels.get(id) ?? 0) === level);
+      signal.throwIfAborted();
+      const ends = await Promise.allSettled(ofLevel.map(({ id }) => this.given.docker.start(id)));
+      troubles.push(...ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : [])));
+    }
+    signal.throwIfAborted();
+    await startUnits(seen.units, due, signal);
+    // One that can't start keeps none of the others down.
+    if (troubles[0] !== undefined) throw asError(troubles[0]);
+  }
+
+  /** What depends on others first; what has not ended in good time is killed, and what is paused at once. */
+  async stop(withinMs: number, signal: AbortSignal): Promise<void> {
+    const untilMs = bootClockMs() + withinMs * PATIENCE;
+    const seen = await this.survey(signal).catch(async (error: unknown) => {
+      signal.throwIfAborted();
+      const killed = await killContainerProcesses(this.ids);
+      throw new HoldfastError('DockerUnreachable', `the engine does not answer; ${killed} processes were killed`, {
+        cause: error,
+      });
+    });
+    await Promise.all([
+      stopUnits(seen.units, { killAfterMs: withinMs * PATIENCE, signal }),
+      this.stopContainers(seen.containers, untilMs, signal),
+    ]);
+    const left = (await this.survey(signal)).parts.filter(({ up }) => up).map(({ name }) => name);
+    if (left.length > 0) throw new HoldfastError('Unhealthy', `still runs: ${left.join(', ')}`);
+  }
+
+  private async stopContainers(
+    containers: readonly ContainerFacts[],
+    untilMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { docker } = this.given;
+    const up = containers.filter(isUp);
+    // What is paused hears no signal: it would be killed after the whole patience.
+    const kill = (id: string): Promise<void> => docker.stop(id, 0);
+    await Promise.all(up.filter(({ state }) => state === 'paused').map(({ id }) => kill(id)));
+    const levels = stopLevels(containers);
+    const running = up.filter(({ state }) => state !== 'paused');
+    for (const level of descending(running.map(({ id }) => levels.get(id) ?? 0)).toReversed()) {
+      signal.throwIfAborted();
+      const ofLevel = running.filter(({ id }) => (levels.get(id) ?? 0) === level);
+      await Promise.all(ofLevel.map(({ id }) => this.stopOne(id, untilMs)));
+    }
+  }
+
+  private async stopOne(id: string, untilMs: number): Promise<void> {
+    const { docker } = this.given;
+    const leftSeconds = Math.max(0, Math.floor((untilMs - bootClockMs()) / 1000));
+    await docker.stop(id, Math.min(stopSeconds(await docker.describe(id)), leftSeconds));
+  }
+
+  private async survey(signal: AbortSignal): Promise<Seen> {
+    const { system, host, docker } = this.given;
+    const components = system.components.filter((component) => component.host === host);
+    const [all, journals, units] = await Promise.all([
+      concernsEngine(system) ? allContainers(docker, system, components) : [],
+      readJournals(stateDirectory(system.name)),
+      lookAtUnits(guardedUnits(system, host), signal),
+    ]);
+    signal.throwIfAborted();
+    const filled = await this.filledAhead();
+    const containers = all.filter(({ id, labels }) => !isHelper(labels) && !filled.has(id));
+    const frozen = new Set(
+      journals.journals.flatMap(({ intent, released }) =>
+        intent.containers.flatMap(({ id }) => (released.includes(id) ? [] : [id])),
+      ),
+    );
+    const details = await Promise.all(
+      containers.map(async (one) => (one.state === 'exited' ? docker.describe(one.id) : undefined)),
+    );
+    const parts = containers.map((one, index) => ({
+      name: `container ${one.name}`,
+      up: isUp(one),
+      fresh: one.state === 'created',
+      endedWell: one.state === 'exited' && details[index]?.State.ExitCode === 0,
+      frozen: frozen.has(one.id),
+    }));
+    return { containers, units, parts: [...parts, ...unitParts(units)] };
+  }
+
+  /**
+   * Database servers that a standby has started alone, to restore into them ahead: they run no system. Only while the guard has
+   * read no newer generation than the one that was prepared for: a site that took over since guards them all.
+   */
+  private async filledAhead(): Promise<ReadonlySet<string>> {
+    const { system, docker } = this.given;
+    const preparing = await readPreparing(system.name);
+    if (preparing === undefined || (await readLease(system.name))?.generation !== preparing.generation)
+      return new Set();
+    const dumps = system.components.flatMap((one) =>
+      one.kind === 'postgres' && one.method === 'dump' ? [one.server] : [],
+    );
+    const servers = await Promise.all(dumps.map((server) => serverContainers(server, docker)));
+    return new Set(servers.flat().map(({ id }) => id));
+  }
+
+  private async remember(wanted: ReadonlySet<string>, { containers }: Seen): Promise<void> {
+    const record = { format: 1, wanted: [...wanted].toSorted(), ids: containers.map(({ id }) => id).toSorted() };
+    this.wanted = wanted;
+    this.ids = record.ids;
+    const text = JSON.stringify(record);
+    if (text === this.written) return;
+    await writeDurably(this.file(), record);
+    this.written = text;
+  }
+
+  private file(): string {
+    return path.join(sitesDirectory(this.given.system.name), 'stack.json');
+  }
+}
+
+/** Containers that Holdfast itself runs for a while, and those of `docker compose run`, are no part of the stack. */
+function isHelper(labels: Readonly<Record<string, string>>): boolean {
+  if (labels[ONE_OFF_LABEL]?.toLowerCase() === 'true') return true;
+  return labels[OWNER_LABEL] !== undefined || labels[CHECK_LABEL] !== undefined;
+}
+
+/** A system of units and files alone has no engine that must answer. */
+function concernsEngine(system: System): boolean {
+  return system.compose !== undefined || system.components.some(({ kind }) => kind !== 'files' && kind !== 'systemd');
+}
+
+function descending(levels: readonly number[]): number[] {
+  return [...new Set(levels)].toSorted((one, other) => other - one);
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new HoldfastError('Internal', String(error));
+}

@@ -1,0 +1,188 @@
+/** The guard as a process of its own, on a real engine and a real store: it dies, comes back, and comes back too late. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { bootClockMs } from '../../src/sites/boot-clock.ts';
+import { holdStack, releaseStack, waitForGuard } from '../../src/sites/holds.ts';
+import { withApart } from '../../src/sites/apart.ts';
+import { siteSigner, withAuthority } from '../../src/sites/authority.ts';
+import { isHeld, readLease, sitesDirectory } from '../../src/sites/site-files.ts';
+import { requireMayCapture, requireMayReplace, requireMayRun } from '../../src/sites/standing.ts';
+import { loadSystem } from '../../src/system/index.ts';
+import { raiseGeneration } from '../../src/vault/sites/generation.ts';
+import type { CatalogueEntry } from '../../src/vault/types.ts';
+import { holdfast } from '../cli/holdfast.ts';
+import { dockerCorner, type DockerCorner } from '../support/docker.ts';
+import { eventually } from '../workflows/stage.ts';
+
+const CLI = path.resolve(import.meta.dirname, '../../src/cli.ts');
+const SYSTEM = 'guarded';
+const never = new AbortController().signal;
+
+let corner: DockerCorner;
+let directory: string;
+let containers: string[];
+const guards = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  corner = await dockerCorner();
+  directory = await mkdtemp(path.join(tmpdir(), 'holdfast-guard-'));
+  vi.stubEnv('HOLDFAST_HOME', home());
+  const volume = await corner.volume();
+  containers = await Promise.all([1, 2].map(() => corner.container({ binds: [`${volume}:/data`], started: false })));
+  const file = path.join(directory, 'system.yaml');
+  await writeFile(
+    file,
+    [
+      `system: ${SYSTEM}`,
+      'site: frankfurt',
+      'hosts: [alpha]',
+      `stores: { witness: { kind: directory, path: ${path.join(directory, 'store')} } }`,
+      `components: { data: { kind: volume, volume: ${volume}, quiesce: stop } }`,
+      'plans: { daily: { components: [data], stores: [witness] } }',
+      'failover:',
+      '  sites: [frankfurt, ohio]',
+      '  authority: witness',
+      // Longer than any machine is busy: what ends a lease here is the test.
+      '  lease: 10m',
+      '  stop: 60s',
+      '  assess: { from: { page: { http: { url: "http://127.0.0.1:9/" } } } }',
+      '',
+    ].join('\n'),
+  );
+  const made = await holdfast(home(), ['init', file, '--kit', path.join(directory, 'kit.txt')]);
+  expect([made.code, made.stderr]).toEqual([0, made.stderr]);
+});
+
+afterAll(async () => {
+  for (const guard of guards) await kill(guard);
+  vi.unstubAllEnvs();
+  await corner.cleanUp();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const home = (): string => path.join(directory, 'home');
+
+/** As systemd runs it. */
+function startGuard(): ChildProcess {
+  const guard = spawn(process.execPath, [CLI, 'site', SYSTEM, '--guard', 'run'], { stdio: 'ignore' });
+  guards.add(guard);
+  return guard;
+}
+
+async function kill(guard: ChildProcess): Promise<void> {
+  guards.delete(guard);
+  if (guard.exitCode !== null || guard.signalCode !== null) return;
+  guard.kill('SIGKILL');
+  await once(guard, 'exit');
+}
+
+/** What the unit's ExecStopPost does after a guard that was killed. */
+async function afterCrash(): Promise<string> {
+  const { code, stderr } = await holdfast(home(), ['site', SYSTEM, '--guard', 'after'], { SERVICE_RESULT: 'signal' });
+  expect([code, stderr]).toEqual([0, stderr]);
+  return stderr;
+}
+
+const states = (): Promise<string[]> => Promise.all(containers.map((id) => corner.state(id)));
+
+async function startedAt(): Promise<string[]> {
+  const all = await Promise.all(containers.map((id) => corner.docker.inspect(id)));
+  return all.map((facts) => facts?.startedAt ?? '');
+}
+
+async function leaseOf(guard: ChildProcess) {
+  return eventually('this guard holds the lease', async () => {
+    const lease = await readLease(SYSTEM);
+    return lease?.pid === guard.pid && isHeld(lease) ? lease : undefined;
+  });
+}
+
+it('put on its site: the guard starts the stack; killed and started again it goes on from its lease, and nothing stopped', async () => {
+  expect((await holdfast(home(), ['site', SYSTEM])).code).toBe(1);
+  const activated = await holdfast(home(), ['site', SYSTEM, '--activate', '--json']);
+  expect(JSON.parse(activated.stdout)).toMatchObject({ standing: { kind: 'active', n: 1 } });
+
+  await holdStack(SYSTEM, 'test');
+  const first = startGuard();
+  await leaseOf(first);
+  expect(await states()).toEqual(['created', 'created']);
+  await releaseStack(SYSTEM, 'test');
+  await waitForGuard(SYSTEM, never);
+  expect(await states()).toEqual(['running', 'running']);
+
+  const before = await startedAt();
+  const held = await leaseOf(first);
+  await kill(first);
+  expect(await afterCrash()).toContain('goes on');
+  const second = startGuard();
+  const lease = await leaseOf(second);
+  expect(lease.heldUntilMs).toBeGreaterThanOrEqual(held.heldUntilMs);
+  expect(await startedAt()).toEqual(before);
+
+  // Without a restart policy nobody else brings back what falls.
+  await corner.raw.getContainer(containers[0] ?? '').kill();
+  await eventually('what fell is started again', async () =>
+    (await states()).every((state) => state === 'running') ? true : undefined,
+  );
+  await kill(second);
+});
+
+it('away for longer than its lease: the stack is stopped, also what is paused, and started again by the next guard', async () => {
+  await corner.docker.pause(containers[1] ?? '');
+  const file = path.join(sitesDirectory(SYSTEM), 'lease.json');
+  const lease = JSON.parse(await readFile(file, 'utf8')) as object;
+  await writeFile(file, JSON.stringify({ ...lease, heldUntilMs: bootClockMs() }));
+  expect(await afterCrash()).toContain('is stopped');
+  expect(await states()).toEqual(['exited', 'exited']);
+
+  const guard = startGuard();
+  await waitForGuard(SYSTEM, never);
+  expect(await states()).toEqual(['running', 'running']);
+
+  // Ended on purpose: nobody would stop the stack in time any more.
+  const exit = once(guard, 'exit');
+  guard.kill('SIGTERM');
+  expect(await exit).toEqual([0, null]);
+  expect(await states()).toEqual(['exited', 'exited']);
+});
+
+it('another site took over: nothing is captured or started here, and what was captured since is apart', async () => {
+  const system = await loadSystem(SYSTEM);
+  const asked = withApart(system, [entry('2026-01-01T00:00:00Z'), entry('2026-03-01T00:00:00Z')], never);
+  expect((await asked).map(({ apart }) => apart)).toEqual([undefined, undefined]);
+  expect(await requireMayCapture(system, never)).toEqual({ generation: 1 });
+
+  // Nobody answers: a capture goes on under what was believed last, and nothing is started.
+  const store = path.join(directory, 'store');
+  await rename(store, `${store}.away`);
+  expect(await requireMayCapture(system, never)).toMatchObject({
+    generation: 1,
+    warning: expect.any(String) as string,
+  });
+  await expect(requireMayRun(system, never)).rejects.toMatchObject({ code: 'SiteFenced' });
+  await rename(`${store}.away`, store);
+
+  const by = { signer: await siteSigner(system), atMs: Date.now() };
+  const origin = { generation: 1, pointAt: '2026-02-01T00:00:00Z' };
+  await withAuthority(system, (from) => raiseGeneration(from, { n: 2, site: 'ohio', raiseId: 'r', origin }, by));
+  await expect(requireMayCapture(system, never)).rejects.toMatchObject({ code: 'SiteFenced' });
+  await expect(requireMayReplace(system, { signal: never })).rejects.toMatchObject({ code: 'SiteFenced' });
+  const ohio = { ...system, site: 'ohio' };
+  await requireMayReplace(ohio, { takeover: 2, signal: never });
+  await expect(requireMayRun(ohio, never)).rejects.toMatchObject({ code: 'SiteFenced' });
+
+  const later = await eventually('the new generation is seen', async () => {
+    const all = await withApart(system, [entry('2026-01-01T00:00:00Z'), entry('2026-03-01T00:00:00Z')], never);
+    return all[1]?.apart === undefined ? undefined : all;
+  });
+  expect(later[0]?.apart).toBeUndefined();
+  expect(later[1]?.apart).toContain('generation 1 after 2026-02-01');
+});
+
+function entry(pointAt: string): CatalogueEntry {
+  return { body: { generation: 1, pointAt } } as CatalogueEntry;
+}
