@@ -35,6 +35,9 @@ export const STANDBY_SCENES: readonly Scene[] = [
       return history;
     },
   },
+  finished('readiness-done', 'readiness', () => ({}), { whole: {} }),
+  finished('readiness-rehearsed', 'readiness', () => ({ rehearse: true }), { whole: {} }),
+  openIn('readiness-open', 'readiness', 'lookReadiness', {}, { whole: {} }),
   finished('restore-prepared', 'restore', () => AHEAD, { whole: {} }),
   finished('restore-prepare-undone', 'restore', () => AHEAD, {
     whole: {},

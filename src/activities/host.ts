@@ -30,6 +30,7 @@ import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { applyMissing, discardMissing, planMissing } from './missing.ts';
 import { lookAround } from './monitor.ts';
 import { activity, type Run } from './shell.ts';
+import { createReadinessActivities } from './readiness/index.ts';
 import { createStandbyActivities } from './standby/index.ts';
 import { startServers, stopServers } from './late-servers.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
@@ -147,6 +148,7 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
     findBroken: activity('findBroken', (input, run) => findBroken(context, input, run)),
     restartContainers: activity('restartContainers', (input, run) => restartContainers(context, input, run)),
     lookAround: activity('lookAround', (input, run) => lookAround(context, input, run)),
+    ...createReadinessActivities(context),
     ...createStandbyActivities(context),
     ping: activity('ping', () => Promise.resolve({ host: context.host, version: HOLDFAST_VERSION })),
   };

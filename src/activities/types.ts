@@ -8,6 +8,7 @@ import type { MissingActivities } from './missing-types.ts';
 import type { DrillActivities, DrillFactsActivities } from './drill-types.ts';
 import type { AskingActivities, AuditActivities } from './audit-types.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
+import type { ReadinessActivities } from './readiness-types.ts';
 import type { RestartActivities } from './restart-types.ts';
 import type { StandbyActivities } from './standby-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
@@ -28,6 +29,7 @@ import type {
 
 export type * from './drill-types.ts';
 export type * from './monitor-types.ts';
+export type * from './readiness-types.ts';
 export type * from './restart-types.ts';
 export type * from './standby-types.ts';
 export type * from './standing-types.ts';
@@ -309,7 +311,8 @@ export interface HostActivities extends CleanPointActivities, DrillActivities, M
 }
 
 /** Run on the host's urgent queue: never behind a long capture. */
-export interface UrgentActivities extends LookActivities, AuditActivities, RestartActivities, StandbyActivities {
+export interface UrgentActivities
+  extends LookActivities, AuditActivities, RestartActivities, ReadinessActivities, StandbyActivities {
   /** Releases a freeze, or every freeze of the system with no id. Nothing held: nothing done. */
   releaseFreeze(input: { system: string; freezeId?: string }): Promise<{ released: readonly string[] }>;
   /** Stops the containers that use these components or belong to the stack, and remembers which ran. */

@@ -70,6 +70,7 @@ const JOBS: readonly ((system: System) => readonly Job[])[] = [
   housekeeping,
   checklists,
   drills,
+  ofFailover,
   ({ name, maintenance }) => [simple(name, 'monitor', 'everything compared with its limits', maintenance.monitor)],
 ];
 
@@ -125,6 +126,22 @@ function drills({ name: system, drills: all }: System): Job[] {
     const about = { name, what: `drill ${kind}`, config: schedule };
     return [{ ...about, operation: 'drill', workflowId: `${system}/${name}`, fields: { kind } }];
   });
+}
+
+function ofFailover({ name: system, failover }: System): Job[] {
+  const { readiness, rehearsal } = failover ?? {};
+  return [
+    ...(readiness === undefined ? [] : [simple(system, 'readiness', 'could this site take over', readiness)]),
+    ...(rehearsal === undefined
+      ? []
+      : [
+          {
+            ...simple(system, 'rehearsal', 'rehearsal of a failover', rehearsal),
+            operation: 'readiness',
+            fields: { rehearse: true },
+          },
+        ]),
+  ];
 }
 
 /** A workflow that is named like its job, runs once a system and asks for nothing but the system. */

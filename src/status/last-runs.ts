@@ -3,7 +3,7 @@ import type { Engine } from '../engine/connect.ts';
 import { tell, type ToldError } from '../observe/told.ts';
 import type { RunSeen } from '../policy/judge-engine.ts';
 import type { System } from '../system/types.ts';
-import { workflowIds } from '../workflows/contract.ts';
+import { workflowIds, type ReadinessResult } from '../workflows/contract.ts';
 
 /** Of one operation: those that people have cancelled are passed over. */
 const MOST_LOOKED_AT = 50;
@@ -11,13 +11,16 @@ const OTHERWISE = { message: 'it ended in another way', hint: 'Look at it in the
 /** A schedule adds the time for which it started a run. */
 const SCHEDULED = /-\d{4}-\d\d-\d\dT[0-9:.]+Z$/;
 
+type Asked = Pick<System, 'name' | 'plans' | 'stores'> & Partial<Pick<System, 'failover'>>;
+
 /** What the system file makes run by itself; a restore has a person before it. What it names no more is nobody's trouble. */
-function operationIds({ name, plans, stores }: Pick<System, 'name' | 'plans' | 'stores'>): string[] {
+function operationIds({ name, plans, stores, failover }: Asked): string[] {
   const ofStores = stores.map((store) => store.name);
   return [
     ...plans.map((plan) => workflowIds.backup(name, plan.name)),
     ...ofStores.flatMap((store) => [workflowIds.copy(name, store), workflowIds.prune(name, store)]),
     ...[undefined, ...ofStores].map((store) => workflowIds.verifyStore(name, store)),
+    ...(failover === undefined ? [] : [workflowIds.readiness(name), workflowIds.rehearsal(name)]),
   ];
 }
 
@@ -25,10 +28,7 @@ function operationIds({ name, plans, stores }: Pick<System, 'name' | 'plans' | '
  * Of each operation the newest that was not cancelled, each asked for by its own id: among all runs of a system the one
  * that comes once a week would be lost behind those that come every minute. Throws what the engine's client throws.
  */
-export async function lastRuns(
-  { client }: Engine,
-  system: Pick<System, 'name' | 'plans' | 'stores'>,
-): Promise<RunSeen[]> {
+export async function lastRuns({ client }: Engine, system: Asked): Promise<RunSeen[]> {
   const found = await Promise.all(operationIds(system).map((id) => lastRun({ client }, system.name, id)));
   return found.filter((one) => one !== undefined);
 }
@@ -41,11 +41,32 @@ async function lastRun(engine: Pick<Engine, 'client'>, system: string, id: strin
     if (seen > MOST_LOOKED_AT) return undefined;
     if (status.name === 'CANCELLED' || status.name === 'CONTINUED_AS_NEW' || closeTime === undefined) continue;
     const about = { subject: operationOf(system, id), workflowId: id, endedAtMs: closeTime.getTime() };
-    if (status.name === 'COMPLETED') return { ...about, ok: true };
+    if (status.name === 'COMPLETED') return { ...about, ...(await notReady(engine, id, runId)) };
     const { message, hint } = (await failureOfRun(engine, id, runId)) ?? OTHERWISE;
     return { ...about, ok: false, message, hint };
   }
   return undefined;
+}
+
+/** A look at a site's readiness ends well, whatever it has found: what it says counts. */
+async function notReady(
+  { client }: Pick<Engine, 'client'>,
+  id: string,
+  runId: string,
+): Promise<{ ok: true } | { ok: false; message: string; hint: string }> {
+  if (!/\/(?:readiness|rehearsal)$/.test(id.replace(SCHEDULED, ''))) return { ok: true };
+  const result = (await client.workflow.getHandle(id, runId, { followRuns: false }).result()) as ReadinessResult;
+  if (result.ok) return { ok: true };
+  const bad = result.checks.filter(({ verdict }) => verdict === 'not-ready');
+  const reasons = bad.flatMap(({ check, reasons: why }) => `${check}: ${why[0] ?? ''}`);
+  const { rehearsal } = result;
+  if (rehearsal !== undefined && rehearsal.outcome !== 'passed')
+    reasons.push(`rehearsal: ${rehearsal.why ?? rehearsal.outcome}`);
+  return {
+    ok: false,
+    message: `${result.site} is not ready to take over: ${reasons.join('; ')}`,
+    hint: 'See all of it: holdfast failover <system> --readiness',
+  };
 }
 
 /** `shop/backup/daily-2026-11-21T02:00:00Z` is `backup/daily`. */

@@ -23,6 +23,8 @@ import { leftSlots, leftSlotText, type LeftSlotStatus } from './left-slots.ts';
 import { toldDue } from './numbers.ts';
 import { isBehind, logStatuses, logText, type LogStatus } from './log-status.ts';
 import { readBackText, storeReadBacks, type StoreReadBack } from './read-back-status.ts';
+import type { ReplicaSeen } from '../policy/replica.ts';
+import { replicasSeen, replicaText } from './replica-status.ts';
 import { isForPeople, operationsOf, type EngineState, type RunningOperation } from './running.ts';
 import { nextText, pauseText, schedulesOf, type ScheduleState } from './schedule-state.ts';
 import type { UnreadStore } from './store-answers.ts';
@@ -49,6 +51,8 @@ export interface SystemStatus {
   readonly behind: readonly StoreBehind[];
   /** What the copies of each plan's newest backup come to. */
   readonly copies: readonly PlanCopies[];
+  /** Of buckets that replicate themselves: what is at the other place. Absent: there are none. */
+  readonly replicas?: readonly ReplicaSeen[];
   /** What runs by itself, next and paused; empty while the engine is down. */
   readonly schedules: readonly ScheduleState[];
   /** Stores that could not be read; undefined knowledge, not bad news. */
@@ -96,7 +100,11 @@ export async function statusOf(
   const behind = storesBehind(system, known, operations, nowMs);
   const copies = planCopies(system, known, stores, (name) => plans.find(({ plan }) => plan === name)?.newest?.id);
   const { unread } = known;
-  return { system: system.name, plans, operations, logs, slots, stores, behind, copies, schedules, unread };
+  const replicas = await replicasSeen(system, known.backups, unread, nowMs);
+  return {
+    ...{ system: system.name, plans, operations, logs, slots, stores, behind, copies, schedules, unread },
+    ...(replicas.length === 0 ? {} : { replicas }),
+  };
 }
 
 function begunOf(plan: Plan, { vaults }: SeenCatalogue, schedules: readonly ScheduleState[]): Begun {
@@ -150,6 +158,7 @@ export function systemText(status: SystemStatus, colours: Colours): string {
     ...(rows.length === 0 ? [] : [table(['plan', 'state', 'newest', 'rpo', 'next', 'backups', ''], rows, colours)]),
     ...status.copies.map((one) => copiesText(one, colours)),
     ...status.behind.map((one) => behindText(one, colours, nowMs)),
+    ...(status.replicas ?? []).map((one) => replicaText(one, colours, nowMs)),
     ...status.logs.map((log) => logText(log, colours)),
     ...status.slots.map((slot) => colours.yellow(leftSlotText(slot))),
     ...status.stores.map((store) => readBackText(store, colours, nowMs)),

@@ -28,7 +28,7 @@ export function limited(store: Store, bytesPerSecond: number): Store {
       bucket.settle(moved - guessed);
     }
   };
-  const { locks, cold, versions } = store;
+  const { locks, cold, replication, versions } = store;
   return {
     label: store.label,
     kind: store.kind,
@@ -46,6 +46,7 @@ export function limited(store: Store, bytesPerSecond: number): Store {
     ...(versions === undefined ? {} : { versions: limitedVersions(versions, counted) }),
     ...(locks === undefined ? {} : { locks }),
     ...(cold === undefined ? {} : { cold }),
+    ...(replication === undefined ? {} : { replication }),
   };
 }
 

@@ -16,6 +16,7 @@ import type { S3Config } from './s3-client.ts';
 import { S3Cold } from './s3-cold.ts';
 import { cutListing, faultOf, isFrozen, isNotFound, isPreconditionFailed } from './s3-errors.ts';
 import { S3Locks } from './s3-locks.ts';
+import { S3Replication } from './s3-replication.ts';
 import { headersOfPut, S3Requests } from './s3-requests.ts';
 import type { Description } from './s3-requests.ts';
 import { S3Versions } from './s3-versions.ts';
@@ -27,6 +28,7 @@ import type {
   Store,
   StoreCold,
   StoreLocks,
+  StoreReplication,
   StoreVersions,
 } from './store.ts';
 import { isContentAddressed, takesStorageClass } from './unsynced.ts';
@@ -52,6 +54,7 @@ class S3Store implements Store {
   readonly versions: StoreVersions;
   readonly locks?: StoreLocks;
   readonly cold?: StoreCold;
+  readonly replication: StoreReplication;
   readonly #calls: S3Calls;
   readonly #requests: S3Requests;
   #bucketIsThere = false;
@@ -61,6 +64,7 @@ class S3Store implements Store {
     this.#requests = new S3Requests(calls.client);
     this.label = calls.label;
     this.versions = new S3Versions(calls);
+    this.replication = new S3Replication(calls);
     if (calls.immutable !== undefined) this.locks = new S3Locks(calls, calls.immutable.mode);
     if (mayFreeze) this.cold = new S3Cold(calls);
   }

@@ -1,5 +1,6 @@
 /** Where the objects of vaults lie. One small interface; every store passes the same conformance suite. */
 
+import type { ReplicationState } from '../policy/replica.ts';
 import type { FilePlace } from '../seal/types.ts';
 import type { StoreConfig } from '../system/types.ts';
 
@@ -93,7 +94,14 @@ export interface Store {
   readonly locks?: StoreLocks;
   /** Present when objects may lie in a class that must be thawed before it can be read. */
   readonly cold?: StoreCold;
+  /** Present when the store itself may bring what is put here to another place. */
+  readonly replication?: StoreReplication;
   close(): Promise<void>;
+}
+
+export interface StoreReplication {
+  /** Undefined where it is not replicated, and when there is no such object. Throws as a store does. */
+  stateOf(key: string): Promise<ReplicationState | undefined>;
 }
 
 /** The versions of objects, for those who may delete for good. Throws as a store does, and StoreLocked. */

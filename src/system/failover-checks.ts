@@ -1,6 +1,7 @@
 /** Section `failover` against the others: a site of its own, a store that exists, enough places that look. Pure. */
 import { checkDns } from './dns-checks.ts';
 import type { FailoverFile } from './failover-schema.ts';
+import { checkSchedule } from './schedule-checks.ts';
 import { reportUnknown, type Report } from './report.ts';
 
 interface OtherSections {
@@ -25,6 +26,10 @@ export function checkFailover(
   reportUnknown([...path, 'authority'], 'store', failover.authority, names.stores, report);
   checkDns(failover.dns ?? [], [...path, 'dns'], { stores: names.stores, sites: failover.sites }, report);
   checkFencing(failover, report);
+  for (const key of ['readiness', 'rehearsal'] as const) {
+    const schedule = failover[key];
+    if (schedule !== undefined) checkSchedule([...path, key], schedule, report);
+  }
   checkAssess(failover, site, report);
   if (file.keys !== undefined && file.keys.identity === undefined) {
     report(path, 'who takes over reads backups: add `keys.identity` on the host, or remove this');

@@ -4,6 +4,8 @@ import { buildDns } from './dns-build.ts';
 import { dnsSchema } from './dns-schema.ts';
 import { durationSeconds } from './durations.ts';
 import type { FailoverConfig, VantageConfig, VantageProbe } from './failover-types.ts';
+import { buildSchedule } from './schedule-build.ts';
+import { scheduleSchema } from './schedule-schema.ts';
 import { count, duration, name, text } from './schema-parts.ts';
 import { buildProbe, commandSchema, httpSchema } from './validation-schema.ts';
 
@@ -80,6 +82,12 @@ export const failoverSchema = z
       .boolean()
       .describe('A site that is not active restores every new backup ahead of a failover. Default false.')
       .optional(),
+    readiness: scheduleSchema
+      .describe('When it is looked at whether this site could take over: `holdfast failover <system> --readiness`.')
+      .optional(),
+    rehearsal: scheduleSchema
+      .describe('When a failover is rehearsed, without fence and names: `holdfast failover <system> --rehearse`.')
+      .optional(),
   })
   .describe('The sites that may run the system, and how one takes over from another.');
 
@@ -104,6 +112,8 @@ export function buildFailover(file: FailoverFile, site: string, rpoSeconds: numb
     },
     dns: buildDns(file.dns),
     warm: file.warm === true,
+    ...(file.readiness === undefined ? {} : { readiness: buildSchedule(file.readiness) }),
+    ...(file.rehearsal === undefined ? {} : { rehearsal: buildSchedule(file.rehearsal) }),
     ...(rpo === undefined ? {} : { rpoSeconds: rpo }),
     ...(automatic === undefined ? {} : { automatic: { downForSeconds: durationSeconds(automatic.downFor) } }),
     ...(confirm === undefined

@@ -1,6 +1,7 @@
 /** The sites that may run a system, after loading: section `failover`. */
 import type { Fencing } from '../policy/failover/decide.ts';
 import type { DnsEntry } from './dns-types.ts';
+import type { ScheduleConfig } from './schedule-types.ts';
 import type { CommandProbe, HttpProbe } from './validation-types.ts';
 
 export type VantageProbe = HttpProbe | CommandProbe;
@@ -44,4 +45,8 @@ export interface FailoverConfig {
   readonly dns: readonly DnsEntry[];
   /** A site that isn't active restores every new backup ahead. */
   readonly warm: boolean;
+  /** When it is looked at whether this site could take over. Absent: only by hand. */
+  readonly readiness?: ScheduleConfig;
+  /** When a failover is rehearsed. Absent: only by hand. */
+  readonly rehearsal?: ScheduleConfig;
 }

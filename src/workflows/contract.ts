@@ -15,6 +15,7 @@ export type * from './clean-point-contract.ts';
 export type * from './housekeeping-contract.ts';
 export type * from './missing-contract.ts';
 export type * from './monitor-contract.ts';
+export type * from './readiness-contract.ts';
 export type * from './restart-contract.ts';
 export type * from './restore-contract.ts';
 export type * from './rows-contract.ts';
@@ -266,6 +267,7 @@ export interface Progress {
     | 'housekeeping'
     | 'restart'
     | 'scheduled'
+    | 'readiness'
     | 'standby'
     | 'monitor'
     | 'incident'
@@ -306,6 +308,7 @@ export const WORKFLOWS = {
   housekeeping: 'housekeeping',
   restart: 'restart',
   scheduled: 'scheduled',
+  readiness: 'readiness',
   standby: 'standby',
   monitor: 'monitor',
   incident: 'incident',
@@ -349,6 +352,8 @@ export const workflowIds = {
   checklist: (system: string, list: string) => `${system}/checklist/${list}`,
   followChanges: (system: string, plan: string) => `${system}/changes/${plan}`,
   housekeeping: (system: string, task: string) => `${system}/housekeeping/${task}`,
+  readiness: (system: string) => `${system}/readiness`,
+  rehearsal: (system: string) => `${system}/rehearsal`,
   standby: (system: string) => `${system}/standby`,
   prepare: (system: string) => `${system}/standby/prepare`,
   restart: (system: string) => `${system}/restart`,

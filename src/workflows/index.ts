@@ -11,6 +11,7 @@ export { drill } from './drill.ts';
 export { followChanges } from './follow-changes.ts';
 export { housekeeping } from './housekeeping.ts';
 export { prune } from './prune.ts';
+export { readiness } from './readiness.ts';
 export { receiveWal } from './receive-wal.ts';
 export { releaseFreeze } from './release-freeze.ts';
 export { restart } from './restart.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { siteSigner, withAuthority } from '../../src/sites/authority.ts';
 import { loadSystem } from '../../src/system/index.ts';
 import { clearGeneration, raiseGeneration } from '../../src/vault/sites/generation.ts';
-import type { BackupResult, RestoreResult } from '../../src/workflows/contract.ts';
+import type { BackupResult, ReadinessResult, RestoreResult } from '../../src/workflows/contract.ts';
 import { failureOf } from '../workflows/play.ts';
 import { makeSite, type Site } from './site.ts';
 
@@ -129,5 +129,25 @@ describe('a site that stands by', () => {
     const result = await takeOver(5);
     expect([result.outcome, restoredBeside(result)]).toEqual(['restored', true]);
     expect(await trades()).toEqual(['one', 'three', 'two']);
+  });
+
+  test('[M7] [B9] is it ready, and how long would it take: asked of its own files and stores, then rehearsed beside', async () => {
+    await raise(6, 'far');
+    const ready = await site.run<ReadinessResult>('readiness', { rehearse: true });
+    const bad = ready.checks.filter(({ verdict }) => verdict !== 'ok');
+    expect(bad).toEqual([]);
+    expect(ready).toMatchObject({ ok: true, verdict: 'ok', site: 'home', rehearsal: { outcome: 'passed' } });
+    expect(ready.rehearsal?.wouldTakeSeconds).toBe(ready.rehearsal?.restoreSeconds);
+
+    const file = path.join(site.directory, 'system.yaml');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('rpo: 1d', 'rpo: 2d'));
+    await rm(path.join(site.directory, 'store', 'generations'), { recursive: true });
+    const { checks, ok } = await site.run<ReadinessResult>('readiness', {});
+    const verdicts = checks.flatMap(({ check, verdict }) => (verdict === 'ok' ? [] : [`${check}: ${verdict}`]));
+    expect([ok, verdicts]).toEqual([false, ['generation: not-ready', 'drift: warning']]);
+    expect(checks.find(({ check }) => check === 'drift')?.reasons).toEqual([
+      'plans.daily.rpo differs from the system file of the active site',
+    ]);
   });
 });

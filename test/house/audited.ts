@@ -80,6 +80,7 @@ export const WORKFLOWS_TOLD: Readonly<Record<string, WorkflowTold>> = {
   monitor: { no: 'it reads' },
   notify: { no: 'it tells people' },
   prune: { by: ['gate', 'end'] },
+  readiness: { no: 'it reads, and rehearses in scratch of its own' },
   receiveWal: { no: 'it adds; what is superseded goes with a prune' },
   releaseFreeze: { no: 'it gives back what a backup held' },
   restart: { by: ['end'] },

@@ -70,3 +70,21 @@ it('a bucket whose creation was answered into nothing: asked for again it is the
   await expect(settings.make({ kind: 'create', lock: true })).rejects.toMatchObject({ code: 'StoreDenied' });
   settings.close();
 });
+
+it('[M4] what S3 says of a replicated object: on its way, there, given up, not replicated, gone', async () => {
+  const store = await openS3Store(config(), secret, QUICK);
+  const asked = async (answer: ScriptedAnswer): Promise<unknown> => {
+    server.answer(() => answer);
+    return store.replication?.stateOf('backups/daily/x.json');
+  };
+  const told = (state: string): ScriptedAnswer => ({ status: 200, headers: { 'x-amz-replication-status': state } });
+  expect(await asked(told('PENDING'))).toBe('pending');
+  expect(await asked(told('COMPLETED'))).toBe('completed');
+  expect(await asked(told('FAILED'))).toBe('failed');
+  // At the destination, and where nothing is replicated.
+  expect(await asked(told('REPLICA'))).toBeUndefined();
+  expect(await asked({ status: 200 })).toBeUndefined();
+  expect(await asked({ status: 404 })).toBeUndefined();
+  await expect(asked({ status: 403 })).rejects.toMatchObject({ code: 'StoreDenied' });
+  await store.close();
+});

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { HoldfastError } from '../../src/failures.ts';
+import { declaredSchedules } from '../../src/policy/schedules.ts';
+import { workflowIds } from '../../src/workflows/contract.ts';
 import { systemFrom } from './small-system.ts';
 
 const around = (...failover: string[]): string[] => [
@@ -50,4 +52,15 @@ test('mistakes: the own site not among them, no such store, nobody who looks, a 
     'only `fencing: lease` fences without a person',
   );
   expect(problems('sites: [frankfurt]', 'authority: witness', looks)).toContain('at least two sites');
+});
+
+test('[B9] readiness and rehearsals by schedule: both are the workflow `readiness`, under the ids that a person uses', () => {
+  const sites = ['sites: [frankfurt, dublin]', 'authority: witness', looks];
+  const system = systemFrom('shop', around(...sites, 'readiness: 0 6 * * *', 'rehearsal: { every: 30d }'));
+  const own = declaredSchedules(system).filter(({ start }) => start.operation === 'readiness');
+  expect(own.map(({ start }) => [start.workflowId, start['rehearse']])).toEqual([
+    [workflowIds.readiness('shop'), undefined],
+    [workflowIds.rehearsal('shop'), true],
+  ]);
+  expect(() => systemFrom('shop', around(...sites, 'readiness: 61 6 * * *'))).toThrow();
 });

@@ -3,6 +3,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type {
   CopyTurn,
   LookActivities,
+  ReadinessActivities,
   RestartActivities,
   StandbyActivities,
   SystemJudged,
@@ -88,10 +89,11 @@ export function storeVerdict(store: string, level: 'presence' | 'content') {
 
 /** What is short and the same in every world. Of a restart the name of the service says how it ends. */
 export function urgentAnswers(standby: {
-  activities(): StandbyActivities;
+  activities(): StandbyActivities & ReadinessActivities;
 }): LookActivities &
   RestartActivities &
   StandbyActivities &
+  ReadinessActivities &
   Pick<UrgentActivities, 'ping' | 'startServers' | 'stopServers'> {
   return {
     ...standby.activities(),

@@ -1,7 +1,8 @@
 /** A standby in the scripted world: what is prepared there, kept as the hosts keep it. */
 import type { StandbyActivities } from '../../src/activities/standby-types.ts';
+import type { ReadinessActivities } from '../../src/activities/readiness-types.ts';
 import { isPrepared, type PreparedPart } from '../../src/policy/failover/prepared.ts';
-import { failWith } from './world.ts';
+import { failWith, HOST } from './world.ts';
 
 export class WorldStandby {
   /** The system file asks for it. */
@@ -12,8 +13,25 @@ export class WorldStandby {
   /** Runs that hold the stack at present. */
   readonly preparing = new Set<string>();
 
-  activities(): StandbyActivities {
+  activities(): StandbyActivities & ReadinessActivities {
     return {
+      lookReadiness: () =>
+        Promise.resolve({
+          host: HOST,
+          ...{ lacking: [], room: [], imagesMissing: [], unseen: [], startByThemselves: [] },
+          guard: { running: true, told: 'stopped' },
+        }),
+      gatherReadiness: () =>
+        Promise.resolve({
+          site: 'home',
+          fencing: 'lease',
+          rpoSeconds: 1,
+          fenceWaitSeconds: 99,
+          generation: { n: 1, site: 'far', cleared: true },
+          storesUnread: [],
+          storesElsewhere: ['main'],
+          drift: { keys: [] },
+        }),
       lookStandby: () =>
         Promise.resolve({
           active: this.active,
