@@ -65,7 +65,7 @@ describe('restore order', () => {
     expect(() => restoreOrder([volume('a', { after: ['b'] }), volume('b', { after: ['a'] })])).toThrow(/a, b/);
   });
 
-  it('nothing is named: critical first, and the Compose project last', () => {
+  it('[B2] nothing is named: critical first, and the Compose project last', () => {
     const compose = { name: 'stack', kind: 'compose' as const, tier: 'critical' as const, after: [] };
     const order = restoreOrder([compose, volume('late', { tier: 'reference' }), volume('first', { tier: 'critical' })]);
     expect(order.map(({ name }) => name)).toEqual(['first', 'late', 'stack']);

@@ -60,6 +60,48 @@ describe('the examples', () => {
     }
   });
 
+  it('[M9] [T12] [B9] [W6] restores are rehearsed: each quarter on a fresh backup, each month, each Friday, of 30 days ago', () => {
+    const drills = (name: string) =>
+      Object.fromEntries(example(name).drills.map(({ name: kind, schedule, ...one }) => [kind, [schedule?.cron, one]]));
+    expect(drills('m2m-connector')).toMatchObject({
+      quarterly: ['0 6 10 1,4,7,10 *', { freshBackup: true, tellBeforeSeconds: 86_400, withinSeconds: 4 * 3600 }],
+    });
+    expect(drills('tracktion')).toMatchObject({ monthly: ['0 8 1 * *', {}] });
+    expect(drills('watan')).toMatchObject({ monthly: ['0 7 1 * *', {}] });
+    expect(drills('tbcv')).toMatchObject({
+      weekly: ['0 22 * * FRI', {}],
+      monthly: ['0 23 1 * *', { plan: 'daily', olderThanSeconds: 30 * 86_400 }],
+    });
+    // As long as the drill of what is 30 days old needs one.
+    expect(plans(example('tbcv'))['daily']?.keep).toMatchObject({ daily: 7, weekly: 5, monthly: 12, yearly: 5 });
+    for (const name of ['m2m-connector', 'tracktion', 'tbcv']) {
+      expect(example(name).notify.some(({ on }) => on.includes('drill failed'))).toBe(true);
+    }
+  });
+
+  it('[T4] [T6] tracktion: what users have brought, every day for 30 days; Compose files when they change', () => {
+    const system = example('tracktion');
+    const { files } = plans(system);
+    expect(files).toEqual({ cron: '0 3 * * *', keep: { daily: 30 }, rpoSeconds: 86_400 });
+    expect(system.plans.find(({ name }) => name === 'files')?.components).toEqual(['audio', 'uploads']);
+    expect(component(system, 'stack')).toMatchObject({ kind: 'compose', files: ['docker-compose.yml'] });
+  });
+
+  it('[B2] [B4] [B8] tbcv: the truth daily and on change, its trail critical and hourly, settings at three; each with its objective', () => {
+    const system = example('tbcv');
+    const truth = ['config/*.yaml', 'rules/**', 'plugins/**', 'agents/**', 'validators/**', 'alembic.ini'];
+    expect(component(system, 'truth')).toMatchObject({ tier: 'critical', include: truth });
+    expect(component(system, 'audit-trail')).toMatchObject({ tier: 'critical', path: '/opt/tbcv/.audit_log.jsonl' });
+    expect(system.plans.filter(({ onChange }) => onChange).map(({ name }) => name)).toEqual(['truth', 'config']);
+    expect(plans(system)).toMatchObject({
+      hourly: { rpoSeconds: 3600 },
+      truth: { cron: '0 2 * * *' },
+      config: { cron: '0 3 * * *' },
+    });
+    const { tiers, components } = system.objectives;
+    expect([tiers, components]).toMatchObject([{ critical: 3600 }, { truth: 4 * 3600, config: 3600 }]);
+  });
+
   it('[T9] tracktion: the tables that a restored database must have', () => {
     const database = component(example('tracktion'), 'database');
     expect(database).toMatchObject({

@@ -49,7 +49,7 @@ describe('what did not change', () => {
     expect(store.syncs).toBe(1);
   });
 
-  test('one segment of many changed: only it is read, and both backups read back', async () => {
+  test('[T4] one segment of many changed: only it is read, and both backups read back', async () => {
     const segments = (version: number) =>
       Array.from({ length: 20 }, (_, index) => {
         const seed = index === 7 ? 1_000 + version : index;
@@ -307,7 +307,7 @@ describe('a host that only writes', () => {
     expect(entry?.proofs).toMatchObject([{ level: 'presence', ok: true }]);
   });
 
-  test('new recipients: a new epoch, and the old backup stays readable by the old identity', async () => {
+  test('[W6] new recipients: a new epoch, and the old backup stays readable by the old identity', async () => {
     const artifacts = [artifactOf('a', [streamSegment(noise(52, 2 * MIB))])];
     const old = await vault.writer();
     const before = await backUp(old, { captureId: 'run-1', artifacts });

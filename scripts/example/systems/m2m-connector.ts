@@ -152,6 +152,7 @@ export const m2mConnector: Example = {
           { at: ['monitor', 'disks'], value: undefined },
           { at: ['monitor', 'ping'], value: undefined },
           { at: ['notify'], value: undefined },
+          { at: ['drills', 'quarterly', 'tellBefore'], value: undefined },
           { at: ['escalation'], value: undefined },
         ],
       },
