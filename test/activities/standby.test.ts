@@ -73,7 +73,9 @@ async function raise(n: number, of: string): Promise<void> {
   const system = await loadSystem(site.system);
   const by = { signer: await siteSigner(system), atMs: Date.now() };
   await withAuthority(system, async (authority) => {
-    const raised = await raiseGeneration(authority, { n, site: of, raiseId: `raise-${n}` }, by);
+    // What the site before had written is taken over whole, so that its backups belong to the history.
+    const origin = n === 1 ? {} : { origin: { generation: n - 1 } };
+    const raised = await raiseGeneration(authority, { n, site: of, raiseId: `raise-${n}`, ...origin }, by);
     if (raised.kind !== 'raised') throw new Error('somebody else was first');
     await clearGeneration(authority, raised.record, { fencing: 'first', evidence: 'a test' }, by);
   });
