@@ -57,6 +57,10 @@ export const FAILURES = {
     waitingHelps: false,
     hint: 'A site restores ahead while another one is active and nothing of the system runs here: `holdfast site <system>`.',
   },
+  Unfenced: {
+    waitingHelps: true,
+    hint: 'Nobody can say that the site before is stopped: find out, and start the failover again. The system is not started here before.',
+  },
   // Docker
   DockerUnreachable: {
     waitingHelps: true,

@@ -5,6 +5,7 @@ import { eventually, uniqueName } from '../../test/workflows/stage.ts';
 import { failWith, untilCancelled, type WorldOptions } from '../../test/workflows/world.ts';
 import { PRUNE_DIGEST } from '../../test/workflows/world-prune.ts';
 import { AUDIT_SCENES } from './audit-scenes.ts';
+import { FAILOVER_SCENES } from './failover-scenes.ts';
 import { INCIDENT_SCENES } from './incident-scenes.ts';
 import { DIGEST, ended, finished, openIn, type Scene } from './scene.ts';
 import { MISSING_SCENES } from './missing-scenes.ts';
@@ -293,6 +294,7 @@ export const SCENES: readonly Scene[] = [
   finished('housekeeping-planned', 'housekeeping', () => ({ task: 'logs', dryRun: true })),
   openIn('housekeeping-open', 'housekeeping', 'housekeep', { task: 'logs' }),
   ...WHOLE_SCENES,
+  ...FAILOVER_SCENES,
   finished('restart-done', 'restart', () => ({})),
   finished('restart-unhealthy', 'restart', () => ({ service: 'sick' })),
   finished('restart-left', 'restart', () => ({ service: 'held' })),

@@ -17,6 +17,7 @@ import { lockHolderOf } from './lock-holder.ts';
 import { describeMonitoring, judgeSystem, signOfLife } from './monitor.ts';
 import { announce } from './announce.ts';
 import { describeDrill } from './drill/describe.ts';
+import { createFailoverFactsActivities } from './failover/describe.ts';
 import { startCopies } from './start-copies.ts';
 import { createAskingActivities } from './who-asked.ts';
 import { activity } from './shell.ts';
@@ -37,6 +38,7 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     describeWal: activity('describeWal', ({ system, component }) => describeWal(system, component)),
     describeHousekeeping: activity('describeHousekeeping', ({ system, task }) => describeHousekeeping(system, task)),
     describeDrill: activity('describeDrill', describeDrill),
+    ...createFailoverFactsActivities(),
     describeChanges: activity('describeChanges', ({ system, plan }) => describeChanges(system, plan)),
     describeStandby: activity('describeStandby', ({ system }) => describeStandby(system)),
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),

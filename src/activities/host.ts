@@ -22,6 +22,7 @@ import { commitConfiguration } from './commit-configuration.ts';
 import { copyTurn } from './copy.ts';
 import { condemnPruned, keepLocks, planPrune, sweepCondemned } from './prune.ts';
 import { thawBackup } from './cold.ts';
+import { createFailoverActivities } from './failover/index.ts';
 import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
 import { lookAtLive, planRestore } from './restore-plan.ts';
@@ -147,6 +148,7 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
     recordAudit: activity('recordAudit', (input, run) => recordAudit(context, input, run)),
     findBroken: activity('findBroken', (input, run) => findBroken(context, input, run)),
     restartContainers: activity('restartContainers', (input, run) => restartContainers(context, input, run)),
+    ...createFailoverActivities(context),
     lookAround: activity('lookAround', (input, run) => lookAround(context, input, run)),
     ...createReadinessActivities(context),
     ...createStandbyActivities(context),

@@ -7,6 +7,7 @@ import type { CleanPointActivities } from './clean-point-types.ts';
 import type { MissingActivities } from './missing-types.ts';
 import type { DrillActivities, DrillFactsActivities } from './drill-types.ts';
 import type { AskingActivities, AuditActivities } from './audit-types.ts';
+import type { FailoverActivities, FailoverFactsActivities } from './failover-types.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { ReadinessActivities } from './readiness-types.ts';
 import type { RestartActivities } from './restart-types.ts';
@@ -28,6 +29,7 @@ import type {
 } from '../workflows/contract.ts';
 
 export type * from './drill-types.ts';
+export type * from './failover-types.ts';
 export type * from './monitor-types.ts';
 export type * from './readiness-types.ts';
 export type * from './restart-types.ts';
@@ -146,7 +148,8 @@ export interface RowsBrought {
 }
 
 /** Run on the orchestration queue. */
-export interface OrchestrationActivities extends MonitorActivities, AskingActivities, DrillFactsActivities {
+export interface OrchestrationActivities
+  extends MonitorActivities, AskingActivities, DrillFactsActivities, FailoverFactsActivities {
   describeCopy(input: { system: string; target: string }): Promise<CopyFacts>;
   /** Starts the copies to these stores, or tells those that run that there is more. */
   startCopies(input: { system: string; targets: readonly string[] }): Promise<void>;
@@ -312,7 +315,13 @@ export interface HostActivities extends CleanPointActivities, DrillActivities, M
 
 /** Run on the host's urgent queue: never behind a long capture. */
 export interface UrgentActivities
-  extends LookActivities, AuditActivities, RestartActivities, ReadinessActivities, StandbyActivities {
+  extends
+    LookActivities,
+    AuditActivities,
+    RestartActivities,
+    ReadinessActivities,
+    StandbyActivities,
+    FailoverActivities {
   /** Releases a freeze, or every freeze of the system with no id. Nothing held: nothing done. */
   releaseFreeze(input: { system: string; freezeId?: string }): Promise<{ released: readonly string[] }>;
   /** Stops the containers that use these components or belong to the stack, and remembers which ran. */

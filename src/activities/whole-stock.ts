@@ -21,7 +21,7 @@ export interface Stock {
 export async function readStock(
   context: HostContext,
   system: System,
-  asked: { readonly store?: string; readonly plan?: string },
+  asked: { readonly store?: string; readonly plan?: string; readonly apart?: boolean },
   { nowMs, signal }: { readonly nowMs: number; readonly signal: AbortSignal },
 ): Promise<Stock> {
   const stores = asked.store === undefined ? system.stores.map(({ name }) => name) : [asked.store];
@@ -43,7 +43,7 @@ export async function readStock(
   return {
     candidates: entries
       .filter(({ entry }) => entry.body.purpose === 'backup')
-      .map(({ store, entry }) => candidateOf(system, store, entry, nowMs)),
+      .map(({ store, entry }) => candidateOf(system, store, entry, { nowMs, alsoApart: asked.apart === true })),
     silent,
     bodyOf: ({ store, manifestKey, backup }) => {
       const found = entries.find((one) => one.store === store && one.entry.key === manifestKey);
@@ -60,12 +60,12 @@ function wordsOf(error: unknown): string {
 function candidateOf(
   system: System,
   store: string,
-  { key, body, trust, proofs }: CatalogueEntry,
-  nowMs: number,
+  { key, body, trust, proofs, apart }: CatalogueEntry,
+  { nowMs, alsoApart }: { readonly nowMs: number; readonly alsoApart: boolean },
 ): Candidate {
   const early =
     Date.parse(body.pointAt) > nowMs + CLOCK_TOLERANCE_MS ? 'it is from the future: check the clocks' : undefined;
-  const unusable = trust.ok ? (damageOf(proofs) ?? early) : trust.why;
+  const unusable = trust.ok ? (damageOf(proofs) ?? (alsoApart ? undefined : apart) ?? early) : trust.why;
   return {
     store,
     manifestKey: key,

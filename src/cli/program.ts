@@ -12,6 +12,7 @@ import { defineCopy } from './copy.ts';
 import { defineDns } from './dns.ts';
 import { defineDoctor } from './doctor.ts';
 import { defineDrill, defineDrills } from './drill.ts';
+import { defineFailover, defineFailovers } from './failover.ts';
 import { defineGrants } from './grants.ts';
 import { defineHold } from './hold.ts';
 import { defineIncidents } from './incidents.ts';
@@ -93,6 +94,8 @@ export function createProgram(): Command {
     defineSite,
     defineDrill,
     defineDrills,
+    defineFailover,
+    defineFailovers,
     defineCleanPoint,
     defineApprove,
     defineReject,

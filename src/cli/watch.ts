@@ -6,6 +6,7 @@ import type {
   CleanPointResult,
   CopyResult,
   DrillResult,
+  FailoverResult,
   HousekeepingResult,
   MissingResult,
   PruneResult,
@@ -81,6 +82,10 @@ export async function watchOperation(shell: Shell, engine: Engine, workflowId: s
     case 'drill': {
       const { showDrillResult } = await import('./drill-texts.ts');
       return showDrillResult(shell, followed.result as DrillResult);
+    }
+    case 'failover': {
+      const { showFailoverResult } = await import('./failover-texts.ts');
+      return showFailoverResult(shell, followed.result as FailoverResult);
     }
     case 'housekeeping': {
       const { showHousekeeping } = await import('./housekeep-texts.ts');

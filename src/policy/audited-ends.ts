@@ -2,7 +2,7 @@
 import type { StoreVerdict } from '../workflows/contract.ts';
 
 /** By the kind of their report. */
-const KINDS: readonly string[] = ['restore', 'rows', 'missing', 'prune', 'housekeeping', 'restart'];
+const KINDS: readonly string[] = ['restore', 'rows', 'missing', 'prune', 'housekeeping', 'restart', 'failover'];
 /** They looked, and changed nothing. */
 const LOOKED: readonly string[] = ['planned', 'nothing'];
 

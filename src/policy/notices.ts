@@ -34,6 +34,8 @@ export const CHANNEL_EVENTS = [
   'verify failed',
   'restore done',
   'restore failed',
+  'failover done',
+  'failover failed',
   'drill announced',
   'drill done',
   'drill failed',
@@ -127,6 +129,7 @@ const OPERATIONS: Readonly<Record<string, { readonly name: string; readonly done
   restore: { name: 'restore', done: ['restored', 'verified'] },
   rows: { name: 'restore', done: ['restored'] },
   missing: { name: 'restore', done: ['restored', 'undone'] },
+  failover: { name: 'failover', done: ['done'] },
   cleanPoint: { name: 'clean-point', done: [] },
   drill: { name: 'drill', done: ['passed'] },
 };

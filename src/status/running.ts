@@ -41,6 +41,7 @@ const SHOWN_TYPES: readonly string[] = [
   WORKFLOWS.verify,
   WORKFLOWS.verifyStore,
   WORKFLOWS.restart,
+  WORKFLOWS.failover,
   WORKFLOWS.restore,
   WORKFLOWS.restoreRows,
   WORKFLOWS.restoreMissing,

@@ -2,9 +2,10 @@
 
 /**
  * `asked`: a plan waits for a person. `approved`, `rejected`, `expired`: what became of it. `withdrawn`: the operation was
- * cancelled while it waited. `ended`: with its outcome. `done`: by a command or a host itself, outside of any operation.
+ * cancelled while it waited. `raised`, `cleared`, `taken-back`: what became of a generation of a failover. `ended`: with its outcome. `done`: by a command or a host itself, outside of any operation.
  */
-export type AuditWhat = 'asked' | 'approved' | 'rejected' | 'expired' | 'withdrawn' | 'ended' | 'done';
+export type AuditWhat =
+  'asked' | 'approved' | 'rejected' | 'expired' | 'withdrawn' | 'raised' | 'cleared' | 'taken-back' | 'ended' | 'done';
 
 /** One thing that happened, as one flat object. */
 export interface AuditEvent {

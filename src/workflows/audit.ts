@@ -14,7 +14,11 @@ const text = { type: 'string' } as const;
 const FIELDS: Fields<AuditInput> = {
   system: { ...NAME, required: true },
   id: { ...text, required: true },
-  what: { ...text, required: true, oneOf: ['asked', 'approved', 'rejected', 'expired', 'withdrawn', 'ended'] },
+  what: {
+    ...text,
+    required: true,
+    oneOf: ['asked', 'approved', 'rejected', 'expired', 'withdrawn', 'raised', 'cleared', 'taken-back', 'ended'],
+  },
   at: { ...text, required: true },
   operation: { ...text, required: true },
   workflowId: { ...text, required: true },

@@ -4,6 +4,7 @@
  */
 
 import type { PrunedLocks, PruneSummary } from '../activities/types.ts';
+import type { WalProgress } from './wal-contract.ts';
 import type { LateServer } from './restore-late-contract.ts';
 import type { WholePlan, WholeResult } from './whole-contract.ts';
 
@@ -12,6 +13,7 @@ export type * from './changes-contract.ts';
 export type * from './checklist-contract.ts';
 export type * from './drill-contract.ts';
 export type * from './clean-point-contract.ts';
+export type * from './failover-contract.ts';
 export type * from './housekeeping-contract.ts';
 export type * from './missing-contract.ts';
 export type * from './monitor-contract.ts';
@@ -22,6 +24,7 @@ export type * from './rows-contract.ts';
 export type * from './scheduled-contract.ts';
 export type * from './standby-contract.ts';
 export type * from './verify-contract.ts';
+export type * from './wal-contract.ts';
 export type * from './whole-contract.ts';
 
 export interface BackupInput {
@@ -212,42 +215,6 @@ export interface Rejection {
   readonly why?: string;
 }
 
-export interface ReceiveWalInput {
-  readonly system: string;
-  /** A PostgreSQL component of the method `base` with `wal`. */
-  readonly component: string;
-  /** What the run before this one knew; people leave it out. */
-  readonly mark?: string;
-  readonly alarm?: string;
-  readonly alarmMessage?: string;
-}
-
-export interface ReceiveWalResult {
-  readonly outcome: 'stopped';
-  readonly why: string;
-}
-
-/** Signals `pauseWal` and `resumeWal`: who wants the log left alone, such as a restore. */
-export interface WalPause {
-  readonly by: string;
-}
-
-/** How far a write-ahead log is received, in heartbeats. Positions as PostgreSQL prints them. */
-export interface WalProgress {
-  readonly timeline?: number;
-  readonly serverLsn?: string;
-  readonly receivedLsn?: string;
-  /** Durable in the store up to here. */
-  readonly storedLsn?: string;
-  /** By the server's clock: what it had acknowledged before is in the store. */
-  readonly recoveryPointAt?: string;
-  /** What the slot, or the archive directory, holds back. */
-  readonly heldBackBytes?: number;
-  readonly boundBytes?: number;
-  /** What does not work at this moment. */
-  readonly trouble?: string;
-}
-
 /** Query `progress`. */
 export interface Progress {
   readonly operation:
@@ -260,6 +227,7 @@ export interface Progress {
     | 'restoreRows'
     | 'restoreMissing'
     | 'drill'
+    | 'failover'
     | 'cleanPoint'
     | 'receiveWal'
     | 'checklist'
@@ -299,6 +267,7 @@ export const WORKFLOWS = {
   restoreRows: 'restoreRows',
   restoreMissing: 'restoreMissing',
   drill: 'drill',
+  failover: 'failover',
   cleanPoint: 'cleanPoint',
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
@@ -347,6 +316,7 @@ export const workflowIds = {
   cleanPoint: (system: string) => `${system}/clean-point`,
   restoreMissing: (system: string, component: string) => `${system}/missing/${component}`,
   drill: (system: string, kind: string) => `${system}/drill/${kind}`,
+  failover: (system: string) => `${system}/failover`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
   receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
   checklist: (system: string, list: string) => `${system}/checklist/${list}`,

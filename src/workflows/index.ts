@@ -8,6 +8,7 @@ export { monitor } from './monitor.ts';
 export { incident } from './incident.ts';
 export { notify } from './notify.ts';
 export { drill } from './drill.ts';
+export { failover } from './failover.ts';
 export { followChanges } from './follow-changes.ts';
 export { housekeeping } from './housekeeping.ts';
 export { prune } from './prune.ts';

@@ -13,7 +13,7 @@ import { silenceOf } from './capture.ts';
 import { passedOverTexts } from '../policy/fall-back.ts';
 import { THAW_SPEEDS } from '../policy/thaw.ts';
 import { Gate, type Answer } from './approval.ts';
-import { QUERIES, type RestoreInput, type RestorePlan, type RestoreResult } from './contract.ts';
+import { QUERIES, workflowIds, type RestoreInput, type RestorePlan, type RestoreResult } from './contract.ts';
 import { failure, inOneVoice } from './failure.ts';
 import { FallBacks } from './fall-back.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
@@ -229,7 +229,18 @@ async function thawUnasked(order: Order, asked: RestoreInput, story: Story): Pro
   for (const one of thawsOf(order)) await thaw(one, story);
 }
 
-function approvalOf(fallBacks: FallBacks, facts: SystemFacts, plan: RestorePlan, gate: Gate): Promise<Answer> {
+/** Whoever approved a failover has approved this plan with it, by as many eyes as the system file asks for. */
+function approvedWithFailover(
+  { system, takeover, approve, approvedBy = '' }: RestoreInput,
+  plan: RestorePlan,
+): boolean {
+  const isOfFailover = workflowInfo().parent?.workflowId === workflowIds.failover(system);
+  return takeover !== undefined && isOfFailover && approve === plan.digest && approvedBy !== '';
+}
+
+async function approvalOf(fallBacks: FallBacks, facts: SystemFacts, plan: RestorePlan, gate: Gate): Promise<Answer> {
+  const request = fallBacks.request();
+  if (approvedWithFailover(request, plan)) return { kind: 'approved', by: request.approvedBy ?? '' };
   const lines = plan.actions.map(({ action, component, on }) => `- ${action} \`${component}\`: ${on.join(', ')}`);
   const note = [
     `Backup \`${plan.backup}\` of ${plan.pointAt}. Digest \`${plan.digest}\`.`,

@@ -1,4 +1,5 @@
 /** What the scripted world answers when a test says nothing else. */
+import { cancelled, heartbeat } from '@temporalio/activity';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type {
   CopyTurn,
@@ -14,6 +15,18 @@ import { KEPT_REASONS } from '../../src/policy/housekeeping.ts';
 import type { ChecklistResult, HousekeepingOutcome, RowsPlan } from '../../src/workflows/contract.ts';
 
 export const HOST = 'alpha';
+
+/** Heartbeats until it is cancelled, as a long capture does. */
+export async function untilCancelled(): Promise<never> {
+  const timer = setInterval(() => {
+    heartbeat({ phase: 'capture' });
+  }, 50);
+  try {
+    return await cancelled();
+  } finally {
+    clearInterval(timer);
+  }
+}
 
 export const NOTHING_COPIED: CopyTurn = {
   left: 0,

@@ -2,7 +2,6 @@
  * The world as workflows see it, in memory: a system with a ledger (frozen while it is captured) and files. Keeps what is
  * frozen, stopped and swapped, writes down each call, and fails where a test's script says so.
  */
-import { cancelled, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
 import type { IncidentActivities } from '../../src/activities/incident-types.ts';
@@ -37,6 +36,7 @@ import {
   proof,
   rowsPlan,
   storeVerdict,
+  untilCancelled,
 } from './world-answers.ts';
 import { lockHolderOf } from '../../src/activities/lock-holder.ts';
 import { WorldAudit } from './world-audit.ts';
@@ -46,9 +46,10 @@ import { missingActivities } from './world-missing.ts';
 import { drillFacts, drillWorld } from './world-drill.ts';
 import { prunes } from './world-prune.ts';
 import { WorldStandby } from './world-standby.ts';
+import { failoverActivities, failoverFacts, WorldSites, type FailoverWorld } from './world-failover.ts';
 import { fallenDigest, wholeFacts, wholePlan, type WholeWorld } from './world-whole.ts';
 
-export { HOST };
+export { HOST, untilCancelled };
 
 export type ActivityName =
   | keyof OrchestrationActivities
@@ -77,18 +78,6 @@ export const GONE_FOR_GOOD: Script = {
   },
 };
 
-/** Heartbeats until it is cancelled, as a long capture does. */
-export async function untilCancelled(): Promise<never> {
-  const timer = setInterval(() => {
-    heartbeat({ phase: 'capture' });
-  }, 50);
-  try {
-    return await cancelled();
-  } finally {
-    clearInterval(timer);
-  }
-}
-
 export interface WorldOptions {
   /** Who asked may not approve; it is always ana who asked. */
   readonly fourEyes?: boolean;
@@ -114,6 +103,8 @@ export interface WorldOptions {
   readonly configHost?: string;
   /** Of a restore of the whole system. */
   readonly whole?: WholeWorld;
+  /** What a failover to this site meets. */
+  readonly failover?: FailoverWorld;
   /** What a drill is to do, beside what is usual. */
   readonly drill?: Partial<DrillFacts>;
 }
@@ -122,6 +113,7 @@ export class World {
   readonly calls: { name: ActivityName; input: unknown }[] = [];
   readonly held = new Set<string>();
   readonly audit = new WorldAudit();
+  readonly sites = new WorldSites();
   readonly manifests: { purpose: string; plan: string }[] = [];
   readonly swapped = new Set<string>();
   readonly besides = new Set<string>();
@@ -169,6 +161,7 @@ export class World {
       describeChanges: () => Promise.resolve(this.watched ? [{ host: HOST, components: ['config'] }] : []),
       describeStandby: ({ system }) => Promise.resolve(this.standby.wanted ? this.facts(system) : undefined),
       describeDrill: ({ system }) => Promise.resolve(drillFacts(system, this.options.drill ?? {})),
+      ...failoverFacts(HOST, this.options.failover ?? {}),
       describeHousekeeping: () => Promise.resolve({ host: HOST, site: 'home' }),
       stillRuns: ({ workflowId }) => isRunning(client, workflowId),
       lockHolder: ({ lockId }) => lockHolderOf(client, lockId),
@@ -286,6 +279,7 @@ export class World {
       },
       ...this.audit.writing(),
       ...urgentAnswers(this.standby),
+      ...failoverActivities(this.sites, this.options.failover ?? {}),
     });
   }
 

@@ -18,7 +18,18 @@ const text = z.string().max(2000);
 
 const eventSchema: z.ZodType<AuditEvent> = z.object({
   id: z.string().min(1),
-  what: z.enum(['asked', 'approved', 'rejected', 'expired', 'withdrawn', 'ended', 'done']),
+  what: z.enum([
+    'asked',
+    'approved',
+    'rejected',
+    'expired',
+    'withdrawn',
+    'raised',
+    'cleared',
+    'taken-back',
+    'ended',
+    'done',
+  ]),
   at: time,
   operation: text,
   workflowId: text.exactOptional(),

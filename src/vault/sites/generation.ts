@@ -106,6 +106,16 @@ export async function clearGeneration(
   return readGeneration(from, generation.n);
 }
 
+/** Throws Untrusted when nobody would believe what this key says of sites. Writes nothing. */
+export function requireBelieved(from: Authority, signer: Signer, atMs: number): void {
+  const key = generationKeyOf(1);
+  const body: GenerationBody = {
+    ...{ format: FORMAT, kind: 'generation', key, vaultId: from.vaultId, n: 1, site: 'nowhere', raiseId: 'nobody' },
+    ...{ at: new Date(atMs).toISOString(), previousSha256: null, signer: signer.fingerprint },
+  };
+  judgedRecord(from, key, signRecord(body, NAMESPACES.generation, signer), generationSchema);
+}
+
 async function readGeneration(from: Authority, n: number): Promise<GenerationRecord> {
   const key = generationKeyOf(n);
   const bytes = await from.store.get(key);

@@ -1,0 +1,50 @@
+/** Failovers to the site of the world from one that is lost. */
+import { waitingFor } from '../../test/workflows/play.ts';
+import { uniqueName } from '../../test/workflows/stage.ts';
+import { failWith, type WorldOptions } from '../../test/workflows/world.ts';
+import { ended, finished, openIn, type Scene } from './scene.ts';
+
+/** Down for as long as was declared: nobody is asked. */
+const AUTOMATIC: WorldOptions = {
+  whole: {},
+  failover: { setup: { automaticDownForSeconds: 30 }, publicCheck: true },
+};
+
+function answered(name: string, answer: 'approve' | 'reject' | 'open'): Scene {
+  return {
+    name,
+    world: { whole: {}, failover: { publicCheck: true } },
+    act: async (play) => {
+      const handle = await play.start('failover', { system: uniqueName('sys') });
+      await waitingFor(handle, 'approval');
+      const open = await handle.fetchHistory();
+      if (answer === 'open') {
+        await ended(handle);
+        return open;
+      }
+      const { digest } = await handle.query<{ digest: string }>('plan');
+      await handle.executeUpdate(answer, { args: [{ digest, by: 'ann', why: 'not today' }] });
+      await handle.result();
+      return handle.fetchHistory();
+    },
+  };
+}
+
+export const FAILOVER_SCENES: readonly Scene[] = [
+  answered('failover-done', 'approve'),
+  answered('failover-rejected', 'reject'),
+  answered('failover-open-approval', 'open'),
+  finished('failover-automatic', 'failover', () => ({}), AUTOMATIC),
+  finished('failover-planned', 'failover', () => ({ mode: 'plan' }), AUTOMATIC),
+  finished('failover-refused', 'failover', () => ({}), { failover: { saw: () => 'answers' } }),
+  finished('failover-taken', 'failover', () => ({}), {
+    ...AUTOMATIC,
+    failover: { ...AUTOMATIC.failover, taken: true },
+  }),
+  finished('failover-rolled-back', 'failover', () => ({}), {
+    ...AUTOMATIC,
+    script: { swapIn: (call) => (call === 1 ? failWith('PermissionDenied') : undefined) },
+  }),
+  openIn('failover-open-fence', 'failover', 'awaitFence', {}, AUTOMATIC),
+  openIn('failover-open-restore', 'failover', 'restoreBeside', {}, AUTOMATIC),
+];

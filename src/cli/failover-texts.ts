@@ -1,0 +1,97 @@
+/** A failover as people read it: what would be done and lost, what was refused and why, how it ended. */
+import type { Colours } from '../observe/colours.ts';
+import { formatSeconds } from '../observe/format.ts';
+import { table } from '../observe/table.ts';
+import { shortDigest } from '../policy/approval.ts';
+import type { FailoverPlan, FailoverReport, FailoverResult, MeasuredFailover } from '../workflows/contract.ts';
+import { planText } from './plan-text.ts';
+import type { ExitCode, Shell } from './shell.ts';
+
+const FENCED: Readonly<Record<FailoverPlan['fencing'], string>> = {
+  lease: 'until no lease of the site before can be left',
+  confirmed: 'until the declared command says that the site before is stopped',
+  attested: 'by the name of who approves: make sure that the site before is stopped',
+};
+
+export function failoverPlanText(plan: FailoverPlan, colours: Colours, nowMs: number): string {
+  const { from, site, nextGeneration, copy, fencing, passedOver, storesUnread } = plan;
+  const lines = [
+    `${colours.bold('Failover plan')} ${colours.cyan(shortDigest(plan.digest))}`,
+    `  takes over  ${colours.bold(site)} from ${from.site}, as generation ${nextGeneration} after ${from.generation}`,
+    ...assessmentLines(plan.assessment, colours),
+    `  backup      ${copy.backup} in ${copy.store} of ${copy.pointAt}, ${copy.proved === undefined ? 'not proved yet' : `proved: ${copy.proved}`}`,
+    `  is lost     ${lossText(plan, colours)}`,
+    `  fencing     ${fencing}: it waits ${FENCED[fencing]}`,
+    `  approval    ${plan.approval === 'automatic' ? 'none is asked for, by the declared rule' : 'by a person'}`,
+    ...passedOver.map(({ backup, store, why }) => `  ${colours.yellow('passed over')} ${backup} in ${store}: ${why}`),
+    ...storesUnread.map((store) => `  ${colours.yellow('unread')}      a newer backup may lie in ${store}`),
+    ...plan.reasons.filter((reason) => !plan.assessment.reasons.includes(reason)).map((why) => `  because     ${why}`),
+    '',
+    planText(plan.restore, colours, nowMs),
+  ];
+  return lines.join('\n');
+}
+
+function lossText({ dataLossSeconds, rpoSeconds, meetsRpo }: FailoverPlan, colours: Colours): string {
+  const lost = `what was written in the last ${formatSeconds(dataLossSeconds)}`;
+  if (rpoSeconds === undefined) return `${lost}; no RPO is declared`;
+  const promised = `${lost}; the RPO is ${formatSeconds(rpoSeconds)}`;
+  return meetsRpo === false ? colours.red(promised) : promised;
+}
+
+function assessmentLines({ state, reasons }: FailoverPlan['assessment'], colours: Colours): string[] {
+  const word = state === 'down' ? colours.red(state) : state === 'up' ? colours.green(state) : colours.yellow(state);
+  return [`  is it down  ${word}`, ...reasons.map((reason) => `              ${reason}`)];
+}
+
+/** Exit 0: done and well, or a plan that may be carried out. 1: refused, rejected, rolled back, or not all is well. */
+export function showFailoverResult(shell: Shell, result: FailoverResult): ExitCode {
+  shell.result(result, (colours) => {
+    if (result.outcome === 'planned' && result.plan !== undefined) {
+      return failoverPlanText(result.plan, colours, Date.now());
+    }
+    return resultLines(result, colours).join('\n');
+  });
+  return result.outcome === 'planned' || (result.outcome === 'done' && result.ok === true) ? 0 : 1;
+}
+
+function resultLines(result: FailoverResult, colours: Colours): string[] {
+  const { outcome, ok, why, reasons, generation, fence, publicCheck, rto, reportKey } = result;
+  const good = outcome === 'done' && ok === true;
+  const where = generation === undefined ? '' : ` generation ${generation.n} is at ${generation.site}`;
+  const told = reasons ?? (why === undefined ? [] : [why]);
+  return [
+    `${good ? colours.green(outcome) : colours.red(outcome)}${where}`,
+    ...told.map((reason) => `  ${reason}`),
+    ...(outcome === 'refused' ? ['  nothing was changed'] : []),
+    ...(fence === undefined ? [] : [`  fenced       ${fence.evidence}`]),
+    ...(publicCheck === undefined
+      ? []
+      : [`  ${publicCheck.ok ? colours.green('✓') : colours.red('✗')} public name: ${publicCheck.detail}`]),
+    ...(rto === undefined ? [] : [`  took         ${rtoText(rto)}`]),
+    ...(reportKey === undefined ? [] : [`  report       ${reportKey}`]),
+    ...(result.warnings ?? []).map((warning) => `  ${colours.yellow('warning')}      ${warning}`),
+  ];
+}
+
+function rtoText({ seconds, ownSeconds, waited }: MeasuredFailover): string {
+  const waits = Object.entries({
+    approval: waited.approvalSeconds,
+    fencing: waited.fenceSeconds,
+    names: waited.namesSeconds,
+  }).flatMap(([name, of]) => (of === 0 ? [] : [`${name} ${formatSeconds(of)}`]));
+  const rest = waits.length === 0 ? '' : `, of it waited for ${waits.join(', ')}`;
+  return `${formatSeconds(seconds)}${rest}; its own work ${formatSeconds(ownSeconds)}`;
+}
+
+export function failoversTable(reports: readonly FailoverReport[], colours: Colours): string {
+  const rows = reports.map(({ startedAt, from, site, outcome, ok, generation, dataLossSeconds, rpoSeconds, rto }) => [
+    startedAt,
+    `${from.site} to ${site}`,
+    ok ? colours.green(outcome) : colours.red(outcome),
+    `${generation.n} at ${generation.site}`,
+    `${formatSeconds(dataLossSeconds)}${rpoSeconds === undefined ? '' : ` of ${formatSeconds(rpoSeconds)}`}`,
+    rto === undefined ? '' : rtoText(rto),
+  ]);
+  return table(['started', 'sites', 'outcome', 'generation', 'lost', 'took'], rows, colours);
+}

@@ -1,0 +1,64 @@
+import type { Command } from 'commander';
+import { addApproval, type ApprovalOptions } from './choice-options.ts';
+import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
+
+export interface FailoverOptions extends CommonOptions, ApprovalOptions {
+  readonly plan?: boolean;
+  readonly backup?: string;
+  readonly attest?: string;
+}
+
+export interface FailoversOptions extends CommonOptions {
+  readonly limit?: string;
+}
+
+export function defineFailover(program: Command): void {
+  const command = addCommand(program, 'failover <system>', {
+    summary: 'take a system over from a site that is lost',
+    description:
+      'Run at the site that takes over; nothing of the lost one is needed. Looks from every declared place whether the active\n' +
+      'site is really down, chooses the newest backup that belongs to its history, says what will be lost against the RPO,\n' +
+      'and asks. Then it raises the generation, waits until the site before is fenced, restores the whole system, starts it\n' +
+      'and asks it through its public name. Until the start every failure gives the generation back.\n\n' +
+      'With --plan it looks, prints all of that, and ends: nothing is changed. Exit 1 where the facts refuse it.',
+    examples: [
+      'failover m2m-connector --plan',
+      'failover m2m-connector',
+      'failover m2m-connector --approve 3f9c0d1e2b4a --by ana',
+      "failover m2m-connector --attest 'Ana Ruiz'",
+      'failover m2m-connector --backup before:2026-11-21T00:00:00Z --plan',
+    ],
+  })
+    .option('--plan', 'print what would be done and lost, and end')
+    .option('--backup <id>', 'this backup, or before:<time>; default: the newest of each component')
+    .option('--attest <name>', 'with `fencing: attested`: who takes it upon himself that the site before is stopped');
+  addApproval(command, 'plan').action((system: string, options: FailoverOptions) =>
+    perform(options, (shell) => failover(shell, system, options)),
+  );
+}
+
+export function defineFailovers(program: Command): void {
+  addCommand(program, 'failovers <system>', {
+    summary: 'the failovers that were made, from the stores',
+    description:
+      'Reads the signed reports in the stores; no engine is needed. Newest first: when, from where to where, how it ended,\n' +
+      'what was lost, and how long it took with what was waited for apart.',
+    examples: ['failovers m2m-connector', 'failovers m2m-connector --json'],
+  })
+    .option('--limit <number>', 'at most so many (default 20)')
+    .action((system: string, options: FailoversOptions) =>
+      perform(options, async (shell) => {
+        const { showFailovers } = await import('./run-failover.ts');
+        return showFailovers(shell, system, options);
+      }),
+    );
+}
+
+async function failover(shell: Shell, system: string, options: FailoverOptions): Promise<ExitCode> {
+  const [{ connectEngine }, { runFailover }] = await Promise.all([
+    import('../engine/connect.ts'),
+    import('./run-failover.ts'),
+  ]);
+  await using engine = await connectEngine();
+  return await runFailover(shell, engine, system, options);
+}

@@ -1,0 +1,112 @@
+/** Taking a system over from another site, as people and programs meet it from outside. */
+import type { Assessment } from '../policy/failover/assess.ts';
+import type { Fencing } from '../policy/failover/decide.ts';
+import type { RestorePlan } from './contract.ts';
+
+export interface FailoverInput {
+  readonly system: string;
+  /** `plan` looks, decides, prints and ends; `failover` (default) does it. */
+  readonly mode?: 'plan' | 'failover';
+  /** The active site is there, makes a last backup and stops. */
+  readonly planned?: boolean;
+  /** `before:<RFC 3339 time>`: what was written later is given up on purpose. Default: the newest of each component. */
+  readonly backup?: string;
+  /** With `fencing: attested`: who takes it upon himself that the site before is stopped. Default: who approves. */
+  readonly attestedBy?: string;
+  /** The digest of a plan that was printed and approved before. */
+  readonly approve?: string;
+  readonly approvedBy?: string;
+}
+
+/** What a person approves. */
+export interface FailoverPlan {
+  /** SHA-256 over ids and actions, never over ages: of the takeover, of the restore, of the names. */
+  readonly digest: string;
+  readonly system: string;
+  /** The one that takes over. */
+  readonly site: string;
+  readonly from: { readonly generation: number; readonly site: string };
+  readonly nextGeneration: number;
+  readonly fencing: Fencing;
+  readonly approval: 'person' | 'automatic';
+  readonly copy: {
+    readonly backup: string;
+    readonly store: string;
+    readonly generation: number;
+    readonly pointAt: string;
+    readonly proved?: string;
+  };
+  readonly passedOver: readonly { readonly backup: string; readonly store: string; readonly why: string }[];
+  /** What was written since is lost: by this site's clock. Of what the system can't be without, the oldest. */
+  readonly dataLossSeconds: number;
+  readonly rpoSeconds?: number;
+  readonly meetsRpo?: boolean;
+  readonly assessment: Assessment;
+  readonly reasons: readonly string[];
+  readonly storesUnread: readonly string[];
+  readonly restore: RestorePlan;
+}
+
+export interface FailoverPhase {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+/** How long it took until the system was back; `waited` apart, since no machine can make it shorter. */
+export interface MeasuredFailover {
+  readonly seconds: number;
+  readonly waited: {
+    readonly approvalSeconds: number;
+    /** Until the site before was known to be fenced. */
+    readonly fenceSeconds: number;
+    readonly namesSeconds: number;
+  };
+  /** Without what was waited for. */
+  readonly ownSeconds: number;
+}
+
+export interface FailoverResult {
+  /**
+   * `refused`: by the facts, with reasons; nothing was changed. `rolled-back`: a step failed before the start, and the
+   * generation was given back. `done`: the system runs here; `ok` says whether all that followed was well, too.
+   */
+  readonly outcome: 'planned' | 'refused' | 'rejected' | 'expired' | 'rolled-back' | 'done';
+  readonly ok?: boolean;
+  readonly why?: string;
+  readonly reasons?: readonly string[];
+  readonly assessment?: Assessment;
+  readonly plan?: FailoverPlan;
+  /** That is in force when it has ended. */
+  readonly generation?: { readonly n: number; readonly site: string };
+  readonly fence?: { readonly fencing: Fencing; readonly evidence: string };
+  readonly publicCheck?: { readonly ok: boolean; readonly detail: string };
+  readonly rto?: MeasuredFailover;
+  readonly phases?: readonly FailoverPhase[];
+  /** Of the report, in the stores. */
+  readonly reportKey?: string;
+  readonly warnings?: readonly string[];
+}
+
+/** The record that is kept, signed, in the stores. */
+export interface FailoverReport {
+  readonly system: string;
+  readonly failoverId: string;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly outcome: 'done' | 'rolled-back';
+  readonly ok: boolean;
+  readonly site: string;
+  readonly from: { readonly generation: number; readonly site: string };
+  readonly generation: { readonly n: number; readonly site: string };
+  readonly digest: string;
+  readonly approvedBy: string;
+  readonly fencing: Fencing;
+  readonly evidence?: string;
+  readonly backups: readonly string[];
+  readonly dataLossSeconds: number;
+  readonly rpoSeconds?: number;
+  readonly rto?: MeasuredFailover;
+  readonly phases: readonly FailoverPhase[];
+  readonly why?: string;
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,122 @@
+/** What a failover meets in the scripted world: a site that is down, a backup that can be restored, an authority store. */
+import type {
+  FailoverActivities,
+  FailoverFactsActivities,
+  FailoverGathered,
+  FailoverSetup,
+} from '../../src/activities/failover-types.ts';
+import type { VantageReport } from '../../src/policy/failover/assess.ts';
+import { takeoverDigest } from '../../src/policy/failover/digest.ts';
+
+/** Read whenever it is asked, so that a test may change it between two runs. */
+export interface FailoverWorld {
+  /** What the one vantage sees, each time it is asked. Default: silent. */
+  saw?: (call: number) => VantageReport['saw'];
+  gathered?: Partial<FailoverGathered>;
+  setup?: Partial<FailoverSetup>;
+  /** Somebody else is first to raise. */
+  taken?: boolean;
+  publicCheck?: boolean;
+}
+
+const POINT_MS = Date.parse('2026-11-21T02:00:00Z');
+const LONG_MS = 60_000;
+
+/** Who is active, by the authority store of this world: the newest is the last. */
+export class WorldSites {
+  readonly generations: { n: number; site: string; cleared: boolean; raiseId: string }[] = [
+    { n: 1, site: 'away', cleared: true, raiseId: 'first' },
+  ];
+  readonly held = new Set<string>();
+  readonly reports: unknown[] = [];
+
+  reset(): void {
+    this.generations.splice(1);
+    this.held.clear();
+    this.reports.splice(0);
+  }
+
+  get active(): string {
+    const newest = this.generations.at(-1);
+    return `${newest?.n} ${newest?.site} ${newest?.cleared === true ? 'cleared' : 'raised'}`;
+  }
+}
+
+export function failoverFacts(host: string, world: FailoverWorld): FailoverFactsActivities {
+  return {
+    describeFailover: ({ system }) =>
+      Promise.resolve({
+        system,
+        site: 'home',
+        hosts: [host],
+        fencing: 'lease',
+        leaseSeconds: 0.01,
+        rule: { quorum: 1, looks: 1, overMs: 0 },
+        publicCheck: world.publicCheck !== undefined,
+        approvalLimitSeconds: 600,
+        ...world.setup,
+      }),
+    digestFailover: ({ takeover, parts }) => Promise.resolve({ digest: takeoverDigest(takeover, parts) }),
+  };
+}
+
+export function failoverActivities(sites: WorldSites, world: FailoverWorld): FailoverActivities {
+  let looks = 0;
+  return {
+    assessSite: () => {
+      looks += 1;
+      const seen = {
+        saw: world.saw?.(looks) ?? ('silent' as const),
+        looks: 9,
+        overMs: LONG_MS,
+        detail: 'as the world says',
+      };
+      return Promise.resolve([{ vantage: 'here', place: 'home', ...seen }]);
+    },
+    gatherFailover: () => {
+      const { n, site, cleared } = sites.generations.at(-1) ?? { n: 0, site: '', cleared: false };
+      const copy = { backup: 'backup-1', store: 'main', generation: 1, pointAtMs: POINT_MS };
+      return Promise.resolve({
+        generation: { n, site, cleared },
+        generations: [{ n: 1 }],
+        copies: [copy],
+        storesUnread: [],
+        notReady: [],
+        ...world.gathered,
+      });
+    },
+    holdSite: ({ system }) => Promise.resolve(void sites.held.add(system)),
+    releaseSite: ({ system }) => Promise.resolve(void sites.held.delete(system)),
+    raiseSite: ({ n, raiseId }) => {
+      if (world.taken === true) {
+        sites.generations.push({ n, site: 'third', cleared: false, raiseId: 'theirs' });
+        return Promise.resolve({ kind: 'taken', n, site: 'third' });
+      }
+      if (sites.generations.at(-1)?.raiseId !== raiseId) {
+        sites.generations.push({ n, site: 'home', cleared: false, raiseId });
+      }
+      return Promise.resolve({ kind: 'raised', n, sha256: 'e'.repeat(64) });
+    },
+    awaitFence: () => Promise.resolve({ fencing: 'lease', evidence: 'no lease is left' }),
+    clearSite: ({ n }) => {
+      for (const one of sites.generations) if (one.n === n) one.cleared = true;
+      return Promise.resolve();
+    },
+    takeBack: ({ n, raiseId, toSite }) => {
+      const newest = sites.generations.at(-1);
+      if (newest?.n === n && newest.raiseId === raiseId) {
+        sites.generations.push({ n: n + 1, site: toSite, cleared: true, raiseId: `${raiseId}/back` });
+      }
+      const now = sites.generations.at(-1);
+      return Promise.resolve({ n: now?.n ?? 0, site: now?.site ?? '' });
+    },
+    checkPublic: () => {
+      const ok = world.publicCheck !== false;
+      return Promise.resolve({ ok, detail: ok ? 'answered 200' : 'answered 503' });
+    },
+    keepFailover: ({ report }) => {
+      sites.reports.push(report);
+      return Promise.resolve({ key: 'reports/failovers/x/report.json', unread: [] });
+    },
+  };
+}
