@@ -34,6 +34,7 @@ const SERVERS = [
   ...all(['engine', 'workflows', 'cli', 'activities', 'demo', 'dns', 'scale', 'scripts']),
   'test/stores/{s3,sftp,gcs,azure}*.test.ts',
   'test/vault/stores.test.ts',
+  'test/sites/guard-unit.test.ts',
   'test/page/browser.test.ts',
   'test/scenarios/{lost-and-taken,tbcv}.test.ts',
 ];

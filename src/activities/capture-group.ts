@@ -16,6 +16,7 @@ import { checkStored, readsBack } from './check-stored.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { clearLeftovers, reopenLeft } from './leftovers.ts';
 import type { Run } from './shell.ts';
+import { leasePath } from '../sites/site-files.ts';
 import { projectOf } from '../sites/system-containers.ts';
 import type { RecordingSink } from './sink.ts';
 import type { CaptureResult, HostActivities } from './types.ts';
@@ -167,7 +168,8 @@ function scopeOf(system: System, { group, freezeId }: Input): FreezeScope | unde
   if (mode === 'none' || volumes.length + projects.length + names.length === 0) return undefined;
   const project = projectOf(system);
   const namesProject = project === undefined ? {} : { namesProject: project };
-  return { freezeId, system: system.name, mode, budgetSeconds, volumes, projects, names, ...namesProject };
+  const lease = system.failover?.fencing === 'lease' ? { lease: leasePath(system.name) } : {};
+  return { freezeId, system: system.name, mode, budgetSeconds, volumes, projects, names, ...namesProject, ...lease };
 }
 
 async function readOne(

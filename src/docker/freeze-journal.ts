@@ -20,6 +20,7 @@ const journalSchema = z.object({
     budgetSeconds: z.number(),
     volumes: z.array(z.string()),
     plannedAtMs: z.number(),
+    lease: z.string().exactOptional(),
     containers: z.array(
       z.object({
         id: z.string(),

@@ -19,6 +19,8 @@ export interface FreezeScope {
   readonly names?: readonly string[];
   /** The Compose project in which services are looked for by name. */
   readonly namesProject?: string;
+  /** As in the intent. */
+  readonly lease?: string;
 }
 
 /** The engine's own default when a container has no stop timeout. */
@@ -51,6 +53,7 @@ export async function planFreeze(docker: DockerHost, scope: FreezeScope): Promis
     budgetSeconds: scope.budgetSeconds,
     volumes: [...(scope.volumes ?? [])],
     plannedAtMs,
+    ...(scope.lease === undefined ? {} : { lease: scope.lease }),
     containers: containers.sort((a, b) => a.level - b.level || a.name.localeCompare(b.name)),
   };
 }

@@ -6,6 +6,7 @@ import { answered } from './errors.ts';
 import { releaseStep } from './freeze-judge.ts';
 import type { FreezeJournal } from './freeze-journal.ts';
 import { releasedByOthers } from './freeze-watch.ts';
+import { isLeaseHeld } from './lease-held.ts';
 import type { DockerHost, FrozenContainer } from './types.ts';
 
 const LEVEL_PATIENCE_MS = 15_000;
@@ -29,6 +30,7 @@ export async function releaseContainers(
   journal: FreezeJournal,
   options: ReleaseOptions,
 ): Promise<string[]> {
+  if (!(await mayStart(journal, options))) return [];
   const known = options.known === true ? journal : await withoutOthers(docker, journal, options);
   const under: Promise<string | undefined>[] = [];
   const levels = [...new Set(journal.intent.containers.map((container) => container.level))].sort((a, b) => b - a);
@@ -41,6 +43,18 @@ export async function releaseContainers(
   }
   const done = await Promise.all(under);
   return done.filter((id) => id !== undefined);
+}
+
+/** A site that has lost its lease starts nothing: its guard stops what is paused, and starts all of it when it may again. */
+async function mayStart({ intent }: FreezeJournal, options: ReleaseOptions): Promise<boolean> {
+  if (intent.lease === undefined) return true;
+  try {
+    if (await isLeaseHeld(intent.lease)) return true;
+    options.onTrouble?.('the site guard holds no lease: what is still is left to it');
+  } catch (error) {
+    options.onTrouble?.(`ask for the lease of the site guard, which what is still is left to: ${messageOf(error)}`);
+  }
+  return false;
 }
 
 async function withoutOthers(

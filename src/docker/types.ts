@@ -40,6 +40,8 @@ export interface FreezeIntent {
   readonly volumes: readonly string[];
   /** From when on a change of the containers breaks the freeze: before they were looked at. */
   readonly plannedAtMs: number;
+  /** What the site guard of this machine writes down: without its lease nothing is started by a release. */
+  readonly lease?: string;
 }
 
 export interface FrozenContainer {

@@ -105,7 +105,8 @@ function believedPath(system: string): string {
   return path.join(sitesDirectory(system), 'believed.json');
 }
 
-function leasePath(system: string): string {
+/** What the guard of this machine writes down. */
+export function leasePath(system: string): string {
   return path.join(sitesDirectory(system), 'lease.json');
 }
 

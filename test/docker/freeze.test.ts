@@ -1,12 +1,15 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, test, vi } from 'vitest';
+import { bootClockMs } from '../../src/docker/boot-clock.ts';
+import { writeDurably } from '../../src/docker/durable-file.ts';
 import { beginFreeze } from '../../src/docker/freeze.ts';
 import { readJournal, writeJournal } from '../../src/docker/freeze-journal.ts';
 import { leftFreezes, releaseFreeze } from '../../src/docker/freeze-left.ts';
 import { planFreeze } from '../../src/docker/freeze-plan.ts';
 import type { FreezeScope } from '../../src/docker/freeze-plan.ts';
+import { ownIdentity } from '../../src/docker/process-identity.ts';
 import type { DockerHost, HeldFreeze } from '../../src/docker/types.ts';
 import { dockerCorner } from '../support/docker.ts';
 import type { DockerCorner } from '../support/docker.ts';
@@ -118,6 +121,21 @@ describe('a freeze that holds', () => {
     const stop = planFreeze(corner.docker, scope({ mode: 'stop', volumes: [volume] }));
     await expect(stop).rejects.toMatchObject({ code: 'BadInput' });
     expect(await corner.state(fleeting)).toBe('running');
+  });
+});
+
+describe('a freeze at a site that runs under a lease', () => {
+  it.each([
+    [1_000_000, 'running'],
+    [0, 'paused'],
+  ])('the lease goes on for %i ms when it is released: the container is %s', async (leftMs, state) => {
+    const { volume, id } = await volumeWithUser();
+    const lease = join(stateDirectory, 'lease.json');
+    const begun = await freeze(scope({ volumes: [volume], lease }));
+    await writeDurably(lease, { bootId: ownIdentity().bootId, heldUntilMs: bootClockMs() + leftMs });
+    await begun.release();
+    expect(await corner.state(id)).toBe(state);
+    expect(await readdir(join(stateDirectory, 'freezes'))).toEqual([]);
   });
 });
 
