@@ -156,6 +156,16 @@ describe('the examples', () => {
     expect([plans(system)['votes']?.rpoSeconds, plans(system)['application']?.rpoSeconds]).toEqual([900, 3600]);
   });
 
+  it('[G3] btcdecoded: the application without its data, its unit, its logs for ninety days', () => {
+    const system = example('btcdecoded');
+    expect(component(system, 'application')).toMatchObject({ exclude: ['data/**', 'logs/**'] });
+    expect(component(system, 'unit')).toMatchObject({ kind: 'systemd', units: ['governance-app.service'] });
+    expect(plans(system)).toMatchObject({
+      application: { cron: '20 * * * *', keep: { hourly: 24, daily: 30 } },
+      logs: { cron: '40 3 * * *', keep: { withinSeconds: 90 * 86_400 } },
+    });
+  });
+
   it('[W1] watan: dumped in its Compose service, everything once a day, wallets every hour, with their numbers kept', () => {
     const system = example('watan');
     const tools = { kind: 'service', project: 'watan', service: 'postgres' };
