@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { hostLock, type HostLock } from '../docker/host-lock.ts';
 import { HoldfastError } from '../failures.ts';
 import { leftSweeps } from '../policy/sweep.ts';
+import { withApart } from '../sites/apart.ts';
 import { resolveSecret, type System } from '../system/index.ts';
 import { signerOf } from '../vault/envelope.ts';
 import { epochName } from '../vault/epoch.ts';
@@ -188,7 +189,8 @@ function summaryOf(plan: PrunePlan): PruneSummary {
 async function withSource<T>(system: System, storeName: string, use: (from: PruneSource) => Promise<T>): Promise<T> {
   const config = system.stores.find(({ name }) => name === storeName);
   if (config === undefined) throw new HoldfastError('BadInput', `${system.name} has no store ${storeName}`);
-  return withVault(system, config, use);
+  const judged: PruneSource['judged'] = (entries) => withApart(system, entries, undefined);
+  return withVault(system, config, (from) => use({ ...from, judged }));
 }
 
 /** Holds the lock that says that no other process of this host deletes from this vault. */

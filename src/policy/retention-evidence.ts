@@ -34,6 +34,7 @@ export function standings(
   for (const fact of facts) {
     const why = contradiction(fact, options, nowMs);
     if (fact.untrusted !== undefined) found.set(fact.key, apart(`it is not trusted: ${fact.untrusted}`));
+    else if (fact.apart !== undefined) found.set(fact.key, apart(fact.apart));
     else if (why !== undefined) found.set(fact.key, apart(why));
     else if (fact.damaged === true) found.set(fact.key, apart('its newest verdict found damage'));
     else honest.push(fact);

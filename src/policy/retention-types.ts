@@ -24,6 +24,8 @@ export interface RetentionFact {
   readonly copied?: boolean;
   /** Absent: trusted. */
   readonly untrusted?: string;
+  /** Why it is no part of the history in force: made by a site that was fenced. */
+  readonly apart?: string;
   /** The strongest good verdict on its content or by a restore, and whose; absent when there is none. */
   readonly proof?: 'other-signer' | 'own-signer';
   /** The newest verdict says that it is damaged. */

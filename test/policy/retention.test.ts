@@ -96,6 +96,12 @@ const options = fc.constantFrom<RetentionOptions>(
   { ...HERE, timeZone: 'Europe/Berlin' },
 );
 
+it('what a fenced site went on making takes no place of the history in force, and is kept', () => {
+  const ours = [fact(9 * DAY), fact(8 * DAY)];
+  const theirs = [5, 4, 3].map((days) => fact(days * DAY, { apart: 'another site went on' }));
+  expect(kept([...ours, ...theirs], { last: 1 })).toEqual(keysOf(ours.slice(1).concat(theirs)));
+});
+
 describe('retention, as properties', () => {
   it('any backups and rules: more rules never keep less, and what one rule keeps stays', () => {
     fc.assert(

@@ -27,6 +27,8 @@ export interface PruneSource {
   readonly roots: TrustRoots;
   /** When the vault was made, by its head; absent where that was not asked. */
   readonly createdAtMs?: number;
+  /** Says which entries are apart; absent where nobody asks which sites there are. */
+  readonly judged?: (entries: readonly CatalogueEntry[]) => Promise<readonly CatalogueEntry[]>;
 }
 
 /** One backup: what retention is decided by, and where what it names begins. */
@@ -50,13 +52,14 @@ export interface Survey {
 /** Reads every manifest, proof and hold once. */
 export async function surveyBackups(from: PruneSource, signal: AbortSignal): Promise<Survey> {
   const { store } = from;
-  const [entries, readings, manifests, captures, holds] = await Promise.all([
+  const [listedEntries, readings, manifests, captures, holds] = await Promise.all([
     readCatalogue(from, { signal }),
     readReadings(from, signal),
     listed(store, 'backups/', signal).then(byKey),
     listed(store, 'captures/', signal).then(byKey),
     readHolds(store, from),
   ]);
+  const entries = (await from.judged?.(listedEntries)) ?? listedEntries;
   const read = provenRead(readings.map(readingOf));
   const readers = new Set(readings.map(({ signer }) => signer));
   const unknown: string[] = [];
@@ -117,7 +120,7 @@ function byKey(objects: readonly ObjectInfo[]): Map<string, ObjectInfo> {
 }
 
 function factOf(
-  { key, body, trust, proofs }: CatalogueEntry,
+  { key, body, trust, apart, proofs }: CatalogueEntry,
   seen: {
     readonly stored: ObjectInfo;
     readonly recorded: ObjectInfo | undefined;
@@ -141,6 +144,7 @@ function factOf(
     ...(seen.recorded === undefined ? {} : { recordedAtMs: seen.recorded.modifiedAtMs }),
     ...(seen.copied ? { copied: true } : {}),
     ...(trust.ok ? {} : { untrusted: trust.why }),
+    ...(apart === undefined ? {} : { apart }),
     ...(proof === undefined ? {} : { proof }),
     ...(proofs.at(-1)?.ok === false ? { damaged: true } : {}),
     holds: seen.holds.map(({ why, doubt }) => (doubt === undefined ? why : `${why} (${doubt})`)),
