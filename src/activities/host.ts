@@ -31,6 +31,7 @@ import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { applyMissing, discardMissing, planMissing } from './missing.ts';
 import { lookAround } from './monitor.ts';
 import { activity, type Run } from './shell.ts';
+import { createDnsActivities } from './failover/dns.ts';
 import { createReadinessActivities } from './readiness/index.ts';
 import { createStandbyActivities } from './standby/index.ts';
 import { startServers, stopServers } from './late-servers.ts';
@@ -152,6 +153,7 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
     lookAround: activity('lookAround', (input, run) => lookAround(context, input, run)),
     ...createReadinessActivities(context),
     ...createStandbyActivities(context),
+    ...createDnsActivities(context),
     ping: activity('ping', () => Promise.resolve({ host: context.host, version: HOLDFAST_VERSION })),
   };
 }

@@ -9,6 +9,7 @@ import type { DrillActivities, DrillFactsActivities } from './drill-types.ts';
 import type { AskingActivities, AuditActivities } from './audit-types.ts';
 import type { FailoverActivities, FailoverFactsActivities } from './failover-types.ts';
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
+import type { DnsActivities } from './failover/dns-types.ts';
 import type { ReadinessActivities } from './readiness-types.ts';
 import type { RestartActivities } from './restart-types.ts';
 import type { StandbyActivities } from './standby-types.ts';
@@ -33,6 +34,7 @@ export type * from './failover-types.ts';
 export type * from './monitor-types.ts';
 export type * from './readiness-types.ts';
 export type * from './restart-types.ts';
+export type * from './failover/dns-types.ts';
 export type * from './standby-types.ts';
 export type * from './standing-types.ts';
 export type * from './store-types.ts';
@@ -321,7 +323,8 @@ export interface UrgentActivities
     RestartActivities,
     ReadinessActivities,
     StandbyActivities,
-    FailoverActivities {
+    FailoverActivities,
+    DnsActivities {
   /** Releases a freeze, or every freeze of the system with no id. Nothing held: nothing done. */
   releaseFreeze(input: { system: string; freezeId?: string }): Promise<{ released: readonly string[] }>;
   /** Stops the containers that use these components or belong to the stack, and remembers which ran. */

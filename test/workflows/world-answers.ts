@@ -3,6 +3,7 @@ import { cancelled, heartbeat } from '@temporalio/activity';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type {
   CopyTurn,
+  DnsActivities,
   LookActivities,
   ReadinessActivities,
   RestartActivities,
@@ -107,9 +108,11 @@ export function urgentAnswers(standby: {
   RestartActivities &
   StandbyActivities &
   ReadinessActivities &
+  DnsActivities &
   Pick<UrgentActivities, 'ping' | 'startServers' | 'stopServers'> {
   return {
     ...standby.activities(),
+    ...noNames(),
     startServers: () => Promise.resolve({ started: ['db'] }),
     stopServers: () => Promise.resolve(),
     ping: () => Promise.resolve({ host: HOST, version: '0' }),
@@ -135,6 +138,18 @@ export function urgentAnswers(standby: {
         dependants: [{ name: 'sys-api-1', ok: true, now: 'up' }],
       });
     },
+  };
+}
+
+/** Of a system whose file names none. */
+function noNames(): DnsActivities {
+  const settled = { inSyncAt: '2026-11-21T02:00:00Z', oldAnswerUntil: '2026-11-21T02:00:00Z', resubmitted: 0 };
+  return {
+    planDns: ({ toSite }) => Promise.resolve({ toSite, entries: [], lines: [], warnings: [] }),
+    swapDns: () => Promise.resolve({ entries: [] }),
+    awaitDns: () => Promise.resolve(settled),
+    revertDns: () => Promise.resolve(settled),
+    checkAnswers: () => Promise.resolve({ answers: [], lines: [] }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { parse } from 'yaml';
 import { tell } from '../../observe/told.ts';
 import { planNames } from '../../dns/plan.ts';
+import { auditNames } from '../../dns/prepare.ts';
 import { dnsContext } from '../../dns/context.ts';
 import { HoldfastError } from '../../failures.ts';
 import { CLOCK_ALLOWANCE } from '../../policy/failover/lease.ts';
@@ -96,7 +97,11 @@ async function namesSeen(
   const context = { ...dnsContext(system), signal: run.signal, report: (phase: string) => run.report({ phase }) };
   try {
     const { warnings } = await planNames(context, system.site, active);
-    return [...warnings.map((why) => ({ name: 'names', why }))];
+    // What can't be looked at is no difference: a prepared switch is there for when nothing answers.
+    const found = (await auditNames(context)).flatMap(({ title, differences }) =>
+      differences.map((why) => ({ name: title, why })),
+    );
+    return [...warnings.map((why) => ({ name: 'names', why })), ...found];
   } catch (error) {
     run.signal.throwIfAborted();
     if (!(error instanceof HoldfastError)) throw error;
