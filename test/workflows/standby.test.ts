@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { RestoreResult, StandbyResult } from '../../src/workflows/contract.ts';
+import type { ReadinessResult, RestoreResult, StandbyResult } from '../../src/workflows/contract.ts';
 import { failureOf } from './play.ts';
 import { playOn } from './server.ts';
 import { uniqueName } from './stage.ts';
@@ -32,8 +32,8 @@ describe('a warm standby', () => {
   test('[M7] restores every new backup ahead and starts nothing; only what it had restored itself is not kept', async () => {
     await standBy(
       (look, world) => {
-        if (look === 4) world.backupInUse = 'backup-2';
-        if (look === 8) world.standby.wanted = false;
+        if (look === 3) world.backupInUse = 'backup-2';
+        if (look === 5) world.standby.wanted = false;
       },
       {},
       (world, result) => {
@@ -75,7 +75,7 @@ describe('a warm standby', () => {
     const before = await play.env.currentTimeMs();
     await standBy(
       (look, world) => {
-        if (look === 5) world.standby.wanted = false;
+        if (look === 4) world.standby.wanted = false;
       },
       script,
       (world) => {
@@ -83,7 +83,7 @@ describe('a warm standby', () => {
         expect([...world.swapped, ...world.besides, ...world.standby.preparing]).toEqual([]);
       },
     );
-    expect((await play.env.currentTimeMs()) - before).toBeGreaterThanOrEqual((1 + 2 + 4 + 8) * 60_000);
+    expect((await play.env.currentTimeMs()) - before).toBeGreaterThanOrEqual((1 + 2 + 4) * 60_000);
   });
 
   test('[M7] a failover of what is prepared only starts; of anything else it restores', async () => {
@@ -121,5 +121,45 @@ describe('a warm standby', () => {
         expect(world.count('endPrepare')).toBeGreaterThan(0);
       });
     }
+  });
+});
+
+const asked = (more: object = {}) => ({ system: uniqueName('sys'), ...more });
+
+describe('readiness', () => {
+  test('[M7] asked of the site and of each host, judged, written down; nothing live is touched', async () => {
+    await play.inWorld({ whole: {} }, async (world) => {
+      const result = await play.run<ReadinessResult>('readiness', asked());
+      expect(result).toMatchObject({ site: 'home', ok: false, verdict: 'not-ready' });
+      const bad = result.checks.filter(({ verdict }) => verdict === 'not-ready');
+      // The world's backups are of one day in the past.
+      expect(bad.map(({ check }) => check)).toEqual(['backups']);
+      for (const none of ['stopForRestore', 'restoreBeside', 'beginCapture']) expect(world.names()).not.toContain(none);
+      expect(world.count('writeReport')).toBe(1);
+    });
+  });
+
+  test('a host is silent, another store holds nothing: told, and the rest is looked at all the same', async () => {
+    const script = {
+      lookReadiness: () => failWith('DockerUnreachable', 'no engine'),
+      planRestore: (call: number) => (call > 1 ? failWith('BackupMissing') : undefined),
+    };
+    await play.inWorld({ whole: {}, script }, async () => {
+      const { checks } = await play.run<ReadinessResult>('readiness', asked());
+      const reasons = (name: string) => checks.find(({ check }) => check === name)?.reasons.join();
+      expect(reasons('hosts')).toMatch(/alpha does not answer: .*no engine/);
+      expect(reasons('backups')).toMatch(/every backup lies at the active site/);
+    });
+  });
+
+  test('[B9] rehearsed: a drill beside it, measured, with what a failover would take', async () => {
+    await play.inWorld({ whole: {} }, async (world) => {
+      const result = await play.run<ReadinessResult>('readiness', asked({ rehearse: true }));
+      expect(result.rehearsal).toMatchObject({ outcome: 'passed', fenceSeconds: 99 });
+      const { restoreSeconds = -1, wouldTakeSeconds } = result.rehearsal ?? {};
+      expect(wouldTakeSeconds).toBe(restoreSeconds + 99);
+      expect(world.count('clearDrill')).toBeGreaterThan(0);
+      expect(world.names()).not.toContain('stopForRestore');
+    });
   });
 });
