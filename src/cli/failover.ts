@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { HoldfastError } from '../failures.ts';
 import { addApproval, type ApprovalOptions } from './choice-options.ts';
 import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } from './shell.ts';
 
@@ -6,6 +7,8 @@ export interface FailoverOptions extends CommonOptions, ApprovalOptions {
   readonly plan?: boolean;
   readonly backup?: string;
   readonly attest?: string;
+  readonly readiness?: boolean;
+  readonly rehearse?: boolean;
 }
 
 export interface FailoversOptions extends CommonOptions {
@@ -20,16 +23,22 @@ export function defineFailover(program: Command): void {
       'site is really down, chooses the newest backup that belongs to its history, says what will be lost against the RPO,\n' +
       'and asks. Then it raises the generation, waits until the site before is fenced, restores the whole system, starts it\n' +
       'and asks it through its public name. Until the start every failure gives the generation back.\n\n' +
-      'With --plan it looks, prints all of that, and ends: nothing is changed. Exit 1 where the facts refuse it.',
+      'With --plan it looks, prints all of that, and ends: nothing is changed. Exit 1 where the facts refuse it.\n' +
+      'With --readiness it says what this site lacks to take over; with --rehearse it also restores in isolation, measured.\n' +
+      'Both touch nothing live. Exit 1: not ready, or the rehearsal failed.',
     examples: [
       'failover m2m-connector --plan',
       'failover m2m-connector',
       'failover m2m-connector --approve 3f9c0d1e2b4a --by ana',
       "failover m2m-connector --attest 'Ana Ruiz'",
       'failover m2m-connector --backup before:2026-11-21T00:00:00Z --plan',
+      'failover m2m-connector --readiness --json',
+      'failover m2m-connector --rehearse',
     ],
   })
     .option('--plan', 'print what would be done and lost, and end')
+    .option('--readiness', 'say what this site lacks to take over, and end')
+    .option('--rehearse', 'the same, and restore in isolation: what would a failover take?')
     .option('--backup <id>', 'this backup, or before:<time>; default: the newest of each component')
     .option('--attest <name>', 'with `fencing: attested`: who takes it upon himself that the site before is stopped');
   addApproval(command, 'plan').action((system: string, options: FailoverOptions) =>
@@ -55,10 +64,24 @@ export function defineFailovers(program: Command): void {
 }
 
 async function failover(shell: Shell, system: string, options: FailoverOptions): Promise<ExitCode> {
+  if (options.readiness === true || options.rehearse === true) return looks(shell, system, options);
   const [{ connectEngine }, { runFailover }] = await Promise.all([
     import('../engine/connect.ts'),
     import('./run-failover.ts'),
   ]);
   await using engine = await connectEngine();
   return await runFailover(shell, engine, system, options);
+}
+
+async function looks(shell: Shell, system: string, options: FailoverOptions): Promise<ExitCode> {
+  const { plan, backup, attest, approve, rehearse = false } = options;
+  if ([plan, backup, attest, approve].some((one) => one !== undefined)) {
+    throw new HoldfastError('BadInput', '--readiness and --rehearse take nothing over: leave out what belongs to that');
+  }
+  const [{ connectEngine }, { runReadiness }] = await Promise.all([
+    import('../engine/connect.ts'),
+    import('./run-readiness.ts'),
+  ]);
+  await using engine = await connectEngine();
+  return await runReadiness(shell, engine, system, { rehearse });
 }

@@ -145,7 +145,14 @@ describe('a site that stands by', () => {
     const text = await readFile(file, 'utf8');
     await writeFile(file, text.replace('rpo: 1d', 'rpo: 2d'));
     await rm(path.join(site.directory, 'store', 'generations'), { recursive: true });
-    const { checks, ok } = await site.run<ReadinessResult>('readiness', {});
+    const left = (await site
+      .holdfast('failover', site.system, '--readiness', '--json')
+      .catch((error: unknown) => error)) as {
+      readonly code: number;
+      readonly stdout: string;
+    };
+    expect(left.code).toBe(1);
+    const { checks, ok } = JSON.parse(left.stdout) as ReadinessResult;
     const verdicts = checks.flatMap(({ check, verdict }) => (verdict === 'ok' ? [] : [`${check}: ${verdict}`]));
     expect([ok, verdicts]).toEqual([false, ['generation: not-ready', 'drift: warning']]);
     expect(checks.find(({ check }) => check === 'drift')?.reasons).toEqual([

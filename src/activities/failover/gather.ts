@@ -7,12 +7,12 @@ import { CLOCK_TOLERANCE_MS } from '../../policy/freshness.ts';
 import { damageOf } from '../../policy/whole-system.ts';
 import { originsOf } from '../../sites/apart.ts';
 import { siteSigner, withAuthority } from '../../sites/authority.ts';
-import { lookAtHost } from '../../status/host-look.ts';
-import { resolveSecret, type System } from '../../system/index.ts';
+import type { System } from '../../system/index.ts';
 import { readGenerations, requireBelieved, type Authority } from '../../vault/sites/generation.ts';
 import type { CatalogueEntry } from '../../vault/types.ts';
 import type { FailoverActivities, FailoverGathered } from '../failover-types.ts';
 import type { HostContext } from '../host-context.ts';
+import { whatIsLacking } from '../lacking.ts';
 import type { Run } from '../shell.ts';
 
 /** They go through a history. */
@@ -138,27 +138,6 @@ function newestOf(copies: readonly CopyHere[], { generation, generations }: Acti
 
 function namedButMissing(copies: readonly CopyHere[], backup: string): string[] {
   return copies.length > 0 ? [] : [`no store that can be read holds a backup ${backup}`];
-}
-
-/** Of this machine; other hosts of the site are asked when the restore is planned. */
-async function whatIsLacking(context: HostContext, system: System, signal: AbortSignal): Promise<string[]> {
-  const { identity, signer, chunkIdKey } = system.keys;
-  const lacking: string[] = [];
-  for (const secret of [identity, signer, chunkIdKey]) {
-    if (secret === undefined) lacking.push('the system file names no `keys.identity`: backups can not be read here');
-    else await resolveSecret(secret).catch((error: unknown) => lacking.push(wordsOf(error)));
-  }
-  const own = system.components.filter(({ host }) => host === context.host);
-  if (own.some(({ kind }) => kind === 'volume' || kind === 'compose')) {
-    await context
-      .docker()
-      .version()
-      .catch((error: unknown) => lacking.push(wordsOf(error)));
-  }
-  signal.throwIfAborted();
-  if (lacking.length > 0) return lacking;
-  const { tools, rights } = await lookAtHost(system, context.host, { signal, docker: () => context.docker() });
-  return [...tools, ...rights].map(({ what }) => what);
 }
 
 function wordsOf(error: unknown): string {

@@ -10,9 +10,9 @@ import { parseInventory } from '../../sources/kinds/compose-inventory.ts';
 import { readJsonArtifact } from '../../sources/kinds/json-artifact.ts';
 import { artifactNamed } from '../../sources/kinds/volume-facts.ts';
 import { diskOf } from '../../status/disk-look.ts';
-import { lookAtHost } from '../../status/host-look.ts';
-import { resolveSecret, type Component, type System } from '../../system/index.ts';
+import type { Component, System } from '../../system/index.ts';
 import { componentOf, type HostContext } from '../host-context.ts';
+import { whatIsLacking } from '../lacking.ts';
 import type { ReadinessActivities, ReadyPart } from '../readiness-types.ts';
 import type { Run } from '../shell.ts';
 
@@ -38,35 +38,13 @@ export async function lookReadiness(
   };
   const found = {
     host: context.host,
-    lacking: await lackingHere(context, system, run.signal),
+    lacking: await whatIsLacking(context, system, run.signal),
     room: await unless('room', [], () => roomFor(context, system, parts)),
     imagesMissing: await unless('images', [], () => imagesMissing(context, system, parts, run.signal)),
     startByThemselves: await unless('restart policies', [], () => startByThemselves(context, system)),
   };
   const guard = await guardHere(system);
   return { ...found, unseen, ...(guard === undefined ? {} : { guard }) };
-}
-
-/** Credentials, tools, rights, the engine of containers, in words. */
-async function lackingHere(context: HostContext, system: System, signal: AbortSignal): Promise<string[]> {
-  const { identity, signer, chunkIdKey } = system.keys;
-  const lacking: string[] = [];
-  if (identity === undefined) lacking.push('the system file names no `keys.identity`: backups can not be read here');
-  for (const secret of [identity, signer, chunkIdKey]) {
-    if (secret === undefined) continue;
-    await resolveSecret(secret).catch((error: unknown) => lacking.push(tell(error).message));
-  }
-  const own = system.components.filter(({ host }) => host === context.host);
-  if (own.some(({ kind }) => kind === 'volume' || kind === 'compose')) {
-    await context
-      .docker()
-      .version()
-      .catch((error: unknown) => lacking.push(tell(error).message));
-  }
-  signal.throwIfAborted();
-  if (lacking.length > 0) return lacking;
-  const { tools, rights } = await lookAtHost(system, context.host, { signal, docker: () => context.docker() });
-  return [...tools, ...rights].map(({ what }) => what);
 }
 
 /** By disk: a copy beside what is live, of all that lies on it. Of databases inside a server only the server knows. */

@@ -3,6 +3,7 @@ import type { MeasuredFailover } from '../../workflows/failover-contract.ts';
 import type { WholePart } from '../../workflows/whole-contract.ts';
 import type { CopyHere, FailoverGo } from './decide.ts';
 import type { Origin } from './lineage.ts';
+import { criticalPointMs } from './readiness.ts';
 
 /**
  * Of the generation whose backups are restored, up to the newest recovery point among them: each of the others is older, and
@@ -28,11 +29,8 @@ export function originOf(
 
 /** From the oldest recovery point of what the system can't be without; undefined where no part says its point. */
 export function lostSeconds(parts: readonly Pick<WholePart, 'tier' | 'pointAt'>[], nowMs: number): number | undefined {
-  const critical = parts.filter(({ tier }) => tier === 'critical');
-  const points = (critical.length === 0 ? parts : critical).flatMap(({ pointAt }) =>
-    pointAt === undefined ? [] : [Date.parse(pointAt)],
-  );
-  return points.length === 0 ? undefined : Math.max(0, Math.round((nowMs - Math.min(...points)) / 1000));
+  const pointMs = criticalPointMs(parts);
+  return pointMs === undefined ? undefined : Math.max(0, Math.round((nowMs - pointMs) / 1000));
 }
 
 /** By the names of the workflow's steps. */
