@@ -9,6 +9,7 @@ import { describeSecret, resolveSecret } from '../system/secrets.ts';
 import type { SecretRef, StoreConfig, System } from '../system/types.ts';
 import { tell } from '../observe/told.ts';
 import { examineComponents } from './examine-components.ts';
+import { examineSites } from './examine-sites.ts';
 import { examineStores } from './examine-stores.ts';
 import { examineMachine } from './examine-machine.ts';
 
@@ -47,6 +48,7 @@ export async function examine(name: string | undefined): Promise<Finding[]> {
       ...(await examineStores(system)),
       ...(await examineComponents(system)),
       ...examineSchedules(system),
+      ...(await examineSites(system)),
     ];
     findings.push(...own.map((finding) => ({ ...finding, what: prefix + finding.what })));
   }

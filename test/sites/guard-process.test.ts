@@ -106,6 +106,9 @@ it('put on its site: the guard starts the stack; killed and started again it goe
   const activated = await holdfast(home(), ['site', SYSTEM, '--activate', '--json']);
   expect(JSON.parse(activated.stdout)).toMatchObject({ standing: { kind: 'active', n: 1 } });
 
+  const doctor = await holdfast(home(), ['doctor', SYSTEM, '--json']);
+  expect(doctor.stdout).toContain('no site guard runs');
+
   await holdStack(SYSTEM, 'test');
   const first = startGuard();
   await leaseOf(first);
