@@ -101,7 +101,7 @@ async function namesSeen(
     const found = (await auditNames(context)).flatMap(({ title, differences }) =>
       differences.map((why) => ({ name: title, why })),
     );
-    return [...warnings.map((why) => ({ name: 'names', why })), ...found];
+    return [...warnings.map((why) => ({ name: 'names', why, doubtful: true as const })), ...found];
   } catch (error) {
     run.signal.throwIfAborted();
     if (!(error instanceof HoldfastError)) throw error;

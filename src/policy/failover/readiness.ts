@@ -55,7 +55,7 @@ export interface ReadinessFacts {
   /** Names of keys in which the system file of the active site differs from this one; undefined: not known, with why. */
   readonly drift: { readonly keys: readonly string[] } | { readonly unknown: string };
   /** Absent: no names are declared. */
-  readonly dns?: readonly { readonly name: string; readonly why?: string }[];
+  readonly dns?: readonly { readonly name: string; readonly why: string; readonly doubtful?: true }[];
   /** Absent: no rehearsal is declared. */
   readonly rehearsal?: { readonly everySeconds: number; readonly lastAtMs?: number; readonly lastOk?: boolean };
 }
@@ -203,12 +203,9 @@ function restartPolicies({ hosts: all, fencing }: ReadinessFacts): ReadinessChec
 
 function dns({ dns: names }: ReadinessFacts): ReadinessCheck[] {
   if (names === undefined) return [];
-  return [
-    check(
-      'dns',
-      names.flatMap(({ name, why }) => (why === undefined ? [] : [`${name}: ${why}`])),
-    ),
-  ];
+  const told = (some: typeof names): string[] => some.map(({ name, why }) => `${name}: ${why}`);
+  const { bad = [], doubtful = [] } = Object.groupBy(names, (one) => (one.doubtful === true ? 'doubtful' : 'bad'));
+  return [check('dns', told(bad), told(doubtful))];
 }
 
 function drift({ drift: found }: ReadinessFacts): ReadinessCheck {

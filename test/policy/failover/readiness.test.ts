@@ -88,6 +88,7 @@ describe('whether a site could take over', () => {
       judged({ drift: { keys: ['plans.daily'] } }),
       judged({ drift: { unknown: 'no identity' } }),
       judged({ storesUnread: ['near (no route)'] }),
+      judged({ dns: [{ name: 'names', why: 'a long time to live', doubtful: true }] }),
       judged({ rehearsal: { everySeconds: 3600, lastAtMs: NOW - 2 * HOUR, lastOk: true } }),
       judged({ rehearsal: { everySeconds: 3600 } }),
       judged({ generation: { n: 3, site: 'there', cleared: true } }),
