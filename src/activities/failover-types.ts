@@ -20,6 +20,8 @@ export interface FailoverSetup {
   readonly automaticDownForSeconds?: number;
   /** The system is asked for through its public name when all is done. */
   readonly publicCheck: boolean;
+  /** Names lead to the active site; absent: none are declared. */
+  readonly names?: true;
   readonly approvalLimitSeconds: number;
 }
 

@@ -22,6 +22,7 @@ import { commitConfiguration } from './commit-configuration.ts';
 import { copyTurn } from './copy.ts';
 import { condemnPruned, keepLocks, planPrune, sweepCondemned } from './prune.ts';
 import { thawBackup } from './cold.ts';
+import { createDnsActivities } from './failover/dns.ts';
 import { createFailoverActivities } from './failover/index.ts';
 import type { HostContext } from './host-context.ts';
 import { checkBeside, checkLive, commitRestore, discardBeside, restoreBeside, swapBack, swapIn } from './restore.ts';
@@ -31,7 +32,6 @@ import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { applyMissing, discardMissing, planMissing } from './missing.ts';
 import { lookAround } from './monitor.ts';
 import { activity, type Run } from './shell.ts';
-import { createDnsActivities } from './failover/dns.ts';
 import { createReadinessActivities } from './readiness/index.ts';
 import { createStandbyActivities } from './standby/index.ts';
 import { startServers, stopServers } from './late-servers.ts';
@@ -150,10 +150,10 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
     findBroken: activity('findBroken', (input, run) => findBroken(context, input, run)),
     restartContainers: activity('restartContainers', (input, run) => restartContainers(context, input, run)),
     ...createFailoverActivities(context),
+    ...createDnsActivities(context),
     lookAround: activity('lookAround', (input, run) => lookAround(context, input, run)),
     ...createReadinessActivities(context),
     ...createStandbyActivities(context),
-    ...createDnsActivities(context),
     ping: activity('ping', () => Promise.resolve({ host: context.host, version: HOLDFAST_VERSION })),
   };
 }

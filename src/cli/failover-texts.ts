@@ -26,6 +26,8 @@ export function failoverPlanText(plan: FailoverPlan, colours: Colours, nowMs: nu
     ...passedOver.map(({ backup, store, why }) => `  ${colours.yellow('passed over')} ${backup} in ${store}: ${why}`),
     ...storesUnread.map((store) => `  ${colours.yellow('unread')}      a newer backup may lie in ${store}`),
     ...plan.reasons.filter((reason) => !plan.assessment.reasons.includes(reason)).map((why) => `  because     ${why}`),
+    ...(plan.names?.lines ?? []).map((line) => `  names       ${line}`),
+    ...(plan.names?.warnings ?? []).map((line) => `  ${colours.yellow('warning')}     ${line}`),
     '',
     planText(plan.restore, colours, nowMs),
   ];
@@ -65,6 +67,10 @@ function resultLines(result: FailoverResult, colours: Colours): string[] {
     ...told.map((reason) => `  ${reason}`),
     ...(outcome === 'refused' ? ['  nothing was changed'] : []),
     ...(fence === undefined ? [] : [`  fenced       ${fence.evidence}`]),
+    ...(result.names?.lines ?? []).map((line) => `  names        ${line}`),
+    ...(result.names?.oldAnswerUntil === undefined
+      ? []
+      : [`  names        resolvers may give the old answer until ${result.names.oldAnswerUntil}`]),
     ...(publicCheck === undefined
       ? []
       : [`  ${publicCheck.ok ? colours.green('✓') : colours.red('✗')} public name: ${publicCheck.detail}`]),

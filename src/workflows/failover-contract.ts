@@ -1,6 +1,7 @@
 /** Taking a system over from another site, as people and programs meet it from outside. */
 import type { Assessment } from '../policy/failover/assess.ts';
 import type { Fencing } from '../policy/failover/decide.ts';
+import type { DnsPlan } from '../policy/failover/dns-plan.ts';
 import type { RestorePlan } from './contract.ts';
 
 export interface FailoverInput {
@@ -45,6 +46,17 @@ export interface FailoverPlan {
   readonly reasons: readonly string[];
   readonly storesUnread: readonly string[];
   readonly restore: RestorePlan;
+  /** Absent: none are declared, or they could not be planned, which `reasons` says. */
+  readonly names?: DnsPlan;
+}
+
+/** What became of the names. */
+export interface NamesLed {
+  readonly ok: boolean;
+  /** Who was asked and what was answered, or what went wrong. */
+  readonly lines: readonly string[];
+  /** Until then a resolver may still give the old answer. */
+  readonly oldAnswerUntil?: string;
 }
 
 export interface FailoverPhase {
@@ -79,6 +91,7 @@ export interface FailoverResult {
   /** That is in force when it has ended. */
   readonly generation?: { readonly n: number; readonly site: string };
   readonly fence?: { readonly fencing: Fencing; readonly evidence: string };
+  readonly names?: NamesLed;
   readonly publicCheck?: { readonly ok: boolean; readonly detail: string };
   readonly rto?: MeasuredFailover;
   readonly phases?: readonly FailoverPhase[];

@@ -1,5 +1,6 @@
 /** Whether a site may take a system over, of which backups, and what that would be: from facts in the history. */
 import { isCancellation } from '@temporalio/workflow';
+import type { DnsPlan } from '../policy/failover/dns-plan.ts';
 import type { FailoverGathered, FailoverSetup } from '../activities/failover-types.ts';
 import type { SystemFacts } from '../activities/types.ts';
 import { assessSite, type Assessment, type VantageReport } from '../policy/failover/assess.ts';
@@ -115,6 +116,22 @@ function wordFor(generation: FailoverGathered['generation']): 'unreadable' | und
   return generation === undefined ? undefined : 'unreadable';
 }
 
+/** Readers follow later by hand, where it can't be planned now: data counts more. */
+async function namesOf(
+  { system, site, hosts, names }: FailoverSetup,
+  fromSite: string,
+): Promise<{ names?: DnsPlan; trouble?: string }> {
+  if (names === undefined) return {};
+  try {
+    const there = urgentlyOn(hosts[0] ?? '', { summary: 'plan where the names lead', attempts: 3 });
+    return { names: await there.planDns({ system, toSite: site, fromSite }) };
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const how = `lead them afterwards: \`holdfast dns ${system}\``;
+    return { trouble: `where the names lead could not be planned (${told(error).message}); ${how}` };
+  }
+}
+
 async function planned(
   { system, backup: wanted }: FailoverInput,
   facts: SystemFacts,
@@ -153,7 +170,9 @@ async function decidedOf(
   };
   const tooMuch = meetsRpo === false && go.meetsRpo !== false ? ['more would be lost than the RPO allows'] : [];
   const { backup: chosen, store, generation: madeUnder, pointAtMs, proved } = go.copy;
-  const { digest } = await orchestration.digestFailover({ takeover, parts: { restore: restore.digest } });
+  const { names, trouble } = await namesOf(setup, from.site);
+  const digested = { restore: restore.digest, ...(names === undefined ? {} : { names }) };
+  const { digest } = await orchestration.digestFailover({ takeover, parts: digested });
   return {
     origin: originOf(parts, gathered.copies, go),
     backup,
@@ -170,7 +189,8 @@ async function decidedOf(
       ...(rpoSeconds === undefined ? {} : { rpoSeconds }),
       ...(meetsRpo === undefined ? {} : { meetsRpo }),
       assessment,
-      reasons: [...go.reasons, ...tooMuch],
+      reasons: [...go.reasons, ...tooMuch, ...(trouble === undefined ? [] : [trouble])],
+      ...(names === undefined ? {} : { names }),
       storesUnread: gathered.storesUnread,
       restore,
     },

@@ -25,6 +25,7 @@ import {
   type FailoverResult,
 } from './contract.ts';
 import { lookOnce, prepare, type Decided } from './failover-plan.ts';
+import { leadNames } from './failover-names.ts';
 import { giveBack, takeOver, type Takeover } from './failover-steps.ts';
 import { failure, inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
@@ -54,6 +55,7 @@ const STEPS = {
     WAITING_STEPS.fence,
     'clear',
     'restore',
+    WAITING_STEPS.names,
     'public check',
     'report',
   ],
@@ -210,11 +212,14 @@ async function change(errand: Errand, decided: Decided, by: string): Promise<Fai
     return refused(errand, { assessment: plan.assessment, reasons: [reason] }, plan);
   }
   const { done } = taken;
+  if (plan.names !== undefined) story.begin(WAITING_STEPS.names);
+  const names = plan.names === undefined ? undefined : await leadNames(setup, plan.names);
   const checked = await publicly(errand);
   return finish(errand, decided, by, {
     outcome: 'done',
     ...done,
-    ok: done.ok !== false && checked.ok,
+    ok: done.ok !== false && checked.ok && names?.ok !== false && !(setup.names === true && names === undefined),
+    ...(names === undefined ? {} : { names }),
     publicCheck: checked,
   });
 }
@@ -232,7 +237,7 @@ async function publicly({ setup, story }: Errand): Promise<{ ok: boolean; detail
   }
 }
 
-type Ended = Pick<FailoverResult, 'ok' | 'why' | 'generation' | 'fence' | 'publicCheck' | 'warnings'> & {
+type Ended = Pick<FailoverResult, 'ok' | 'why' | 'generation' | 'fence' | 'names' | 'publicCheck' | 'warnings'> & {
   readonly outcome: 'done' | 'rolled-back';
 };
 

@@ -195,6 +195,18 @@ describe('a failover', () => {
     });
   });
 
+  test('[M7] names are led here once the system runs; where that fails they lead where they led, and it says so', async () => {
+    const failover: FailoverWorld = { names: 'led' };
+    await run({ failover }, async (world) => {
+      expect(await approved(world)).toMatchObject({ outcome: 'done', ok: true, names: { ok: true } });
+      expect(world.sites.names).toBe('home');
+      world.sites.reset();
+      failover.names = 'refused';
+      expect(await approved(world)).toMatchObject({ outcome: 'done', ok: false, names: { ok: false } });
+      expect(world.sites.names).toBe('away');
+    });
+  });
+
   test('what makes no sense is refused at once, by name', async () => {
     await run({}, async () => {
       for (const more of [{ attestedBy: 'ann' }, { planned: true }]) {

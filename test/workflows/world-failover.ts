@@ -1,4 +1,6 @@
 /** What a failover meets in the scripted world: a site that is down, a backup that can be restored, an authority store. */
+import { ApplicationFailure } from '@temporalio/common';
+import type { DnsActivities } from '../../src/activities/failover/dns-types.ts';
 import type {
   FailoverActivities,
   FailoverFactsActivities,
@@ -17,10 +19,13 @@ export interface FailoverWorld {
   /** Somebody else is first to raise. */
   taken?: boolean;
   publicCheck?: boolean;
+  /** Names are declared; where they lead can't be changed half-way. */
+  names?: 'led' | 'refused';
 }
 
 const POINT_MS = Date.parse('2026-11-21T02:00:00Z');
 const LONG_MS = 60_000;
+const SETTLED = { inSyncAt: '2026-11-21T03:00:00Z', oldAnswerUntil: '2026-11-21T03:01:00Z', resubmitted: 0 };
 
 /** Who is active, by the authority store of this world: the newest is the last. */
 export class WorldSites {
@@ -29,6 +34,7 @@ export class WorldSites {
   ];
   readonly held = new Set<string>();
   readonly reports: unknown[] = [];
+  names = 'away';
 
   reset(): void {
     this.generations.splice(1);
@@ -54,13 +60,14 @@ export function failoverFacts(host: string, world: FailoverWorld): FailoverFacts
         rule: { quorum: 1, looks: 1, overMs: 0 },
         publicCheck: world.publicCheck !== undefined,
         approvalLimitSeconds: 600,
+        ...(world.names === undefined ? {} : { names: true as const }),
         ...world.setup,
       }),
     digestFailover: ({ takeover, parts }) => Promise.resolve({ digest: takeoverDigest(takeover, parts) }),
   };
 }
 
-export function failoverActivities(sites: WorldSites, world: FailoverWorld): FailoverActivities {
+export function failoverActivities(sites: WorldSites, world: FailoverWorld): FailoverActivities & DnsActivities {
   let looks = 0;
   return {
     assessSite: () => {
@@ -110,6 +117,20 @@ export function failoverActivities(sites: WorldSites, world: FailoverWorld): Fai
       const now = sites.generations.at(-1);
       return Promise.resolve({ n: now?.n ?? 0, site: now?.site ?? '' });
     },
+    planDns: ({ toSite }) => Promise.resolve({ toSite, entries: [], lines: ['www: a to b'], warnings: [] }),
+    swapDns: () => {
+      if (world.names === 'refused') {
+        return Promise.reject(ApplicationFailure.nonRetryable('scripted', 'DnsChanged'));
+      }
+      sites.names = 'home';
+      return Promise.resolve({ entries: [] });
+    },
+    awaitDns: () => Promise.resolve(SETTLED),
+    revertDns: () => {
+      sites.names = 'away';
+      return Promise.resolve(SETTLED);
+    },
+    checkAnswers: () => Promise.resolve({ answers: [], lines: ['resolver: www is b'] }),
     checkPublic: () => {
       const ok = world.publicCheck !== false;
       return Promise.resolve({ ok, detail: ok ? 'answered 200' : 'answered 503' });
