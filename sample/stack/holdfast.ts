@@ -43,11 +43,19 @@ export class Holdfast {
   readonly environment: Readonly<Record<string, string>>;
   /** Ends commands that run when it is aborted; never `up`. */
   private readonly signal: AbortSignal | undefined;
+  /** Makes a command one of another machine. */
+  private readonly within: (command: readonly string[]) => readonly string[];
 
-  constructor(home: string, environment: Readonly<Record<string, string>> = {}, signal?: AbortSignal) {
+  constructor(
+    home: string,
+    environment: Readonly<Record<string, string>> = {},
+    signal?: AbortSignal,
+    within: (command: readonly string[]) => readonly string[] = (command) => command,
+  ) {
     this.home = home;
     this.environment = environment;
     this.signal = signal;
+    this.within = within;
   }
 
   private childEnvironment(): NodeJS.ProcessEnv {
@@ -58,7 +66,8 @@ export class Holdfast {
   }
 
   start(args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [CLI, ...args], {
+    const [program = '', ...rest] = this.within([process.execPath, CLI, ...args]);
+    return spawn(program, rest, {
       env: this.childEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(this.signal === undefined ? {} : { signal: this.signal }),
@@ -104,7 +113,8 @@ export class Holdfast {
   async everydayUp(...args: readonly string[]): Promise<Up> {
     const logFile = join(this.home, 'up.log');
     const log = openSync(logFile, 'a', 0o600);
-    const child = spawn(process.execPath, [CLI, 'up', ...args], {
+    const [program = '', ...rest] = this.within([process.execPath, CLI, 'up', ...args]);
+    const child = spawn(program, rest, {
       env: this.childEnvironment(),
       stdio: ['ignore', log, log],
       detached: true,

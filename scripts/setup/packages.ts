@@ -23,6 +23,7 @@ const PACKAGES = {
   sshd: 'openssh-server',
   dockerd: 'docker.io',
   iptables: 'iptables',
+  ip: 'iproute2',
   java: 'default-jre-headless',
   mvn: 'maven',
   restic: 'restic',

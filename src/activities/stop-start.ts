@@ -67,9 +67,9 @@ export async function stopForRestore(
   // What an earlier attempt has seen before it stopped anything counts more than what is seen now.
   const known = await readJournal(file);
   const added = surveyed.filter(
-    ({ id, starts }) => starts && !known.containers.some((container) => container.id === id),
+    ({ id, starts }) => (starts || input.all === true) && !known.containers.some((container) => container.id === id),
   );
-  const containers = [...known.containers, ...added];
+  const containers = [...known.containers, ...added.map((one) => ({ ...one, starts: true }))];
   const seen = await surveyUnits(system, context.host, run.signal);
   const units = joined(known.units, seen);
   if (containers.length + units.length > 0) await writeDurably(file, { format: 1, containers, units });

@@ -332,6 +332,8 @@ export interface UrgentActivities
     system: string;
     components: readonly string[];
     restoreId: string;
+    /** A site that takes over: also what is down at present is to be up after the restore. */
+    all?: boolean;
   }): Promise<{ stopped: readonly string[] }>;
   /**
    * Starts what is to be up after the restore: what was stopped for it, what had fallen over, what it made anew; with

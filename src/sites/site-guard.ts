@@ -103,7 +103,8 @@ export class SiteGuard {
     const action = nextGuardAction({ nowMs, site, times, renewed: this.renewed, stack: this.stack, wanted: wanted() });
     if (action.kind === 'stop') this.stop(nowMs, action.why);
     else if (action.kind === 'start') this.start(nowMs, action.generation);
-    else if (this.heldUntilMs !== undefined) this.tell({ kind: 'holding', generation: this.renewed?.newest?.n ?? 0 });
+    else if (nowMs < (this.heldUntilMs ?? Number.NEGATIVE_INFINITY))
+      this.tell({ kind: 'holding', generation: this.renewed?.newest?.n ?? 0 });
     if (this.work === undefined) this.look(nowMs);
     return action;
   }

@@ -16,6 +16,7 @@ export const FAILOVER_DEFAULTS = {
   quorum: 1,
   looks: 3,
   over: '30s',
+  answerWithin: '10s',
   confirm: '5m',
   publicCheck: '10m',
 } as const;
@@ -66,6 +67,9 @@ export const failoverSchema = z
         from: z.record(z.string(), vantage).describe('Places that look, by name.'),
         quorum: count(`Of places that have to agree. Default ${FAILOVER_DEFAULTS.quorum}.`).optional(),
         looks: count(`Of each. Default ${FAILOVER_DEFAULTS.looks}.`).optional(),
+        answerWithin: duration(
+          `How long one look waits for its answer. Default ${FAILOVER_DEFAULTS.answerWithin}.`,
+        ).optional(),
         over: duration(`From the first look to the last. Default ${FAILOVER_DEFAULTS.over}.`).optional(),
       })
       .describe('Is the active site really down?'),
@@ -109,6 +113,7 @@ export function buildFailover(file: FailoverFile, site: string, rpoSeconds: numb
       quorum: assess.quorum ?? FAILOVER_DEFAULTS.quorum,
       looks: assess.looks ?? FAILOVER_DEFAULTS.looks,
       overSeconds: seconds(assess.over, FAILOVER_DEFAULTS.over),
+      answerWithinSeconds: seconds(assess.answerWithin, FAILOVER_DEFAULTS.answerWithin),
     },
     dns: buildDns(file.dns),
     warm: file.warm === true,

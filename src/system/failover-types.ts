@@ -36,6 +36,8 @@ export interface FailoverConfig {
     readonly quorum: number;
     readonly looks: number;
     readonly overSeconds: number;
+    /** Of one look. */
+    readonly answerWithinSeconds: number;
   };
   /** The most that may be lost; absent: nothing is promised. */
   readonly rpoSeconds?: number;

@@ -46,7 +46,8 @@ export async function startPrepared(
   const stop = async (): Promise<void> => {
     for (const host of made.keys()) {
       const components = componentsOn(plan, host);
-      await urgentlyOn(host, { summary: 'note what is to start' }).stopForRestore({ system, components, restoreId });
+      const noted = { system, components, restoreId, all: true };
+      await urgentlyOn(host, { summary: 'note what is to start' }).stopForRestore(noted);
     }
   };
   await stop();

@@ -16,6 +16,8 @@ export interface Order {
   readonly target?: string;
   /** Copies are checked and removed again. */
   readonly verify?: boolean;
+  /** For a site that takes over: the whole stack is to be up afterwards, also what is down there. */
+  readonly takeover?: boolean;
   /** How long a host may be silent while nothing is stopped yet. */
   readonly silentSeconds: number;
 }

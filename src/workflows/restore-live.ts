@@ -67,6 +67,7 @@ async function stopAndSwap(order: LiveOrder, story: Story, undo: Undo[], swapped
       system,
       components: componentsOn(order, host),
       restoreId,
+      ...(order.takeover === true ? { all: true } : {}),
     });
   }
 

@@ -177,7 +177,10 @@ async function runPlan(
   refuseWithoutNeeded(plan);
 
   const silentSeconds = silenceOf(facts);
-  const order: Order = { system, plan, restoreId: fallBacks.restoreId(), paths: listOf(asked.paths), silentSeconds };
+  const order: Order = {
+    ...{ system, plan, restoreId: fallBacks.restoreId(), paths: listOf(asked.paths), silentSeconds },
+    ...(asked.takeover === undefined ? {} : { takeover: true }),
+  };
   if (way !== 'restore') await thawUnasked(order, asked, story);
   if (way === 'verify') return proveOnly({ ...order, verify: true }, story);
   if (way === 'elsewhere') return besideOnly({ ...order, target: asked.target ?? '' }, story);

@@ -16,8 +16,6 @@ import { runCommand } from '../validation/command.ts';
 import { askPage } from '../validation/http.ts';
 import { handOn } from './hand-on.ts';
 
-/** A look at a page ends by itself sooner; a program may take so long. */
-const COMMAND_LIMIT_MS = 30_000;
 /** A place that is blind half the time has to look twice as often; after that it says what it saw. */
 const LOOKS_AT_MOST = 2;
 /** A busy machine may be late by so much and still count as having looked over the whole time. */
@@ -127,16 +125,13 @@ async function ask(
   probe: VantageProbe,
   signal: AbortSignal,
 ): Promise<{ saw: Saw; detail: string }> {
+  const limitMs = failoverOf(system).assess.answerWithinSeconds * 1000;
   if (probe.kind === 'http') {
-    const { ok, detail } = await askPage(probe, probe.url, signal);
+    const { ok, detail } = await askPage(probe, probe.url, signal, limitMs);
     return { saw: ok ? 'answers' : 'silent', detail: redactText(detail) };
   }
   try {
-    const { exitCode, timedOut, output } = await runCommand(
-      context,
-      { system, probe, limitMs: COMMAND_LIMIT_MS },
-      signal,
-    );
+    const { exitCode, timedOut, output } = await runCommand(context, { system, probe, limitMs }, signal);
     const said = tail(output, 200);
     const end = timedOut ? 'not finished in time' : exitCode === undefined ? 'killed' : `exit ${exitCode}`;
     const detail = redactText(said === '' ? end : `${end}: ${said}`);

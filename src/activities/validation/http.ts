@@ -8,8 +8,13 @@ const ANSWER_LIMIT_MS = 10_000;
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
 /** One try. What keeps the page from answering is a verdict; throws the signal's reason only. */
-export async function askPage(probe: HttpProbe, url: string, signal: AbortSignal): Promise<Held> {
-  const limit = AbortSignal.timeout(ANSWER_LIMIT_MS);
+export async function askPage(
+  probe: HttpProbe,
+  url: string,
+  signal: AbortSignal,
+  limitMs = ANSWER_LIMIT_MS,
+): Promise<Held> {
+  const limit = AbortSignal.timeout(limitMs);
   try {
     const response = await fetch(url, {
       redirect: 'manual',
@@ -19,7 +24,7 @@ export async function askPage(probe: HttpProbe, url: string, signal: AbortSignal
     return judgePage(probe, { status: response.status, body: await bodyOf(response) });
   } catch (error) {
     signal.throwIfAborted();
-    return { ok: false, detail: limit.aborted ? `no answer in ${ANSWER_LIMIT_MS / 1000} s` : whyOf(error) };
+    return { ok: false, detail: limit.aborted ? `no answer in ${limitMs / 1000} s` : whyOf(error) };
   }
 }
 

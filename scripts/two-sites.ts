@@ -1,0 +1,54 @@
+/**
+ * Two sites on machines of their own, with a network between them that is cut, slowed and made one-way, while one takes the
+ * system over from the other, again and again: never two active sites, nothing gone that was not said to be, the name always
+ * at a site that serves.
+ *
+ *   npm run proof -- [options]
+ */
+import { parseArgs } from 'node:util';
+import { prepare, runMain, UsageError } from './setup.ts';
+import { FAULTS } from './two-sites/faults.ts';
+import { proveSites } from './two-sites/run.ts';
+
+const HELP = `npm run proof -- [options]
+  --rounds N    failovers that are played (300)
+  --seed N      of the first; the others follow (from the clock)
+  --fault NAME  only this one (repeatable)
+Faults: ${FAULTS.map(({ name }) => name).join('; ')}
+`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rounds: { type: 'string', default: '300' },
+      seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 1_000_000) },
+      fault: { type: 'string', multiple: true },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const [rounds, seed] = [numberOf('rounds', values.rounds), numberOf('seed', values.seed)];
+  const unknown = (values.fault ?? []).find((name) => !FAULTS.some((fault) => fault.name === name));
+  if (unknown !== undefined) throw new UsageError(`${unknown} is none of the faults; --help lists them`);
+  const ended = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
+  await using prepared = await prepare('test');
+  Object.assign(process.env, prepared.environment);
+  process.stdout.write(`seeds ${seed} to ${seed + rounds - 1}\n`);
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const report = await proveSites({ seed, rounds, faults: values.fault, say, signal: ended.signal });
+  const done = report.rounds.filter(({ outcome }) => outcome === 'done').length;
+  say(`${report.rounds.length} held, ${done} of them failovers; ${report.broken.length} broken`);
+  return report.broken.length === 0 ? 0 : 1;
+}
+
+function numberOf(name: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${name} wants a whole number`);
+  return Number(text);
+}
+
+await runMain(() => main(process.argv.slice(2)));

@@ -1,0 +1,15 @@
+/** Processes that the two sites are made of. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+
+export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+/** Kills it, and resolves when it is gone. */
+export async function endChild(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  if (hasEnded(child)) return;
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  await ended;
+}

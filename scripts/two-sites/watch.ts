@@ -1,0 +1,93 @@
+/** When the stack of each site ran, by its Docker engine's own events, and whether two ran at the same moment. */
+import type Docker from 'dockerode';
+
+/** Nanoseconds of the one clock that both engines read: they are on one kernel here. */
+export interface Ran {
+  readonly site: string;
+  readonly fromNs: bigint;
+  readonly toNs: bigint;
+}
+
+interface Event {
+  readonly Action?: string;
+  readonly id?: string;
+  readonly timeNano?: number;
+}
+
+/** Follows one engine until it ends or is told to; what ran then has run until that moment. */
+export class SiteWatch {
+  readonly ran: Ran[] = [];
+  private readonly site: string;
+  private readonly since = new Map<string, bigint>();
+  private stop: (() => void) | undefined;
+
+  constructor(site: string) {
+    this.site = site;
+  }
+
+  async follow(docker: Docker): Promise<void> {
+    const events = await docker.getEvents({ filters: { type: ['container'] } });
+    const stream = events as typeof events & { destroy(): void };
+    this.stop = () => stream.destroy();
+    let rest = '';
+    stream.on('data', (bytes: Buffer) => {
+      const lines = `${rest}${bytes.toString()}`.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines.filter((one) => one !== '')) this.heed(JSON.parse(line) as Event);
+    });
+    stream.on('error', () => undefined);
+    for (const { Id } of await docker.listContainers()) {
+      if (!this.since.has(Id)) this.since.set(Id, nowNs());
+    }
+  }
+
+  /** Nothing is heard any more; what runs goes on running. */
+  leave(): void {
+    this.stop?.();
+    this.stop = undefined;
+  }
+
+  /** The machine has lost its power. */
+  everythingEnded(atNs = nowNs()): void {
+    this.leave();
+    for (const id of [...this.since.keys()]) this.end(id, atNs);
+  }
+
+  /** What runs at present counts up to now. */
+  intervals(): Ran[] {
+    const open = [...this.since.values()].map((fromNs) => ({ site: this.site, fromNs, toNs: nowNs() }));
+    return [...this.ran, ...open];
+  }
+
+  private heed({ Action = '', id = '', timeNano = 0 }: Event): void {
+    if (Action === 'start') this.since.set(id, BigInt(timeNano));
+    else if (Action === 'die') this.end(id, BigInt(timeNano));
+  }
+
+  private end(id: string, toNs: bigint): void {
+    const fromNs = this.since.get(id);
+    if (fromNs === undefined) return;
+    this.since.delete(id);
+    this.ran.push({ site: this.site, fromNs, toNs });
+  }
+}
+
+function nowNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
+
+export interface Overlap {
+  readonly sites: readonly [string, string];
+  readonly ms: number;
+}
+
+/** Pure: of the times at two sites those that have a moment in common. */
+export function overlaps(one: readonly Ran[], other: readonly Ran[]): Overlap[] {
+  return one.flatMap((a) =>
+    other.flatMap((b) => {
+      const from = a.fromNs > b.fromNs ? a.fromNs : b.fromNs;
+      const to = a.toNs < b.toNs ? a.toNs : b.toNs;
+      return to > from ? [{ sites: [a.site, b.site] as const, ms: Number(to - from) / 1e6 }] : [];
+    }),
+  );
+}
