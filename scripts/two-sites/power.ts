@@ -82,8 +82,10 @@ export class Power {
 
   /** To be called when nothing of it lives. */
   remove(): void {
-    for (const group of [...groupsBelow(this.directory).toReversed(), this.directory]) {
-      if (existsSync(group)) rmdirSync(group);
+    // The engine has made groups of this name for every controller, each below a hierarchy of its own in version 1.
+    const hierarchies = this.first ? readdirSync(UNIFIED).map((name) => path.join(UNIFIED, name)) : [UNIFIED];
+    for (const own of hierarchies.map((hierarchy) => path.join(hierarchy, this.parent))) {
+      for (const group of [...groupsBelow(own).toReversed(), own]) if (existsSync(group)) rmdirSync(group);
     }
   }
 }

@@ -22,20 +22,29 @@ export interface Round {
   readonly afterSleepMs: number;
 }
 
+export interface Drawn {
+  readonly fault: Fault;
+  /** See Struck. */
+  readonly part: number;
+}
+
 /** Throws with what did not hold. `active` and `standby` are what they are when it begins. */
 export async function playRound(
   bed: Bed,
   { active, standby }: Pick<Struck, 'active' | 'standby'>,
-  fault: Fault,
-  part: number,
+  { fault, part }: Drawn,
+  over: AbortSignal,
 ): Promise<Round> {
   await more(bed, A_FEW);
   await ask(active, 'backup', SYSTEM, 'all');
   await more(bed, A_FEW);
   const ended = new AbortController();
-  const struck: Struck = { bed, active, standby, part, signal: ended.signal };
+  const until = AbortSignal.any([ended.signal, over]);
+  const struck: Struck = { bed, active, standby, part, signal: until };
   await fault.before(struck);
   const beside = fault.during?.(struck) ?? Promise.resolve();
+  // Heard below, and not before the failover has ended.
+  beside.catch(() => undefined);
   let result: FailoverResult;
   try {
     result = await takeOver(standby, fault);

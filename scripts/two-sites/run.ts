@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Bed } from './bed.ts';
 import { FAULTS, type Fault } from './faults.ts';
-import { playRound, type Round } from './round.ts';
+import { playRound, type Drawn, type Round } from './round.ts';
 
 export interface ProofOptions {
   readonly seed: number;
@@ -27,10 +27,7 @@ export interface ProofReport {
 }
 
 /** Pure: the fault of a seed, and when it strikes. All are struck once before one is struck again. */
-export function drawn(
-  seed: number,
-  faults: readonly Fault[] = FAULTS,
-): { readonly fault: Fault; readonly part: number } {
+export function drawn(seed: number, faults: readonly Fault[] = FAULTS): Drawn {
   const turn = Math.floor(seed / faults.length);
   const order = faults
     .map((fault, index) => ({ fault, key: mixed(turn * 1000 + index) }))
@@ -48,8 +45,9 @@ function mixed(seed: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-export async function proveSites({ seed, rounds, faults, say, signal }: ProofOptions): Promise<ProofReport> {
+export async function proveSites({ seed, rounds, faults, say, ...given }: ProofOptions): Promise<ProofReport> {
   const chosen = FAULTS.filter(({ name }) => faults?.includes(name) ?? true);
+  const signal = given.signal ?? new AbortController().signal;
   const bed = await Bed.open();
   const held: Round[] = [];
   const broken: Broken[] = [];
@@ -58,10 +56,10 @@ export async function proveSites({ seed, rounds, faults, say, signal }: ProofOpt
     bed.startClient();
     let [active, standby] = bed.sites;
     for (let at = seed; at < seed + rounds && !isOver(signal); at += 1) {
-      const { fault, part } = drawn(at, chosen);
+      const { fault } = drawn(at, chosen);
       const beganAt = Date.now();
       try {
-        const round = await unlessEnded(playRound(bed, { active, standby }, fault, part), signal);
+        const round = await unlessEnded(playRound(bed, { active, standby }, drawn(at, chosen), signal), signal);
         held.push(round);
         say(`seed ${at}: ${toldOf(round)}, ${seconds(Date.now() - beganAt)}`);
         if (round.outcome === 'done') [active, standby] = [standby, active];
@@ -81,13 +79,12 @@ export async function proveSites({ seed, rounds, faults, say, signal }: ProofOpt
 }
 
 /** Read anew: it may have come meanwhile. */
-function isOver(signal: AbortSignal | undefined): boolean {
-  return signal?.aborted === true;
+function isOver({ aborted }: AbortSignal): boolean {
+  return aborted;
 }
 
 /** What goes on when a person ends it goes down with the machines. */
-async function unlessEnded<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
+async function unlessEnded<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const end = (): void => reject(new Error('ended'));
   signal.addEventListener('abort', end);
