@@ -22,8 +22,8 @@ export interface Fault {
   before(struck: Struck): Promise<void>;
   /** While the failover runs. */
   during?(struck: Struck): Promise<void>;
-  /** The facts say that the active site is up: then it has to stay what it is. */
-  readonly isUp?: true;
+  /** The active site answers: then it has to stay what it is. One that answers at times may be taken over, or left. */
+  readonly isUp?: 'always' | 'at times';
   /** The machine stops without being told, so that what ran goes on for a moment when it wakes: measured, and no fault. */
   readonly sleeps?: true;
 }
@@ -86,11 +86,12 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'cut off from its clients alone',
     before: ({ bed: { net }, active }) => net.cut(active.name, 'world'),
-    isUp: true,
+    isUp: 'always',
   },
-  { name: 'all is well', before: () => Promise.resolve(), isUp: true },
+  { name: 'all is well', before: () => Promise.resolve(), isUp: 'always' },
   {
     name: 'flapping',
+    isUp: 'at times',
     before: ({ bed: { net }, active, standby }) => net.cut(active.name, standby.name),
     during: async ({ bed: { net }, active, standby, signal }) => {
       while (!signal.aborted) {

@@ -9,6 +9,8 @@ import { LEASE_SECONDS, STOP_SECONDS } from './texts.ts';
 import { overlaps } from './watch.ts';
 
 const LIMIT_MS = 240_000;
+/** From its waking until a guard has looked, and the stack is down: its look, and the stop time. */
+const WAKING_MS = STOP_SECONDS * 1000 + 5000;
 /** Records between one thing that happens and the next. */
 const A_FEW = 15;
 
@@ -60,7 +62,8 @@ export async function playRound(
   await serves(bed, now);
   const both = overlaps(bed.watches[0].intervals(), bed.watches[1].intervals());
   const afterSleepMs = fault.sleeps === true ? Math.max(0, ...both.map(({ ms }) => ms)) : 0;
-  if (both.length > 0 && fault.sleeps !== true) throw new Error(`two sites were active: ${JSON.stringify(both)}`);
+  if (both.length > 0 && (fault.sleeps !== true || afterSleepMs > WAKING_MS))
+    throw new Error(`two sites were active: ${JSON.stringify(both)}`);
   bed.forgetTimes();
   return { fault: fault.name, outcome: result.outcome, lost, result, afterSleepMs };
 }
@@ -70,8 +73,11 @@ async function takeOver(standby: Site, fault: Fault): Promise<FailoverResult> {
   const end = Date.now() + LIMIT_MS;
   for (;;) {
     const result = await once(standby);
-    if (result.outcome === 'done') return result;
-    if (fault.isUp === true && result.outcome === 'refused') return result;
+    const isLeft = result.outcome === 'refused' && result.assessment?.state === 'up';
+    if (fault.isUp === 'always' && !isLeft) {
+      throw new Error(`a site that is up was not left alone: ${JSON.stringify(result).slice(0, 2000)}`);
+    }
+    if (result.outcome === 'done' || (isLeft && fault.isUp !== undefined)) return result;
     if (Date.now() > end) throw new Error(`it never took over: ${JSON.stringify(result).slice(0, 2000)}`);
     await sleep(500);
   }

@@ -16,7 +16,7 @@ import { checkStored, readsBack } from './check-stored.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { clearLeftovers, reopenLeft } from './leftovers.ts';
 import type { Run } from './shell.ts';
-import { leasePath } from '../sites/site-files.ts';
+import { isHeld, leasePath, readLease } from '../sites/site-files.ts';
 import { projectOf } from '../sites/system-containers.ts';
 import type { RecordingSink } from './sink.ts';
 import type { CaptureResult, HostActivities } from './types.ts';
@@ -147,6 +147,7 @@ async function freezeFor(
   const onTrouble = (message: string): void => run.log.warn(message);
   // An earlier attempt may have died inside this very freeze.
   await releaseFreeze(stateDirectory, scope.freezeId, { docker, signal: run.signal, onTrouble });
+  await requireGuard(system);
   const guard = await ensureGuard(stateDirectory, run.signal);
   try {
     run.report({ phase: scope.mode === 'pause' ? 'pausing' : 'stopping' });
@@ -156,6 +157,16 @@ async function freezeFor(
     guard.close();
     throw error;
   }
+}
+
+/** Throws SiteFenced where nobody could start again what a freeze stops: under a lease that is the site guard alone. */
+async function requireGuard(system: System): Promise<void> {
+  if (system.failover?.fencing !== 'lease' || isHeld(await readLease(system.name))) return;
+  throw new HoldfastError(
+    'SiteFenced',
+    `no guard of ${system.name} holds the lease here: what a capture stops nobody could start again`,
+    { hint: `holdfast site ${system.name} shows the guard; a plan with quiesce none needs none.` },
+  );
 }
 
 /** Undefined where nothing asks to be quiet, or nothing of the group is used by containers. */

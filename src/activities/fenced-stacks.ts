@@ -51,7 +51,7 @@ async function stopFenced(context: HostContext, system: System, signal: AbortSig
   // Not to know is no reason to stop what nobody else is known to run.
   if (standing.kind !== 'elsewhere') return;
   // A standby that restores ahead starts database servers alone, to fill them.
-  if ((await readPreparing(system.name)) !== undefined) return;
+  if ((await readPreparing(system.name))?.generation === standing.n) return;
   const stack = new SystemStack({ system, host: context.host, docker: context.docker(), settled: () => false });
   if ((await stack.look(signal)) === 'down') return;
   const { n, site } = standing;

@@ -19,7 +19,7 @@ import { componentOf, type HostContext } from './host-context.ts';
 import { openServer, untilReady } from './own-server.ts';
 import type { Run } from './shell.ts';
 import { readPreparing } from '../sites/prepared-file.ts';
-import { requireMayRun } from '../sites/standing.ts';
+import { requireMayRun, siteStanding } from '../sites/standing.ts';
 import { isUp } from '../sites/system-containers.ts';
 import { surveyStack } from './stack.ts';
 import { serverIn } from './stack-servers.ts';
@@ -93,6 +93,13 @@ async function inventoryOf(
   }
 }
 
+async function isFilledAhead(system: System, { signal }: Pick<Run, 'signal'>): Promise<boolean> {
+  const preparing = await readPreparing(system.name);
+  if (preparing === undefined) return false;
+  const standing = await siteStanding(system, { signal });
+  return standing.kind === 'elsewhere' && standing.n === preparing.generation;
+}
+
 export async function startServers(
   context: HostContext,
   { system: name, components }: Input<'startServers'>,
@@ -100,7 +107,7 @@ export async function startServers(
 ): Promise<{ started: string[] }> {
   const system = await context.system(name);
   // A server that is filled ahead, alone, is nothing that runs the system.
-  if ((await readPreparing(name)) === undefined) await requireMayRun(system, run.signal);
+  if (!(await isFilledAhead(system, run))) await requireMayRun(system, run.signal);
   const docker = context.docker();
   const started = new Set<string>();
   for (const component of components.map((one) => componentOf(system, one)).filter(isDump)) {

@@ -1,4 +1,5 @@
 /** Stopping and starting around a restore, where only the active site may run the system, and under a lease only its guard. */
+import { HoldfastError } from '../failures.ts';
 import { FAILOVER_HOLD, holdStack, releaseStack, stackHolds, waitForGuard } from '../sites/holds.ts';
 import { requireMayRun } from '../sites/standing.ts';
 import type { System } from '../system/types.ts';
@@ -9,8 +10,16 @@ function holdOf(restoreId: string): string {
 }
 
 /** Before anything is stopped: a guard would start it again. */
-export async function holdForRestore(system: System, restoreId: string): Promise<void> {
-  if (system.failover?.fencing === 'lease') await holdStack(system.name, holdOf(restoreId));
+export async function holdForRestore(system: System, restoreId: string, takeover: boolean): Promise<void> {
+  if (system.failover?.fencing !== 'lease') return;
+  await holdStack(system.name, holdOf(restoreId));
+  // Stopped again after its start: it stays so until the generation was given back.
+  if (takeover) await holdStack(system.name, FAILOVER_HOLD);
+}
+
+/** What this restore has held; a failover's own hold stays. */
+export async function letGo(system: System, restoreId: string): Promise<void> {
+  await releaseStack(system.name, holdOf(restoreId));
 }
 
 /**
@@ -19,7 +28,12 @@ export async function holdForRestore(system: System, restoreId: string): Promise
  */
 export async function letStart(
   system: System,
-  order: { readonly restoreId: string; readonly asBefore: boolean; readonly nothing: boolean },
+  order: {
+    readonly restoreId: string;
+    readonly asBefore: boolean;
+    readonly nothing: boolean;
+    readonly takeover?: boolean;
+  },
   run: Pick<Run, 'signal' | 'report' | 'log'>,
 ): Promise<boolean> {
   const { failover, name } = system;
@@ -33,6 +47,11 @@ export async function letStart(
   if (!order.asBefore) await releaseStack(name, FAILOVER_HOLD);
   if (order.nothing) return true;
   const holds = await stackHolds(name);
+  if (holds.length > 0 && order.takeover === true) {
+    throw new HoldfastError('Unhealthy', `${name} is not started here: it is held by ${holds.join(', ')}`, {
+      hint: `holdfast site ${name} --release <name> ends a hold that nobody needs any more.`,
+    });
+  }
   if (holds.length > 0) {
     run.log.warn({ holds }, 'what was stopped stays down: somebody holds it still');
     return false;

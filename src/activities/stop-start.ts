@@ -9,7 +9,7 @@ import { RESTORE_LABEL } from '../sources/kinds/volume-place.ts';
 import type { Component, System } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
-import { holdForRestore, letStart } from './start-at-site.ts';
+import { holdForRestore, letGo, letStart } from './start-at-site.ts';
 import { concernsDocker, needsDocker, stackOf, surveyStack, type StackContainer } from './stack.ts';
 import type { UrgentActivities } from './types.ts';
 import { joined, startTheseUnits, stopTheseUnits, surveyUnits, unitEntrySchema, type UnitEntry } from './units.ts';
@@ -57,7 +57,7 @@ export async function stopForRestore(
 ): Promise<{ stopped: string[] }> {
   const system = await context.system(input.system);
   const components = input.components.map((name) => componentOf(system, name));
-  await holdForRestore(system, input.restoreId);
+  await holdForRestore(system, input.restoreId, input.all === true);
   const docker = context.docker();
   const stack = concernsDocker(system, components)
     ? await engineIfNeeded(system, components, () => stackOf(docker, system, components))
@@ -125,9 +125,14 @@ export async function startAfterRestore(
   // Written down first: what was made is `created` only until it is started.
   if (all.length + units.length > 0) await writeDurably(file, { format: 1, containers: all, units });
   const starting = input.asBefore === true ? all.filter(({ ran }) => ran) : all;
-  const nothing = starting.length + units.length === 0;
   const order = { entries: units, restoreId: input.restoreId, asBefore: input.asBefore === true };
-  if (!(await letStart(system, { ...order, nothing }, run))) {
+  if (input.stayDown === true) {
+    await letGo(system, input.restoreId);
+    await removeDurably(file);
+    return { started: [] };
+  }
+  const nothing = starting.length + units.length === 0;
+  if (!(await letStart(system, { ...order, nothing, takeover: input.all === true }, run))) {
     await removeDurably(file);
     return { started: [] };
   }

@@ -345,6 +345,10 @@ export interface UrgentActivities
     asBefore?: boolean;
     /** Restores before this one, which have made containers ahead of it. */
     alsoMadeBy?: readonly string[];
+    /** A site that takes over: that somebody else holds the stack is a failure, not a reason to leave it down. */
+    all?: boolean;
+    /** Starts nothing: the system goes back to another site. */
+    stayDown?: boolean;
   }): Promise<{ started: readonly string[] }>;
   /** Starts the containers that are the servers of these databases, with what they depend on, and waits until they answer. */
   startServers(input: { system: string; components: readonly string[] }): Promise<{ started: readonly string[] }>;

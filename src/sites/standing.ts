@@ -1,4 +1,5 @@
 /** Which site may run a system, as a worker asks before it captures, starts or restores. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../failures.ts';
 import type { Generation } from '../policy/failover/lease.ts';
 import {
@@ -12,10 +13,12 @@ import type { System } from '../system/types.ts';
 import { newestGeneration } from '../vault/sites/generation.ts';
 import { withAuthority } from './authority.ts';
 import { raced } from './raced.ts';
-import { isHeld, readBelieved, readLease, rememberBelieved } from './site-files.ts';
+import { isHeld, readBelieved, readLease, rememberBelieved, type LeaseFile } from './site-files.ts';
 
 /** An authority store that is there answers at once. */
 const ANSWER_MS = 10_000;
+const LEASE_WAIT_MS = 20_000;
+const LEASE_POLL_MS = 250;
 
 /**
  * By the newest generation in the authority store, which is remembered on this machine. What can't be read or believed is
@@ -41,18 +44,35 @@ export async function siteStanding(
 }
 
 /**
- * Throws SiteFenced when nothing of the system may be started here: it belongs to another site, or nobody knows and no guard
- * on this machine holds the lease. Returns the generation it may run under; 0 for a system without a section `failover`,
+ * Throws SiteFenced when nothing of the system may be started here: it belongs to another site, nobody knows, or, where a lease
+ * fences, no guard on this machine holds it. Returns the generation it may run under; 0 for a system without a section `failover`,
  * for which nothing is asked.
  */
 export async function requireMayRun(system: System, signal: AbortSignal): Promise<number> {
   if (system.failover === undefined) return 0;
+  if (system.failover.fencing === 'lease') return (await heldLease(system, signal)).generation;
   const standing = await siteStanding(system, { signal });
-  const lease = system.failover.fencing === 'lease' ? await readLease(system.name) : undefined;
-  const held = isHeld(lease) ? lease : undefined;
-  const why = whyMayNotRun(standing, held);
+  const why = whyMayNotRun(standing);
   if (why !== undefined) throw fenced(system, why);
-  return standing.kind === 'active' ? standing.n : (held?.generation ?? 0);
+  return standing.kind === 'active' ? standing.n : 0;
+}
+
+/**
+ * Who is active by the store may have been fenced a moment later: only what a guard here has the lease for is stopped then. A
+ * guard that was just told that this site is active has it within a quarter of the lease.
+ */
+async function heldLease(system: System, signal: AbortSignal): Promise<LeaseFile> {
+  const end = performance.now() + LEASE_WAIT_MS;
+  for (;;) {
+    const lease = await readLease(system.name);
+    if (isHeld(lease)) return lease;
+    if (performance.now() > end) {
+      const standing = await siteStanding(system, { signal });
+      const guard = lease === undefined ? 'no guard has run here since the machine was started' : lease.told;
+      throw fenced(system, whyMayNotRun(standing) ?? `no guard of this machine holds the lease: ${guard}`);
+    }
+    await sleep(LEASE_POLL_MS, undefined, { signal });
+  }
 }
 
 /**
@@ -68,10 +88,7 @@ export async function requireMayReplace(
   if (standing.kind === 'active' && (takeover === undefined || takeover === standing.n)) return;
   if (standing.kind === 'unclear' && takeover === standing.n) return;
   const ask = takeover === undefined ? '' : `, and generation ${takeover} is not this site's`;
-  throw fenced(
-    system,
-    `${whyMayNotRun(standing, undefined) ?? `generation ${'n' in standing ? standing.n : 0} is`}${ask}`,
-  );
+  throw fenced(system, `${whyMayNotRun(standing) ?? `generation ${'n' in standing ? standing.n : 0} is`}${ask}`);
 }
 
 /** The generation that a capture is made under; 0 without a section `failover`. Throws SiteFenced. */

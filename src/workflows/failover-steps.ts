@@ -100,7 +100,8 @@ async function restoreAll({ setup, plan, backup, by }: Takeover, takeover: numbe
       workflowId: workflowIds.restore(system),
       args: [
         {
-          ...{ system, whole: true, takeover, skipSafetyBackup: true },
+          // Another backup than the one that was approved, and written into the generation, is another failover.
+          ...{ system, whole: true, takeover, skipSafetyBackup: true, fallBacks: 0 },
           ...(backup === undefined ? {} : { backup }),
           ...{ approve: plan.restore.digest, approvedBy: by },
         },

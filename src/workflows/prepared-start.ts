@@ -61,6 +61,7 @@ export async function startPrepared(
     const asked = { ...order, limitSeconds: facts.approvalLimitSeconds };
     if (wrong !== undefined && (await personWantsTheOldState(asked, story, gate, wrong))) {
       await stop();
+      await stayDown(order, made);
       return { outcome: 'rolled-back', why: wrong, ...result };
     }
     story.begin('check what runs');
@@ -88,10 +89,18 @@ async function open({ system, restoreId }: Order, made: MadeAhead): Promise<stri
   for (const [host, alsoMadeBy] of made) {
     try {
       const options = { summary: 'start, and wait for health', attempts: 3 };
-      await urgentlyOn(host, options).startAfterRestore({ system, restoreId, alsoMadeBy });
+      await urgentlyOn(host, options).startAfterRestore({ system, restoreId, alsoMadeBy, all: true });
     } catch (error) {
       return told(error).message;
     }
   }
   return undefined;
+}
+
+/** Lets go of what this start has held; the failover holds the stack. */
+async function stayDown({ system, restoreId }: Order, made: MadeAhead): Promise<void> {
+  for (const host of made.keys()) {
+    const letGo = urgentlyOn(host, { summary: 'let the stack go, down', attempts: 3 });
+    await letGo.startAfterRestore({ system, restoreId, asBefore: true, stayDown: true });
+  }
 }

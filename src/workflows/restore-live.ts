@@ -45,7 +45,15 @@ export async function replaceLive(order: LiveOrder, story: Story, gate: Gate): P
     if (isCancellation(error)) throw error;
     return rolledBack(told(error).message, Date.now() - stoppedAt, left);
   }
-  return CancellationScope.nonCancellable(() => openAndCommit(order, story, gate, { undo, swapped, stoppedAt }));
+  return CancellationScope.nonCancellable(async () => {
+    try {
+      return await openAndCommit(order, story, gate, { undo, swapped, stoppedAt });
+    } catch (error) {
+      if (order.takeover !== true) throw error;
+      // Whatever it was: the system may run here, and who takes it over must not give it back.
+      throw failure('Unhealthy', `After its start: ${told(error).message}`);
+    }
+  });
 }
 
 /** What is taken into use, and what turned out not to be. */
@@ -140,6 +148,7 @@ async function open({ system, restoreId, ...order }: LiveOrder): Promise<string 
       await urgentlyOn(host, { summary: 'start, and wait for health', attempts: 3 }).startAfterRestore({
         system,
         restoreId,
+        ...(order.takeover === true ? { all: true } : {}),
       });
     } catch (error) {
       return told(error).message;
@@ -169,7 +178,8 @@ async function stopOnceMore(order: LiveOrder): Promise<void> {
   const { system, restoreId } = order;
   for (const host of hostsOf(order)) {
     const components = componentsOn(order, host);
-    await urgentlyOn(host, { summary: 'stop to roll back' }).stopForRestore({ system, components, restoreId });
+    const all = order.takeover === true ? { all: true } : {};
+    await urgentlyOn(host, { summary: 'stop to roll back' }).stopForRestore({ system, components, restoreId, ...all });
   }
 }
 
@@ -187,12 +197,14 @@ export async function rollBack(order: Order, undo: readonly Undo[], swapped: Swa
   return [...left, ...copies.map((place) => `The copy ${place} could not be removed.`)];
 }
 
-async function startAgain({ system, restoreId }: LiveOrder, host: string): Promise<void> {
+async function startAgain({ system, restoreId, takeover }: LiveOrder, host: string): Promise<void> {
   // Bounded: what was broken before the restore may well not become healthy now.
   await urgentlyOn(host, { summary: 'start again', attempts: 3 }).startAfterRestore({
     system,
     restoreId,
     asBefore: true,
+    // The system goes back to the site before: what lay here is not what anybody lives by.
+    ...(takeover === true ? { stayDown: true } : {}),
   });
 }
 

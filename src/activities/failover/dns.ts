@@ -46,10 +46,17 @@ export function createDnsActivities(
       const dns = await open(system, run);
       const begun = begunBy(run);
       const settled: Settled[] = [];
-      // The last that was changed first.
+      const failed: unknown[] = [];
+      // The last that was changed first; one that can't be put back keeps none of the others from it.
       for (const entry of previous.entries.toReversed()) {
-        settled.push(await revertEntry(dns, previous, entry, begun));
+        try {
+          settled.push(await revertEntry(dns, previous, entry, begun));
+        } catch (error) {
+          run.signal.throwIfAborted();
+          failed.push(error);
+        }
       }
+      if (failed.length > 0) throw failed[0];
       return settledOf(previous, settled);
     }),
     checkAnswers: activity('checkAnswers', async ({ system, planned }, run) => {

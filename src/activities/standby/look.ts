@@ -45,7 +45,7 @@ export async function lookStandby(context: HostContext, asked: Asked, run: Run):
 /** Nothing is restored ahead where the live place may hold what the system lives by. */
 export function whyNoStandby(system: System, standing: Standing, running: readonly string[]): string | undefined {
   if (standing.kind === 'active') return `${system.site} is the active site of ${system.name}`;
-  if (standing.kind !== 'elsewhere') return whyMayNotRun(standing, undefined);
+  if (standing.kind !== 'elsewhere') return whyMayNotRun(standing);
   return running.length === 0 ? undefined : `something of ${system.name} runs here: ${running.join(', ')}`;
 }
 
@@ -75,7 +75,7 @@ async function whyFileVoid(
   run: Run,
 ): Promise<string | undefined> {
   if (standing.kind === 'none' || standing.kind === 'unreadable') {
-    return whyMayNotRun(standing, undefined) ?? 'nobody knows which site is active';
+    return whyMayNotRun(standing) ?? 'nobody knows which site is active';
   }
   const newest = { n: standing.n, site: standing.kind === 'elsewhere' ? standing.site : system.site };
   const names = Object.keys(file.marks);

@@ -25,13 +25,8 @@ export function standingOf(newest: Generation | undefined, site: string, last: G
   return newest.cleared ? { kind: 'active', n: newest.n } : { kind: 'unclear', n: newest.n };
 }
 
-/** Of a guard on this machine: its lease is held at this moment, under this generation. */
-export interface HeldLease {
-  readonly generation: number;
-}
-
 /** Why nothing of the system may be started here, or undefined when it may. */
-export function whyMayNotRun(standing: Standing, lease: HeldLease | undefined): string | undefined {
+export function whyMayNotRun(standing: Standing): string | undefined {
   switch (standing.kind) {
     case 'active':
       return undefined;
@@ -42,7 +37,7 @@ export function whyMayNotRun(standing: Standing, lease: HeldLease | undefined): 
     case 'none':
       return 'the authority store holds no generation: the system was never put on a site';
     case 'unreadable':
-      return lease === undefined ? `nobody knows which site is active: ${standing.why}` : undefined;
+      return `nobody knows which site is active: ${standing.why}`;
   }
 }
 
@@ -57,11 +52,11 @@ export type CaptureStanding =
  */
 export function captureUnder(standing: Standing, site: string): CaptureStanding {
   if (standing.kind === 'active') return { kind: 'go', generation: standing.n };
-  if (standing.kind !== 'unreadable') return { kind: 'refuse', why: whyMayNotRun(standing, undefined) ?? '' };
+  if (standing.kind !== 'unreadable') return { kind: 'refuse', why: whyMayNotRun(standing) ?? '' };
   const { last, why } = standing;
   if (last === undefined) return { kind: 'refuse', why: `nobody knows which site is active: ${why}` };
   const before = standingOf(last, site, undefined);
-  if (before.kind !== 'active') return { kind: 'refuse', why: whyMayNotRun(before, undefined) ?? '' };
+  if (before.kind !== 'active') return { kind: 'refuse', why: whyMayNotRun(before) ?? '' };
   const warning = `which site is active could not be read (${why}): made under generation ${last.n}, which was read last`;
   return { kind: 'go', generation: last.n, warning };
 }

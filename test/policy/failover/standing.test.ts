@@ -18,20 +18,19 @@ describe('the standing of a site', () => {
   ] as const)('%j, and before %j: %s', (newest, last, kind) => {
     const standing = standingOf(newest, 'frankfurt', last);
     expect(standing.kind).toBe(kind);
-    expect(whyMayNotRun(standing, undefined) === undefined).toBe(kind === 'active');
+    expect(whyMayNotRun(standing) === undefined).toBe(kind === 'active');
   });
 
-  it('nobody knows: a start needs the lease of a guard, and a capture goes on under what was believed last', () => {
-    expect(whyMayNotRun(UNREAD, undefined)).toContain('no route');
-    expect(whyMayNotRun(UNREAD, { generation: 3 })).toBeUndefined();
+  it('nobody knows: nothing is started, and a capture goes on under what was believed last', () => {
+    expect(whyMayNotRun(UNREAD)).toContain('no route');
     expect(captureUnder({ ...UNREAD, last: OWN }, 'frankfurt')).toMatchObject({ kind: 'go', generation: 3 });
     expect(captureUnder({ ...UNREAD, last: OWN }, 'ohio').kind).toBe('refuse');
     expect(captureUnder(UNREAD, 'frankfurt').kind).toBe('refuse');
   });
 
-  it('another site is active: no lease lets anything start, and no capture is made', () => {
+  it('another site is active: nothing is started, and no capture is made', () => {
     const standing = standingOf({ n: 4, site: 'ohio', cleared: false }, 'frankfurt', OWN);
-    expect(whyMayNotRun(standing, { generation: 3 })).toContain('ohio');
+    expect(whyMayNotRun(standing)).toContain('ohio');
     expect(captureUnder(standing, 'frankfurt')).toMatchObject({ kind: 'refuse' });
   });
 });
