@@ -3,8 +3,8 @@ import { FAULTS } from '../../scripts/two-sites/faults.ts';
 import { drawn, proveSites } from '../../scripts/two-sites/run.ts';
 import { overlaps } from '../../scripts/two-sites/watch.ts';
 
-/** `npm run proof` plays more, and draws its seeds. */
-const ROUNDS = 20;
+/** `npm run proof` plays hundreds, and draws its seeds. */
+const ROUNDS = 6;
 const SEED = 40_000;
 
 it('a fault is drawn for each seed, all of them before one comes again', () => {
