@@ -41,6 +41,9 @@ function checkFencing(failover: FailoverFile, report: Report): void {
   if (confirm !== undefined && fencing !== 'confirmed') {
     report(['failover', 'confirm'], '`confirm` belongs to `fencing: confirmed`: change that, or remove this');
   }
+  if (confirm === undefined && fencing === 'confirmed') {
+    report(['failover', 'fencing'], 'nothing would say that the other site is stopped: add `confirm` with a command');
+  }
   if (automatic !== undefined && fencing !== 'lease') {
     report(['failover', 'automatic'], 'only `fencing: lease` fences without a person: change that, or remove this');
   }

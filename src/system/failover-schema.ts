@@ -44,7 +44,7 @@ export const failoverSchema = z
       .enum(['lease', 'confirmed', 'attested'])
       .describe(
         'How the site before is known not to run any more. `lease` (default): a guard at each site stops the stack when it ' +
-          'can not renew its lease. `confirmed`: the site, or `confirm`, says that it is stopped. `attested`: a person does.',
+          'can not renew its lease. `confirmed`: the command `confirm` says that it is stopped. `attested`: a person does.',
       )
       .optional(),
     lease: duration(`How long one renewal lets the stack run. Default ${FAILOVER_DEFAULTS.lease}.`).optional(),

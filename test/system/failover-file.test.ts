@@ -51,6 +51,7 @@ test('mistakes: the own site not among them, no such store, nobody who looks, a 
   expect(problems(sites, 'authority: witness', 'fencing: confirmed', 'automatic: { downFor: 5m }', looks)).toContain(
     'only `fencing: lease` fences without a person',
   );
+  expect(problems(sites, 'authority: witness', 'fencing: confirmed', looks)).toContain('add `confirm` with a command');
   expect(problems('sites: [frankfurt]', 'authority: witness', looks)).toContain('at least two sites');
 });
 
