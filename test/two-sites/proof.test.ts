@@ -4,7 +4,7 @@ import { drawn, proveSites } from '../../scripts/two-sites/run.ts';
 import { overlaps } from '../../scripts/two-sites/watch.ts';
 
 /** `npm run proof` plays hundreds, and draws its seeds. */
-const ROUNDS = 6;
+const ROUNDS = 4;
 const SEED = 40_000;
 
 it('a fault is drawn for each seed, all of them before one comes again', () => {
