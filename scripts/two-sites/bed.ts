@@ -19,8 +19,6 @@ const STORE_PORT = 9000;
 
 export interface Acknowledged {
   readonly id: number;
-  /** Where the name led. */
-  readonly address: string;
   readonly at: number;
 }
 
@@ -53,7 +51,7 @@ export class Bed {
     const machine = (name: string) => net.machines.get(name) ?? fail(`no machine ${name}`);
     const s3 = await startS3Server();
     const store = await Relay.open(machine('witness'), STORE_PORT, s3.port, base);
-    const environment = { SHOP_KEY_ID: S3_ACCESS_KEY, SHOP_SECRET: S3_SECRET_KEY, SHOP_ZONE: path.join(base, 'zone') };
+    const environment = { SHOP_KEY_ID: S3_ACCESS_KEY, SHOP_SECRET: S3_SECRET_KEY };
     const sites = [
       new Site(base, machine('frankfurt'), environment),
       new Site(base, machine('dublin'), environment),
@@ -120,15 +118,10 @@ export class Bed {
     writeFileSync(path.join(this.base, 'zone'), `${site.machine.address}\n`);
   }
 
-  startClient(first = 1): void {
+  startClient(): void {
     const world = this.net.machines.get('world') ?? fail('no world');
     const script = path.join(import.meta.dirname, 'client-child.ts');
-    const words = [
-      path.join(this.base, 'zone'),
-      path.join(this.base, 'acknowledged.jsonl'),
-      String(PORT),
-      String(first),
-    ];
+    const words = [path.join(this.base, 'zone'), path.join(this.base, 'acknowledged.jsonl'), String(PORT)];
     const [program = '', ...args] = [...world.within, process.execPath, script, ...words];
     this.client = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   }

@@ -8,17 +8,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const EVERY_MS = 40;
 const ANSWER_LIMIT_MS = 1500;
 
-const [zone = '', log = '', port = '', first = '1'] = process.argv.slice(2);
+const [zone = '', log = '', port = ''] = process.argv.slice(2);
 let running = true;
 process.once('SIGTERM', () => (running = false));
-for (let id = Number(first); running; id += 1) {
+for (let id = 1; running; id += 1) {
   const address = readFileSync(zone, 'utf8').trim();
-  const sentAt = Date.now();
   try {
     const url = `http://${address}:${port}/workflows/${id}`;
     const answer = await fetch(url, { method: 'POST', signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
     await answer.arrayBuffer();
-    if (answer.status === 201) appendFileSync(log, `${JSON.stringify({ id, address, sentAt, at: Date.now() })}\n`);
+    if (answer.status === 201) appendFileSync(log, `${JSON.stringify({ id, at: Date.now() })}\n`);
   } catch {
     // The shop is away: what it did not acknowledge it does not owe.
   }

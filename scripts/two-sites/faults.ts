@@ -43,14 +43,21 @@ const powerOff = async ({ bed, active }: Struck): Promise<void> => {
   watch.everythingEnded();
 };
 
-const comesBack = async ({ bed, active, part, signal }: Struck): Promise<void> => {
-  await pause(part * SPAN_MS, signal);
-  await bed.boot(active);
-};
+/** Struck at some moment while the other site takes over. */
+const midway =
+  (strike: (struck: Struck) => Promise<void> | void) =>
+  async (struck: Struck): Promise<void> => {
+    await pause(struck.part * SPAN_MS, struck.signal);
+    await strike(struck);
+  };
 
 export const FAULTS: readonly Fault[] = [
   { name: 'the machine is gone', before: powerOff },
-  { name: 'the machine is gone, and comes back in the middle', before: powerOff, during: comesBack },
+  {
+    name: 'the machine is gone, and comes back in the middle',
+    before: powerOff,
+    during: midway(({ bed, active }) => bed.boot(active)),
+  },
   {
     name: 'the machine is started anew',
     before: async (struck) => {
@@ -123,44 +130,33 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'gone, and the worker that takes over is killed',
     before: powerOff,
-    during: async ({ standby, part, signal }) => {
-      await pause(part * SPAN_MS, signal);
-      kill(standby.hostWorkerPid);
-    },
+    during: midway(({ standby }) => kill(standby.hostWorkerPid)),
   },
   {
     name: 'gone, and all of Holdfast that takes over is killed, engine and workers',
     before: powerOff,
-    during: async ({ standby, part, signal }) => {
-      await pause(part * SPAN_MS, signal);
-      for (const pid of descendantsOf(standby.upPid ?? 0)) kill(pid);
-    },
+    during: midway(({ standby }) => descendantsOf(standby.upPid ?? 0).forEach(kill)),
   },
   {
     name: 'gone, and the engine that takes over is killed',
     before: powerOff,
-    during: async ({ standby, part, signal }) => {
-      await pause(part * SPAN_MS, signal);
-      kill(descendantsOf(standby.upPid ?? 0).find((pid) => /temporal/.test(argumentsOf(pid)[0] ?? '')));
-    },
+    during: midway(({ standby }) =>
+      kill(descendantsOf(standby.upPid ?? 0).find((pid) => /temporal/.test(argumentsOf(pid)[0] ?? ''))),
+    ),
   },
   {
     name: 'gone, and the guard that takes over is killed',
     before: powerOff,
-    during: async ({ standby, part, signal }) => {
-      await pause(part * SPAN_MS, signal);
-      kill(standby.guardPid);
-    },
+    during: midway(({ standby }) => kill(standby.guardPid)),
   },
   {
     name: 'gone, and the stores answer nobody for a while',
     before: powerOff,
-    during: async ({ bed, part, signal }) => {
-      await pause(part * SPAN_MS, signal);
+    during: midway(async ({ bed, signal }) => {
       bed.store.away(true);
       await pause(4000, signal);
       bed.store.away(false);
-    },
+    }),
   },
   {
     name: 'its guard is killed, and it is cut off',
@@ -171,7 +167,10 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'its machine sleeps, and wakes when the other has taken over',
-    before: ({ active }) => active.sleep(),
+    before: async ({ bed, active }) => {
+      await active.sleep();
+      bed.watchOf(active).asleep();
+    },
     sleeps: true,
   },
 ];

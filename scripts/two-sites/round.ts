@@ -134,6 +134,7 @@ async function mend(bed: Bed, fault: Fault, active: Site): Promise<void> {
   await bed.net.heal();
   bed.store.away(false);
   if (fault.sleeps === true) {
+    bed.watchOf(active).woke();
     active.wake();
     await waitFor(`${active.name} to stop itself after its sleep`, 60_000, async () =>
       (await isDown(active)) ? true : undefined,

@@ -20,6 +20,7 @@ export class SiteWatch {
   private readonly site: string;
   private readonly since = new Map<string, bigint>();
   private stop: (() => void) | undefined;
+  private isAsleep = false;
 
   constructor(site: string) {
     this.site = site;
@@ -53,8 +54,23 @@ export class SiteWatch {
     for (const id of [...this.since.keys()]) this.end(id, atNs);
   }
 
+  /** Nothing runs on a machine that sleeps. */
+  asleep(): void {
+    const atNs = nowNs();
+    for (const fromNs of this.since.values()) this.ran.push({ site: this.site, fromNs, toNs: atNs });
+    this.isAsleep = true;
+  }
+
+  /** What ran when it fell asleep goes on from now. */
+  woke(): void {
+    const atNs = nowNs();
+    for (const id of this.since.keys()) this.since.set(id, atNs);
+    this.isAsleep = false;
+  }
+
   /** What runs at present counts up to now. */
   intervals(): Ran[] {
+    if (this.isAsleep) return [...this.ran];
     const open = [...this.since.values()].map((fromNs) => ({ site: this.site, fromNs, toNs: nowNs() }));
     return [...this.ran, ...open];
   }

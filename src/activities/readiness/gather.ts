@@ -56,7 +56,7 @@ async function generationSeen(system: System, signal: AbortSignal): Promise<Read
     case 'unreadable':
       return { unreadable: standing.why };
     case 'elsewhere':
-      return { n: standing.n, site: standing.site, cleared: true };
+      return { n: standing.n, site: standing.site, cleared: standing.cleared };
     case 'active':
       return { n: standing.n, site: system.site, cleared: true };
     case 'unclear':

@@ -3,7 +3,7 @@ import type { Generation } from './lease.ts';
 
 export type Standing =
   | { readonly kind: 'active'; readonly n: number }
-  | { readonly kind: 'elsewhere'; readonly n: number; readonly site: string }
+  | { readonly kind: 'elsewhere'; readonly n: number; readonly site: string; readonly cleared: boolean }
   /** It is this site's, but the sites before are not known to be fenced. */
   | { readonly kind: 'unclear'; readonly n: number }
   /** The system was never put on a site. */
@@ -21,7 +21,9 @@ export function standingOf(newest: Generation | undefined, site: string, last: G
     return { kind: 'unreadable', why: `it shows ${shown}, and generation ${last.n} was read from it before`, last };
   }
   if (newest === undefined) return { kind: 'none' };
-  if (newest.site !== site) return { kind: 'elsewhere', n: newest.n, site: newest.site };
+  if (newest.site !== site) {
+    return { kind: 'elsewhere', n: newest.n, site: newest.site, cleared: newest.cleared };
+  }
   return newest.cleared ? { kind: 'active', n: newest.n } : { kind: 'unclear', n: newest.n };
 }
 
