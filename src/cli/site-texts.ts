@@ -26,6 +26,8 @@ function words(standing: Standing): string {
       return `not active: generation ${standing.n} is at ${standing.site}`;
     case 'unclear':
       return `generation ${standing.n} is this site's, and not cleared yet`;
+    case 'handed':
+      return `not active: generation ${standing.n} was stopped for ${standing.site}, which asked for it`;
     case 'none':
       return 'not put on a site yet (--activate)';
     case 'unreadable': {

@@ -34,6 +34,7 @@ const RECORDS = [
   'keys/',
   'sweeps/',
   'generations/',
+  'handovers/',
   'captures/',
   'backups/',
   'proofs/',
@@ -58,7 +59,17 @@ export function storeRights({ role, wal, immutable, archive }: RightsOf): StoreR
   const none = { create: [], replace: [], delete: [], lock: false, extendLocks: false, thaw: false };
   switch (role) {
     case 'capture': {
-      const records = ['captures/', 'backups/', 'proofs/', 'keys/', 'generations/', 'audit/', 'reports/', 'probe/'];
+      const records = [
+        'captures/',
+        'backups/',
+        'proofs/',
+        'keys/',
+        'generations/',
+        'handovers/',
+        'audit/',
+        'reports/',
+        'probe/',
+      ];
       const create = ['chunks/', 'lists/', 'sums/', ...records, ...log];
       return { ...none, read: [...RECORDS, ...log], create, lock: immutable };
     }

@@ -1,8 +1,8 @@
 /** The authority store of a system, as one guard writes and reads it. */
 import { HoldfastError } from '../failures.ts';
-import type { Generation } from '../policy/failover/lease.ts';
 import type { Signer } from '../vault/envelope.ts';
-import { newestGeneration, type Authority } from '../vault/sites/generation.ts';
+import type { Authority } from '../vault/sites/generation.ts';
+import { generationInForce } from '../vault/sites/handover.ts';
 import { removeOldRenewals, writeRenewal, type GuardPlace } from '../vault/sites/renewal.ts';
 import { readTrustRoots } from '../vault/trust.ts';
 import type { LeaseBook } from './site-guard.ts';
@@ -65,13 +65,10 @@ export function leaseBook({ authority: given, place, signer, tell }: BookGiven):
       });
     },
     async newest() {
-      const found = await believed(authority, async (newer) => {
+      return believed(authority, async (newer) => {
         authority = newer;
-        return newestGeneration(newer);
+        return generationInForce(newer);
       });
-      return found === undefined
-        ? undefined
-        : ({ n: found.n, site: found.site, cleared: found.cleared !== undefined } satisfies Generation);
     },
   };
 }

@@ -10,7 +10,7 @@ import {
   type Standing,
 } from '../policy/failover/standing.ts';
 import type { System } from '../system/types.ts';
-import { newestGeneration } from '../vault/sites/generation.ts';
+import { generationInForce } from '../vault/sites/handover.ts';
 import { withAuthority } from './authority.ts';
 import { raced } from './raced.ts';
 import { isHeld, readBelieved, readLease, rememberBelieved, type LeaseFile } from './site-files.ts';
@@ -110,8 +110,7 @@ function fenced(system: System, why: string): HoldfastError {
 }
 
 async function readNewest(system: System): Promise<Generation | undefined> {
-  const found = await withAuthority(system, newestGeneration);
-  return found === undefined ? undefined : { n: found.n, site: found.site, cleared: found.cleared !== undefined };
+  return withAuthority(system, generationInForce);
 }
 
 function wordsOf(error: unknown): string {

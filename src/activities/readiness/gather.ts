@@ -58,6 +58,7 @@ async function generationSeen(system: System, signal: AbortSignal): Promise<Read
     case 'elsewhere':
       return { n: standing.n, site: standing.site, cleared: standing.cleared };
     case 'active':
+    case 'handed':
       return { n: standing.n, site: system.site, cleared: true };
     case 'unclear':
       return { n: standing.n, site: system.site, cleared: false };

@@ -30,7 +30,7 @@ interface Asked {
 export async function lookStandby(context: HostContext, asked: Asked, run: Run): Promise<StandbyLook> {
   const system = await context.system(asked.system);
   const standing = await siteStanding(system, { signal: run.signal });
-  const active = standing.kind === 'active' || standing.kind === 'unclear';
+  const active = ['active', 'unclear', 'handed'].includes(standing.kind);
   const refused = whyNoStandby(system, standing, await runningHere(context, system, asked.components, run));
   const file = await readPrepared(system.name);
   if (file === undefined) return { active, prepared: [], ...(refused === undefined ? {} : { refused }) };

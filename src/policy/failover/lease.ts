@@ -13,6 +13,8 @@ export interface Generation {
   readonly site: string;
   /** The site of the generation before is fenced, so that this one may start. */
   readonly cleared: boolean;
+  /** Its site has stopped for this one, which asked for the generation after it: nobody may start under this one any more. */
+  readonly handedTo?: string;
 }
 
 /** Declared for a system, and written into every renewal, so that the other site waits for what was in force here. */
@@ -64,6 +66,7 @@ export type GuardAction =
 export function heldUntilMs(view: Pick<GuardView, 'site' | 'times' | 'renewed'>): number | undefined {
   const { renewed, site, times } = view;
   if (renewed?.newest?.site !== site || !renewed.newest.cleared) return undefined;
+  if (renewed.newest.handedTo !== undefined) return undefined;
   return renewed.askedAtMs + times.leaseMs;
 }
 
@@ -94,6 +97,7 @@ function whyNot({ renewed, site, nowMs, times }: GuardView): string {
   if (newest === undefined) return 'the authority store holds no generation of this system';
   if (newest.site !== site) return `generation ${newest.n} belongs to the site ${newest.site}`;
   if (!newest.cleared) return `generation ${newest.n} is not cleared: the site before is not known to be fenced`;
+  if (newest.handedTo !== undefined) return `it was stopped for ${newest.handedTo}, which asked for it`;
   const overMs = nowMs - renewed.askedAtMs - times.leaseMs;
   return `the lease ran out ${Math.round(overMs / 1000)} s ago: the authority store has not answered`;
 }

@@ -6,6 +6,8 @@ export type Standing =
   | { readonly kind: 'elsewhere'; readonly n: number; readonly site: string; readonly cleared: boolean }
   /** It is this site's, but the sites before are not known to be fenced. */
   | { readonly kind: 'unclear'; readonly n: number }
+  /** It is this site's, which has stopped for another that asked. */
+  | { readonly kind: 'handed'; readonly n: number; readonly site: string }
   /** The system was never put on a site. */
   | { readonly kind: 'none' }
   /** Nobody knows. `last` is what this machine has believed before. */
@@ -24,7 +26,9 @@ export function standingOf(newest: Generation | undefined, site: string, last: G
   if (newest.site !== site) {
     return { kind: 'elsewhere', n: newest.n, site: newest.site, cleared: newest.cleared };
   }
-  return newest.cleared ? { kind: 'active', n: newest.n } : { kind: 'unclear', n: newest.n };
+  if (!newest.cleared) return { kind: 'unclear', n: newest.n };
+  const { n, handedTo } = newest;
+  return handedTo === undefined ? { kind: 'active', n } : { kind: 'handed', n, site: handedTo };
 }
 
 /** Why nothing of the system may be started here, or undefined when it may. */
@@ -36,6 +40,8 @@ export function whyMayNotRun(standing: Standing): string | undefined {
       return `generation ${standing.n} belongs to the site ${standing.site}`;
     case 'unclear':
       return `generation ${standing.n} is not cleared: the site before is not known to be fenced`;
+    case 'handed':
+      return `it was stopped for ${standing.site}, which asked for it as generation ${standing.n + 1}`;
     case 'none':
       return 'the authority store holds no generation: the system was never put on a site';
     case 'unreadable':

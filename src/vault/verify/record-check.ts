@@ -12,6 +12,7 @@ import { isRest, parseReading, readingKeyOf, requireRest } from './readings.ts';
 import { judgeBackup, type VaultPlace } from '../store-facts.ts';
 import { holdSchema } from '../sweep/holds.ts';
 import { requireOwnList } from '../sweep/condemned.ts';
+import { judgeHandoverRecord } from '../sites/handover-record.ts';
 import { judgeSiteRecord } from '../sites/judge.ts';
 import { checkClaim, judgeStatement } from '../trust.ts';
 import { judgeWalGap, judgeWalObject, readWalObject, walGapSchema } from '../wal/format.ts';
@@ -31,6 +32,7 @@ export const RECORD_ROOMS = [
   'quarantine',
   'audit',
   'generations',
+  'handovers',
   'reports',
 ] as const;
 
@@ -72,6 +74,9 @@ export function checkRecord(judge: Judge, key: string, bytes: Uint8Array): boole
     case 'generations':
     case 'renewals':
       judgeSiteRecord(judge, key, bytes);
+      return true;
+    case 'handovers':
+      judgeHandoverRecord(judge, key, bytes);
       return true;
     case 'sweeps':
       if (!key.endsWith('/condemned')) return checkAnyRecord(judge, key, bytes);
