@@ -4,6 +4,7 @@ import { beginFreeze } from '../docker/freeze.ts';
 import { releaseFreeze } from '../docker/freeze-left.ts';
 import { planFreeze, type FreezeScope } from '../docker/freeze-plan.ts';
 import { hostLock, type HostLock } from '../docker/host-lock.ts';
+import type { StartRight } from '../docker/start-right.ts';
 import type { HeldFreeze } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
 import { ensureGuard } from '../guard/ensure.ts';
@@ -16,7 +17,8 @@ import { checkStored, readsBack } from './check-stored.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import { clearLeftovers, reopenLeft } from './leftovers.ts';
 import type { Run } from './shell.ts';
-import { isHeld, leasePath, readLease } from '../sites/site-files.ts';
+import { believedPath, isHeld, leasePath, readLease } from '../sites/site-files.ts';
+import { rememberBriefly } from '../sites/standing.ts';
 import { projectOf } from '../sites/system-containers.ts';
 import type { RecordingSink } from './sink.ts';
 import type { CaptureResult, HostActivities } from './types.ts';
@@ -129,9 +131,19 @@ async function readAll(
     const { reason } = signal as { reason?: unknown };
     throw signal.aborted && reason instanceof HoldfastError ? reason : error;
   } finally {
+    if (freeze !== undefined) await lookOnce(system, run);
     record = await freeze?.release();
   }
   return record === undefined || record.containers.length === 0 ? [] : [record];
+}
+
+/** Whoever is active by now: nothing that is said of it may keep containers still. */
+async function lookOnce(system: System, run: Run): Promise<void> {
+  try {
+    await rememberBriefly(system);
+  } catch (error) {
+    run.log.warn({ err: error }, 'which site is active could not be seen: what was known of it counts');
+  }
 }
 
 async function freezeFor(
@@ -152,7 +164,12 @@ async function freezeFor(
   try {
     run.report({ phase: scope.mode === 'pause' ? 'pausing' : 'stopping' });
     const intent = await planFreeze(docker, scope);
-    return await beginFreeze(intent, { docker, stateDirectory, guard, signal: run.signal, onTrouble });
+    const onRefused = (why: string): void =>
+      run.log.error(
+        { code: 'SiteFenced', system: system.name },
+        `what was still for a capture is not started again: ${why}`,
+      );
+    return await beginFreeze(intent, { docker, stateDirectory, guard, signal: run.signal, onTrouble, onRefused });
   } catch (error) {
     guard.close();
     throw error;
@@ -179,8 +196,14 @@ function scopeOf(system: System, { group, freezeId }: Input): FreezeScope | unde
   if (mode === 'none' || volumes.length + projects.length + names.length === 0) return undefined;
   const project = projectOf(system);
   const namesProject = project === undefined ? {} : { namesProject: project };
-  const lease = system.failover?.fencing === 'lease' ? { lease: leasePath(system.name) } : {};
-  return { freezeId, system: system.name, mode, budgetSeconds, volumes, projects, names, ...namesProject, ...lease };
+  const scope = { freezeId, system: system.name, mode, budgetSeconds, volumes, projects, names, ...namesProject };
+  return { ...scope, ...startRight(system) };
+}
+
+/** A release may be the work of a process that knows no system files: it is told where this machine's own knowledge lies. */
+function startRight({ name, site, failover }: System): StartRight {
+  if (failover === undefined) return {};
+  return failover.fencing === 'lease' ? { lease: leasePath(name) } : { believed: { file: believedPath(name), site } };
 }
 
 async function readOne(

@@ -19,6 +19,7 @@ import { componentOf, type HostContext } from './host-context.ts';
 import { openServer, untilReady } from './own-server.ts';
 import type { Run } from './shell.ts';
 import { readPreparing } from '../sites/prepared-file.ts';
+import { startPermit, type StartPermit } from '../sites/start-permit.ts';
 import { requireMayRun, siteStanding } from '../sites/standing.ts';
 import { isUp } from '../sites/system-containers.ts';
 import { surveyStack } from './stack.ts';
@@ -100,14 +101,20 @@ async function isFilledAhead(system: System, { signal }: Pick<Run, 'signal'>): P
   return standing.kind === 'elsewhere' && standing.n === preparing.generation;
 }
 
+/** A server that is filled ahead, alone, is nothing that runs the system. Throws SiteFenced for any other. */
+async function permitHere(system: System, run: Pick<Run, 'signal'>): Promise<StartPermit> {
+  if (await isFilledAhead(system, run)) return () => Promise.resolve();
+  await requireMayRun(system, run.signal);
+  return startPermit(system, run.signal);
+}
+
 export async function startServers(
   context: HostContext,
   { system: name, components }: Input<'startServers'>,
   run: Run,
 ): Promise<{ started: string[] }> {
   const system = await context.system(name);
-  // A server that is filled ahead, alone, is nothing that runs the system.
-  if (!(await isFilledAhead(system, run))) await requireMayRun(system, run.signal);
+  const permit = await permitHere(system, run);
   const docker = context.docker();
   const started = new Set<string>();
   for (const component of components.map((one) => componentOf(system, one)).filter(isDump)) {
@@ -117,7 +124,7 @@ export async function startServers(
     const surveyed = (await surveyStack(docker, around.all)).filter(({ id }) => wanted.has(id));
     for (const level of [...new Set(surveyed.map((one) => one.level))].toSorted((a, b) => b - a)) {
       const now = surveyed.filter((one) => one.level === level);
-      await startLevel(docker, now, healthSecondsOf(system), run);
+      await startLevel(docker, now, { limitSeconds: healthSecondsOf(system), permit }, run);
       for (const one of now) started.add(one.name);
     }
     run.report({ phase: `wait for the server of ${component.name}` });
@@ -165,7 +172,12 @@ export async function withMadeServer<T>(
   const server = isDump(component) ? await madeBy(context, system, component, restoreId) : undefined;
   if (server === undefined || !isDump(component)) return use(component, {});
   const docker = context.docker();
-  if (!isUp(server)) await docker.start(server.id);
+  if (!isUp(server)) {
+    await (
+      await permitHere(system, { signal })
+    )();
+    await docker.start(server.id);
+  }
   const options = { byAddress: true };
   const { own, close } = await openServer(docker, server.id, await portOf(docker, server, component), options);
   try {

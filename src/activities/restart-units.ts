@@ -1,6 +1,7 @@
 /** Units of a system that are down: found with the end of their logs, started again in order, waited for. */
 import { isUp, judgeUnit, startLevels, type UnitSeen } from '../policy/unit-state.ts';
 import { ifAnswers, unitManager } from '../systemd/manager.ts';
+import type { StartPermit } from '../sites/start-permit.ts';
 import type { System, SystemdComponent } from '../system/types.ts';
 import type { RestartFound, RestartTarget } from '../workflows/restart-contract.ts';
 import type { HostContext } from './host-context.ts';
@@ -74,12 +75,17 @@ function decide(unit: UnitSeen, isNamed: boolean): Decided | undefined {
   return { what: verdict.kind === 'left' ? verdict.why : 'was named' };
 }
 
+interface Starting {
+  readonly addToLog: (target: RestartTarget, words: string) => Promise<void>;
+  readonly permit: StartPermit;
+}
+
 /** What an earlier attempt of this step, or somebody else, has started meanwhile is not stopped once more. */
 export async function restartUnits(
   context: HostContext,
   system: System,
   targets: readonly RestartTarget[],
-  addToLog: (target: RestartTarget, words: string) => Promise<void>,
+  starting: Starting,
   run: Run,
 ): Promise<ContainerNow[]> {
   const ends: ContainerNow[] = [];
@@ -88,7 +94,7 @@ export async function restartUnits(
     for (const level of [...new Set(own.map((target) => target.level))].toSorted((a, b) => b - a)) {
       const now = own.filter((target) => target.level === level);
       run.report({ phase: `start ${now.map(({ name }) => name).join(', ')}` });
-      ends.push(...(await restartLevel({ context, system, component }, now, addToLog, run)));
+      ends.push(...(await restartLevel({ context, system, component }, now, starting, run)));
     }
   }
   return ends;
@@ -97,7 +103,7 @@ export async function restartUnits(
 async function restartLevel(
   asked: { readonly context: HostContext; readonly system: System; readonly component: SystemdComponent },
   targets: readonly RestartTarget[],
-  addToLog: (target: RestartTarget, words: string) => Promise<void>,
+  { addToLog, permit }: Starting,
   run: Run,
 ): Promise<ContainerNow[]> {
   const manager = unitManager(asked.component);
@@ -107,6 +113,7 @@ async function restartLevel(
     seen.find(({ name }) => name === target.name)?.invocation === target.startedAt;
   const stopping = targets.filter((target) => target.stop && isOld(target)).map(({ name }) => name);
   await manager.stop(stopping, run.signal);
+  await permit();
   await manager.start(names, run.signal);
   return Promise.all(
     targets.map(async (target) => {

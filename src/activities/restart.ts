@@ -16,6 +16,7 @@ import type { RestartFound, RestartTarget } from '../workflows/restart-contract.
 import type { HostContext } from './host-context.ts';
 import type { ContainerNow, RestartActivities } from './restart-types.ts';
 import type { Run } from './shell.ts';
+import { startPermit, type StartPermit } from '../sites/start-permit.ts';
 import { requireMayRun } from '../sites/standing.ts';
 import { allContainers } from '../sites/system-containers.ts';
 import { needsDocker } from './stack.ts';
@@ -138,6 +139,7 @@ export async function restartContainers(
 ): Promise<{ containers: ContainerNow[]; dependants: ContainerNow[] }> {
   const system = await context.system(input.system);
   await requireMayRun(system, run.signal);
+  const permit = startPermit(system, run.signal);
   const docker = context.docker();
   const limitMs = healthSecondsOf(system) * 1000;
   const targets = input.targets.filter(({ component }) => component === undefined);
@@ -146,10 +148,10 @@ export async function restartContainers(
   for (const level of levels) {
     const now = targets.filter((target) => target.level === level);
     run.report({ phase: `start ${now.map(({ name }) => name).join(', ')}` });
-    containers.push(...(await Promise.all(now.map((target) => restartOne(docker, target, limitMs, run)))));
+    containers.push(...(await Promise.all(now.map((target) => restartOne(docker, target, { limitMs, permit }, run)))));
   }
   const units = input.targets.filter(({ component }) => component !== undefined);
-  containers.push(...(await restartUnits(context, system, units, noteAgain, run)));
+  containers.push(...(await restartUnits(context, system, units, { addToLog: noteAgain, permit }, run)));
   const waiting = await dependantsOf(docker, system, context.host, targets);
   run.report({ phase: `wait for ${waiting.map(({ name }) => name).join(', ') || 'nothing more'}` });
   const dependants = await Promise.all(
@@ -158,12 +160,18 @@ export async function restartContainers(
   return { containers, dependants };
 }
 
-async function restartOne(docker: DockerHost, target: RestartTarget, limitMs: number, run: Run): Promise<ContainerNow> {
+async function restartOne(
+  docker: DockerHost,
+  target: RestartTarget,
+  { limitMs, permit }: { readonly limitMs: number; readonly permit: StartPermit },
+  run: Run,
+): Promise<ContainerNow> {
   const before = await docker.inspect(target.id);
   // An earlier attempt of this step, or somebody else, may have started it meanwhile.
   const isOld = before?.startedAt === target.startedAt;
   try {
     if (isOld && target.stop) await docker.stop(target.id, target.stopSeconds);
+    await permit();
     await docker.start(target.id);
   } catch (error) {
     if (!(error instanceof HoldfastError) || !['DockerRefused', 'ContainerMissing'].includes(error.code)) throw error;

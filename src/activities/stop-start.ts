@@ -6,6 +6,7 @@ import { readJson, removeDurably, writeDurably } from '../docker/durable-file.ts
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
 import { HoldfastError } from '../failures.ts';
 import { RESTORE_LABEL } from '../sources/kinds/volume-place.ts';
+import { isPermitted, startPermit, type StartPermit } from '../sites/start-permit.ts';
 import type { Component, System } from '../system/types.ts';
 import { componentOf, type HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
@@ -75,12 +76,13 @@ export async function stopForRestore(
   if (containers.length + units.length > 0) await writeDurably(file, { format: 1, containers, units });
 
   await stopTheseUnits(seen, run);
+  const permit = startPermit(system, run.signal);
   const up = surveyed.filter(({ ran }) => ran);
   for (const level of [...new Set(up.map((container) => container.level))].sort((a, b) => a - b)) {
     run.signal.throwIfAborted();
     const now = up.filter((container) => container.level === level);
     run.report({ phase: `stop: ${now.map(({ name }) => name).join(', ')}` });
-    await Promise.all(now.map((container) => stopOne(docker, stack, container)));
+    await Promise.all(now.map((container) => stopOne(docker, stack, container, permit)));
   }
   const stopped = [...units.filter(({ stops }) => stops), ...containers].filter(({ ran }) => ran);
   return { stopped: stopped.map(({ name }) => name) };
@@ -101,10 +103,20 @@ export async function engineIfNeeded(
   }
 }
 
-async function stopOne(docker: DockerHost, stack: readonly ContainerFacts[], container: StackContainer): Promise<void> {
-  // A paused process can't hear its stop signal and would be killed after the whole patience.
-  if (stack.find(({ id }) => id === container.id)?.state === 'paused') await docker.unpause(container.id);
-  await docker.stop(container.id, container.stopSeconds);
+async function stopOne(
+  docker: DockerHost,
+  stack: readonly ContainerFacts[],
+  container: StackContainer,
+  permit: StartPermit,
+): Promise<void> {
+  if (stack.find(({ id }) => id === container.id)?.state !== 'paused') {
+    await docker.stop(container.id, container.stopSeconds);
+    return;
+  }
+  // A paused process can't hear its stop signal and would be killed after the whole patience. Where it may not run, it is.
+  const mayRun = await isPermitted(permit);
+  if (mayRun) await docker.unpause(container.id);
+  await docker.stop(container.id, mayRun ? container.stopSeconds : 0);
 }
 
 /**
@@ -136,9 +148,10 @@ export async function startAfterRestore(
     await removeDurably(file);
     return { started: [] };
   }
+  const permit = startPermit(system, run.signal);
   for (const level of [...new Set(starting.map((container) => container.level))].sort((a, b) => b - a)) {
     const now = starting.filter((container) => container.level === level);
-    await startLevel(context.docker(), now, healthSecondsOf(system), run);
+    await startLevel(context.docker(), now, { limitSeconds: healthSecondsOf(system), permit }, run);
   }
   const started = await startTheseUnits(context, system, order, run);
   await removeDurably(file);
@@ -157,17 +170,22 @@ async function madeBy(context: HostContext, system: System, makers: readonly str
   return (await surveyStack(docker, all)).filter(({ id }) => made.some((container) => container.id === id));
 }
 
-/** Healthy when it resolves. Throws Unhealthy. */
+/** Healthy when it resolves. Throws Unhealthy, and what the permit throws: then that container stays down. */
 export async function startLevel(
   docker: DockerHost,
   containers: readonly StackContainer[],
-  limitSeconds: number,
+  { limitSeconds, permit }: { readonly limitSeconds: number; readonly permit: StartPermit },
   run: Run,
 ): Promise<void> {
   const present = await Promise.all(containers.map(async ({ id }) => (await docker.inspect(id)) !== undefined));
   const there = containers.filter((_, index) => present[index]);
   run.report({ phase: `start: ${there.map(({ name }) => name).join(', ')}` });
-  await Promise.all(there.map(({ id }) => docker.start(id)));
+  await Promise.all(
+    there.map(async ({ id }) => {
+      await permit();
+      await docker.start(id);
+    }),
+  );
   await Promise.all(there.map((container) => untilHealthy(docker, container, limitSeconds, run.signal)));
 }
 

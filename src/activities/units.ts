@@ -10,6 +10,7 @@ import { unitsBrought } from '../sources/kinds/systemd.ts';
 import { managerWords, type ManagerOf } from '../systemd/account.ts';
 import { ifAnswers, unitManager, type UnitManager } from '../systemd/manager.ts';
 import { UNIT_SCOPES } from '../system/systemd-schema.ts';
+import { startPermit } from '../sites/start-permit.ts';
 import type { System, SystemdComponent } from '../system/types.ts';
 import type { HostContext } from './host-context.ts';
 import type { Run } from './shell.ts';
@@ -184,9 +185,11 @@ async function startByLevels(starting: Starting, names: readonly string[], run: 
     });
   }
   const levels = startLevels(seen);
+  const permit = startPermit(starting.system, run.signal);
   for (const level of [...new Set(levels.values())].toSorted((a, b) => a - b)) {
     const now = seen.filter(({ name }) => levels.get(name) === level).map(({ name }) => name);
     run.report({ phase: `start: ${now.join(', ')}` });
+    await permit();
     await manager.start(now, run.signal);
     const ends = await Promise.all(
       now.map(async (name) => {

@@ -21,6 +21,7 @@ const journalSchema = z.object({
     volumes: z.array(z.string()),
     plannedAtMs: z.number(),
     lease: z.string().exactOptional(),
+    believed: z.object({ file: z.string(), site: z.string() }).exactOptional(),
     containers: z.array(
       z.object({
         id: z.string(),

@@ -4,9 +4,10 @@ import type { ContainerInspectInfo } from 'dockerode';
 import { HoldfastError } from '../failures.ts';
 import { findNamed } from './find-named.ts';
 import { stopLevels } from './order.ts';
+import type { StartRight } from './start-right.ts';
 import type { ContainerFacts, DockerHost, FreezeIntent } from './types.ts';
 
-export interface FreezeScope {
+export interface FreezeScope extends StartRight {
   readonly freezeId: string;
   readonly system: string;
   readonly mode: 'pause' | 'stop';
@@ -19,8 +20,6 @@ export interface FreezeScope {
   readonly names?: readonly string[];
   /** The Compose project in which services are looked for by name. */
   readonly namesProject?: string;
-  /** As in the intent. */
-  readonly lease?: string;
 }
 
 /** The engine's own default when a container has no stop timeout. */
@@ -54,6 +53,7 @@ export async function planFreeze(docker: DockerHost, scope: FreezeScope): Promis
     volumes: [...(scope.volumes ?? [])],
     plannedAtMs,
     ...(scope.lease === undefined ? {} : { lease: scope.lease }),
+    ...(scope.believed === undefined ? {} : { believed: scope.believed }),
     containers: containers.sort((a, b) => a.level - b.level || a.name.localeCompare(b.name)),
   };
 }

@@ -6,7 +6,7 @@ import { answered } from './errors.ts';
 import { releaseStep } from './freeze-judge.ts';
 import type { FreezeJournal } from './freeze-journal.ts';
 import { releasedByOthers } from './freeze-watch.ts';
-import { isLeaseHeld } from './lease-held.ts';
+import { whyNotStarted } from './start-right.ts';
 import type { DockerHost, FrozenContainer } from './types.ts';
 
 const LEVEL_PATIENCE_MS = 15_000;
@@ -19,6 +19,8 @@ export interface ReleaseOptions {
   readonly known?: boolean;
   /** Told when something has to be tried again; the message has no secret. */
   readonly onTrouble?: (message: string) => void;
+  /** Told why when this site may start nothing any more: what is still is left so. */
+  readonly onRefused?: (why: string) => void;
 }
 
 /**
@@ -30,6 +32,7 @@ export async function releaseContainers(
   journal: FreezeJournal,
   options: ReleaseOptions,
 ): Promise<string[]> {
+  // Before the engine is asked anything.
   if (!(await mayStart(journal, options))) return [];
   const known = options.known === true ? journal : await withoutOthers(docker, journal, options);
   const under: Promise<string | undefined>[] = [];
@@ -45,15 +48,14 @@ export async function releaseContainers(
   return done.filter((id) => id !== undefined);
 }
 
-/** A site that has lost its lease starts nothing: its guard stops what is paused, and starts all of it when it may again. */
+/** A site that has lost its right to run starts nothing: what is paused is stopped by who looks after that, its site guard or its worker. */
 async function mayStart({ intent }: FreezeJournal, options: ReleaseOptions): Promise<boolean> {
-  if (intent.lease === undefined) return true;
-  try {
-    if (await isLeaseHeld(intent.lease)) return true;
-    options.onTrouble?.('the site guard holds no lease: what is still is left to it');
-  } catch (error) {
-    options.onTrouble?.(`ask for the lease of the site guard, which what is still is left to: ${messageOf(error)}`);
-  }
+  const why = await whyNotStarted(intent);
+  if (why === undefined) return true;
+  options.onTrouble?.(
+    `SiteFenced: ${intent.system} may not run here, and what a capture has made still stays so: ${why}`,
+  );
+  options.onRefused?.(why);
   return false;
 }
 
@@ -78,9 +80,12 @@ async function releaseOne(
   container: FrozenContainer,
   options: ReleaseOptions,
 ): Promise<string | undefined> {
+  // What was released before this one may have kept the engine busy for minutes.
+  if (!(await mayStart(journal, options))) return undefined;
   if (options.known === true && (await releaseAtOnce(docker, journal, container))) return container.id;
   for (let attempt = 0; ; attempt++) {
     options.signal?.throwIfAborted();
+    if (attempt > 0 && !(await mayStart(journal, options))) return undefined;
     try {
       const outcome = await tryOnce(docker, journal, container, options.quiet);
       if (outcome === 'released') return container.id;
@@ -111,7 +116,8 @@ async function tryOnce(
   const facts = await docker.inspect(container.id);
   const step = releaseStep(journal, container, { facts, nowMs: Date.now(), quiet });
   if (step.do === 'nothing') return 'nothing';
-  if (step.do === 'wait') return 'again';
+  // The look may have waited for the engine: whether it may be started is asked again at the next attempt.
+  if (step.do === 'wait' || (await whyNotStarted(journal.intent)) !== undefined) return 'again';
   try {
     await (step.do === 'unpause' ? docker.unpause(container.id) : docker.start(container.id));
   } catch (error) {

@@ -25,6 +25,8 @@ export interface FreezeOptions {
   readonly guard: GuardLease;
   readonly signal: AbortSignal;
   readonly onTrouble?: (message: string) => void;
+  /** Told why when nothing of it may be started again here. */
+  readonly onRefused?: (why: string) => void;
   /** For I/O that was handed to the kernel before the freeze. Default 10 ms. */
   readonly settleMs?: number;
 }
@@ -170,7 +172,7 @@ class Freeze implements HeldFreeze {
   /** Not cancellable: what was stopped is started, whatever else ends. */
   private async releaseAll(): Promise<FreezeRecord> {
     clearTimeout(this.timer);
-    const { docker, stateDirectory, onTrouble } = this.options;
+    const { docker, stateDirectory, onTrouble, onRefused } = this.options;
     const { freezeId } = this.intent;
     const trouble = (doing: string) => (error: unknown) => {
       onTrouble?.(`${doing}: ${messageOf(error)}`);
@@ -183,6 +185,7 @@ class Freeze implements HeldFreeze {
       quiet: this.allAnswered,
       known: this.proved && fired === undefined && this.watch?.broken() === undefined,
       ...(onTrouble === undefined ? {} : { onTrouble }),
+      ...(onRefused === undefined ? {} : { onRefused }),
     });
     const endMs = fired?.doneMonotonicMs ?? monotonicMs();
     this.watch?.stop();

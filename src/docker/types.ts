@@ -2,6 +2,7 @@
 import type { ContainerCreateOptions, ContainerInspectInfo, ImageInspectInfo, NetworkInspectInfo } from 'dockerode';
 
 import type { FreezeRecord } from '../vault/types.ts';
+import type { StartRight } from './start-right.ts';
 
 export interface ContainerFacts {
   readonly id: string;
@@ -28,8 +29,11 @@ export interface VolumeFacts {
   readonly options: Readonly<Record<string, string>>;
 }
 
-/** What a freeze holds; written to disk before anything is touched, so that anybody can release it. */
-export interface FreezeIntent {
+/**
+ * What a freeze holds; written to disk before anything is touched, so that anybody can release it, with who says whether a
+ * release may start anything.
+ */
+export interface FreezeIntent extends StartRight {
   readonly freezeId: string;
   readonly system: string;
   readonly mode: 'pause' | 'stop';
@@ -40,8 +44,6 @@ export interface FreezeIntent {
   readonly volumes: readonly string[];
   /** From when on a change of the containers breaks the freeze: before they were looked at. */
   readonly plannedAtMs: number;
-  /** What the site guard of this machine writes down: without its lease nothing is started by a release. */
-  readonly lease?: string;
 }
 
 export interface FrozenContainer {

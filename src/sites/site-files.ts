@@ -101,7 +101,8 @@ export function isHeld(lease: LeaseFile | undefined): lease is LeaseFile & { rea
   return lease?.heldUntilMs !== undefined && bootClockMs() < lease.heldUntilMs;
 }
 
-function believedPath(system: string): string {
+/** What this machine has believed last. */
+export function believedPath(system: string): string {
   return path.join(sitesDirectory(system), 'believed.json');
 }
 

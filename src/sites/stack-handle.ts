@@ -95,13 +95,25 @@ export class SystemStack implements Stack {
     for (const level of descending(starting.map(({ id }) => levels.get(id) ?? 0))) {
       const ofLevel = starting.filter(({ id }) => (levels.get(id) ?? 0) === level);
       signal.throwIfAborted();
-      const ends = await Promise.allSettled(ofLevel.map(({ id }) => this.given.docker.start(id)));
+      const ends = await Promise.allSettled(ofLevel.map((one) => this.startOne(one)));
       troubles.push(...ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : [])));
     }
     signal.throwIfAborted();
+    this.mustBeSettled('the units');
     await startUnits(seen.units, due, signal);
     // One that can't start keeps none of the others down.
     if (troubles[0] !== undefined) throw asError(troubles[0]);
+  }
+
+  private async startOne({ id, name }: ContainerFacts): Promise<void> {
+    this.mustBeSettled(name);
+    await this.given.docker.start(id);
+  }
+
+  /** The engine may have hung since the last look, and the lease have run out meanwhile. */
+  private mustBeSettled(what: string): void {
+    if (this.given.settled()) return;
+    throw new HoldfastError('SiteFenced', `${what}: not started, since the lease is over, or the stack is held`);
   }
 
   /** What depends on others first; what has not ended in good time is killed, and what is paused at once. */

@@ -17,6 +17,8 @@ import { isHeld, readBelieved, readLease, rememberBelieved, type LeaseFile } fro
 
 /** An authority store that is there answers at once. */
 const ANSWER_MS = 10_000;
+/** While containers stand still for a capture, nobody waits longer. */
+const BRIEF_ANSWER_MS = 1000;
 const LEASE_WAIT_MS = 20_000;
 const LEASE_POLL_MS = 250;
 
@@ -63,15 +65,37 @@ export async function requireMayRun(system: System, signal: AbortSignal): Promis
  */
 async function heldLease(system: System, signal: AbortSignal): Promise<LeaseFile> {
   const end = performance.now() + LEASE_WAIT_MS;
-  for (;;) {
+  for (let asked = false; ; asked = true) {
     const lease = await readLease(system.name);
     if (isHeld(lease)) return lease;
+    if (!asked) await refuseAtOnce(system, signal);
     if (performance.now() > end) {
       const standing = await siteStanding(system, { signal });
       const guard = lease === undefined ? 'no guard has run here since the machine was started' : lease.told;
       throw fenced(system, whyMayNotRun(standing) ?? `no guard of this machine holds the lease: ${guard}`);
     }
     await sleep(LEASE_POLL_MS, undefined, { signal });
+  }
+}
+
+/** No guard gets a lease for what is another site's. A store that does not answer may do so in a moment. */
+async function refuseAtOnce(system: System, signal: AbortSignal): Promise<void> {
+  const standing = await siteStanding(system, { signal });
+  const why = standing.kind === 'unreadable' ? undefined : whyMayNotRun(standing);
+  if (why !== undefined) throw fenced(system, why);
+}
+
+/**
+ * Has what this machine remembers of who is active brought up to date, for who starts again next what a capture has stopped.
+ * Under a lease nothing is asked. A store that does not answer within a second changes nothing: what was remembered counts.
+ */
+export async function rememberBriefly(system: System): Promise<void> {
+  if (system.failover === undefined || system.failover.fencing === 'lease') return;
+  const limit = AbortSignal.timeout(BRIEF_ANSWER_MS);
+  try {
+    await siteStanding(system, { signal: limit });
+  } catch (error) {
+    if (!limit.aborted) throw error;
   }
 }
 
@@ -103,7 +127,8 @@ export async function requireMayCapture(
   return { generation, ...(warning === undefined ? {} : { warning }) };
 }
 
-function fenced(system: System, why: string): HoldfastError {
+/** The error of a start, capture or restore that a site may not do. */
+export function fenced(system: System, why: string): HoldfastError {
   return new HoldfastError('SiteFenced', `${system.name} may not run at ${system.site}: ${why}`, {
     hint: `holdfast site ${system.name} shows which site is active, and holdfast failover takes it over.`,
   });

@@ -137,6 +137,45 @@ describe('a freeze at a site that runs under a lease', () => {
     expect(await corner.state(id)).toBe(state);
     expect(await readdir(join(stateDirectory, 'freezes'))).toEqual([]);
   });
+
+  it.each(['lease', 'believed'] as const)(
+    'the right to run ends while it is released (%s): what was not started yet stays down, and that is told',
+    async (kind) => {
+      const project = `p${corner.id}-${kind}`;
+      const labels = (service: string, needs = ''): Record<string, string> => ({
+        'com.docker.compose.project': project,
+        'com.docker.compose.service': service,
+        'com.docker.compose.depends_on': needs,
+      });
+      const ledger = await corner.container({ labels: labels('ledger') });
+      const api = await corner.container({ labels: labels('api', 'ledger:service_started:false') });
+      const file = join(stateDirectory, `${kind}.json`);
+      const write = (own: boolean): Promise<void> =>
+        kind === 'lease'
+          ? writeDurably(file, { bootId: ownIdentity().bootId, heldUntilMs: own ? bootClockMs() + 1_000_000 : 0 })
+          : writeDurably(file, { n: own ? 1 : 2, site: own ? 'frankfurt' : 'ohio' });
+      await write(true);
+      const right = kind === 'lease' ? { lease: file } : { believed: { file, site: 'frankfurt' } };
+      const intent = await planFreeze(corner.docker, scope({ mode: 'stop', projects: [project], ...right }));
+      // An engine that takes so long to start one that the other may not run any more.
+      const slow: DockerHost = {
+        ...corner.docker,
+        start: async (id) => {
+          await corner.docker.start(id);
+          await write(false);
+        },
+      };
+      const told: string[] = [];
+      const options = { docker: slow, stateDirectory, guard: NO_GUARD, signal: new AbortController().signal };
+      const begun = await beginFreeze(intent, { ...options, onRefused: (why) => told.push(why) });
+      await begun.release();
+      expect(await Promise.all([ledger, api].map(corner.state))).toEqual(['running', 'exited']);
+      expect(told).toEqual([
+        kind === 'lease' ? 'the site guard of this machine holds no lease' : 'generation 2 belongs to the site ohio',
+      ]);
+      expect(await readdir(join(stateDirectory, 'freezes'))).toEqual([]);
+    },
+  );
 });
 
 describe('a freeze that is broken', () => {

@@ -9,6 +9,8 @@ import { writeJournal } from '../../src/docker/freeze-journal.ts';
 import { ownIdentity } from '../../src/docker/process-identity.ts';
 import { log } from '../../src/observe/log.ts';
 import { lookAtHost } from '../../src/status/host-look.ts';
+import { bootClockMs } from '../../src/sites/boot-clock.ts';
+import { writeLease } from '../../src/sites/site-files.ts';
 import { stateDirectory } from '../../src/system/home.ts';
 import type { System } from '../../src/system/types.ts';
 import { temporaryHome } from '../engine/home.ts';
@@ -187,5 +189,28 @@ describe('what is down of a project [M6]', () => {
     );
     expect(containers).toEqual([{ name: `${project}-broken-1`, ok: false, now: 'exited (exit 4)' }]);
     expect(await readFile(first?.log ?? '', 'utf8')).toMatch(/no such file\n+--- after it was started again/);
+  });
+
+  test('the lease ends between two starts of a restart: the second is refused, and what it would have started stays down', async () => {
+    const project = `hf${corner.id}d`;
+    const { context, asked, system } = stackOf(project);
+    const [ledger, api] = [await service(project, 'ledger', HEALTHY), await service(project, 'api', HEALTHY, 'ledger')];
+    await Promise.all([ledger, api].map((id) => corner.raw.getContainer(id).kill()));
+    const { targets } = await findBroken(context, asked, run);
+    Object.assign(system, { site: 'frankfurt', failover: { fencing: 'lease' } });
+    const said = { site: 'frankfurt', generation: 1, stack: 'up', told: 'holds the lease of generation 1' } as const;
+    await writeLease(project, { ...said, heldUntilMs: bootClockMs() + 1_000_000 });
+    const started: string[] = [];
+    const start = async (id: string): Promise<void> => {
+      started.push(id);
+      await corner.docker.start(id);
+      await writeLease(project, { ...said, told: 'stops the stack' });
+    };
+    const slow = { ...context, docker: () => ({ ...corner.docker, start }) };
+    const restarted = restartContainers(slow, { system: project, targets }, run);
+    await expect(restarted).rejects.toMatchObject({ code: 'SiteFenced', message: /stops the stack/ });
+    expect(started).toEqual([ledger]);
+    expect(await corner.state(api)).toBe('exited');
+    await remove(project);
   });
 });

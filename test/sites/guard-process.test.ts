@@ -8,10 +8,11 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { bootClockMs } from '../../src/sites/boot-clock.ts';
 import { holdStack, releaseStack, waitForGuard } from '../../src/sites/holds.ts';
 import { withApart } from '../../src/sites/apart.ts';
-import { siteSigner, withAuthority } from '../../src/sites/authority.ts';
+import { failoverOf, siteSigner, withAuthority } from '../../src/sites/authority.ts';
 import { isHeld, readLease, sitesDirectory } from '../../src/sites/site-files.ts';
+import { startPermit } from '../../src/sites/start-permit.ts';
 import { requireMayCapture, requireMayReplace, requireMayRun } from '../../src/sites/standing.ts';
-import { loadSystem } from '../../src/system/index.ts';
+import { loadSystem, type System } from '../../src/system/index.ts';
 import { raiseGeneration } from '../../src/vault/sites/generation.ts';
 import type { CatalogueEntry } from '../../src/vault/types.ts';
 import { holdfast } from '../cli/holdfast.ts';
@@ -166,12 +167,18 @@ it('another site took over: nothing is captured or started here, and what was ca
     generation: 1,
     warning: expect.any(String) as string,
   });
-  await expect(requireMayRun(system, never)).rejects.toMatchObject({ code: 'SiteFenced' });
+  const attested: System = { ...system, failover: { ...failoverOf(system), fencing: 'attested' } };
+  await expect(startPermit(attested, never)()).rejects.toMatchObject({ code: 'SiteFenced' });
   await rename(`${store}.away`, store);
+
+  // Fenced otherwise, each start asks the store anew.
+  await startPermit(attested, never)();
+  await expect(startPermit(system, never)()).rejects.toMatchObject({ code: 'SiteFenced' });
 
   const by = { signer: await siteSigner(system), atMs: Date.now() };
   const origin = { generation: 1, pointAt: '2026-02-01T00:00:00Z' };
   await withAuthority(system, (from) => raiseGeneration(from, { n: 2, site: 'ohio', raiseId: 'r', origin }, by));
+  await expect(startPermit(attested, never)()).rejects.toMatchObject({ code: 'SiteFenced' });
   await expect(requireMayCapture(system, never)).rejects.toMatchObject({ code: 'SiteFenced' });
   await expect(requireMayReplace(system, { signal: never })).rejects.toMatchObject({ code: 'SiteFenced' });
   const ohio = { ...system, site: 'ohio' };
