@@ -7,6 +7,8 @@ import { parseArgs } from 'node:util';
 import type { Contender } from './bench/contender.ts';
 import { benchmarkCopies, type CopyResults } from './bench/copy/main.ts';
 import { copyMarkdown, copyTargets, splitCopies } from './bench/copy/report.ts';
+import { benchmarkFailover } from './bench/failover/main.ts';
+import { failoverMarkdown, failoverTargets, splitFailover, type FailoverResults } from './bench/failover/report.ts';
 import { holdfastContenders } from './bench/holdfast.ts';
 import { writeLedgerData } from './bench/ledger-data.ts';
 import { measure } from './bench/measure.ts';
@@ -30,12 +32,12 @@ const MIB = 1024 * 1024;
 
 const HELP = `npm run bench -- [options]
   --runs N        how often everything is done (3)
-  --size MIB      the ledger (2048)
+  --size MIB      the ledger (2048; of a failover 1024)
   --files N       small files (50000)
   --seed N        of the data (1)
   --scale N       of pgbench's data (137, about 2 GiB)
   --copied MIB    the vault that is copied between two S3 servers (1024)
-  --only PART     files (ledger and small files), postgres, copy, prune or verify (these only then)
+  --only PART     files (ledger and small files), postgres, copy; prune, verify or failover (these only then)
   --quick         64 MiB, 2000 files, scale 4, one run
   --without-others  Holdfast alone
   --without-freeze  do not measure the freeze of a ledger in Docker
@@ -43,9 +45,9 @@ const HELP = `npm run bench -- [options]
   --report DIR    also write benchmarks.md and pictures/benchmarks.svg there
   --json FILE     also write all figures`;
 
-const PARTS = ['files', 'postgres', 'copy', 'prune', 'verify'] as const;
+const PARTS = ['files', 'postgres', 'copy', 'prune', 'verify', 'failover'] as const;
 /** Measured only when they are asked for. */
-const APART: readonly (Part | undefined)[] = ['prune', 'verify'];
+const APART: readonly (Part | undefined)[] = ['prune', 'verify', 'failover'];
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -102,7 +104,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
   if (values.help) return undefined;
   return {
     runs: count(values.runs, values.quick ? 1 : 3),
-    sizeMiB: count(values.size, values.quick ? 64 : 2048),
+    sizeMiB: count(values.size, values.quick ? 64 : values.only === 'failover' ? 1024 : 2048),
     files: count(values.files, values.quick ? 2000 : 50_000),
     seed: count(values.seed, 1),
     scale: count(values.scale, values.quick ? 4 : 137),
@@ -213,17 +215,22 @@ export async function main(args: readonly string[]): Promise<number> {
     const verify = wants('verify')
       ? { ...circumstances(args), ...(await benchmarkVerify(scratch, { sizeMiB, seed }, say)) }
       : undefined;
+    Object.assign(process.env, environment);
+    const failover = wants('failover')
+      ? { ...circumstances(args), figures: await benchmarkFailover({ sizeMiB, seed, scratch: options.scratch }, say) }
+      : undefined;
+    if (failover !== undefined) show(failoverMarkdown(failover), failoverTargets(failover));
     if (verify !== undefined) show(verifyMarkdown(verify), []);
     if (files !== undefined) show(markdown(files), judge(files.figures, files.zstdSeconds));
     if (postgres !== undefined) show(postgresMarkdown(postgres), postgresTargets(postgres));
     if (copies !== undefined) show(copies.text, copyTargets(copies.results));
     if (prune !== undefined) show(pruneMarkdown(prune), pruneTargets(prune));
     if (options.json !== undefined) {
-      const figures = { files, postgres, copies: copies?.results, prune, verify };
+      const figures = { files, postgres, copies: copies?.results, prune, verify, failover };
       await writeFile(options.json, `${JSON.stringify(figures, undefined, 2)}\n`);
     }
     if (options.report !== undefined) {
-      await writeReport(options.report, { files, postgres, copies: copies?.text, prune, verify });
+      await writeReport(options.report, { files, postgres, copies: copies?.text, prune, verify, failover });
     }
     return 0;
   } finally {
@@ -269,20 +276,23 @@ async function writeReport(
     readonly copies: string | undefined;
     readonly prune: PruneResults | undefined;
     readonly verify: VerifyResults | undefined;
+    readonly failover: FailoverResults | undefined;
   },
 ) {
-  const { files, postgres, copies, prune, verify } = measured;
+  const { files, postgres, copies, prune, verify, failover } = measured;
   await mkdir(join(directory, 'pictures'), { recursive: true });
   const document = join(directory, 'benchmarks.md');
   const { rest, section } = splitCopies(existsSync(document) ? await readFile(document, 'utf8') : '');
-  const whole = splitVerify(rest);
+  const outer = splitFailover(rest);
+  const whole = splitVerify(outer.before);
   const last = splitPrune(whole.before);
   const kept = splitReport(last.before);
   const before = files === undefined ? kept.before : markdown(files);
   const others = joinReport(before, postgres === undefined ? kept.postgres : postgresMarkdown(postgres));
   const copied = joinReport(others, copies ?? section);
   const pruned = joinReport(copied, prune === undefined ? last.prune : pruneMarkdown(prune));
-  await writeFile(document, joinReport(pruned, verify === undefined ? whole.verify : verifyMarkdown(verify)));
+  const verified = joinReport(pruned, verify === undefined ? whole.verify : verifyMarkdown(verify));
+  await writeFile(document, joinReport(verified, failover === undefined ? outer.failover : failoverMarkdown(failover)));
   if (files !== undefined) await writeFile(join(directory, 'pictures', 'benchmarks.svg'), chart(files));
 }
 

@@ -20,6 +20,9 @@ export const ACCOUNTS_PER_BLOCK = (PAGE_BYTES - BLOCK_HEADER_BYTES) / ACCOUNT_BY
 export const BATCH_MAX = 64;
 export const CHECKPOINT_EVERY = 512;
 export const RING_OFFSET = SUPERBLOCK_COPIES * PAGE_BYTES;
+/** Room in a record for what its user wants to know of a transfer; zeros when that is nothing. */
+export const USER_DATA_BYTES = 64;
+const USER_DATA_OFFSET = 104;
 export const NO_HASH = '0'.repeat(64);
 
 const MAGIC = 'HFLEDGER';
@@ -149,7 +152,10 @@ export function decodeSuperblock(bytes: Buffer): Superblock | undefined {
 }
 
 /** Writes one record into `into` and returns its hash, which the next record names as `previous`. */
-export function encodeRecord(record: Omit<LedgerRecord, 'hash'>, into: Buffer): string {
+export function encodeRecord(
+  record: Omit<LedgerRecord, 'hash'> & { readonly userData?: Uint32Array },
+  into: Buffer,
+): string {
   into.fill(0, 0, RECORD_BYTES);
   into.write(record.previous, 32, 'hex');
   writeNumber(into, record.number, 64);
@@ -158,6 +164,7 @@ export function encodeRecord(record: Omit<LedgerRecord, 'hash'>, into: Buffer): 
   into.writeUInt32LE(record.credit, 84);
   writeNumber(into, record.amount, 88);
   writeNumber(into, record.timestampMs, 96);
+  record.userData?.forEach((word, at) => into.writeUInt32LE(word, USER_DATA_OFFSET + at * 4));
   const hash = recordHash(into);
   into.write(hash, 0, 'hex');
   return hash;

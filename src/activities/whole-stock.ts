@@ -72,6 +72,7 @@ function candidateOf(
     backup: body.id,
     plan: body.plan,
     pointAt: body.pointAt,
+    generation: body.generation,
     // Some tables of a database never replace the database.
     components: body.components.filter(({ facts }) => !isSome(facts['selectedTables'])).map(({ name }) => name),
     ...(unusable === undefined ? {} : { unusable }),

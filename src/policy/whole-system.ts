@@ -13,6 +13,8 @@ export interface Candidate {
   readonly plan: string;
   /** RFC 3339. */
   readonly pointAt: string;
+  /** Under which it was made: of what belongs to one history the higher is newer, whatever two sites' clocks say. Default 0. */
+  readonly generation?: number;
   readonly components: readonly string[];
   /** Why it must not be restored: not trusted, or found bad when it was read back. */
   readonly unusable?: string;
@@ -94,7 +96,7 @@ interface ChosenGroup extends Group {
 /** Newest first; of equally new ones what needs no thawing, then the order given, which is that of the stores. */
 function newestFirst(a: Candidate, b: Candidate): number {
   if ((a.archived ?? false) !== (b.archived ?? false) && a.backup === b.backup) return a.archived === true ? 1 : -1;
-  return Date.parse(b.pointAt) - Date.parse(a.pointAt);
+  return (b.generation ?? 0) - (a.generation ?? 0) || Date.parse(b.pointAt) - Date.parse(a.pointAt);
 }
 
 /** By the plans that capture them; `together` also joins groups that share a plan, as far as one backup has them all. */

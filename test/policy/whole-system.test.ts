@@ -65,6 +65,12 @@ describe('the backups that a whole system comes back from', () => {
     });
   });
 
+  it('[M7] the site that took over has a clock that is behind: what it made is the newest all the same', () => {
+    const before = candidate('before', 11, ['ledger'], { generation: 1 });
+    const since = candidate('since', 10, ['ledger'], { generation: 2 });
+    expect(chosen([ledger], [before, since])).toEqual({ ledger: 'since' });
+  });
+
   it('the older one is within what may be lost: one backup for all', () => {
     expect(chosen([wanted('ledger', ['hourly', 'daily'], 12), wallet], stock)).toEqual({
       ledger: 'daily-2',

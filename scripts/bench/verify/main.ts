@@ -178,7 +178,7 @@ export function verifyMarkdown({ command, machine, date, sizeMiB, figures }: Ver
   ].join('\n');
 }
 
-/** The document without this section, and the section; it is the last one of the document. */
+/** The document without this section and what follows, and the rest. */
 export function splitVerify(document: string): { readonly before: string; readonly verify: string } {
   const at = document.indexOf(`\n${TITLE}\n`);
   if (at === -1) return { before: document, verify: '' };

@@ -80,20 +80,34 @@ export function decideFailover(facts: FailoverFacts, rule: FailoverRule): Failov
   };
 }
 
-/** The newest that belongs to the history in force and is not known to be unusable. */
+/**
+ * The newest that belongs to the history in force and is not known to be unusable. What a later generation of that history
+ * has made is newer, whatever the clocks of the sites say: within one generation they are one site's.
+ */
 export function chooseCopy(
   facts: Pick<FailoverFacts, 'generation' | 'generations' | 'copies'>,
 ): Pick<FailoverGo, 'passedOver'> & { readonly copy: CopyHere | undefined } {
   const { generation, generations, copies } = facts;
   const n = generation === undefined || generation === 'unreadable' ? 0 : generation.n;
   const lineage = lineageOf(n, generations);
-  const passedOver: { copy: CopyHere; why: string }[] = [];
-  for (const copy of copies.toSorted((one, other) => other.pointAtMs - one.pointAtMs)) {
-    const why = whyApart(copy, lineage) ?? copy.unusable;
-    if (why === undefined) return { copy, passedOver };
-    passedOver.push({ copy, why });
-  }
-  return { copy: undefined, passedOver };
+  const judged = copies.toSorted(byPoint).map((copy) => ({ copy, why: whyApart(copy, lineage) ?? copy.unusable }));
+  const copy = judged
+    .flatMap((one) => (one.why === undefined ? [one.copy] : []))
+    .toSorted((one, other) => other.generation - one.generation || byPoint(one, other))
+    .at(0);
+  const passedOver = judged.flatMap(({ copy: one, why }) =>
+    why !== undefined && (copy === undefined || isNewer(one, copy)) ? [{ copy: one, why }] : [],
+  );
+  return { copy, passedOver };
+}
+
+function byPoint(one: CopyHere, other: CopyHere): number {
+  return other.pointAtMs - one.pointAtMs;
+}
+
+/** By either measure: a person who reads why a copy was passed over may compare its time. */
+function isNewer(one: CopyHere, other: CopyHere): boolean {
+  return one.generation > other.generation || one.pointAtMs > other.pointAtMs;
 }
 
 function refusalsOf(

@@ -12,7 +12,7 @@ import { criticalPointMs } from './readiness.ts';
 export function originOf(
   parts: readonly Pick<WholePart, 'backup' | 'pointAt'>[],
   copies: readonly CopyHere[],
-  go: Pick<FailoverGo, 'copy' | 'nextGeneration'>,
+  go: Pick<FailoverGo, 'copy'>,
 ): Origin {
   const found = parts.flatMap(({ backup, pointAt }) => {
     const copy = copies.find((one) => one.backup === backup);
@@ -23,8 +23,8 @@ export function originOf(
   const all = found.length === 0 ? [go.copy] : found;
   const newest = Math.max(...all.map(({ generation }) => generation));
   const points = all.filter(({ generation }) => generation === newest).map(({ pointAtMs }) => pointAtMs);
-  // Backups of before there were sites belong to every history: the generation before says up to where its own do.
-  return { generation: newest === 0 ? go.nextGeneration - 1 : newest, pointAtMs: Math.max(...points) };
+  // Of before there were sites: of the first generation nothing is so old, and those after it are no part of the history.
+  return { generation: newest === 0 ? 1 : newest, pointAtMs: Math.max(...points) };
 }
 
 /** From the oldest recovery point of what the system can't be without; undefined where no part says its point. */
