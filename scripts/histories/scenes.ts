@@ -6,6 +6,7 @@ import { failWith, untilCancelled, type WorldOptions } from '../../test/workflow
 import { PRUNE_DIGEST } from '../../test/workflows/world-prune.ts';
 import { AUDIT_SCENES } from './audit-scenes.ts';
 import { FAILOVER_SCENES } from './failover-scenes.ts';
+import { HANDOVER_SCENES } from './handover-scenes.ts';
 import { INCIDENT_SCENES } from './incident-scenes.ts';
 import { DIGEST, ended, finished, openIn, type Scene } from './scene.ts';
 import { MISSING_SCENES } from './missing-scenes.ts';
@@ -301,5 +302,6 @@ export const SCENES: readonly Scene[] = [
   finished('restart-unknown', 'restart', () => ({ service: 'unknown' })),
   openIn('restart-open', 'restart', 'restartContainers', {}),
   ...STANDBY_SCENES,
+  ...HANDOVER_SCENES,
   ...STANDING_SCENES,
 ];

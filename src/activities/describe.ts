@@ -18,6 +18,7 @@ import { describeMonitoring, judgeSystem, signOfLife } from './monitor.ts';
 import { announce } from './announce.ts';
 import { describeDrill } from './drill/describe.ts';
 import { createFailoverFactsActivities } from './failover/describe.ts';
+import { createSiteWatchFactsActivities } from './site-watch/describe.ts';
 import { startCopies } from './start-copies.ts';
 import { createAskingActivities } from './who-asked.ts';
 import { activity } from './shell.ts';
@@ -39,6 +40,7 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     describeHousekeeping: activity('describeHousekeeping', ({ system, task }) => describeHousekeeping(system, task)),
     describeDrill: activity('describeDrill', describeDrill),
     ...createFailoverFactsActivities(),
+    ...createSiteWatchFactsActivities(),
     describeChanges: activity('describeChanges', ({ system, plan }) => describeChanges(system, plan)),
     describeStandby: activity('describeStandby', ({ system }) => describeStandby(system)),
     stillRuns: activity('stillRuns', ({ workflowId }) => stillRuns(context.client, workflowId)),

@@ -32,7 +32,9 @@ import { applyRows, bringRows, discardRows, previewRows } from './rows.ts';
 import { applyMissing, discardMissing, planMissing } from './missing.ts';
 import { lookAround } from './monitor.ts';
 import { activity, type Run } from './shell.ts';
+import { createHandoverActivities } from './handover/index.ts';
 import { createReadinessActivities } from './readiness/index.ts';
+import { watchSites } from './site-watch/watch.ts';
 import { createStandbyActivities } from './standby/index.ts';
 import { startServers, stopServers } from './late-servers.ts';
 import { startAfterRestore, stopForRestore } from './stop-start.ts';
@@ -114,6 +116,7 @@ export function createWalActivities(context: HostContext): WalActivities {
   return {
     receiveWal: activity('receiveWal', (input: WalTurnInput, run) => receiveWal(context, input, run)),
     awaitChange: activity('awaitChange', (input, run) => awaitChange(context, input, run)),
+    watchSites: activity('watchSites', (input, run) => watchSites(context, input, run)),
     collectWal: activity('collectWal', (input: WalTurnInput, run) => collectWal(context, input, run)),
   };
 }
@@ -150,6 +153,7 @@ export function createUrgentActivities(context: HostContext): UrgentActivities {
     findBroken: activity('findBroken', (input, run) => findBroken(context, input, run)),
     restartContainers: activity('restartContainers', (input, run) => restartContainers(context, input, run)),
     ...createFailoverActivities(context),
+    ...createHandoverActivities(context),
     ...createDnsActivities(context),
     lookAround: activity('lookAround', (input, run) => lookAround(context, input, run)),
     ...createReadinessActivities(context),

@@ -1,4 +1,5 @@
 /** What the activities of standing workflows give and take: receiving logs, watching files. */
+import type { SiteWatchActivities } from './site-watch-types.ts';
 import type { WalAlarm } from '../policy/wal-alarm.ts';
 
 /** What a workflow needs to know of a component whose log is received. */
@@ -27,7 +28,7 @@ export interface WalTurnInput {
 }
 
 /** Run on the host's queue for logs, each for as long as its turn lasts. */
-export interface WalActivities {
+export interface WalActivities extends SiteWatchActivities {
   /** Streams the log by a replication slot. Two at once: the second waits for the slot. */
   receiveWal(input: WalTurnInput): Promise<WalTurn>;
   /** Collects the log from the directory that archive_command fills. */

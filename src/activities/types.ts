@@ -12,6 +12,8 @@ import type { FailoverActivities, FailoverFactsActivities } from './failover-typ
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { ReadinessActivities } from './readiness-types.ts';
 import type { RestartActivities } from './restart-types.ts';
+import type { HandoverActivities } from './handover-types.ts';
+import type { SiteWatchFactsActivities } from './site-watch-types.ts';
 import type { StandbyActivities } from './standby-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
 import type { CopyFacts } from './store-types.ts';
@@ -151,7 +153,7 @@ export interface RowsBrought {
 
 /** Run on the orchestration queue. */
 export interface OrchestrationActivities
-  extends MonitorActivities, AskingActivities, DrillFactsActivities, FailoverFactsActivities {
+  extends MonitorActivities, AskingActivities, DrillFactsActivities, FailoverFactsActivities, SiteWatchFactsActivities {
   describeCopy(input: { system: string; target: string }): Promise<CopyFacts>;
   /** Starts the copies to these stores, or tells those that run that there is more. */
   startCopies(input: { system: string; targets: readonly string[] }): Promise<void>;
@@ -324,6 +326,7 @@ export interface UrgentActivities
     ReadinessActivities,
     StandbyActivities,
     FailoverActivities,
+    HandoverActivities,
     DnsActivities {
   /** Releases a freeze, or every freeze of the system with no id. Nothing held: nothing done. */
   releaseFreeze(input: { system: string; freezeId?: string }): Promise<{ released: readonly string[] }>;

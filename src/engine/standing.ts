@@ -6,13 +6,14 @@ import {
   WORKFLOWS,
   type FollowChangesInput,
   type ReceiveWalInput,
+  type SiteWatchInput,
   type StandbyInput,
 } from '../workflows/contract.ts';
 
 export interface Standing {
   readonly type: string;
   readonly workflowId: string;
-  readonly input: ReceiveWalInput | FollowChangesInput | StandbyInput;
+  readonly input: ReceiveWalInput | FollowChangesInput | SiteWatchInput | StandbyInput;
   /** One line for the UI's lists. */
   readonly summary: string;
   /** Machines it works on: each of them sees to it that it runs. */
@@ -21,13 +22,19 @@ export interface Standing {
   readonly settings: string;
 }
 
-export const STANDING_TYPES = [WORKFLOWS.receiveWal, WORKFLOWS.followChanges, WORKFLOWS.standby] as const;
+export const STANDING_TYPES = [
+  WORKFLOWS.receiveWal,
+  WORKFLOWS.followChanges,
+  WORKFLOWS.standby,
+  WORKFLOWS.siteWatch,
+] as const;
 
 export function standingOf(system: System): Standing[] {
   return [
     ...system.components.flatMap((component) => receiving(system.name, component)),
     ...system.plans.flatMap((plan) => following(system, plan)),
     ...standingBy(system),
+    ...watchingSites(system),
   ];
 }
 
@@ -72,6 +79,20 @@ function standingBy({ name, components, failover }: System): Standing[] {
       summary: `${name}: restored ahead, while another site is active`,
       hosts: [...new Set(components.map(({ host }) => host))],
       settings: JSON.stringify([components.map((one) => [one.name, one.host]), failover]),
+    },
+  ];
+}
+
+function watchingSites({ name, site, hosts, failover }: System): Standing[] {
+  if (failover === undefined) return [];
+  return [
+    {
+      type: WORKFLOWS.siteWatch,
+      workflowId: workflowIds.siteWatch(name),
+      input: { system: name },
+      summary: `${name}: what its other sites do`,
+      hosts,
+      settings: JSON.stringify([site, hosts, failover]),
     },
   ];
 }

@@ -28,6 +28,7 @@ const NOT_OPERATIONS: readonly string[] = [
   WORKFLOWS.receiveWal,
   WORKFLOWS.followChanges,
   WORKFLOWS.standby,
+  WORKFLOWS.siteWatch,
   // It ends as what it has started, which counts itself.
   WORKFLOWS.scheduled,
   WORKFLOWS.notify,

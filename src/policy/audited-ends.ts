@@ -2,7 +2,16 @@
 import type { StoreVerdict } from '../workflows/contract.ts';
 
 /** By the kind of their report. */
-const KINDS: readonly string[] = ['restore', 'rows', 'missing', 'prune', 'housekeeping', 'restart', 'failover'];
+const KINDS: readonly string[] = [
+  'restore',
+  'rows',
+  'missing',
+  'prune',
+  'housekeeping',
+  'restart',
+  'failover',
+  'handover',
+];
 /** They looked, and changed nothing. */
 const LOOKED: readonly string[] = ['planned', 'nothing'];
 

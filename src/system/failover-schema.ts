@@ -19,6 +19,9 @@ export const FAILOVER_DEFAULTS = {
   answerWithin: '10s',
   confirm: '5m',
   publicCheck: '10m',
+  look: '15s',
+  answer: '1h',
+  raise: '5m',
 } as const;
 
 const vantage = z.strictObject({
@@ -82,6 +85,20 @@ export const failoverSchema = z
       .describe('The system through its public name, after DNS was changed.')
       .optional(),
     dns: dnsSchema.optional(),
+    handover: z
+      .strictObject({
+        look: duration(
+          `How often this site looks whether another one asks for the system. Default ${FAILOVER_DEFAULTS.look}.`,
+        ).optional(),
+        answer: duration(
+          `How long the one that asks waits until the active site has stopped and made its last backup. Default ${FAILOVER_DEFAULTS.answer}.`,
+        ).optional(),
+        raise: duration(
+          `How long a site that has stopped waits for the other to take over, before it starts again. Default ${FAILOVER_DEFAULTS.raise}.`,
+        ).optional(),
+      })
+      .describe('A planned change of sites: one asks, the other stops and answers.')
+      .optional(),
     warm: z
       .boolean()
       .describe('A site that is not active restores every new backup ahead of a failover. Default false.')
@@ -116,6 +133,11 @@ export function buildFailover(file: FailoverFile, site: string, rpoSeconds: numb
       answerWithinSeconds: seconds(assess.answerWithin, FAILOVER_DEFAULTS.answerWithin),
     },
     dns: buildDns(file.dns),
+    handover: {
+      lookSeconds: seconds(file.handover?.look, FAILOVER_DEFAULTS.look),
+      answerSeconds: seconds(file.handover?.answer, FAILOVER_DEFAULTS.answer),
+      raiseSeconds: seconds(file.handover?.raise, FAILOVER_DEFAULTS.raise),
+    },
     warm: file.warm === true,
     ...(file.readiness === undefined ? {} : { readiness: buildSchedule(file.readiness) }),
     ...(file.rehearsal === undefined ? {} : { rehearsal: buildSchedule(file.rehearsal) }),

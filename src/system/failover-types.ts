@@ -45,6 +45,15 @@ export interface FailoverConfig {
   readonly check?: { readonly probe: VantageProbe; readonly withinSeconds: number };
   /** The names that lead to the active site. */
   readonly dns: readonly DnsEntry[];
+  /** A planned change of sites. */
+  readonly handover: {
+    /** Between two looks at what the other sites do. */
+    readonly lookSeconds: number;
+    /** Who asks waits so long for its answer, */
+    readonly answerSeconds: number;
+    /** and who has stopped so long for the other to take over. */
+    readonly raiseSeconds: number;
+  };
   /** A site that isn't active restores every new backup ahead. */
   readonly warm: boolean;
   /** When it is looked at whether this site could take over. Absent: only by hand. */

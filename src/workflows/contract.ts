@@ -14,6 +14,7 @@ export type * from './checklist-contract.ts';
 export type * from './drill-contract.ts';
 export type * from './clean-point-contract.ts';
 export type * from './failover-contract.ts';
+export type * from './handover-contract.ts';
 export type * from './housekeeping-contract.ts';
 export type * from './missing-contract.ts';
 export type * from './monitor-contract.ts';
@@ -22,6 +23,7 @@ export type * from './restart-contract.ts';
 export type * from './restore-contract.ts';
 export type * from './rows-contract.ts';
 export type * from './scheduled-contract.ts';
+export type * from './site-watch-contract.ts';
 export type * from './standby-contract.ts';
 export type * from './verify-contract.ts';
 export type * from './wal-contract.ts';
@@ -228,6 +230,8 @@ export interface Progress {
     | 'restoreMissing'
     | 'drill'
     | 'failover'
+    | 'handover'
+    | 'siteWatch'
     | 'cleanPoint'
     | 'receiveWal'
     | 'checklist'
@@ -268,6 +272,8 @@ export const WORKFLOWS = {
   restoreMissing: 'restoreMissing',
   drill: 'drill',
   failover: 'failover',
+  handover: 'handover',
+  siteWatch: 'siteWatch',
   cleanPoint: 'cleanPoint',
   systemLock: 'systemLock',
   releaseFreeze: 'releaseFreeze',
@@ -317,6 +323,8 @@ export const workflowIds = {
   restoreMissing: (system: string, component: string) => `${system}/missing/${component}`,
   drill: (system: string, kind: string) => `${system}/drill/${kind}`,
   failover: (system: string) => `${system}/failover`,
+  handover: (system: string) => `${system}/handover`,
+  siteWatch: (system: string) => `${system}/sites`,
   lock: (system: string, site: string) => `${system}/${site}/lock`,
   receiveWal: (system: string, component: string) => `${system}/wal/${component}`,
   checklist: (system: string, list: string) => `${system}/checklist/${list}`,

@@ -24,6 +24,7 @@ test('[M7] sites of a system: what is left out has its default, a lease fences, 
     stopSeconds: 30,
     rpoSeconds: 3600,
     warm: false,
+    handover: { lookSeconds: 15, answerSeconds: 3600, raiseSeconds: 300 },
     assess: { quorum: 1, looks: 3, overSeconds: 30, from: [{ name: 'public', place: 'dublin' }] },
   });
   expect(failover).not.toHaveProperty('automatic');

@@ -47,6 +47,7 @@ import { drillFacts, drillWorld } from './world-drill.ts';
 import { prunes } from './world-prune.ts';
 import { WorldStandby } from './world-standby.ts';
 import { failoverActivities, failoverFacts, WorldSites, type FailoverWorld } from './world-failover.ts';
+import { WorldHandover } from './world-handover.ts';
 import { fallenDigest, wholeFacts, wholePlan, type WholeWorld } from './world-whole.ts';
 
 export { HOST, untilCancelled };
@@ -114,6 +115,7 @@ export class World {
   readonly held = new Set<string>();
   readonly audit = new WorldAudit();
   readonly sites = new WorldSites();
+  readonly handover = new WorldHandover(this.sites);
   readonly manifests: { purpose: string; plan: string }[] = [];
   readonly swapped = new Set<string>();
   readonly besides = new Set<string>();
@@ -162,6 +164,7 @@ export class World {
       describeStandby: ({ system }) => Promise.resolve(this.standby.wanted ? this.facts(system) : undefined),
       describeDrill: ({ system }) => Promise.resolve(drillFacts(system, this.options.drill ?? {})),
       ...failoverFacts(HOST, this.options.failover ?? {}),
+      ...this.handover.facts(HOST),
       describeHousekeeping: () => Promise.resolve({ host: HOST, site: 'home' }),
       stillRuns: ({ workflowId }) => isRunning(client, workflowId),
       lockHolder: ({ lockId }) => lockHolderOf(client, lockId),
@@ -280,6 +283,7 @@ export class World {
       ...this.audit.writing(),
       ...urgentAnswers(this.standby),
       ...failoverActivities(this.sites, this.options.failover ?? {}),
+      ...this.handover.activities(),
     });
   }
 
@@ -291,6 +295,7 @@ export class World {
     return this.scripted<WalActivities>({
       receiveWal: turn,
       collectWal: turn,
+      ...this.handover.watching(),
       awaitChange: async ({ print }) =>
         print === this.print ? untilCancelled() : { changed: true, print: this.print },
     });

@@ -1,0 +1,12 @@
+/** Watching the other sites of a system, as people and programs meet it from outside. */
+
+export interface SiteWatchInput {
+  readonly system: string;
+  /** What was acted on before this run; people leave it out. */
+  readonly known?: string;
+}
+
+export interface SiteWatchResult {
+  readonly outcome: 'stopped';
+  readonly why: string;
+}
