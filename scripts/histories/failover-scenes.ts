@@ -45,6 +45,24 @@ export const FAILOVER_SCENES: readonly Scene[] = [
     ...AUTOMATIC,
     script: { swapIn: (call) => (call === 1 ? failWith('PermissionDenied') : undefined) },
   }),
+  finished('failover-names', 'failover', () => ({}), {
+    ...AUTOMATIC,
+    failover: { ...AUTOMATIC.failover, names: 'led' },
+  }),
+  finished('failover-names-left', 'failover', () => ({}), {
+    ...AUTOMATIC,
+    failover: { ...AUTOMATIC.failover, names: 'refused' },
+  }),
+  openIn(
+    'failover-open-names',
+    'failover',
+    'swapDns',
+    {},
+    {
+      ...AUTOMATIC,
+      failover: { ...AUTOMATIC.failover, names: 'led' },
+    },
+  ),
   openIn('failover-open-fence', 'failover', 'awaitFence', {}, AUTOMATIC),
   openIn('failover-open-restore', 'failover', 'restoreBeside', {}, AUTOMATIC),
 ];

@@ -43,7 +43,7 @@ async function apply(shell: Shell, names: readonly string[], options: Options): 
   for (const { system, error } of failed) shell.say(`${system}: ${error.message}\n  try ${error.hint}`);
 
   const wanted = options.dryRun !== true && changing.length > 0;
-  const applied = wanted && (await agreed(shell, changing, options));
+  const applied = wanted && (await mayApply(shell, changing, options));
   if (applied) {
     for (const one of changing) {
       await applySchedules(engine.client, one);
@@ -98,14 +98,9 @@ async function plan(engine: Engine, names: readonly string[]): Promise<{ planned
 }
 
 /** New schedules harm nothing; a person who can be asked agrees to the rest. */
-async function agreed(shell: Shell, changing: readonly SystemChanges[], options: Options): Promise<boolean> {
+async function mayApply(shell: Shell, changing: readonly SystemChanges[], options: Options): Promise<boolean> {
   const takesAway = changing.some(({ changes }) => changes.some((one) => one.do === 'change' || one.do === 'remove'));
   if (options.yes === true || !shell.interactive || !takesAway) return true;
-  const { createInterface } = await import('node:readline/promises');
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await terminal.question('Apply this? Type yes or no: ')).trim().toLowerCase() === 'yes';
-  } finally {
-    terminal.close();
-  }
+  const { agreed } = await import('./agreed.ts');
+  return agreed(shell, 'Apply this?');
 }

@@ -9,6 +9,7 @@ import { addCommand, perform, type CommonOptions, type ExitCode, type Shell } fr
 interface DnsOptions extends CommonOptions {
   readonly audit?: boolean;
   readonly prepare?: boolean;
+  readonly lead?: boolean;
   readonly yes?: boolean;
 }
 
@@ -17,16 +18,20 @@ export function defineDns(program: Command): void {
     summary: 'where the names of a system lead, and whether a failover could change that',
     description:
       'For each name of `failover.dns`: what it holds for each site, what its zone holds now, and what name servers and\n' +
-      'resolvers answer. Changes nothing; takes a registered name or a path.\n\n' +
+      'resolvers answer. Takes a registered name or a path, and changes nothing without an option that says so.\n\n' +
       '--audit says everything that differs from the system file: record sets, TTLs, protections, and of a prepared switch\n' +
       'its health check, inversion and target. Exit 1 when anything differs, or could not be looked at.\n\n' +
       '--prepare makes the record sets and the health check of a `route53-health`, while the control plane of Route 53\n' +
-      'answers: it prints what it would do and asks; --yes answers.',
-    examples: ['dns my-stack', 'dns my-stack --audit', 'dns ./my-stack.yaml --prepare --yes'],
+      'answers: it prints what it would do and asks; --yes answers.\n\n' +
+      '--lead leads the names to the site of this file, where the system is active, as a failover does it: what is changed is\n' +
+      'printed and asked for, and each name that can not be led is told and keeps no other from it. For what a failover\n' +
+      'has left. Exit 1 when anything does not lead here.',
+    examples: ['dns my-stack', 'dns my-stack --audit', 'dns ./my-stack.yaml --prepare --yes', 'dns my-stack --lead'],
   })
     .option('--audit', 'say what differs from the system file')
     .option('--prepare', 'make what a switch without a control plane needs')
-    .option('--yes', 'with --prepare: do not ask')
+    .option('--lead', 'lead the names to this site, which is the active one')
+    .option('--yes', 'with --prepare or --lead: do not ask')
     .action((system: string, options: DnsOptions) => perform(options, (shell) => dns(shell, system, options)));
 }
 
@@ -48,6 +53,11 @@ async function dns(shell: Shell, name: string, options: DnsOptions): Promise<Exi
     });
   }
   if (options.prepare === true) return prepare(shell, system, context, options.yes === true);
+  if (options.lead === true) {
+    const [{ leadHere }, { tellAudit }] = await Promise.all([import('./dns-lead.ts'), import('./audited.ts')]);
+    const tell = (about: string) => tellAudit(shell, system, { operation: 'dns lead', outcome: 'changed', about });
+    return leadHere(shell, system, context, { yes: options.yes === true, tell });
+  }
   if (options.audit === true) return audit(shell, context);
   const { lookAtNames } = await import('../dns/look.ts');
   const looks = await lookAtNames(context);
@@ -64,9 +74,10 @@ async function audit(shell: Shell, context: DnsContext): Promise<ExitCode> {
 }
 
 async function prepare(shell: Shell, system: System, context: DnsContext, yes: boolean): Promise<ExitCode> {
-  const [{ planPreparation, prepareEntry }, { tellAudit }] = await Promise.all([
+  const [{ planPreparation, prepareEntry }, { tellAudit }, { agreed }] = await Promise.all([
     import('../dns/prepare.ts'),
     import('./audited.ts'),
+    import('./agreed.ts'),
   ]);
   const plans: PreparedPlan[] = [];
   for (const entry of context.entries) {
@@ -89,17 +100,6 @@ async function prepare(shell: Shell, system: System, context: DnsContext, yes: b
   await tellAudit(shell, system, { operation: 'dns prepare', outcome: 'changed', about });
   result(true, 'prepared, and on all name servers');
   return 0;
-}
-
-async function agreed(shell: Shell): Promise<boolean> {
-  if (!shell.interactive) return false;
-  const { createInterface } = await import('node:readline/promises');
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await terminal.question('Make these changes? Type yes or no: ')).trim().toLowerCase() === 'yes';
-  } finally {
-    terminal.close();
-  }
 }
 
 function lookText(looks: readonly EntryLook[], colours: Colours): string {

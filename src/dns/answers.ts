@@ -4,12 +4,13 @@ import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../failures.ts';
 import type { AnswerCheck } from '../policy/failover/dns-change.ts';
-import { judgeAnswer, type AnswerSeen } from '../policy/failover/dns-answers.ts';
+import { judgeAnswer, judgeServers, type AnswerSeen, type AnswerVerdict } from '../policy/failover/dns-answers.ts';
 import type { DnsAsked } from '../system/dns-types.ts';
 
 const QUERY_TIMEOUT_MS = 2000;
 const QUERY_TRIES = 2;
 const POLL_MS = 1000;
+const LOOKS_AT_SILENCE = 3;
 const DNS_PORT = 53;
 /** In c-ares' words: it was answered, and there is none. */
 const NONE = new Set(['ENOTFOUND', 'ENODATA']);
@@ -22,8 +23,7 @@ export interface ServerAnswer extends AnswerSeen {
 }
 
 export interface Answers {
-  /** Every authoritative server answers every name as wanted. */
-  readonly ok: boolean;
+  readonly verdict: AnswerVerdict;
   readonly answers: readonly ServerAnswer[];
 }
 
@@ -65,12 +65,13 @@ export async function askAll(
       checks.map(async (check) => ({ role, server, ...(await askOne(check, addresses, asked)) })),
     ),
   );
-  const authoritative = answers.filter(({ role }) => role === 'authoritative');
-  const ok = (servers.length > 0 ? authoritative : answers).every(({ verdict }) => verdict === 'as wanted');
-  return { ok, answers };
+  return { verdict: judgeServers(answers), answers };
 }
 
-/** Until all authoritative servers answer as wanted, or the time is over: then what they said last. */
+/**
+ * Until all authoritative servers answer as wanted, or the time is over: then what they said last. Where most do and the rest
+ * is silent, which it may stay for days, so many looks are enough.
+ */
 export async function awaitAnswers(
   checks: readonly AnswerCheck[],
   servers: readonly string[],
@@ -78,13 +79,19 @@ export async function awaitAnswers(
   options: { readonly signal: AbortSignal; readonly report?: (phase: string) => void; readonly withinMs?: number },
 ): Promise<Answers> {
   const endMs = performance.now() + (options.withinMs ?? asked.answeredWithinSeconds * 1000);
-  for (;;) {
+  for (let looks = 1; ; looks += 1) {
     options.signal.throwIfAborted();
     const answers = await askAll(checks, servers, asked);
-    if (answers.ok || performance.now() >= endMs) return answers;
+    const { verdict } = answers;
+    const enough = verdict === 'answered by most' && looks >= LOOKS_AT_SILENCE && !isContradicted(answers);
+    if (verdict === 'answered' || enough || performance.now() >= endMs) return answers;
     options.report?.('the name servers do not all answer as they should yet');
     await sleep(POLL_MS, undefined, { signal: options.signal });
   }
+}
+
+function isContradicted({ answers }: Answers): boolean {
+  return answers.some(({ role, verdict }) => role === 'authoritative' && verdict === 'other');
 }
 
 async function askOne(

@@ -8,13 +8,28 @@ import { readState } from './command.ts';
 import { firstLine, titleOf, withZone, type DnsContext } from './context.ts';
 import { switchState } from './health-switch.ts';
 
-/** Throws DnsUnfit with every reason at once. */
+/**
+ * What can't be read now is named in `unplanned` and keeps none of the others from being planned: a zone whose control plane
+ * is down leaves a prepared switch as good as it was. Throws DnsUnfit with every reason at once, and where nothing could be
+ * planned what the first entry threw.
+ */
 export async function planNames(context: DnsContext, toSite: string, fromSite: string | undefined): Promise<DnsPlan> {
   const parts: EntryPlanned[] = [];
+  const failed: HoldfastError[] = [];
+  const unplanned: string[] = [];
   for (const [index, entry] of context.entries.entries()) {
     context.report(`reading ${titleOf(entry)}`);
-    parts.push(await planEntry(context, { entry, index, toSite, fromSite }));
+    try {
+      parts.push(await planEntry(context, { entry, index, toSite, fromSite }));
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (!(error instanceof HoldfastError)) throw error;
+      failed.push(error);
+      unplanned.push(`${titleOf(entry)}: ${error.message} [${error.code}]`);
+    }
   }
+  const [first] = failed;
+  if (first !== undefined && parts.length === 0) throw first;
   const refusals = parts.flatMap((part) => part.refusals);
   if (refusals.length > 0) throw new HoldfastError('DnsUnfit', `${refusals.join('; ')}.`, { details: { refusals } });
   return {
@@ -23,6 +38,7 @@ export async function planNames(context: DnsContext, toSite: string, fromSite: s
     entries: parts.flatMap(({ plan }) => (plan === undefined ? [] : [plan])),
     lines: parts.flatMap(({ lines }) => lines),
     warnings: parts.flatMap(({ warnings }) => warnings),
+    ...(unplanned.length === 0 ? {} : { unplanned }),
   };
 }
 

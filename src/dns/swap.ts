@@ -3,12 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../failures.ts';
 import { answerWords } from '../policy/failover/dns-answers.ts';
 import { reverseOf, type AnswerCheck } from '../policy/failover/dns-change.ts';
+import { commandRevert } from '../policy/failover/dns-standing.ts';
 import { switchAnswers, type DnsEntryPlan, type DnsPlan, type HealthEntryPlan } from '../policy/failover/dns-plan.ts';
-import type { DnsCommandEntry, DnsEntry, Route53Entry, Route53HealthEntry } from '../system/dns-types.ts';
+import type { DnsCommandEntry, Route53Entry, Route53HealthEntry } from '../system/dns-types.ts';
 import { awaitAnswers, type Answers, type ServerAnswer } from './answers.ts';
 import { changeNames, readState, verifyNames } from './command.ts';
-import { firstLine, serversFor, titleOf, withZone, type DnsContext } from './context.ts';
+import { firstLine, serversFor, withZone, type DnsContext } from './context.ts';
 import { setSwitch } from './health-switch.ts';
+import { commandFacts, entryOf } from './standing.ts';
 
 export interface Settled {
   readonly inSyncAtMs: number;
@@ -90,11 +92,14 @@ async function awaitSwitch(
   const { intervalSeconds, failureThreshold } = entry.check;
   const withinMs = (entry.answeredWithinSeconds + intervalSeconds * failureThreshold) * 1000;
   const answers = await askFor(context, entry, checks, withinMs);
-  if (!answers.ok) throw notAnswered(answers, withinMs);
+  if (!isAnswered(answers)) throw notAnswered(answers, withinMs);
   return { inSyncAtMs: Date.now(), resubmitted: 0 };
 }
 
-/** Puts back what stood there. What was never changed is left. Throws DnsChanged, DnsPending, DnsNotAnswered. */
+/**
+ * Puts back what stood there, where it still stands as the plan made it. What was never changed, what somebody has changed
+ * since and what nobody can look at is left. Throws DnsChanged, DnsPending, DnsNotAnswered.
+ */
 export async function revertEntry(
   context: DnsContext,
   plan: DnsPlan,
@@ -127,14 +132,27 @@ export async function revertEntry(
       const { toSite, fromSite } = plan;
       const place = { site: fromSite ?? '', fromSite: toSite, state: entryPlan.state };
       const call = { place, signal, resolveSecret };
-      const now = await readState(entry, call);
-      if (now === undefined || now !== entryPlan.state) await changeNames(entry, call);
+      // An attempt before this one has seen that it is to be put back, and may have done so by half.
+      if (!begun.has(entryPlan.index)) {
+        const { facts, detail } = await commandFacts(context, plan, entryPlan);
+        const todo = commandRevert(facts);
+        if (todo === 'as it was') return { inSyncAtMs: Date.now(), resubmitted: 0 };
+        if (todo === 'leave') {
+          const text = `${entry.name} was left as it is, since nothing says that it stands as it was led to ${toSite}`;
+          throw new HoldfastError('DnsChanged', `${text} (${detail}).`);
+        }
+        begun.mark(entryPlan.index);
+      }
+      await changeNames(entry, call);
       return { inSyncAtMs: Date.now(), resubmitted: 0 };
     }
   }
 }
 
-/** Who was asked and what was answered. Throws DnsNotAnswered when an authoritative server does not come to say it in time. */
+/**
+ * Who was asked and what was answered, also by those few that are silent or say otherwise (see judgeServers). Throws
+ * DnsNotAnswered when most authoritative servers do not come to say it in time.
+ */
 export async function checkEntry(
   context: DnsContext,
   plan: DnsPlan,
@@ -147,7 +165,7 @@ export async function checkEntry(
   const entry = entryOf(context, entryPlan, entryPlan.kind);
   const withinMs = entry.answeredWithinSeconds * 1000;
   const answers = await askFor(context, entry, entryPlan.checks, withinMs);
-  if (!answers.ok) throw notAnswered(answers, withinMs);
+  if (!isAnswered(answers)) throw notAnswered(answers, withinMs);
   return answers.answers;
 }
 
@@ -177,21 +195,14 @@ async function askFor(
   return awaitAnswers(checks, await serversFor(entry, context), entry, { signal, report, withinMs });
 }
 
+function isAnswered({ verdict }: Answers): boolean {
+  return verdict === 'answered' || verdict === 'answered by most';
+}
+
 function notAnswered({ answers }: Answers, withinMs: number): HoldfastError {
   const wrong = answers.filter(({ role, verdict }) => role === 'authoritative' && verdict !== 'as wanted');
   const told = (wrong.length > 0 ? wrong : answers).map(
     (one) => `${one.server} says of ${one.name} ${one.type}: ${answerWords(one)}`,
   );
   return new HoldfastError('DnsNotAnswered', `After ${Math.round(withinMs / 1000)} s ${told.join('; ')}.`);
-}
-
-/** The file may have changed since the plan: what is not there any more is not guessed. */
-function entryOf<K extends DnsEntry['kind']>(
-  { entries }: DnsContext,
-  { index, title }: DnsEntryPlan,
-  kind: K,
-): Extract<DnsEntry, { kind: K }> {
-  const entry = entries[index];
-  if (entry?.kind === kind && titleOf(entry) === title) return entry as Extract<DnsEntry, { kind: K }>;
-  throw new HoldfastError('DnsUnfit', `The system file no longer has ${title} at its place in failover.dns.`);
 }

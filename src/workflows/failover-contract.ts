@@ -2,6 +2,7 @@
 import type { Assessment } from '../policy/failover/assess.ts';
 import type { Fencing } from '../policy/failover/decide.ts';
 import type { DnsPlan } from '../policy/failover/dns-plan.ts';
+import type { Standing } from '../policy/failover/dns-standing.ts';
 import type { RestorePlan } from './contract.ts';
 
 export interface FailoverInput {
@@ -53,8 +54,10 @@ export interface FailoverPlan {
 /** What became of the names. */
 export interface NamesLed {
   readonly ok: boolean;
-  /** Who was asked and what was answered, or what went wrong. */
+  /** Who was asked and what was answered, or what went wrong and what is to be done. */
   readonly lines: readonly string[];
+  /** Of each entry of `failover.dns` that was planned, where its names lead. Absent in runs of before. */
+  readonly entries?: readonly { readonly title: string; readonly standing: Standing }[];
   /** Until then a resolver may still give the old answer. */
   readonly oldAnswerUntil?: string;
 }

@@ -36,6 +36,7 @@ function activitiesOf(entries: readonly DnsEntry[]): DnsActivities {
     awaitDns: (input) => inside(() => made.awaitDns(input)),
     revertDns: (input) => inside(() => made.revertDns(input)),
     checkAnswers: (input) => inside(() => made.checkAnswers(input)),
+    standDns: (input) => inside(() => made.standDns(input)),
   };
 }
 
@@ -168,6 +169,23 @@ describe('commands for another provider', () => {
     await dns.swapDns({ system: 'shop', toSite: SITES.b, planned });
     await dns.revertDns({ system: 'shop', previous: planned });
     expect(await readFile(record, 'utf8')).toBe(`leads to ${SITES.a}\n`);
+  });
+
+  test('led by hand to a third place after the failover led it: a revert leaves it there, and says so', async () => {
+    for (const verify of [undefined, 'leads to eu-west-1']) {
+      const record = path.join(directory, crypto.randomUUID());
+      await writeFile(record, 'leads to us-east-1\n');
+      const change = await script(`echo "leads to $HOLDFAST_SITE" > ${record}`);
+      const verifies = verify === undefined ? {} : { verify: ['grep', '-qx', verify, record] };
+      const entry = { kind: 'command', name: 'other provider', read: ['cat', record], change: [change], ...verifies };
+      const dns = activitiesOf(stage.entries((await stage.route53()).fake, [entry]));
+      const previous = await swapped(dns);
+      await writeFile(record, 'leads to ap-south-1\n');
+      await expect(dns.revertDns({ system: 'shop', previous })).rejects.toMatchObject({ type: 'DnsChanged' });
+      expect(await readFile(record, 'utf8')).toBe('leads to ap-south-1\n');
+      const { entries } = await dns.standDns({ system: 'shop', planned: previous });
+      expect(entries).toMatchObject([{ standing: 'unknown' }]);
+    }
   });
 
   test('it reads something else than when the plan was made: not called', async () => {

@@ -185,7 +185,7 @@ describe('a switch that is no file of this host', () => {
   });
 });
 
-test('[M7] holdfast dns: shown, audited with exit code 1, prepared after a look at the plan, audited with 0', async () => {
+test('[M7] holdfast dns: shown, audited with exit code 1, prepared after a look at the plan, audited with 0, led by hand after another look', async () => {
   const one = await scene();
   const { endpoint = '', nameservers } = one.entry;
   const [server = ''] = nameservers;
@@ -229,6 +229,15 @@ test('[M7] holdfast dns: shown, audited with exit code 1, prepared after a look 
   const made = await holdfast(directory, ['dns', file, '--prepare', '--yes']);
   expect([made.code, made.stderr]).toEqual([0, expect.stringContaining('health check: new')]);
   expect(await holdfastJson(directory, ['dns', file, '--audit'])).toMatchObject({ ok: true });
+
+  const seen = await holdfast(directory, ['dns', file, '--lead']);
+  expect([seen.code, seen.stdout]).toEqual([1, expect.stringContaining('Nothing was changed')]);
+  await expect(readFile(served)).rejects.toMatchObject({ code: 'ENOENT' });
+  const led = await holdfast(directory, ['dns', file, '--lead', '--yes']);
+  expect([led.code, led.stdout]).toEqual([0, expect.stringContaining(`leads to ${SITES.b}`)]);
+  expect(led.stderr).toContain('take care: nobody knows which site is active');
+  expect((await readFile(served, 'utf8')).trim()).toBe(`${SITES.b} has taken over`);
+  await rm(served);
 });
 
 function shortly({ entry }: Scene): DnsContext {

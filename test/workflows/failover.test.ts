@@ -195,15 +195,28 @@ describe('a failover', () => {
     });
   });
 
-  test('[M7] names are led here once the system runs; where that fails they lead where they led, and it says so', async () => {
+  test('[M7] names are led here once the system runs; a zone that refuses stays where it was, is told, and takes no other back', async () => {
     const failover: FailoverWorld = { names: 'led' };
     await run({ failover }, async (world) => {
-      expect(await approved(world)).toMatchObject({ outcome: 'done', ok: true, names: { ok: true } });
-      expect(world.sites.names).toBe('home');
+      const led = await approved(world);
+      expect(led).toMatchObject({ outcome: 'done', ok: true, names: { ok: true } });
+      expect(led.names?.entries?.map(({ standing }) => standing)).toEqual(['here', 'here']);
       world.sites.reset();
       failover.names = 'refused';
-      expect(await approved(world)).toMatchObject({ outcome: 'done', ok: false, names: { ok: false } });
-      expect(world.sites.names).toBe('away');
+      const half = await approved(world);
+      expect(half).toMatchObject({ outcome: 'done', ok: false, names: { ok: false } });
+      expect(half.names?.entries).toEqual([
+        { title: 'zone a', standing: 'here' },
+        { title: 'zone b', standing: 'as before' },
+      ]);
+      expect(half.names?.lines).toEqual([
+        'resolver: www is b',
+        'zone b: scripted',
+        'zone b leads away',
+        expect.stringMatching(/^lead what is left by hand: `holdfast dns sys\S* --lead`$/) as string,
+      ]);
+      expect(world.sites.names).toBe('home');
+      expect(world.count('revertDns')).toBe(0);
     });
   });
 

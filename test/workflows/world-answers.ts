@@ -150,6 +150,7 @@ function noNames(): DnsActivities {
     awaitDns: () => Promise.resolve(settled),
     revertDns: () => Promise.resolve(settled),
     checkAnswers: () => Promise.resolve({ answers: [], lines: [] }),
+    standDns: () => Promise.resolve({ entries: [] }),
   };
 }
 

@@ -67,6 +67,11 @@ export function failoverFacts(host: string, world: FailoverWorld): FailoverFacts
   };
 }
 
+/** Two zones, one of which may refuse. */
+const NAMED = ['zone a', 'zone b'].map((title, index) => ({
+  ...({ kind: 'route53', index, title, zone: title, changes: [], checks: [], oldTtlSeconds: 0 } as const),
+}));
+
 export function failoverActivities(sites: WorldSites, world: FailoverWorld): FailoverActivities & DnsActivities {
   let looks = 0;
   return {
@@ -117,9 +122,9 @@ export function failoverActivities(sites: WorldSites, world: FailoverWorld): Fai
       const now = sites.generations.at(-1);
       return Promise.resolve({ n: now?.n ?? 0, site: now?.site ?? '' });
     },
-    planDns: ({ toSite }) => Promise.resolve({ toSite, entries: [], lines: ['www: a to b'], warnings: [] }),
-    swapDns: () => {
-      if (world.names === 'refused') {
+    planDns: ({ toSite }) => Promise.resolve({ toSite, entries: NAMED, lines: ['www: a to b'], warnings: [] }),
+    swapDns: ({ planned }) => {
+      if (world.names === 'refused' && planned.entries[0]?.title === 'zone b') {
         return Promise.reject(ApplicationFailure.nonRetryable('scripted', 'DnsChanged'));
       }
       sites.names = 'home';
@@ -131,6 +136,14 @@ export function failoverActivities(sites: WorldSites, world: FailoverWorld): Fai
       return Promise.resolve(SETTLED);
     },
     checkAnswers: () => Promise.resolve({ answers: [], lines: ['resolver: www is b'] }),
+    standDns: ({ planned }) =>
+      Promise.resolve({
+        entries: planned.entries.map(({ index, title }) => ({
+          index,
+          standing: 'as before',
+          words: `${title} leads away`,
+        })),
+      }),
     checkPublic: () => {
       const ok = world.publicCheck !== false;
       return Promise.resolve({ ok, detail: ok ? 'answered 200' : 'answered 503' });

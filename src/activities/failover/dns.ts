@@ -3,6 +3,7 @@ import { oldAnswerUntil, answerWords } from '../../policy/failover/dns-answers.t
 import type { DnsPlan } from '../../policy/failover/dns-plan.ts';
 import { dnsContext, type DnsContext } from '../../dns/context.ts';
 import { planNames } from '../../dns/plan.ts';
+import { entryStands } from '../../dns/standing.ts';
 import { awaitEntry, checkEntry, revertEntry, swapEntry, type Begun, type Settled } from '../../dns/swap.ts';
 import type { HostContext } from '../host-context.ts';
 import { activity, type Run } from '../shell.ts';
@@ -67,6 +68,14 @@ export function createDnsActivities(
         (one) => `${one.role} ${one.server}: ${one.name} ${one.type} is ${answerWords(one)}, ${one.verdict}`,
       );
       return { answers, lines };
+    }),
+    standDns: activity('standDns', async ({ system, planned }, run) => {
+      const dns = await open(system, run);
+      const entries = [];
+      for (const entry of planned.entries) {
+        entries.push({ index: entry.index, ...(await entryStands(dns, planned, entry)) });
+      }
+      return { entries };
     }),
   };
 }

@@ -97,12 +97,16 @@ async function namesSeen(
 ): Promise<NonNullable<ReadinessFacts['dns']>> {
   const context = { ...dnsContext(system), signal: run.signal, report: (phase: string) => run.report({ phase }) };
   try {
-    const { warnings } = await planNames(context, system.site, active);
+    const { warnings, unplanned = [] } = await planNames(context, system.site, active);
     // What can't be looked at is no difference: a prepared switch is there for when nothing answers.
     const found = (await auditNames(context)).flatMap(({ title, differences }) =>
       differences.map((why) => ({ name: title, why })),
     );
-    return [...warnings.map((why) => ({ name: 'names', why, doubtful: true as const })), ...found];
+    return [
+      ...warnings.map((why) => ({ name: 'names', why, doubtful: true as const })),
+      ...unplanned.map((why) => ({ name: 'names', why })),
+      ...found,
+    ];
   } catch (error) {
     run.signal.throwIfAborted();
     if (!(error instanceof HoldfastError)) throw error;

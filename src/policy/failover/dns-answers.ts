@@ -59,3 +59,30 @@ export function answerWords({ values, ttlSeconds, verdict, why }: AnswerSeen): s
   const held = values.length === 0 ? 'nothing' : values.join(', ');
   return ttlSeconds === undefined ? held : `${held} (TTL ${ttlSeconds} s)`;
 }
+
+/** What the authoritative servers say of a change, all together. */
+export type AnswerVerdict =
+  /** All of them, of all names. */
+  | 'answered'
+  /** More than half of them, of all names, and the rest is told: a server that is silent takes nothing back. */
+  | 'answered by most'
+  /** At least one answers something else, and those that answer as wanted are no majority. */
+  | 'answered otherwise'
+  /** Those that answer at all say what is wanted, and they are too few to say that it is so. */
+  | 'hardly answered';
+
+/**
+ * By the authoritative servers where there are any, else by all that were asked. A server counts for what is wanted when it
+ * says so of every name. Without a name to ask for all is answered.
+ */
+export function judgeServers(
+  answers: readonly (AnswerSeen & { readonly role: string; readonly server: string })[],
+): AnswerVerdict {
+  const first = answers.filter(({ role }) => role === 'authoritative');
+  const servers = [...Map.groupBy(first.length > 0 ? first : answers, ({ server }) => server).values()];
+  const wanted = servers.filter((said) => said.every(({ verdict }) => verdict === 'as wanted'));
+  if (wanted.length === servers.length) return 'answered';
+  if (wanted.length * 2 > servers.length) return 'answered by most';
+  const otherwise = servers.some((said) => said.some(({ verdict }) => verdict === 'other'));
+  return otherwise ? 'answered otherwise' : 'hardly answered';
+}

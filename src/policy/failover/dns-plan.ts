@@ -44,6 +44,8 @@ export interface DnsPlan {
   /** The printed plan: what is changed, from what to what. */
   readonly lines: readonly string[];
   readonly warnings: readonly string[];
+  /** Entries that could not be read, with why: nothing of them is changed. */
+  readonly unplanned?: readonly string[];
 }
 
 /** What an approval of the plan stands for: what is changed from what to what, and no times. For canonicalJson. */

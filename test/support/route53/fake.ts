@@ -13,7 +13,8 @@ import { applyBatch, inOrder, listedName, orderOf, recordOf, recordXml, type Fak
 const NAMESPACE = 'xmlns="https://route53.amazonaws.com/doc/2013-04-01/"';
 
 interface Pending {
-  readonly inSyncAtMs: number;
+  readonly number: number;
+  inSyncAtMs: number;
   readonly records: readonly FakeRecord[];
   inSync: boolean;
 }
@@ -48,6 +49,8 @@ export class FakeRoute53 {
   throttling = 0;
   /** Connections end without an answer. */
   down = false;
+  /** Ends the connection of a request, counted from 1, before it is looked at or after it was carried out. */
+  strike: ((request: number) => 'before' | 'after' | undefined) | undefined;
   pageSize = 300;
   /** Runs when a batch has come and before it is looked at: somebody who is faster. */
   beforeChange: (() => void) | undefined;
@@ -61,6 +64,9 @@ export class FakeRoute53 {
   private feeding: Promise<void> = Promise.resolve();
   private live: readonly FakeRecord[] = [];
   private counter = 0;
+  private requests = 0;
+  /** The change whose records are live: what was made before it does not come over it when it arrives later. */
+  private liveSince = 0;
 
   constructor(options: FakeOptions) {
     this.options = options;
@@ -85,7 +91,14 @@ export class FakeRoute53 {
       this.records = inOrder([...this.records.filter((one) => orderOf(one) !== orderOf(whole)), whole]);
     }
     this.live = this.records;
+    this.liveSince = this.counter;
     this.feed();
+  }
+
+  /** What is PENDING is in sync now. */
+  arrive(): void {
+    for (const one of this.changes.values()) one.inSyncAtMs = 0;
+    this.settle();
   }
 
   protect(name: string, type: string): void {
@@ -126,7 +139,9 @@ export class FakeRoute53 {
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    if (this.down) {
+    this.requests += 1;
+    const struck = this.strike?.(this.requests);
+    if (this.down || struck === 'before') {
       request.socket.destroy();
       return;
     }
@@ -137,6 +152,10 @@ export class FakeRoute53 {
       }
       const url = new URL(request.url ?? '/', 'http://fake');
       const answer = this.answer(request.method ?? 'GET', url, Buffer.concat(chunks).toString('utf8'));
+      if (struck === 'after') {
+        request.socket.destroy();
+        return;
+      }
       reply(response, answer.status, answer.body);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -210,7 +229,8 @@ export class FakeRoute53 {
       return rooted('ChangeResourceRecordSetsResponse', changeInfo(id, 'PENDING'));
     }
     this.records = applied.records;
-    const pending = { inSyncAtMs: Date.now() + this.pendingMs, records: applied.records, inSync: false };
+    const at = { number: this.counter, inSyncAtMs: Date.now() + this.pendingMs };
+    const pending = { ...at, records: applied.records, inSync: false };
     this.changes.set(id, pending);
     this.settle();
     if (!pending.inSync && Number.isFinite(this.pendingMs)) setTimeout(() => this.settle(), this.pendingMs + 1).unref();
@@ -222,6 +242,8 @@ export class FakeRoute53 {
     for (const one of this.changes.values()) {
       if (one.inSync || Date.now() < one.inSyncAtMs) continue;
       one.inSync = true;
+      if (one.number < this.liveSince) continue;
+      this.liveSince = one.number;
       this.live = one.records;
       this.feed();
     }
