@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hostLock } from '../docker/host-lock.ts';
 import type { DockerHost } from '../docker/types.ts';
 import { log } from '../observe/log.ts';
-import type { LeaseTimes, Renewed } from '../policy/failover/lease.ts';
+import { stopWithinMs, type LeaseTimes, type Renewed } from '../policy/failover/lease.ts';
 import type { System } from '../system/types.ts';
 import { failoverOf, openAuthority, siteSigner } from './authority.ts';
 import { bootClockMs } from './boot-clock.ts';
@@ -56,6 +56,7 @@ export async function runGuard({ system, host, docker }: GuardOf, signal: AbortS
   await stack.load();
   const book = openingBook(() => openBook(system, host));
   const said = new Said(system, () => guard);
+  const before = await readLease(system.name);
   const guard: SiteGuard = new SiteGuard({
     site: system.site,
     times,
@@ -64,7 +65,8 @@ export async function runGuard({ system, host, docker }: GuardOf, signal: AbortS
     clock: bootClockMs,
     wanted: () => stack.lacking && !isStackHeld(system.name),
     tell: (news) => said.tell(news),
-    resumed: resumedFrom(await readLease(system.name), system, times),
+    resumed: resumedFrom(before, system, times),
+    lastUntilMs: lastUntilOf(before),
     remember: (renewed) => said.write(renewed),
   });
   await endHandover(system.name);
@@ -101,6 +103,12 @@ export function resumedFrom(
   if (!isHeld(lease) || lease.site !== system.site) return undefined;
   const newest = { n: lease.generation, site: lease.site, cleared: true };
   return { askedAtMs: lease.heldUntilMs - leaseMs, newest };
+}
+
+/** The latest until which the lease was held in this boot, as far as its file says. */
+function lastUntilOf(lease: LeaseFile | undefined): number | undefined {
+  const ends = [lease?.heldUntilMs, lease?.lastUntilMs].filter((end) => end !== undefined);
+  return ends.length === 0 ? undefined : Math.max(...ends);
 }
 
 async function openBook(
@@ -155,6 +163,11 @@ class Said {
     return this.writing;
   }
 
+  private lastUntil(): { lastUntilMs?: number } {
+    const { lastUntilMs } = this.guard();
+    return lastUntilMs === undefined ? {} : { lastUntilMs };
+  }
+
   private state(renewed: Renewed | undefined): Parameters<typeof writeLease>[1] {
     const { site } = this.system;
     const newest = renewed?.newest;
@@ -162,6 +175,7 @@ class Said {
     return {
       site,
       ...(holds && renewed !== undefined ? { heldUntilMs: renewed.askedAtMs + leaseTimesOf(this.system).leaseMs } : {}),
+      ...this.lastUntil(),
       generation: newest?.n ?? 0,
       stack: this.guard().seen,
       told: this.words,
@@ -216,12 +230,13 @@ async function endedAs(
   const { leaseMs, stopMs } = leaseTimesOf(system);
   const leftMs = isHeld(lease) ? lease.heldUntilMs - bootClockMs() : 0;
   if (comesBack && leftMs > Math.min(LEAST_LEFT_MS, leaseMs / 3)) return 'goes on';
-  const generation = lease?.generation ?? 0;
-  const said = { site: system.site, generation };
+  const lastUntilMs = lastUntilOf(lease);
+  const last = lastUntilMs === undefined ? {} : { lastUntilMs };
+  const said = { site: system.site, generation: lease?.generation ?? 0, ...last };
   await writeLease(system.name, { ...said, stack: 'unknown', told: 'the guard has ended: the stack is stopped' });
   const stack = new SystemStack({ system, host, docker, settled: () => false });
   await stack.load();
-  await stack.stop(stopMs, signal);
+  await stack.stop(stopWithinMs(lastUntilMs, bootClockMs(), { leaseMs, stopMs }), signal);
   await writeLease(system.name, { ...said, stack: 'down', told: 'the guard has ended, and the stack is stopped' });
   return 'stopped';
 }

@@ -28,6 +28,8 @@ const leaseSchema = z.object({
   site: z.string(),
   /** By the boot clock; absent: none is held. */
   heldUntilMs: z.number().exactOptional(),
+  /** Until when one was held at most, in this boot: from there on the time counts in which the stack has to be down. */
+  lastUntilMs: z.number().exactOptional(),
   /** The newest that the guard has read; 0 before the first. */
   generation: z.number().int().nonnegative(),
   stack: z.enum(STACK_STATES),

@@ -8,6 +8,7 @@ import {
   heldUntilMs,
   nextGuardAction,
   nextRenewalAtMs,
+  stopWithinMs,
   type Generation,
   type GuardAction,
   type GuardView,
@@ -46,6 +47,8 @@ export interface GuardGiven {
   readonly tell: (what: GuardNews) => void;
   /** What a guard of the same boot has left: its lease goes on, by the same clock. */
   readonly resumed?: Renewed | undefined;
+  /** Until when an earlier guard of the same boot has held the lease, at most. */
+  readonly lastUntilMs?: number | undefined;
   /** Called before an answer takes effect. A failure is told, and changes nothing: the next guard then knows less. */
   readonly remember?: (renewed: Renewed) => Promise<void>;
 }
@@ -74,10 +77,12 @@ export class SiteGuard {
   private looking: { readonly sinceMs: number; readonly abort: AbortController } | undefined;
   private work: Work | undefined;
   private told = '';
+  private last: number | undefined;
 
   constructor(given: GuardGiven) {
     this.given = given;
-    this.renewed = given.resumed;
+    this.last = given.lastUntilMs;
+    this.goBy(given.resumed);
   }
 
   /** What it knows of the stack. */
@@ -93,6 +98,11 @@ export class SiteGuard {
   /** Until when the stack may run, by the boot clock; undefined when it may not. */
   get heldUntilMs(): number | undefined {
     return heldUntilMs({ site: this.given.site, times: this.given.times, renewed: this.renewed });
+  }
+
+  /** Until when it, or one before it in this boot, has held the lease at most; undefined when none has. */
+  get lastUntilMs(): number | undefined {
+    return this.last;
   }
 
   /** One look at what is known. Called every second; returns at once. */
@@ -135,11 +145,17 @@ export class SiteGuard {
       // What comes after its time was given up: a later asking may have been answered already.
       if (this.asking !== asked) return;
       this.asking = undefined;
-      this.renewed = { ...asked, newest };
+      this.goBy({ ...asked, newest });
       this.nextAskMs = nextRenewalAtMs({ ...asked, nowMs: clock(), answered: true }, times);
     } catch (error) {
       this.unanswered(asked, wordsOf(error));
     }
+  }
+
+  private goBy(renewed: Renewed | undefined): void {
+    this.renewed = renewed;
+    const ends = [this.last, this.heldUntilMs].filter((end) => end !== undefined);
+    this.last = ends.length === 0 ? undefined : Math.max(...ends);
   }
 
   private async remember(renewed: Renewed): Promise<void> {
@@ -166,7 +182,8 @@ export class SiteGuard {
     this.work?.abort.abort();
     this.tell({ kind: 'stopping', why });
     const work = this.begin('stop', nowMs);
-    void this.end(work, this.given.stack.stop(this.given.times.stopMs, work.abort.signal), 'down');
+    const withinMs = stopWithinMs(this.last, nowMs, this.given.times);
+    void this.end(work, this.given.stack.stop(withinMs, work.abort.signal), 'down');
   }
 
   private start(nowMs: number, generation: number): void {

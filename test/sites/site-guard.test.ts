@@ -20,6 +20,7 @@ class Machine implements Stack {
   engine: Answer = 'ok';
   readonly news: GuardNews[] = [];
   readonly calls: string[] = [];
+  readonly within: number[] = [];
   readonly guard = new SiteGuard({
     site: 'frankfurt',
     times: TIMES,
@@ -42,8 +43,9 @@ class Machine implements Stack {
     return this.answer(this.engine, () => void (this.up = true));
   }
 
-  stop(): Promise<void> {
+  stop(withinMs: number): Promise<void> {
     this.calls.push('stop');
+    this.within.push(withinMs);
     return this.answer(this.engine, () => void (this.up = false));
   }
 
@@ -144,6 +146,9 @@ describe('a guard', () => {
     machine.engine = 'fails';
     await machine.pass(60);
     expect(machine.news.some(({ kind }) => kind === 'failing')).toBe(true);
+    // Each time that it is begun again it has what is left, and in the end nothing.
+    expect(machine.within.toSorted((one, other) => other - one)).toEqual(machine.within);
+    expect([machine.within[1], machine.within.at(-1)]).toEqual([expect.closeTo(TIMES.stopMs, -4), 0]);
     machine.engine = 'ok';
     await machine.pass(3);
     expect(machine.up).toBe(false);
@@ -160,6 +165,8 @@ describe('a guard', () => {
     machine.nowMs += 300_000;
     expect(machine.guard.tick()).toMatchObject({ kind: 'stop' });
     await machine.pass(1);
+    // Nobody waits for it any more: it is killed.
+    expect(machine.within.at(-1)).toBe(0);
     expect(machine.calls.at(-1) === 'stop' || !machine.up).toBe(true);
   });
 });

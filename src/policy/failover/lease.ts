@@ -77,6 +77,16 @@ export function nextGuardAction(view: GuardView): GuardAction {
   return view.stack === 'down' ? { kind: 'keep' } : { kind: 'stop', why: whyNot(view) };
 }
 
+/**
+ * How long the stack may take to stop from now on. The stop time counts from the end of the last lease, so that a stop that is
+ * begun again, after one that failed or by another guard, has only what is left of it; then everything is killed. `lastUntilMs`:
+ * the latest until which a guard has held the lease in this boot; undefined where none has, so that nobody waits for it.
+ */
+export function stopWithinMs(lastUntilMs: number | undefined, nowMs: number, { stopMs }: LeaseTimes): number {
+  if (lastUntilMs === undefined) return stopMs;
+  return Math.max(0, Math.min(stopMs, lastUntilMs + stopMs - nowMs));
+}
+
 /** When it asks next: in a quarter of the lease, and soon when the answers failed to come. */
 export function nextRenewalAtMs(
   last: { readonly askedAtMs: number; readonly nowMs: number; readonly answered: boolean },

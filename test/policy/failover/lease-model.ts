@@ -10,6 +10,7 @@ import {
   nextGuardAction,
   nextRenewalAtMs,
   rememberRenewals,
+  stopWithinMs,
   type Generation,
   type LeaseTimes,
   type Renewed,
@@ -26,6 +27,7 @@ export const BROKEN = [
   'lease counted from the answer',
   'started before it is cleared',
   'a machine that sleeps keeps its stack',
+  'a stop that is begun again has its whole time',
 ] as const;
 export type Broken = (typeof BROKEN)[number];
 
@@ -99,7 +101,16 @@ class Sites extends World {
   private newHost(site: string, n: number): Host {
     return {
       ...{ name: `${site}-${n}`, site, rate: 1 + this.any([-DRIFT, 0, DRIFT]), bootedAtMs: 0, awakeAtMs: 0, life: 1 },
-      ...{ renewed: undefined, sequence: 0, asking: false, nextAskMs: 0, up: false, command: 0, stopping: false },
+      ...{
+        renewed: undefined,
+        lastUntilMs: undefined,
+        sequence: 0,
+        asking: false,
+        nextAskMs: 0,
+        up: false,
+        command: 0,
+        stopping: false,
+      },
     };
   }
 
@@ -132,7 +143,7 @@ class Sites extends World {
       host.asking = false;
       const answered = newest !== undefined;
       const from = this.broken === 'lease counted from the answer' ? this.clock(host) : askedAtMs;
-      if (answered) host.renewed = { askedAtMs: from, newest };
+      if (answered) this.goBy(host, { askedAtMs: from, newest });
       host.nextAskMs = nextRenewalAtMs({ askedAtMs, nowMs: this.clock(host), answered }, TIMES);
     };
     const sequence = (host.sequence += 1);
@@ -148,6 +159,12 @@ class Sites extends World {
       this.request(host, life, () => this.generations.at(-1), over, then);
     if (this.broken === 'generation read before the renewal is written') read((newest) => write(() => over(newest)));
     else write(() => read(over));
+  }
+
+  private goBy(host: Host, renewed: Renewed): void {
+    host.renewed = renewed;
+    const untilMs = heldUntilMs({ site: host.site, times: TIMES, renewed });
+    if (untilMs !== undefined) host.lastUntilMs = Math.max(untilMs, host.lastUntilMs ?? untilMs);
   }
 
   private written(host: string, sequence: number): boolean {
@@ -173,7 +190,9 @@ class Sites extends World {
     const command = (host.command += 1);
     host.stopping = true;
     // The guard's own interval is part of what was declared.
-    const longestMs = TIMES.stopMs - GUARD_EVERY_MS;
+    const again = this.broken === 'a stop that is begun again has its whole time';
+    const withinMs = again ? TIMES.stopMs : stopWithinMs(host.lastUntilMs, this.clock(host), TIMES);
+    const longestMs = Math.min(withinMs, TIMES.stopMs - GUARD_EVERY_MS);
     this.in((this.chance(this.longestStopPart) ? longestMs : this.between(0, longestMs)) / host.rate, () => {
       if (host.command !== command) return;
       this.down(host, why);
@@ -349,6 +368,7 @@ class Sites extends World {
     this.down(host, 'its machine went down');
     host.awakeAtMs = this.now + this.between(1000, 60_000);
     host.bootedAtMs = host.awakeAtMs;
+    host.lastUntilMs = undefined;
     const { life } = host;
     this.at(host.awakeAtMs, () => this.guard(host, life));
   }

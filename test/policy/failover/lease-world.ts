@@ -15,6 +15,8 @@ export interface Host {
   /** Of the guard's process: what was begun for an earlier one comes to nothing. */
   life: number;
   renewed: Renewed | undefined;
+  /** On its disk, for the guards of one boot. */
+  lastUntilMs: number | undefined;
   sequence: number;
   asking: boolean;
   nextAskMs: number;

@@ -8,6 +8,7 @@ import {
   nextGuardAction,
   nextRenewalAtMs,
   rememberRenewals,
+  stopWithinMs,
   type GuardView,
 } from '../../../src/policy/failover/lease.ts';
 import { BROKEN, play, type Broken } from './lease-model.ts';
@@ -61,6 +62,16 @@ describe('a guard', () => {
   });
 });
 
+describe('the time to stop', () => {
+  it('counts from the end of the last lease: a stop that is begun again has what is left, and then kills', () => {
+    expect(stopWithinMs(undefined, 5000, TIMES)).toBe(20_000);
+    // Refused while the lease would have gone on.
+    expect(stopWithinMs(50_000, 40_000, TIMES)).toBe(20_000);
+    expect(stopWithinMs(50_000, 62_000, TIMES)).toBe(8000);
+    expect(stopWithinMs(50_000, 71_000, TIMES)).toBe(0);
+  });
+});
+
 describe('another site', () => {
   it('waits from when it first saw the last renewal, by the times that were written there, and a tenth', () => {
     const slower = { leaseMs: 120_000, stopMs: 30_000 };
@@ -97,10 +108,11 @@ describe('two sites, with everything that goes wrong between them', () => {
     'generation read before the renewal is written': 23_423,
     'no waiting': 1,
     'no reading after the raise': 1,
-    'no allowance for clocks': 1164,
+    'no allowance for clocks': 8487,
     'lease counted from the answer': 440,
     'started before it is cleared': 1,
     'a machine that sleeps keeps its stack': 4,
+    'a stop that is begun again has its whole time': 400_058_245,
   };
 
   it.each(BROKEN)('%s: both become active, and the model finds it', (broken) => {
