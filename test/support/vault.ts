@@ -117,7 +117,8 @@ export async function makeTestVault(options: { store?: Store } = {}): Promise<Te
       }),
     async [Symbol.asyncDispose]() {
       await store.close();
-      await rm(directory, { recursive: true, force: true });
+      // What a test did not wait for may be writing its last object.
+      await rm(directory, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }
