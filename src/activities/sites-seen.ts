@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { TroubleSeen } from '../policy/host-look.ts';
 import { restartPolicies } from '../sites/restart-policies.ts';
 import { readLease } from '../sites/site-files.ts';
+import { unguardedUnits } from '../sites/unit-starts.ts';
 import { siteStanding } from '../sites/standing.ts';
 import type { System } from '../system/types.ts';
 import { fencedHere } from './fenced-stacks.ts';
@@ -45,6 +46,9 @@ export async function sitesSeen(
     })) {
       const what = `${container} has the restart policy ${policy}: the engine would start it without the lease`;
       tell(container, what, `${show} --guard policies, and restart: 'no' in the Compose file`);
+    }
+    for (const unit of await unguardedUnits({ system, host: context.host }, signal)) {
+      tell(unit, `${unit} asks for no lease: systemd would start it without one`, `${show} --guard policies`);
     }
   }
   return troubles;

@@ -71,7 +71,7 @@ export async function stopForRestore(
     ({ id, starts }) => (starts || input.all === true) && !known.containers.some((container) => container.id === id),
   );
   const containers = [...known.containers, ...added.map((one) => ({ ...one, starts: true }))];
-  const seen = await surveyUnits(system, context.host, run.signal);
+  const seen = await surveyUnits(system, context.host, run.signal, { all: input.all === true });
   const units = joined(known.units, seen);
   if (containers.length + units.length > 0) await writeDurably(file, { format: 1, containers, units });
 
@@ -137,14 +137,15 @@ export async function startAfterRestore(
   // Written down first: what was made is `created` only until it is started.
   if (all.length + units.length > 0) await writeDurably(file, { format: 1, containers: all, units });
   const starting = input.asBefore === true ? all.filter(({ ran }) => ran) : all;
-  const order = { entries: units, restoreId: input.restoreId, asBefore: input.asBefore === true };
+  const takeover = input.all === true;
+  const order = { entries: units, restoreId: input.restoreId, asBefore: input.asBefore === true, takeover };
   if (input.stayDown === true) {
     await letGo(system, input.restoreId);
     await removeDurably(file);
     return { started: [] };
   }
   const nothing = starting.length + units.length === 0;
-  if (!(await letStart(system, { ...order, nothing, takeover: input.all === true }, run))) {
+  if (!(await letStart(system, { ...order, nothing }, run))) {
     await removeDurably(file);
     return { started: [] };
   }

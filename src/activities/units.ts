@@ -40,13 +40,21 @@ export function systemdComponentsOn(system: System, host: string): SystemdCompon
   return system.components.filter((one): one is SystemdComponent => one.kind === 'systemd' && one.host === host);
 }
 
-/** By manager, in the order of the components; a manager that does not answer runs nothing. */
-export async function surveyUnits(system: System, host: string, signal: AbortSignal): Promise<UnitEntry[]> {
+/**
+ * By manager, in the order of the components; a manager that does not answer runs nothing. `all`: what is enabled is to be up,
+ * though it is down here.
+ */
+export async function surveyUnits(
+  system: System,
+  host: string,
+  signal: AbortSignal,
+  { all = false }: { readonly all?: boolean } = {},
+): Promise<UnitEntry[]> {
   const entries = new Map<string, UnitEntry>();
   for (const component of systemdComponentsOn(system, host)) {
     const manager = unitManager(component);
     for (const unit of (await ifAnswers(withOthers(manager, component.units, signal))) ?? []) {
-      const entry = entryOf(component, unit);
+      const entry = entryOf(component, unit, all);
       const key = keyOf(entry);
       const known = entries.get(key);
       // One that a component wants left alone may go down with another.
@@ -68,7 +76,7 @@ async function withOthers(manager: UnitManager, units: readonly string[], signal
   }
 }
 
-function entryOf({ scope, user, keepUp, units }: SystemdComponent, unit: UnitSeen): UnitEntry {
+function entryOf({ scope, user, keepUp, units }: SystemdComponent, unit: UnitSeen, all: boolean): UnitEntry {
   const isOwn = unit.names.some((name) => units.includes(name));
   const ran = isUp(unit);
   const fell = isOwn && (unit.active === 'failed' || neverCameUp(unit));
@@ -77,7 +85,7 @@ function entryOf({ scope, user, keepUp, units }: SystemdComponent, unit: UnitSee
     ...(user === undefined ? {} : { user }),
     name: unit.name,
     ran,
-    starts: ran || fell,
+    starts: ran || fell || (all && isOwn && !keepUp && unit.enablement.startsWith('enabled')),
     absent: isAbsent(unit),
     stops: !keepUp,
   };
@@ -128,21 +136,33 @@ function byManager(entries: readonly UnitEntry[]): (readonly [ManagerOf, string[
   });
 }
 
+/** `brought`: keys of what the backup saw up. Pure. */
+export function unitsToStart({ entries, asBefore, takeover }: StartOrder, brought: ReadonlySet<string>): UnitEntry[] {
+  const down = entries.filter(({ stops, ran }) => stops || !ran);
+  if (asBefore) return down.filter(({ ran }) => ran);
+  return down.filter((entry) => entry.starts || ((entry.absent || takeover === true) && brought.has(keyOf(entry))));
+}
+
+export interface StartOrder {
+  readonly entries: readonly UnitEntry[];
+  readonly restoreId: string;
+  readonly asBefore: boolean;
+  /** They were down here because another site was active. */
+  readonly takeover?: boolean;
+}
+
 /**
  * What was up, what had failed or never come up, and of what a restore has brought to a machine without it what was up when
- * it was captured; with `asBefore` only what was up. Throws Unhealthy with the end of the log. Returns the names.
+ * it was captured; at a takeover of that also what is there; with `asBefore` only what was up. Throws Unhealthy with the end of the log. Returns the names.
  */
 export async function startTheseUnits(
   context: HostContext,
   system: System,
-  { entries, restoreId, asBefore }: { entries: readonly UnitEntry[]; restoreId: string; asBefore: boolean },
+  { entries, restoreId, asBefore, takeover = false }: StartOrder,
   run: Run,
 ): Promise<string[]> {
   const brought = asBefore ? new Set<string>() : await broughtUp(context, system, restoreId);
-  const down = entries.filter(({ stops, ran }) => stops || !ran);
-  const starting = down.filter((entry) =>
-    asBefore ? entry.ran : entry.starts || (entry.absent && brought.has(keyOf(entry))),
-  );
+  const starting = unitsToStart({ entries, restoreId, asBefore, takeover }, brought);
   for (const [of, names] of byManager(starting)) {
     const components = systemdComponentsOn(system, context.host).filter((one) => isOf(one, of));
     await startByLevels({ context, system, components, manager: unitManager(of) }, names, run);

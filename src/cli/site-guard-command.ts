@@ -6,6 +6,7 @@ import { failoverOf } from '../sites/authority.ts';
 import { endGuard, runGuard, type GuardOf } from '../sites/guard-process.ts';
 import { guardUnitName, installGuardUnit, removeGuardUnit } from '../sites/guard-unit.ts';
 import { mendPolicies, restartPolicies } from '../sites/restart-policies.ts';
+import { freeTheseUnits, guardTheseUnits, unguardedUnits } from '../sites/unit-starts.ts';
 import { writeHandover } from '../sites/site-files.ts';
 import { unitManager } from '../systemd/manager.ts';
 import { localHost } from '../system/home.ts';
@@ -67,15 +68,29 @@ async function after(asked: Asked): Promise<ExitCode> {
 
 async function install({ shell, system, host, docker, signal }: Asked): Promise<ExitCode> {
   await mendPolicies({ system, host, docker });
+  const guarded = await guardTheseUnits({ system, host }, signal);
   const program = PROGRAM;
   const file = await installGuardUnit({ system, host, program, environment: process.env }, signal);
-  shell.result({ system: system.name, unit: guardUnitName(system.name), file }, () => `${file} is in place, and runs`);
+  shell.result({ system: system.name, unit: guardUnitName(system.name), file, guarded }, () =>
+    [
+      ...guarded.map(
+        (unit) => `${unit} is started by the guard alone from now on, no more by the boot (its .d directory)`,
+      ),
+      `${file} is in place, and runs`,
+    ].join('\n'),
+  );
   return 0;
 }
 
-async function remove({ shell, system, signal }: Asked): Promise<ExitCode> {
+async function remove({ shell, system, host, signal }: Asked): Promise<ExitCode> {
   await removeGuardUnit(system.name, signal);
-  shell.result({ system: system.name }, () => `${guardUnitName(system.name)} is gone, and its stack is stopped`);
+  const freed = await freeTheseUnits({ system, host }, signal);
+  shell.result({ system: system.name, freed }, () =>
+    [
+      `${guardUnitName(system.name)} is gone, and its stack is stopped`,
+      ...freed.map((unit) => `${unit} is started as its own files say again`),
+    ].join('\n'),
+  );
   return 0;
 }
 
@@ -102,10 +117,17 @@ async function restart({ system, signal }: Asked): Promise<ExitCode> {
 
 async function policies(asked: Asked): Promise<ExitCode> {
   await mendPolicies(asked);
+  await guardTheseUnits(asked, asked.signal);
   const left = await restartPolicies(asked);
-  const told = left.map(({ container, policy }) => `${container}: ${policy}`);
-  asked.shell.result({ system: asked.system.name, left }, () =>
-    told.length === 0 ? 'every container has the restart policy no' : told.join('\n'),
+  const units = await unguardedUnits(asked, asked.signal);
+  const told = [
+    ...left.map(({ container, policy }) => `${container}: ${policy}`),
+    ...units.map((unit) => `${unit}: asks for no lease`),
+  ];
+  asked.shell.result({ system: asked.system.name, left, units }, () =>
+    told.length === 0
+      ? 'every container has the restart policy no, and every unit asks for the lease'
+      : told.join('\n'),
   );
-  return left.length === 0 ? 0 : 1;
+  return told.length === 0 ? 0 : 1;
 }

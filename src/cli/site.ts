@@ -18,7 +18,7 @@ export function defineSite(program: Command): void {
       '`--activate` puts a new system on this site: it raises and clears the first generation.\n\n' +
       '`--guard` with one of: run (in the foreground, until it is ended, which stops the stack), install, remove, status\n' +
       '(its systemd unit), restart (to read the system file again; the stack goes on), after (what the unit does when the\n' +
-      'guard has ended), policies (sets the restart policy of the containers to `no`).\n\n' +
+      'guard has ended), policies (sets the restart policy of the containers to `no`, and has the units ask for the lease).\n\n' +
       'While the stack is held the guard starts nothing; it is the way to stop a stack on purpose.',
     examples: [
       'site m2m-connector',

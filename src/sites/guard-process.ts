@@ -24,6 +24,8 @@ import {
 } from './site-files.ts';
 import { SiteGuard, type GuardNews } from './site-guard.ts';
 import { SystemStack } from './stack-handle.ts';
+import { guardedUnits } from './stack-units.ts';
+import { forbidStarts, StartMark } from './unit-starts.ts';
 
 const TICK_MS = 1000;
 /** A guard that ends with less than this left is not waited for: its stack is stopped at once. */
@@ -71,7 +73,8 @@ export async function runGuard({ system, host, docker }: GuardOf, signal: AbortS
   });
   await endHandover(system.name);
   try {
-    await ticking(guard, said, signal);
+    const mark = guardedUnits(system, host).length === 0 ? undefined : new StartMark(system.name);
+    await ticking({ guard, said, mark, system: system.name }, signal);
   } finally {
     guard.close();
     await book.close();
@@ -79,9 +82,23 @@ export async function runGuard({ system, host, docker }: GuardOf, signal: AbortS
   }
 }
 
-async function ticking(guard: SiteGuard, said: Said, signal: AbortSignal): Promise<void> {
+interface Ticking {
+  readonly guard: SiteGuard;
+  readonly said: Said;
+  /** Where the system has units. */
+  readonly mark: StartMark | undefined;
+  readonly system: string;
+}
+
+async function ticking({ guard, said, mark, system }: Ticking, signal: AbortSignal): Promise<void> {
   tellSupervisor('READY=1');
   while (!signal.aborted) {
+    try {
+      // Before anything is stopped: systemd would start it again.
+      mark?.set((guard.heldUntilMs ?? Number.NEGATIVE_INFINITY) > bootClockMs());
+    } catch (error) {
+      log('site-guard').error({ err: error, system }, 'whether systemd may start the units could not be said');
+    }
     guard.tick();
     said.changed();
     tellSupervisor('WATCHDOG=1');
@@ -233,6 +250,7 @@ async function endedAs(
   const lastUntilMs = lastUntilOf(lease);
   const last = lastUntilMs === undefined ? {} : { lastUntilMs };
   const said = { site: system.site, generation: lease?.generation ?? 0, ...last };
+  if (guardedUnits(system, host).length > 0) forbidStarts(system.name);
   await writeLease(system.name, { ...said, stack: 'unknown', told: 'the guard has ended: the stack is stopped' });
   const stack = new SystemStack({ system, host, docker, settled: () => false });
   await stack.load();

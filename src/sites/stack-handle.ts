@@ -55,6 +55,8 @@ export class SystemStack implements Stack {
   private wanted: ReadonlySet<string> | undefined;
   private written = '';
   private ids: readonly string[] = [];
+  /** What was to run and went down while it might not, or was held: it has not ended by itself. */
+  private readonly stoppedHere = new Set<string>();
 
   constructor(given: StackGiven) {
     this.given = given;
@@ -76,18 +78,28 @@ export class SystemStack implements Stack {
 
   async look(signal: AbortSignal): Promise<'up' | 'partly' | 'down'> {
     const seen = await this.survey(signal);
-    const wanted = wantedAfter(this.wanted, seen.parts);
-    if (this.given.settled()) await this.remember(wanted, seen);
+    const settled = this.given.settled();
+    for (const { name, up } of seen.parts) {
+      if (up) this.stoppedHere.delete(name);
+      else if (!settled && this.wanted?.has(name) === true) this.stoppedHere.add(name);
+    }
+    const wanted = this.wantedOf(seen);
+    if (settled) await this.remember(wanted, seen);
     this.due = dueParts(seen.parts, wanted, { starts: this.starts, nowMs: bootClockMs() });
     if (!seen.parts.some(({ up }) => up)) return 'down';
     return this.due.length > 0 ? 'partly' : 'up';
+  }
+
+  private wantedOf({ parts }: Seen): ReadonlySet<string> {
+    const byItself = parts.map((part) => (this.stoppedHere.has(part.name) ? { ...part, endedWell: false } : part));
+    return wantedAfter(this.wanted, byItself);
   }
 
   /** What others depend on first, and no waiting for health: that is for those who look at the system. */
   async start(signal: AbortSignal): Promise<void> {
     const seen = await this.survey(signal);
     const now = { starts: this.starts, nowMs: bootClockMs() };
-    const due = new Set(dueParts(seen.parts, wantedAfter(this.wanted, seen.parts), now));
+    const due = new Set(dueParts(seen.parts, this.wantedOf(seen), now));
     for (const name of due) this.starts = startedAgain(this.starts, name, bootClockMs());
     const levels = stopLevels(seen.containers);
     const troubles: unknown[] = [];

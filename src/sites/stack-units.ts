@@ -37,9 +37,11 @@ export function unitParts(groups: readonly UnitGroup[]): PartSeen[] {
       .filter((unit) => !isAbsent(unit))
       .map((unit) => ({
         name: `unit ${scope}/${user}/${unit.name}`,
-        up: isUp(unit) || unit.active === 'activating' || unit.active === 'deactivating',
+        // With a job it is about to be started, as soon as what it waits for is up.
+        up: isUp(unit) || unit.active === 'deactivating' || unit.hasJob,
         fresh: false,
-        endedWell: unit.active === 'inactive' && unit.result === 'success',
+        // Never started since the machine came up, it has not ended.
+        endedWell: unit.active === 'inactive' && unit.result === 'success' && unit.invocation !== '',
         frozen: false,
       })),
   );

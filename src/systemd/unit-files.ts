@@ -1,5 +1,8 @@
 /** Which files of a directory of units belong to a unit: its own, what changes it, and what enables it. Pure. */
 
+/** Files of a site guard's, which belong to the machine that it guards and to no backup: `*` is the system. */
+export const GUARD_DROP_IN = 'holdfast-site-*.conf';
+
 /** The suffixes of directories in which a link has a unit started by another one (systemd.unit(5)). */
 const PULLED_IN_BY = ['wants', 'requires', 'upholds'] as const;
 

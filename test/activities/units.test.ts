@@ -8,6 +8,7 @@ import type {
   RestorePlan,
   RestoreResult,
 } from '../../src/workflows/contract.ts';
+import { unitsToStart } from '../../src/activities/units.ts';
 import { noSystemdBecause, systemdMachine, type SystemdMachine } from '../support/systemd-machine.ts';
 import { waitingFor } from '../workflows/play.ts';
 import { HOST, makeSite, type Site } from './site.ts';
@@ -36,6 +37,14 @@ test.runIf(noSystemd !== undefined)(
     context.skip(noSystemd);
   },
 );
+
+test('a takeover starts units that were down at the standby: what the backup saw up; a restore by itself leaves them down', () => {
+  const entry = { scope: 'system', ran: false, starts: false, absent: false, stops: true } as const;
+  const entries = ['app.service', 'spare.service'].map((name) => ({ ...entry, name }));
+  const [brought, order] = [new Set(['system//app.service']), { entries, restoreId: 'r', asBefore: false }];
+  expect(unitsToStart({ ...order, takeover: true }, brought).map(({ name }) => name)).toEqual(['app.service']);
+  expect(unitsToStart(order, brought)).toEqual([]);
+});
 
 describe.skipIf(noSystemd !== undefined)('units of a system under a real systemd', () => {
   let machine: SystemdMachine;

@@ -118,6 +118,13 @@ it('put on its site: the guard starts the stack; killed and started again it goe
   await waitForGuard(SYSTEM, never);
   expect(await states()).toEqual(['running', 'running']);
 
+  // Stopped by hand while it was held, it has not ended by itself.
+  await holdStack(SYSTEM, 'test');
+  await corner.docker.stop(containers[0] ?? '', 5);
+  await eventually('the guard has seen it', async () => ((await readLease(SYSTEM))?.stack === 'up' ? undefined : true));
+  await releaseStack(SYSTEM, 'test');
+  await eventually('it is started again', async () => (await states()).every((one) => one === 'running') || undefined);
+
   const before = await startedAt();
   const held = await leaseOf(first);
   await kill(first);

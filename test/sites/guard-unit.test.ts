@@ -21,8 +21,12 @@ describe.skipIf(noSystemdBecause() !== undefined)('a site guard under systemd', 
     machine = await systemdMachine();
     directory = await mkdtemp(path.join(tmpdir(), 'holdfast-guard-unit-'));
     vi.stubEnv('HOLDFAST_HOME', home());
-    await writeFile(path.join(machine.systemUnits, 'app.service'), '[Service]\nExecStart=/bin/sleep infinity\n');
+    await writeFile(
+      path.join(machine.systemUnits, 'app.service'),
+      '[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n',
+    );
     await machine.run('systemctl', 'daemon-reload');
+    await machine.run('systemctl', 'enable', 'app.service');
     const file = path.join(directory, 'system.yaml');
     await writeFile(
       file,
@@ -64,8 +68,8 @@ describe.skipIf(noSystemdBecause() !== undefined)('a site guard under systemd', 
       async () => (await property('app.service', 'ActiveState')) === state || undefined,
     );
 
-  it('killed or restarted: it comes back, and nothing stops; ended and removed: the stack is stopped', async () => {
-    await guard('install');
+  it('killed or restarted: it comes back, and nothing stops; ended: nobody else starts a unit; removed: as it was', async () => {
+    expect(await guard('install')).toContain('app.service is started by the guard alone');
     await waitForGuard(SYSTEM, new AbortController().signal);
     await appIs('active');
 
@@ -80,8 +84,21 @@ describe.skipIf(noSystemdBecause() !== undefined)('a site guard under systemd', 
     await guard('restart');
     expect(await property('app.service', 'MainPID')).toBe(app);
 
-    await guard('remove');
+    // As a boot does it, which has no mark of a guard's: systemd leaves it down, and says why.
+    await machine.run('systemctl', 'stop', GUARD);
     await appIs('inactive');
-    expect((await readdir(machine.systemUnits)).filter((name) => name.startsWith('holdfast-site'))).toEqual([]);
+    await machine.run('systemctl', 'start', 'app.service');
+    expect([await property('app.service', 'ActiveState'), await property('app.service', 'ConditionResult')]).toEqual([
+      'inactive',
+      'no',
+    ]);
+    await machine.run('systemctl', 'start', GUARD);
+    await appIs('active');
+
+    expect(await guard('remove')).toContain('app.service is started as its own files say');
+    await appIs('inactive');
+    await machine.run('systemctl', 'start', 'app.service');
+    await appIs('active');
+    expect((await readdir(machine.systemUnits)).filter((name) => /^holdfast-site|\.d$/.test(name))).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import { tell } from '../../observe/told.ts';
 import type { HostReadiness } from '../../policy/failover/readiness.ts';
 import { restartPolicies } from '../../sites/restart-policies.ts';
 import { readLease } from '../../sites/site-files.ts';
+import { unguardedUnits } from '../../sites/unit-starts.ts';
 import { missingOf } from '../../sources/kinds/compose-create.ts';
 import { parseInventory } from '../../sources/kinds/compose-inventory.ts';
 import { readJsonArtifact } from '../../sources/kinds/json-artifact.ts';
@@ -41,7 +42,10 @@ export async function lookReadiness(
     lacking: await whatIsLacking(context, system, run.signal),
     room: await unless('room', [], () => roomFor(context, system, parts)),
     imagesMissing: await unless('images', [], () => imagesMissing(context, system, parts, run.signal)),
-    startByThemselves: await unless('restart policies', [], () => startByThemselves(context, system)),
+    startByThemselves: [
+      ...(await unless('restart policies', [], () => startByThemselves(context, system))),
+      ...(await unless('units', [], () => unitsByThemselves(context, system, run.signal))),
+    ],
   };
   const guard = await guardHere(system);
   return { ...found, unseen, ...(guard === undefined ? {} : { guard }) };
@@ -107,6 +111,11 @@ async function imagesMissing(
 async function startByThemselves(context: HostContext, system: System): Promise<string[]> {
   const found = await restartPolicies({ system, host: context.host, docker: context.docker() });
   return found.map(({ container, policy }) => `${container} (restart: ${policy})`);
+}
+
+/** With other fencing than a lease there is no guard that would start them. */
+async function unitsByThemselves({ host }: HostContext, system: System, signal: AbortSignal): Promise<string[]> {
+  return system.failover?.fencing === 'lease' ? unguardedUnits({ system, host }, signal) : [];
 }
 
 /** Undefined where none is needed. */

@@ -10,7 +10,7 @@ import type { ArtifactReader } from '../../part.ts';
 import { isAbsent, judgeUnit, type UnitSeen } from '../../policy/unit-state.ts';
 import { callerOf, managerWords } from '../../systemd/account.ts';
 import { ifAnswers, unitManager } from '../../systemd/manager.ts';
-import { patternsOf } from '../../systemd/unit-files.ts';
+import { GUARD_DROP_IN, patternsOf } from '../../systemd/unit-files.ts';
 import type { FilesComponent, SystemdComponent } from '../../system/types.ts';
 import { Replacement } from '../replacement.ts';
 import type { Beside, Captured, CheckReport, ComponentKind, KindContext, LiveState } from './component.ts';
@@ -175,7 +175,8 @@ function asFiles(
 ): FilesComponent {
   const names = [...units, ...captured.flatMap((unit) => unit.names)];
   const include = patternsOf(names);
-  return { kind: 'files', name, tier, host, after, path: directory, include, exclude: [], minimumAgeSeconds: 0 };
+  const exclude = [`/*.d/${GUARD_DROP_IN}`];
+  return { kind: 'files', name, tier, host, after, path: directory, include, exclude, minimumAgeSeconds: 0 };
 }
 
 async function filesOf(
