@@ -1,7 +1,7 @@
 /** Failovers to the site of the world from one that is lost. */
-import { waitingFor } from '../../test/workflows/play.ts';
+import { answer, waitingFor } from '../../test/workflows/play.ts';
 import { uniqueName } from '../../test/workflows/stage.ts';
-import { failWith, type WorldOptions } from '../../test/workflows/world.ts';
+import { failWith, type Script, type WorldOptions } from '../../test/workflows/world.ts';
 import { ended, finished, openIn, type Scene } from './scene.ts';
 
 /** Down for as long as was declared: nobody is asked. */
@@ -10,7 +10,9 @@ const AUTOMATIC: WorldOptions = {
   failover: { setup: { automaticDownForSeconds: 30 }, publicCheck: true },
 };
 
-function answered(name: string, answer: 'approve' | 'reject' | 'open'): Scene {
+const FIRST_IS_BAD: Script = { restoreBeside: (call) => (call === 1 ? failWith('ObjectCorrupt') : undefined) };
+
+function answered(name: string, word: 'approve' | 'reject' | 'open'): Scene {
   return {
     name,
     world: { whole: {}, failover: { publicCheck: true } },
@@ -18,12 +20,32 @@ function answered(name: string, answer: 'approve' | 'reject' | 'open'): Scene {
       const handle = await play.start('failover', { system: uniqueName('sys') });
       await waitingFor(handle, 'approval');
       const open = await handle.fetchHistory();
-      if (answer === 'open') {
+      if (word === 'open') {
         await ended(handle);
         return open;
       }
-      const { digest } = await handle.query<{ digest: string }>('plan');
-      await handle.executeUpdate(answer, { args: [{ digest, by: 'ann', why: 'not today' }] });
+      await answer(handle, 'approval', word);
+      await handle.result();
+      return handle.fetchHistory();
+    },
+  };
+}
+
+/** The newest backup is bad, and the older one loses more than goes without a person. */
+function older(name: string, word: 'approve' | 'reject' | 'open'): Scene {
+  return {
+    name,
+    world: { whole: {}, failover: {}, script: FIRST_IS_BAD },
+    act: async (play) => {
+      const handle = await play.start('failover', { system: uniqueName('sys') });
+      await answer(handle, 'approval', 'approve');
+      await waitingFor(handle, 'approval of an older backup');
+      const open = await handle.fetchHistory();
+      if (word === 'open') {
+        await ended(handle);
+        return open;
+      }
+      await answer(handle, 'approval of an older backup', word);
       await handle.result();
       return handle.fetchHistory();
     },
@@ -63,6 +85,10 @@ export const FAILOVER_SCENES: readonly Scene[] = [
       failover: { ...AUTOMATIC.failover, names: 'led' },
     },
   ),
+  older('failover-fell-back', 'approve'),
+  older('failover-fell-back-rejected', 'reject'),
+  older('failover-open-older', 'open'),
+  finished('failover-fell-back-automatic', 'failover', () => ({}), { ...AUTOMATIC, script: FIRST_IS_BAD }),
   openIn('failover-open-fence', 'failover', 'awaitFence', {}, AUTOMATIC),
   openIn('failover-open-restore', 'failover', 'restoreBeside', {}, AUTOMATIC),
 ];

@@ -4,6 +4,7 @@ import type { CopyHere, Fencing } from '../policy/failover/decide.ts';
 import type { DigestedParts, DigestedTakeover } from '../policy/failover/digest.ts';
 import type { Generation } from '../policy/failover/lease.ts';
 import type { GenerationOrigin, Origin } from '../policy/failover/lineage.ts';
+import type { GivenBack } from '../vault/sites/give-back.ts';
 import type { FailoverReport } from '../workflows/failover-contract.ts';
 
 /** Of the section `failover`, what the workflow decides by. */
@@ -67,14 +68,10 @@ export interface FailoverActivities {
   awaitFence(input: { system: string; fromSite: string; attestedBy?: string }): Promise<FencedBefore>;
   clearSite(input: { system: string; n: number; sha256: string; by?: string } & FencedBefore): Promise<void>;
   /**
-   * Gives the system back to the site before, under a generation of its own, cleared, since this one never ran; nothing
-   * where `n` was never raised, or where somebody else has raised a newer one.
+   * Gives the system back to the site before, under a generation of its own, cleared, since this site never ran; also where
+   * `n` was not raised, so that a raise that is still on its way loses. Nothing where somebody else has raised a newer one.
    */
-  takeBack(input: RaiseOrder & { toSite: string; before: number; why: string }): Promise<{
-    /** The generation that is in force now. */
-    readonly n: number;
-    readonly site: string;
-  }>;
+  takeBack(input: RaiseOrder & { toSite: string; before: number; why: string }): Promise<GivenBack>;
   /** Through the public name, until it answers or its time is over. */
   checkPublic(input: { system: string }): Promise<{ readonly ok: boolean; readonly detail: string }>;
   /** Into every store that can be reached, and as a file. */

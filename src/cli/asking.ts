@@ -17,6 +17,8 @@ export interface AskingTexts<P> {
   plan(plan: P): string;
   /** What to type to say yes or no from elsewhere. */
   next(plan: P): string;
+  /** What was done before it was asked. Default: nothing. */
+  meanwhile?(plan: P): string | undefined;
 }
 
 /** Shows the plan once when its approval is waited for, and asks where somebody can answer. */
@@ -76,7 +78,7 @@ export class Asking<P extends { readonly digest: string }> {
     }
   }
 
-  /** The operation goes on waiting in the engine: nothing has been decided, so nothing can be told. */
+  /** The operation goes on waiting in the engine, and has not ended: its result can't be told. */
   left(): ExitCode {
     const { plan } = this;
     if (plan === undefined) return 2;
@@ -84,7 +86,7 @@ export class Asking<P extends { readonly digest: string }> {
     const { workflowId } = this.handle;
     this.shell.result({ outcome: 'waiting', waitingFor: this.asked, workflowId, plan }, () =>
       [
-        `waiting for ${this.asked ?? 'approval'}; nothing has been changed`,
+        `waiting for ${this.asked ?? 'approval'}; ${this.texts.meanwhile?.(plan) ?? 'nothing has been changed'}`,
         next,
         `watch:   holdfast watch ${workflowId}`,
       ].join('\n'),

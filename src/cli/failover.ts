@@ -9,6 +9,7 @@ export interface FailoverOptions extends CommonOptions, ApprovalOptions {
   readonly attest?: string;
   readonly readiness?: boolean;
   readonly rehearse?: boolean;
+  readonly fallBacksUnasked?: string;
 }
 
 export interface FailoversOptions extends CommonOptions {
@@ -22,7 +23,8 @@ export function defineFailover(program: Command): void {
       'Run at the site that takes over; nothing of the lost one is needed. Looks from every declared place whether the active\n' +
       'site is really down, chooses the newest backup that belongs to its history, says what will be lost against the RPO,\n' +
       'and asks. Then it raises the generation, waits until the site before is fenced, restores the whole system, starts it\n' +
-      'and asks it through its public name. Until the start every failure gives the generation back.\n\n' +
+      'and asks it through its public name. Until the start every failure gives the generation back. A backup that is found\n' +
+      'bad while it is restored gives way to another copy or an older one, at most three times, which is asked for anew.\n\n' +
       'With --plan it looks, prints all of that, and ends: nothing is changed. Exit 1 where the facts refuse it.\n' +
       'With --readiness it says what this site lacks to take over; with --rehearse it also restores in isolation, measured.\n' +
       'Both touch nothing live. Exit 1: not ready, or the rehearsal failed.',
@@ -31,6 +33,7 @@ export function defineFailover(program: Command): void {
       'failover m2m-connector',
       'failover m2m-connector --approve 3f9c0d1e2b4a --by ana',
       "failover m2m-connector --attest 'Ana Ruiz'",
+      'failover m2m-connector --approve 3f9c0d1e2b4a --fall-backs-unasked 2',
       'failover m2m-connector --backup before:2026-11-21T00:00:00Z --plan',
       'failover m2m-connector --readiness --json',
       'failover m2m-connector --rehearse',
@@ -40,7 +43,8 @@ export function defineFailover(program: Command): void {
     .option('--readiness', 'say what this site lacks to take over, and end')
     .option('--rehearse', 'the same, and restore in isolation: what would a failover take?')
     .option('--backup <id>', 'this backup, or before:<time>; default: the newest of each component')
-    .option('--attest <name>', 'with `fencing: attested`: who takes it upon himself that the site before is stopped');
+    .option('--attest <name>', 'with `fencing: attested`: who takes it upon himself that the site before is stopped')
+    .option('--fall-backs-unasked <number>', 'take so many older backups without asking, when one is bad (default 0)');
   addApproval(command, 'plan').action((system: string, options: FailoverOptions) =>
     perform(options, (shell) => failover(shell, system, options)),
   );
@@ -74,8 +78,8 @@ async function failover(shell: Shell, system: string, options: FailoverOptions):
 }
 
 async function looks(shell: Shell, system: string, options: FailoverOptions): Promise<ExitCode> {
-  const { plan, backup, attest, approve, rehearse = false } = options;
-  if ([plan, backup, attest, approve].some((one) => one !== undefined)) {
+  const { plan, backup, attest, approve, fallBacksUnasked, rehearse = false } = options;
+  if ([plan, backup, attest, approve, fallBacksUnasked].some((one) => one !== undefined)) {
     throw new HoldfastError('BadInput', '--readiness and --rehearse take nothing over: leave out what belongs to that');
   }
   const [{ connectEngine }, { runReadiness }] = await Promise.all([

@@ -23,7 +23,7 @@ import type { ExitCode, Shell } from './shell.ts';
 const SHOWN = 20;
 
 async function failoverInput(system: string, options: FailoverOptions): Promise<FailoverInput> {
-  const { plan, backup, attest, approve, by } = options;
+  const { plan, backup, attest, approve, by, fallBacksUnasked: unasked } = options;
   if (plan === true && approve !== undefined) {
     throw new HoldfastError('BadInput', '--plan prints and ends: leave out --approve');
   }
@@ -32,8 +32,14 @@ async function failoverInput(system: string, options: FailoverOptions): Promise<
     ...(plan === true ? { mode: 'plan' as const } : {}),
     ...(backup === undefined ? {} : { backup }),
     ...(attest === undefined ? {} : { attestedBy: attest }),
+    ...(unasked === undefined ? {} : { fallBacksUnasked: numberOf(unasked) }),
     ...(approve === undefined ? {} : { approve, approvedBy: by ?? (await whoAmI()) }),
   };
+}
+
+function numberOf(unasked: string): number {
+  if (/^\d+$/.test(unasked)) return Number(unasked);
+  throw new HoldfastError('BadInput', `--fall-backs-unasked ${unasked} is no whole number`);
 }
 
 export async function runFailover(
@@ -62,6 +68,8 @@ export async function runFailover(
   const asking = new Asking<FailoverPlan>(shell, handle, options, {
     plan: (plan) => failoverPlanText(plan, coloursFor(process.stderr), Date.now()),
     next: (plan) => approvalText(system, plan),
+    meanwhile: ({ nextGeneration, from }) =>
+      nextGeneration > from.generation + 1 ? `${from.site} is fenced, and nothing runs here yet` : undefined,
   });
   const followed = await follow<FailoverResult>(engine, shell, handle, {
     onProgress: (progress, view) => asking.heed(progress, view),

@@ -88,13 +88,18 @@ function badPartOf(
   return OF_THE_CONTENT.includes(code) ? [{ ...part, everywhere: true }] : [];
 }
 
+/** A bad log says nothing of the backup that it leads on from. */
+export function isOfCopy(
+  { backup, store, everywhere, log }: PassedOver,
+  copy: { readonly backup: string; readonly store: string },
+): boolean {
+  return log === undefined && backup === copy.backup && (everywhere === true || store === copy.store);
+}
+
 /** The same candidates, knowing what was found bad since they were read. */
 export function withBadParts(candidates: readonly Candidate[], passedOver: readonly PassedOver[]): Candidate[] {
   return candidates.map((candidate) => {
-    const bad = passedOver.filter(
-      ({ backup, store, everywhere, log }) =>
-        log === undefined && backup === candidate.backup && (everywhere === true || store === candidate.store),
-    );
+    const bad = passedOver.filter((part) => isOfCopy(part, candidate));
     if (bad.length === 0) return candidate;
     return { ...candidate, badParts: Object.fromEntries(bad.map(({ component, why }) => [component, why])) };
   });

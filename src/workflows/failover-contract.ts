@@ -18,6 +18,8 @@ export interface FailoverInput {
   /** The digest of a plan that was printed and approved before. */
   readonly approve?: string;
   readonly approvedBy?: string;
+  /** How often an older backup is taken without asking again, when one is found bad. Default 0: each is asked for. */
+  readonly fallBacksUnasked?: number;
 }
 
 /** What a person approves. */

@@ -5,9 +5,9 @@ import type { FailoverGathered, FailoverSetup } from '../activities/failover-typ
 import type { SystemFacts } from '../activities/types.ts';
 import { assessSite, type Assessment, type VantageReport } from '../policy/failover/assess.ts';
 import { decideFailover, type FailoverFacts, type FailoverGo } from '../policy/failover/decide.ts';
-import { lostSeconds, originOf } from '../policy/failover/takeover.ts';
+import { lostSeconds, originOf, withoutBad } from '../policy/failover/takeover.ts';
 import type { Origin } from '../policy/failover/lineage.ts';
-import type { FailoverInput, FailoverPlan, RestorePlan } from './contract.ts';
+import type { FailoverInput, FailoverPlan, FellBack, RestorePlan } from './contract.ts';
 import { told } from './failure.ts';
 import { planOf } from './plan-of-restore.ts';
 import { orchestration, urgentlyOn } from './proxies.ts';
@@ -16,8 +16,16 @@ import type { Story } from './story.ts';
 /** About a minute of a store that is down: the operator is told rather than left waiting. */
 const ATTEMPTS = 5;
 
+/** What was looked at and gathered: an older copy is chosen from the same. */
+interface Seen {
+  readonly assessment: Assessment;
+  readonly gathered: FailoverGathered;
+  readonly downForMs: number;
+}
+
 export interface Decided {
   readonly plan: FailoverPlan;
+  readonly seen: Seen;
   /** What the new generation says of its data. */
   readonly origin: Origin;
   /** As the restore is asked for. */
@@ -41,11 +49,36 @@ export async function prepare(
   const gathered = await gather(asked, setup);
 
   story.begin('decide and plan');
-  const judged = judge(asked, setup, { assessment, gathered, downForMs: downForMs(reports) });
+  return decide(asked, { setup, facts }, { assessment, gathered, downForMs: downForMs(reports) });
+}
+
+/**
+ * The same decision from the same facts, without what was found bad since: another store's copy, or the next older one.
+ * `n` is the generation that is to be raised for it. Changes nothing.
+ */
+export function prepareOlder(
+  asked: FailoverInput,
+  known: { readonly setup: FailoverSetup; readonly facts: SystemFacts },
+  { seen }: Pick<Decided, 'seen'>,
+  older: { readonly fellBack: FellBack; readonly n: number },
+): Promise<Prepared> {
+  const { gathered } = seen;
+  const copies = withoutBad(gathered.copies, older.fellBack.passedOver);
+  return decide(asked, known, { ...seen, gathered: { ...gathered, copies } }, older);
+}
+
+async function decide(
+  asked: FailoverInput,
+  { setup, facts }: { readonly setup: FailoverSetup; readonly facts: SystemFacts },
+  seen: Seen,
+  older?: { readonly fellBack: FellBack; readonly n: number },
+): Promise<Prepared> {
+  const { assessment } = seen;
+  const judged = judge(asked, setup, seen);
   if (judged.kind === 'refuse') return { ...judged, assessment };
-  const restored = await planned(asked, facts, judged.go);
+  const restored = await planned(asked, facts, judged.go, older?.fellBack);
   if ('refused' in restored) return { kind: 'refuse', assessment, reasons: [restored.refused] };
-  return { kind: 'go', decided: await decidedOf(setup, { assessment, gathered, go: judged.go, ...restored }) };
+  return { kind: 'go', decided: await decidedOf(setup, seen, { n: older?.n, go: judged.go, ...restored }) };
 }
 
 /** One look from each place, before something is done that was decided long ago. */
@@ -78,12 +111,6 @@ async function gather({ backup }: FailoverInput, { system, hosts }: FailoverSetu
 function downForMs(reports: readonly VantageReport[]): number {
   const silent = reports.filter(({ saw }) => saw === 'silent').map(({ overMs: over }) => over);
   return silent.length === 0 ? 0 : Math.min(...silent);
-}
-
-interface Seen {
-  readonly assessment: Assessment;
-  readonly gathered: FailoverGathered;
-  readonly downForMs: number;
 }
 
 type Judged =
@@ -136,13 +163,17 @@ async function planned(
   { system, backup: wanted }: FailoverInput,
   facts: SystemFacts,
   go: FailoverGo,
+  fellBack?: FellBack,
 ): Promise<{ restore: RestorePlan; backup: string | undefined } | { refused: string }> {
   // A whole system is chosen by its moment: that of the backup which was named.
   const named = wanted === undefined || wanted.startsWith('before:');
   const backup = named ? wanted : `before:${new Date(go.copy.pointAtMs + 1).toISOString()}`;
   try {
-    const asked = { system, whole: true, mode: 'plan', ...(backup === undefined ? {} : { backup }) } as const;
-    const restore = await planOf(facts, asked);
+    const restore = await planOf(facts, {
+      ...{ system, whole: true, mode: 'plan' },
+      ...(backup === undefined ? {} : { backup }),
+      ...(fellBack === undefined ? {} : { fellBack }),
+    });
     const missing = restore.whole?.missing.filter(({ needed }) => needed) ?? [];
     if (missing.length === 0) return { restore, backup };
     const words = missing.map(({ name, why }) => `${name}: ${why}`).join('; ');
@@ -155,9 +186,11 @@ async function planned(
 
 async function decidedOf(
   setup: FailoverSetup,
-  seen: Omit<Seen, 'downForMs'> & { go: FailoverGo; restore: RestorePlan; backup: string | undefined },
+  seen: Seen,
+  what: { n: number | undefined; go: FailoverGo; restore: RestorePlan; backup: string | undefined },
 ): Promise<Decided> {
-  const { assessment, gathered, go, restore, backup } = seen;
+  const { assessment, gathered } = seen;
+  const { n, go, restore, backup } = what;
   const { generation } = gathered;
   const from = generation === undefined || 'unreadable' in generation ? { n: 0, site: '' } : generation;
   const { system, site, fencing, rpoSeconds } = setup;
@@ -165,7 +198,7 @@ async function decidedOf(
   const dataLossSeconds = lostSeconds(parts, Date.now()) ?? Math.round(go.dataLossMs / 1000);
   const meetsRpo = rpoSeconds === undefined ? undefined : dataLossSeconds <= rpoSeconds;
   const takeover = {
-    ...{ system, site, fencing, nextGeneration: go.nextGeneration },
+    ...{ system, site, fencing, nextGeneration: n ?? go.nextGeneration },
     from: { generation: from.n, site: from.site },
   };
   const tooMuch = meetsRpo === false && go.meetsRpo !== false ? ['more would be lost than the RPO allows'] : [];
@@ -175,7 +208,7 @@ async function decidedOf(
   const { digest } = await orchestration.digestFailover({ takeover, parts: digested });
   return {
     origin: originOf(parts, gathered.copies, go),
-    backup,
+    ...{ backup, seen },
     plan: {
       digest,
       ...takeover,

@@ -1,11 +1,19 @@
 /** The steps of a failover that change something, and the way back from each of them. */
 import { executeChild, isCancellation, ParentClosePolicy, sleep } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { FailoverSetup, FencedBefore, RaisedHere } from '../activities/failover-types.ts';
-import type { Origin } from '../policy/failover/lineage.ts';
+import type { FailoverActivities, FailoverSetup, FencedBefore, RaisedHere } from '../activities/failover-types.ts';
 import { CLOCK_ALLOWANCE } from '../policy/failover/lease.ts';
+import { passedOverTexts } from '../policy/fall-back.ts';
 import { WAITING_STEPS } from '../policy/failover/takeover.ts';
-import { workflowIds, type AuditWhat, type FailoverPlan, type FailoverResult, type RestoreResult } from './contract.ts';
+import {
+  workflowIds,
+  type AuditWhat,
+  type FailoverResult,
+  type FellBack,
+  type RestoreInput,
+  type RestoreResult,
+} from './contract.ts';
+import type { Decided } from './failover-plan.ts';
 import { failure, told } from './failure.ts';
 import { urgentlyOn } from './proxies.ts';
 import { restore } from './restore.ts';
@@ -15,17 +23,24 @@ const ATTEMPTS = 8;
 
 export interface Takeover {
   readonly setup: FailoverSetup;
-  readonly plan: FailoverPlan;
-  readonly origin: Origin;
-  readonly backup: string | undefined;
+  readonly decided: Decided;
+  /** What was found bad before this plan was made. */
+  readonly fellBack: FellBack;
   /** Who has approved it. */
   readonly by: string;
   readonly attestedBy: string;
+  /** By which all generations of this run are known. */
   readonly raiseId: string;
   readonly story: Story;
-  /** Whether the restore was begun: from its own start on the system may run here. */
-  readonly reached: { restoring: boolean };
-  readonly audit: (what: AuditWhat, about: string) => Promise<void>;
+  readonly reached: {
+    /** A raise was asked for: it may land late, whatever comes of it. */
+    raising: boolean;
+    /** The restore was begun: from its own start on the system may run here. */
+    restoring: boolean;
+    /** That of its first generation counts for all of them. */
+    fence?: FencedBefore;
+  };
+  readonly audit: (what: AuditWhat, digest: string, about: string) => Promise<void>;
 }
 
 export type TakenOver =
@@ -35,11 +50,10 @@ export type TakenOver =
       readonly done: Pick<FailoverResult, 'ok' | 'why' | 'generation' | 'fence' | 'warnings'>;
     };
 
-/** Throws what a step failed with: `giveBack` undoes then what has been done. */
+/** Throws what a step failed with: `olderCopy` goes on with another backup, or `giveBack` undoes what has been done. */
 export async function takeOver(takeover: Takeover): Promise<TakenOver> {
-  const { setup, plan, story, by } = takeover;
-  const { system, hosts, site } = setup;
-  const first = hosts[0] ?? '';
+  const { setup, story, reached } = takeover;
+  const { system, hosts } = setup;
 
   // From the moment it is cleared the guards here may start what lies here, which is not restored yet.
   story.begin('hold');
@@ -47,24 +61,53 @@ export async function takeOver(takeover: Takeover): Promise<TakenOver> {
     await urgentlyOn(host, { summary: `hold the stack on ${host}`, attempts: ATTEMPTS }).holdSite({ system });
   }
 
-  story.begin('raise');
-  const raised = await urgentlyOn(first, { summary: 'raise the generation', attempts: ATTEMPTS }).raiseSite({
-    ...{ system, n: plan.nextGeneration, raiseId: takeover.raiseId, origin: takeover.origin, digest: plan.digest },
-    by,
-  });
-  if (raised.kind === 'taken') {
-    await releaseAll(setup);
-    return raised;
-  }
-  await takeover.audit('raised', `generation ${raised.n} for ${site}, after ${plan.from.site}`);
+  const raised = await raise(takeover);
+  if (raised.kind === 'taken') return raised;
 
   story.begin(WAITING_STEPS.fence);
-  const fence = await fenced(takeover, first);
+  reached.fence = await fenced(takeover);
+  return clearAndRestore(takeover, raised, reached.fence);
+}
 
+/**
+ * The same with another backup, under a generation of its own, since a generation says what its data came from. The site
+ * before is fenced already, and since then nobody but this site could run: nothing is waited for.
+ */
+export async function takeOverAnew(takeover: Takeover): Promise<TakenOver> {
+  const { fence } = takeover.reached;
+  if (fence === undefined) throw failure('Internal', 'Another backup is taken before the site before was fenced.');
+  const raised = await raise(takeover);
+  if (raised.kind === 'taken') return raised;
+  const evidence = `since generation ${raised.n - 1}, which never ran: ${fence.evidence}`;
+  return clearAndRestore(takeover, raised, { ...fence, evidence });
+}
+
+async function raise(takeover: Takeover): Promise<RaisedHere> {
+  const { setup, decided, fellBack, by, raiseId, audit } = takeover;
+  const { plan, origin } = decided;
+  const { system, site } = setup;
+  takeover.story.begin('raise');
+  takeover.reached.raising = true;
+  const raised = await onFirst(setup, 'raise the generation').raiseSite({
+    ...{ system, n: plan.nextGeneration, origin, digest: plan.digest, by },
+    raiseId: fellBack.times === 0 ? raiseId : `${raiseId}/${fellBack.times}`,
+  });
+  if (raised.kind === 'taken') await releaseAll(setup);
+  else await audit('raised', plan.digest, `generation ${raised.n} for ${site}, after ${plan.from.site}`);
+  return raised;
+}
+
+async function clearAndRestore(
+  takeover: Takeover,
+  raised: Extract<RaisedHere, { kind: 'raised' }>,
+  fence: FencedBefore,
+): Promise<TakenOver> {
+  const { setup, decided, by, story } = takeover;
+  const { system, site } = setup;
   story.begin('clear');
-  const clearing = urgentlyOn(first, { summary: 'say that the site before is fenced', attempts: ATTEMPTS });
+  const clearing = onFirst(setup, 'say that the site before is fenced');
   await clearing.clearSite({ system, n: raised.n, sha256: raised.sha256, by, ...fence });
-  await takeover.audit('cleared', `generation ${raised.n}: ${fence.evidence}`);
+  await takeover.audit('cleared', decided.plan.digest, `generation ${raised.n}: ${fence.evidence}`);
 
   story.begin('restore');
   takeover.reached.restoring = true;
@@ -73,7 +116,8 @@ export async function takeOver(takeover: Takeover): Promise<TakenOver> {
     throw failure('CheckFailed', `The restore ended as ${restored.outcome}: ${restored.why ?? 'no reason given'}`);
   }
   await releaseAll(setup);
-  const { why, warnings = [] } = restored;
+  const { why } = restored;
+  const warnings = [...new Set([...passedOverTexts(takeover.fellBack.passedOver), ...(restored.warnings ?? [])])];
   return {
     kind: 'done',
     done: {
@@ -86,26 +130,30 @@ export async function takeOver(takeover: Takeover): Promise<TakenOver> {
   };
 }
 
-async function fenced({ setup, plan, attestedBy }: Takeover, host: string): Promise<FencedBefore> {
-  const waiting = urgentlyOn(host, { summary: `until ${plan.from.site} is fenced`, attempts: ATTEMPTS });
+async function fenced({ setup, decided, attestedBy }: Takeover): Promise<FencedBefore> {
+  const { site: fromSite } = decided.plan.from;
   const attested = setup.fencing === 'attested' ? { attestedBy } : {};
-  return waiting.awaitFence({ system: setup.system, fromSite: plan.from.site, ...attested });
+  return onFirst(setup, `until ${fromSite} is fenced`).awaitFence({ system: setup.system, fromSite, ...attested });
+}
+
+function onFirst({ hosts }: FailoverSetup, summary: string) {
+  return urgentlyOn(hosts[0] ?? '', { summary, attempts: ATTEMPTS });
 }
 
 /** The digest was approved here, with everything else; a safety backup of a site that does not run would keep people waiting. */
-async function restoreAll({ setup, plan, backup, by }: Takeover, takeover: number): Promise<RestoreResult> {
+async function restoreAll({ setup, decided, fellBack, by }: Takeover, takeover: number): Promise<RestoreResult> {
   const { system } = setup;
+  const { plan, backup } = decided;
+  const input: RestoreInput = {
+    // Another backup than the one that was approved, and written into the generation, is asked for by this workflow.
+    ...{ system, whole: true, takeover, skipSafetyBackup: true, fallBacks: 0 },
+    ...(backup === undefined ? {} : { backup }),
+    ...{ approve: plan.restore.digest, approvedBy: by },
+  };
   try {
     return await executeChild(restore, {
       workflowId: workflowIds.restore(system),
-      args: [
-        {
-          // Another backup than the one that was approved, and written into the generation, is another failover.
-          ...{ system, whole: true, takeover, skipSafetyBackup: true, fallBacks: 0 },
-          ...(backup === undefined ? {} : { backup }),
-          ...{ approve: plan.restore.digest, approvedBy: by },
-        },
-      ],
+      args: fellBack.times === 0 ? [input] : [input, fellBack],
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       staticSummary: `restore of ${system} by its failover`,
     });
@@ -120,7 +168,7 @@ async function restoreAll({ setup, plan, backup, by }: Takeover, takeover: numbe
  * guards here may act again. Throws the failure itself when the system may have been started here: then a person decides.
  */
 export async function giveBack(
-  { setup, plan, raiseId, story, audit, reached }: Takeover,
+  { setup, decided: { plan }, raiseId, story, audit, reached }: Takeover,
   error: unknown,
 ): Promise<Pick<FailoverResult, 'generation' | 'warnings'>> {
   if (reached.restoring && mayRunHere(error)) {
@@ -130,22 +178,33 @@ export async function giveBack(
   }
   const { system, hosts, fencing, leaseSeconds } = setup;
   story.begin('give the generation back');
-  const order = { system, n: plan.nextGeneration, raiseId, toSite: plan.from.site, before: plan.from.generation };
+  // Before a raise was asked for none can come.
+  const n = reached.raising ? plan.nextGeneration : plan.from.generation;
+  const order = { system, n, raiseId, toSite: plan.from.site, before: plan.from.generation };
   const why = isCancellation(error) ? 'it was cancelled' : told(error).message;
-  let generation: { n: number; site: string };
+  let back: Awaited<ReturnType<FailoverActivities['takeBack']>>;
   try {
-    const there = urgentlyOn(hosts[0] ?? '', { summary: 'give the generation back' });
-    generation = await there.takeBack({ ...order, why });
+    back = await urgentlyOn(hosts[0] ?? '', { summary: 'give the generation back' }).takeBack({ ...order, why });
   } catch (trouble) {
     story.needsOperator(true);
     const left = `The generation could not be given back (${told(trouble).message}), and no site may run ${system}`;
     throw failure('Unfenced', `${why}. ${left}: \`holdfast site ${system}\` puts it on one.`);
   }
-  if (generation.n > plan.nextGeneration) {
-    await audit('taken-back', `generation ${generation.n} for ${generation.site}: ${why}`);
+  const { n: now, site } = back;
+  // Runs of before were told less.
+  const did = (back as Partial<typeof back>).did ?? (now > plan.nextGeneration ? 'given-back' : 'theirs');
+  if (did === 'given-back') {
+    await audit('taken-back', plan.digest, `generation ${now} for ${site}: ${why}`);
     if (fencing === 'lease') await sleep(leaseSeconds * 1000 * (1 + CLOCK_ALLOWANCE));
   }
-  return { generation, warnings: await releaseAll(setup) };
+  const open = `generation ${plan.nextGeneration} may still be raised by a request that is on its way (${back.why ?? ''})`;
+  return {
+    generation: { n: now, site },
+    warnings: [
+      ...(did === 'open' ? [`${open}: look again with \`holdfast site ${system}\``] : []),
+      ...(await releaseAll(setup)),
+    ],
+  };
 }
 
 /** A restore says so when it has been started and is not healthy; one that was ended by force says nothing. */

@@ -13,7 +13,6 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { FailoverSetup } from '../activities/failover-types.ts';
-import type { SystemFacts } from '../activities/types.ts';
 import { measured, seconds, WAITING_STEPS } from '../policy/failover/takeover.ts';
 import { Gate, type Answer } from './approval.ts';
 import { handToAudit } from './audited.ts';
@@ -26,12 +25,12 @@ import {
 } from './contract.ts';
 import { lookOnce, prepare, type Decided } from './failover-plan.ts';
 import { leadNames } from './failover-names.ts';
-import { giveBack, takeOver, type Takeover } from './failover-steps.ts';
+import { automaticBy, noteOf, olderCopy, type Errand } from './failover-older.ts';
+import { giveBack, takeOver, takeOverAnew, type TakenOver, type Takeover } from './failover-steps.ts';
 import { failure, inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { orchestration, urgentlyOn } from './proxies.ts';
 import { reportingFailure, writeDown } from './report.ts';
-import { partLines } from './restore-whole.ts';
 import { Story } from './story.ts';
 
 const FIELDS: Fields<FailoverInput> = {
@@ -42,6 +41,7 @@ const FIELDS: Fields<FailoverInput> = {
   attestedBy: { type: 'string' },
   approve: { type: 'string' },
   approvedBy: { type: 'string' },
+  fallBacksUnasked: { type: 'number' },
 };
 
 const PREPARED = ['assess', 'gather', 'decide and plan'];
@@ -62,16 +62,6 @@ const STEPS = {
 };
 
 export const failoverPlanQuery = defineQuery<FailoverPlan | undefined>(QUERIES.plan);
-
-/** One run: what was asked, by what is declared, and how it is told. */
-interface Errand {
-  readonly asked: FailoverInput;
-  readonly setup: FailoverSetup;
-  readonly facts: SystemFacts;
-  readonly story: Story;
-  readonly gate: Gate;
-  readonly show: (plan: FailoverPlan) => void;
-}
 
 /** See FailoverResult: refusals, rejections and what was rolled back are answers; whatever else went wrong is a failure. */
 export async function failover(input: FailoverInput): Promise<FailoverResult> {
@@ -166,47 +156,42 @@ async function approvalOf(
   plan: FailoverPlan,
 ): Promise<Answer | { kind: 'automatic'; by: string }> {
   if (plan.approval === 'automatic') {
-    return { kind: 'automatic', by: `the declared rule of ${setup.system}` };
+    return { kind: 'automatic', by: automaticBy(setup.system) };
   }
   return gate.askUnlessApproved(asked, plan.digest, 'approval', noteOf(plan), setup.approvalLimitSeconds);
-}
-
-function noteOf(plan: FailoverPlan): string {
-  const { from, site, nextGeneration, dataLossSeconds, rpoSeconds, fencing, restore } = plan;
-  const promised = rpoSeconds === undefined ? '' : ` (${rpoSeconds} s promised)`;
-  return [
-    `\`${site}\` takes over from \`${from.site}\`, as generation ${nextGeneration}; fencing: ${fencing}.`,
-    `What was written in the last ${dataLossSeconds} s is lost${promised}. Digest \`${plan.digest}\`.`,
-    '',
-    ...plan.reasons.map((reason) => `- ${reason}`),
-    ...partLines(restore),
-  ].join('\n');
 }
 
 /** From here on something is changed, and until the system is started all of it is taken back when a step fails. */
 async function change(errand: Errand, decided: Decided, by: string): Promise<FailoverResult> {
   const { setup, asked, story } = errand;
-  const { plan, origin, backup } = decided;
   const { runId, workflowId } = workflowInfo();
-  const takeover: Takeover = {
-    ...{ setup, plan, origin, backup, by, story },
+  let now: Takeover = {
+    ...{ setup, decided, by, story },
+    fellBack: { times: 0, passedOver: [] },
     raiseId: `${workflowId}/${runId}`.slice(-190),
     attestedBy: asked.attestedBy ?? by,
-    reached: { restoring: false },
-    audit: (what, about) =>
-      handToAudit({ system: setup.system, operation: 'failover', what, digest: plan.digest, about, by }),
+    reached: { raising: false, restoring: false },
+    audit: (what, digest, about) =>
+      handToAudit({ system: setup.system, operation: 'failover', what, digest, about, by }),
   };
-  let taken: Awaited<ReturnType<typeof takeOver>>;
+  let taken: TakenOver | undefined;
   try {
-    taken = await takeOver(takeover);
+    for (let way = takeOver; taken === undefined; way = takeOverAnew) {
+      try {
+        taken = await way(now);
+      } catch (error) {
+        now = await olderCopy(errand, now, error);
+      }
+    }
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
     const why = told(error).message;
     story.fail(why);
-    const back = await CancellationScope.nonCancellable(() => giveBack(takeover, error));
+    const back = await CancellationScope.nonCancellable(() => giveBack(now, error));
     if (isCancellation(error)) throw error;
-    return finish(errand, decided, by, { outcome: 'rolled-back', ok: false, why, ...back });
+    return finish(errand, now, { outcome: 'rolled-back', ok: false, why, ...back });
   }
+  const { plan } = now.decided;
   if (taken.kind === 'taken') {
     const reason = `generation ${taken.n} was raised for ${taken.site} meanwhile: nothing was changed`;
     return refused(errand, { assessment: plan.assessment, reasons: [reason] }, plan);
@@ -215,7 +200,7 @@ async function change(errand: Errand, decided: Decided, by: string): Promise<Fai
   if (plan.names !== undefined) story.begin(WAITING_STEPS.names);
   const names = plan.names === undefined ? undefined : await leadNames(setup, plan.names);
   const checked = await publicly(errand);
-  return finish(errand, decided, by, {
+  return finish(errand, now, {
     outcome: 'done',
     ...done,
     ok: done.ok !== false && checked.ok && names?.ok !== false && !(setup.names === true && names === undefined),
@@ -241,7 +226,7 @@ type Ended = Pick<FailoverResult, 'ok' | 'why' | 'generation' | 'fence' | 'names
   readonly outcome: 'done' | 'rolled-back';
 };
 
-async function finish(errand: Errand, decided: Decided, by: string, ended: Ended): Promise<FailoverResult> {
+async function finish(errand: Errand, { decided, by }: Takeover, ended: Ended): Promise<FailoverResult> {
   const { setup, story } = errand;
   const { plan } = decided;
   const phases = story.phases();

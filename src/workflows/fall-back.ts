@@ -11,11 +11,13 @@ import {
   type PassedOver,
   type TriedSource,
 } from '../policy/fall-back.ts';
-import type { PlanRequest, RestoreInput, RestorePlan } from './contract.ts';
+import type { FellBack, PlanRequest, RestoreInput, RestorePlan } from './contract.ts';
 import { failure, told } from './failure.ts';
 import type { Story } from './story.ts';
 
 const FALLS_BACK = 'restore-falls-back';
+/** Of a failure's details. */
+const FOUND_BAD = 'foundBad';
 
 /** The failure with the components whose backups or copies it is about. */
 export function blaming(error: unknown, components: readonly string[]): unknown {
@@ -36,27 +38,39 @@ function withoutApproval(asked: RestoreInput): RestoreInput {
 export class FallBacks {
   private readonly asked: RestoreInput;
   private readonly story: Story;
-  private readonly found: PassedOver[] = [];
+  private readonly found: PassedOver[];
   private readonly steps: readonly string[];
-  private times = 0;
+  /** Before it was begun: by the failover that asks for it. */
+  private readonly before: number;
+  private times: number;
   private id = workflowInfo().runId;
 
   /** `steps` are those of one plan. */
-  constructor(asked: RestoreInput, story: Story, steps: readonly string[]) {
+  constructor(
+    {
+      asked,
+      story,
+      fellBack = { times: 0, passedOver: [] },
+    }: { readonly asked: RestoreInput; readonly story: Story; readonly fellBack: FellBack | undefined },
+    steps: readonly string[],
+  ) {
     this.asked = asked;
     this.story = story;
     this.steps = steps;
+    this.before = fellBack.times;
+    this.times = fellBack.times;
+    this.found = [...fellBack.passedOver];
   }
 
   /** What the next plan is made of. An approval that was given beforehand was of the first one. */
   request(): PlanRequest {
-    if (this.times === 0) return this.asked;
-    return { ...withoutApproval(this.asked), fellBack: { times: this.times, passedOver: this.found } };
+    const asked = this.times === this.before ? this.asked : withoutApproval(this.asked);
+    return this.times === 0 ? asked : { ...asked, fellBack: { times: this.times, passedOver: this.found } };
   }
 
   /** Each is another question: whoever has answered the one before is asked again. */
   question(): string {
-    return this.times === 0 ? 'approval' : `approval of an older backup (plan ${this.times + 1} of this restore)`;
+    return this.times === this.before ? 'approval' : olderQuestion(this.times, 'restore');
   }
 
   /** What the copies of this plan are named after: not the same as those of the plan before, should one of them be left. */
@@ -82,14 +96,28 @@ export class FallBacks {
 
   /** Of whoever was asked for this plan. */
   answered(): void {
-    if (this.times > 0) this.story.needsOperator(false);
+    if (this.times > this.before) this.story.needsOperator(false);
   }
 
-  private ended({ code, why }: FoundBad, end: string): Error {
+  private ended(found: FoundBad, end: string): Error {
+    const { code, why } = found;
     const before = passedOverTexts(this.found);
     const words = before.length === 0 ? '' : ` Before it: ${before.join('; ')}.`;
-    return failure(code, `${why} Nothing was touched, and ${end}.${words}`, { passedOver: this.found });
+    const text = `${why} Nothing was touched, and ${end}.${words}`;
+    return failure(code, text, { passedOver: this.found, [FOUND_BAD]: found });
   }
+}
+
+/** Of a restore that has ended for it, with nothing touched; undefined for every other end. */
+export function foundBadByChild(error: unknown): FoundBad | undefined {
+  if (isCancellation(error)) return undefined;
+  const found = factsOf(told(error).details)[FOUND_BAD];
+  return found === undefined ? undefined : (found as FoundBad);
+}
+
+/** `times`: how many backups were passed over for it. */
+export function olderQuestion(times: number, of: 'restore' | 'failover'): string {
+  return `approval of an older backup (plan ${times + 1} of this ${of})`;
 }
 
 /** Undefined for what no component is blamed for. */

@@ -45,6 +45,11 @@ export interface RestoreInput {
 export interface PlanRequest extends RestoreInput {
   /** Of a whole system: the parts of an earlier plan, which are taken again. */
   readonly pinned?: readonly WholePart[];
-  /** How often it has taken older backups already, and what it has found bad. */
-  readonly fellBack?: { readonly times: number; readonly passedOver: readonly PassedOver[] };
+  readonly fellBack?: FellBack;
+}
+
+/** How often older backups were taken already, and what was found bad. */
+export interface FellBack {
+  readonly times: number;
+  readonly passedOver: readonly PassedOver[];
 }

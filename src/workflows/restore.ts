@@ -13,7 +13,14 @@ import { silenceOf } from './capture.ts';
 import { passedOverTexts } from '../policy/fall-back.ts';
 import { THAW_SPEEDS } from '../policy/thaw.ts';
 import { Gate, type Answer } from './approval.ts';
-import { QUERIES, workflowIds, type RestoreInput, type RestorePlan, type RestoreResult } from './contract.ts';
+import {
+  QUERIES,
+  workflowIds,
+  type FellBack,
+  type RestoreInput,
+  type RestorePlan,
+  type RestoreResult,
+} from './contract.ts';
 import { failure, inOneVoice } from './failure.ts';
 import { FallBacks } from './fall-back.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
@@ -103,8 +110,11 @@ const TEST_IS_REPORTED = 'restore-test-is-reported';
 
 export const planQuery = defineQuery<RestorePlan | undefined>(QUERIES.plan);
 
-/** See RestoreResult: `rejected`, `expired` and `rolled-back` are answers; whatever else went wrong is a failure. */
-export async function restore(input: RestoreInput): Promise<RestoreResult> {
+/**
+ * See RestoreResult: `rejected`, `expired` and `rolled-back` are answers; whatever else went wrong is a failure. `fellBack`:
+ * what the failover that asks for it has found bad.
+ */
+export async function restore(input: RestoreInput, fellBack?: FellBack): Promise<RestoreResult> {
   let plan: RestorePlan | undefined;
   setHandler(planQuery, () => plan, { description: 'What the restore would do' });
   const asked = parseInput<RestoreInput>('restore', input, FIELDS);
@@ -113,7 +123,7 @@ export async function restore(input: RestoreInput): Promise<RestoreResult> {
   const gate = new Gate(story);
   return inOneVoice(async () => {
     try {
-      return await run({ asked, way, story, gate, show: (printed) => (plan = printed) });
+      return await run({ asked, fellBack, way, story, gate, show: (printed) => (plan = printed) });
     } finally {
       await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     }
@@ -131,6 +141,7 @@ function wayOf({ mode = 'restore', target, prepare }: RestoreInput): Way {
 /** One run: what was asked, and how it is told. */
 interface Errand {
   readonly asked: RestoreInput;
+  readonly fellBack: FellBack | undefined;
   readonly way: Way;
   readonly story: Story;
   readonly gate: Gate;
@@ -149,7 +160,7 @@ async function run(errand: Errand): Promise<RestoreResult> {
 }
 
 async function runOn(facts: SystemFacts, errand: Errand): Promise<RestoreResult> {
-  const fallBacks = new FallBacks(errand.asked, errand.story, STEPS.whole);
+  const fallBacks = new FallBacks(errand, STEPS.whole);
   for (;;) {
     errand.story.begin('plan');
     const plan = await planOf(facts, fallBacks.request());

@@ -1,91 +1,55 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { siteSigner, withAuthority } from '../../src/sites/authority.ts';
+import { expect, test } from 'vitest';
+import { withAuthority } from '../../src/sites/authority.ts';
 import { requireMayCapture } from '../../src/sites/standing.ts';
 import { loadSystem } from '../../src/system/index.ts';
-import { clearGeneration, raiseGeneration } from '../../src/vault/sites/generation.ts';
-import { writeRenewal } from '../../src/vault/sites/renewal.ts';
-import type { FailoverReport, FailoverResult } from '../../src/workflows/contract.ts';
-import { makeSite, type Site } from './site.ts';
-
-const TIMES = { leaseMs: 1500, stopMs: 500 };
+import { readGenerations } from '../../src/vault/sites/generation.ts';
+import type { BackupResult, FailoverPlan, FailoverReport, FailoverResult } from '../../src/workflows/contract.ts';
+import { shopSite } from './far-site.ts';
 
 /** The site of the file takes over from `far`, which nobody is answered by; both share the store. */
-const describeSystem = (data: (name: string) => string): string =>
-  [
-    'components:',
-    `  shop: { kind: sqlite, path: ${data('shop.sqlite')}, tier: critical }`,
-    `  papers: { kind: files, path: ${data('papers')} }`,
-    'plans:',
-    '  daily: { components: [shop, papers], stores: [disk], rpo: 1d }',
-    'failover:',
-    '  sites: [home, far]',
-    '  authority: disk',
-    '  fencing: lease',
-    '  assess: { over: 1s, looks: 2, from: { here: { command: ["false"] } } }',
-  ].join('\n');
+const shop = shopSite(['fencing: lease', 'assess: { over: 1s, looks: 2, from: { here: { command: ["false"] } } }']);
 
-let site: Site;
-beforeAll(async () => {
-  site = await makeSite(describeSystem);
-  vi.stubEnv('HOLDFAST_HOME', path.join(site.directory, 'home'));
-  await mkdir(site.data('papers'));
-  await site.startWorkers();
-});
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await site[Symbol.asyncDispose]();
-});
-
-async function trade(what: string): Promise<void> {
-  await writeFile(path.join(site.data('papers'), `${what}.txt`), what);
-  const database = new DatabaseSync(site.data('shop.sqlite'));
-  database.exec('CREATE TABLE IF NOT EXISTS trades (what TEXT)');
-  database.prepare('INSERT INTO trades VALUES (?)').run(what);
-  database.close();
-}
-
-function trades(): unknown[] {
-  const database = new DatabaseSync(site.data('shop.sqlite'));
-  const rows = database.prepare('SELECT what FROM trades ORDER BY rowid').all();
-  database.close();
-  return rows.map((row) => row['what']);
-}
-
-/** As `far` does, whose guard then renews its lease. */
-async function putOn(of: string, n: number): Promise<void> {
-  const system = await loadSystem(site.system);
-  const by = { signer: await siteSigner(system), atMs: Date.now() };
-  await withAuthority(system, async (authority) => {
-    const origin = n === 1 ? {} : { origin: { generation: n - 1 } };
-    const raised = await raiseGeneration(authority, { n, site: of, raiseId: `raise-${n}`, ...origin }, by);
-    if (raised.kind !== 'raised') throw new Error('somebody else was first');
-    await clearGeneration(authority, raised.record, { fencing: 'first', evidence: 'a test' }, by);
-    if (of === 'far') await writeRenewal(authority, { site: of, host: 'far-1' }, { times: TIMES, ...by });
-  });
-}
-
-async function asked(...args: string[]): Promise<FailoverResult> {
+async function asked<T = FailoverResult>(...args: string[]): Promise<T> {
+  const { site } = shop;
   const out = await site.holdfast('failover', site.system, ...args, '--json').catch((error: unknown) => {
-    const { code, stdout } = error as { code?: number; stdout?: string };
-    if (code !== 1 || stdout === undefined) throw error;
+    const { stdout } = error as { stdout?: string };
+    if (stdout === undefined || stdout === '') throw error;
     return stdout;
   });
-  return JSON.parse(out) as FailoverResult;
+  return JSON.parse(out) as T;
 }
 
-test('[M7] the active site is gone: its plan says what is lost, approved it waits for the lease and brings the rest back; then the site before may capture no more', async () => {
-  await putOn('home', 1);
-  await trade('one');
-  await trade('two');
-  await site.run('backup', { plan: 'daily' });
-  await trade('lost');
-  await putOn('far', 2);
-  // A machine that stands by has nothing.
-  await rm(site.data('shop.sqlite'));
-  await rm(site.data('papers'), { recursive: true });
+/** In the middle of every chunk that was not there before. */
+async function flipNewChunks(before: readonly string[]): Promise<void> {
+  for (const file of (await chunks()).filter((one) => !before.includes(one))) {
+    const bytes = await readFile(file);
+    const at = bytes.length >> 1;
+    bytes[at] = (bytes[at] ?? 0) ^ 0xff;
+    await writeFile(file, bytes);
+  }
+}
+
+async function chunks(): Promise<string[]> {
+  const directory = path.join(shop.site.directory, 'store', 'chunks');
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => path.join(parentPath, name));
+}
+
+test('[M7] [G5] the active site is gone and its newest backup damaged: its plan says what is lost; approved it waits for the lease, asks for the older one, and brings that back; then the site before may capture no more', async () => {
+  const { site } = shop;
+  await shop.putOn('home', 1);
+  await shop.trade('one');
+  await shop.trade('two');
+  const whole = await site.run<BackupResult>('backup', { plan: 'daily' });
+  const stored = await chunks();
+  await shop.trade('three');
+  const damaged = await site.run<BackupResult>('backup', { plan: 'daily' });
+  await shop.trade('lost');
+  await shop.putOn('far', 2, { leaseMs: 1500, stopMs: 500 });
+  await flipNewChunks(stored);
+  await shop.lose();
 
   const { outcome, plan } = await asked('--plan');
   expect(outcome).toBe('planned');
@@ -96,22 +60,37 @@ test('[M7] the active site is gone: its plan says what is lost, approved it wait
     approval: 'person',
     meetsRpo: true,
     assessment: { state: 'down' },
+    copy: { backup: damaged.backup },
   });
 
-  const done = await asked('--approve', plan?.digest ?? '', '--by', 'ann');
-  expect(done).toMatchObject({ outcome: 'done', ok: true, generation: { n: 3, site: 'home' } });
+  const waiting = await asked<{ waitingFor: string; plan: FailoverPlan }>(
+    '--approve',
+    plan?.digest ?? '',
+    '--by',
+    'ann',
+  );
+  expect(waiting.waitingFor).toContain('approval of an older backup');
+  expect(waiting.plan).toMatchObject({
+    ...{ from: { generation: 2, site: 'far' }, nextGeneration: 4, copy: { backup: whole.backup } },
+    passedOver: [{ backup: damaged.backup, store: 'disk' }],
+  });
+  await site.holdfast('approve', site.system, waiting.plan.digest, '--by', 'bob');
+  const done = (await site.env.client.workflow.getHandle(`${site.system}/failover`).result()) as FailoverResult;
+  expect(done).toMatchObject({ outcome: 'done', ok: true, generation: { n: 4, site: 'home' } });
   expect(done.fence?.evidence).toContain('far/far-1');
-  expect(trades()).toEqual(['one', 'two']);
-  const lostSince = Date.parse(done.plan?.restore.pointAt ?? '');
-  expect(lostSince).toBeGreaterThan(0);
+  expect(await shop.trades()).toEqual(['one', 'two']);
 
   const { failovers } = JSON.parse(await site.holdfast('failovers', site.system, '--json')) as {
     failovers: FailoverReport[];
   };
-  expect(failovers).toMatchObject([{ outcome: 'done', approvedBy: 'ann', from: { site: 'far' } }]);
+  expect(failovers).toMatchObject([{ outcome: 'done', approvedBy: 'bob', from: { site: 'far' } }]);
   expect(await asked('--plan')).toMatchObject({ outcome: 'refused' });
 
   const system = await loadSystem(site.system);
+  const generations = await withAuthority(system, readGenerations);
+  const [third, fourth] = generations.slice(2);
+  expect([third?.origin?.generation, fourth?.origin?.generation]).toEqual([1, 1]);
+  expect(Date.parse(fourth?.origin?.pointAt ?? '')).toBeLessThan(Date.parse(third?.origin?.pointAt ?? ''));
   const late = requireMayCapture({ ...system, site: 'far' }, AbortSignal.timeout(60_000));
   await expect(late).rejects.toMatchObject({ code: 'SiteFenced' });
 });

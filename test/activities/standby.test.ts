@@ -1,96 +1,25 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { siteSigner, withAuthority } from '../../src/sites/authority.ts';
-import { loadSystem } from '../../src/system/index.ts';
-import { clearGeneration, raiseGeneration } from '../../src/vault/sites/generation.ts';
+import { describe, expect, test } from 'vitest';
 import type { BackupResult, ReadinessResult, RestoreResult } from '../../src/workflows/contract.ts';
 import { failureOf } from '../workflows/play.ts';
-import { makeSite, type Site } from './site.ts';
+import { shopSite } from './far-site.ts';
 
-/** The site `default` is the standby of `far`; both share the store. */
-const describeSystem = (data: (name: string) => string): string =>
-  [
-    'components:',
-    `  shop: { kind: sqlite, path: ${data('shop.sqlite')}, tier: critical }`,
-    `  papers: { kind: files, path: ${data('papers')} }`,
-    'plans:',
-    '  daily: { components: [shop, papers], stores: [disk], rpo: 1d }',
-    'failover:',
-    '  sites: [home, far]',
-    '  authority: disk',
-    '  fencing: attested',
-    '  warm: true',
-    '  assess: { from: { here: { command: ["true"] } } }',
-  ].join('\n');
+/** The site stands by for `far`; both share the store. */
+const shop = shopSite(['fencing: attested', 'warm: true', 'assess: { from: { here: { command: ["true"] } } }']);
+const { trade, trades } = shop;
+const raise = (n: number, of: string): Promise<void> => shop.putOn(of, n);
 
-let site: Site;
-beforeAll(async () => {
-  site = await makeSite(describeSystem);
-  vi.stubEnv('HOLDFAST_HOME', path.join(site.directory, 'home'));
-  await mkdir(site.data('papers'));
-  await trade('one');
-  await site.startWorkers();
-});
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await site[Symbol.asyncDispose]();
-});
-
-async function trade(what: string): Promise<void> {
-  await writeFile(path.join(site.data('papers'), `${what}.txt`), what);
-  await query((database) => {
-    database.exec('CREATE TABLE IF NOT EXISTS trades (what TEXT)');
-    database.prepare('INSERT INTO trades VALUES (?)').run(what);
-  });
-}
-
-async function query<T>(ask: (database: DatabaseSync) => T): Promise<T> {
-  await mkdir(site.data(''), { recursive: true });
-  const database = new DatabaseSync(site.data('shop.sqlite'));
-  try {
-    return ask(database);
-  } finally {
-    database.close();
-  }
-}
-
-async function trades(): Promise<unknown[]> {
-  const copy = `${site.data('shop.sqlite')}.look`;
-  await writeFile(copy, await readFile(site.data('shop.sqlite')));
-  const database = new DatabaseSync(copy);
-  const found = database
-    .prepare('SELECT what FROM trades ORDER BY what')
-    .all()
-    .map((row) => row['what']);
-  database.close();
-  await rm(copy);
-  return found;
-}
-
-async function raise(n: number, of: string): Promise<void> {
-  const system = await loadSystem(site.system);
-  const by = { signer: await siteSigner(system), atMs: Date.now() };
-  await withAuthority(system, async (authority) => {
-    // What the site before had written is taken over whole, so that its backups belong to the history.
-    const origin = n === 1 ? {} : { origin: { generation: n - 1 } };
-    const raised = await raiseGeneration(authority, { n, site: of, raiseId: `raise-${n}`, ...origin }, by);
-    if (raised.kind !== 'raised') throw new Error('somebody else was first');
-    await clearGeneration(authority, raised.record, { fencing: 'first', evidence: 'a test' }, by);
-  });
-}
-
-const backUp = () => site.run<BackupResult>('backup', { plan: 'daily' });
+const backUp = () => shop.site.run<BackupResult>('backup', { plan: 'daily' });
 const prepare = (more: object = {}) =>
-  site.run<RestoreResult>('restore', { whole: true, prepare: true, skipSafetyBackup: true, ...more });
-const inode = async (): Promise<number> => (await stat(site.data('shop.sqlite'))).ino;
+  shop.site.run<RestoreResult>('restore', { whole: true, prepare: true, skipSafetyBackup: true, ...more });
+const inode = async (): Promise<number> => (await stat(shop.site.data('shop.sqlite'))).ino;
 const aside = ({ aside: places }: RestoreResult): number => places.length;
 
 async function takeOver(takeover: number): Promise<RestoreResult> {
   const asked = { whole: true, takeover, skipSafetyBackup: true };
-  const { plan } = await site.run<RestoreResult>('restore', { ...asked, mode: 'plan' });
-  return site.run<RestoreResult>('restore', { ...asked, approve: plan.digest, approvedBy: 'ann' });
+  const { plan } = await shop.site.run<RestoreResult>('restore', { ...asked, mode: 'plan' });
+  return shop.site.run<RestoreResult>('restore', { ...asked, approve: plan.digest, approvedBy: 'ann' });
 }
 
 const restoredBeside = ({ whole }: RestoreResult): boolean =>
@@ -98,6 +27,7 @@ const restoredBeside = ({ whole }: RestoreResult): boolean =>
 
 describe('a site that stands by', () => {
   test('[M7] prepared, prepared again for a newer backup, refused while it is active, and then only started', async () => {
+    await trade('one');
     await raise(1, 'home');
     await backUp();
     await trade('two');
@@ -120,7 +50,7 @@ describe('a site that stands by', () => {
     const ready = await inode();
     const started = await takeOver(3);
     expect([started.outcome, restoredBeside(started), await inode()]).toEqual(['restored', false, ready]);
-    expect(await readFile(path.join(site.data('papers'), 'three.txt'), 'utf8')).toBe('three');
+    expect(await readFile(path.join(shop.site.data('papers'), 'three.txt'), 'utf8')).toBe('three');
   });
 
   test('somebody has written into what was prepared: it is restored as if nothing had been', async () => {
@@ -135,18 +65,18 @@ describe('a site that stands by', () => {
 
   test('[M7] [B9] is it ready, and how long would it take: asked of its own files and stores, then rehearsed beside', async () => {
     await raise(6, 'far');
-    const ready = await site.run<ReadinessResult>('readiness', { rehearse: true });
+    const ready = await shop.site.run<ReadinessResult>('readiness', { rehearse: true });
     const bad = ready.checks.filter(({ verdict }) => verdict !== 'ok');
     expect(bad).toEqual([]);
     expect(ready).toMatchObject({ ok: true, verdict: 'ok', site: 'home', rehearsal: { outcome: 'passed' } });
     expect(ready.rehearsal?.wouldTakeSeconds).toBe(ready.rehearsal?.restoreSeconds);
 
-    const file = path.join(site.directory, 'system.yaml');
+    const file = path.join(shop.site.directory, 'system.yaml');
     const text = await readFile(file, 'utf8');
     await writeFile(file, text.replace('rpo: 1d', 'rpo: 2d'));
-    await rm(path.join(site.directory, 'store', 'generations'), { recursive: true });
-    const left = (await site
-      .holdfast('failover', site.system, '--readiness', '--json')
+    await rm(path.join(shop.site.directory, 'store', 'generations'), { recursive: true });
+    const left = (await shop.site
+      .holdfast('failover', shop.site.system, '--readiness', '--json')
       .catch((error: unknown) => error)) as {
       readonly code: number;
       readonly stdout: string;

@@ -1,7 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
+import type { FailoverActivities } from '../../src/activities/failover-types.ts';
 import type { FailoverPlan, FailoverResult } from '../../src/workflows/contract.ts';
-import { failureOf, refusalOf, waitingFor } from './play.ts';
+import { answer, failureOf, refusalOf, waitingFor } from './play.ts';
 import { playOn } from './server.ts';
 import { eventually, uniqueName } from './stage.ts';
 import { failWith, untilCancelled, type Script, type World } from './world.ts';
@@ -9,6 +10,7 @@ import type { FailoverWorld } from './world-failover.ts';
 
 const play = playOn();
 const NO_SCRIPT = { awaitFence: undefined, clearSite: undefined, restoreBeside: undefined, swapIn: undefined };
+const OLDER = 'approval of an older backup';
 const PREPARED = ['assessSite', 'gatherFailover'];
 
 const run = (world: { failover?: FailoverWorld; script?: Script }, act: (seen: World) => Promise<void>) =>
@@ -17,6 +19,13 @@ const run = (world: { failover?: FailoverWorld; script?: Script }, act: (seen: W
 /** As an activity does whose failure no waiting mends. */
 function refuse(type: string): never {
   throw ApplicationFailure.create({ type, message: `scripted ${type}`, nonRetryable: true });
+}
+
+type RaiseInput = Parameters<FailoverActivities['raiseSite']>[0];
+
+/** What is restored is bad so many times. */
+function badUntil(times: number): Script {
+  return { restoreBeside: (call) => (call <= times ? failWith('ObjectCorrupt') : undefined) };
 }
 
 async function digestOf(system: string, more: object = {}): Promise<string> {
@@ -104,12 +113,8 @@ describe('a failover', () => {
   test('rejected: nothing was changed', async () => {
     await run({}, async (world) => {
       const handle = await play.start('failover', { system: uniqueName('sys') });
-      await waitingFor(handle, 'approval');
-      await handle.executeUpdate('reject', { args: [{ by: 'ann', why: 'it is the network' }] });
-      expect(await handle.result()).toMatchObject({
-        outcome: 'rejected',
-        why: 'ann rejected the plan: it is the network',
-      });
+      await answer(handle, 'approval', 'reject');
+      expect(await handle.result()).toMatchObject({ outcome: 'rejected', why: 'ann rejected the plan: not today' });
       expect(world.sites.active).toBe('1 away cleared');
     });
   });
@@ -151,8 +156,12 @@ describe('a failover', () => {
         expect(world.sites.reports).toMatchObject([{ outcome: 'rolled-back' }]);
         world.sites.reset();
       }
-      // Before the raise there is nothing to give back.
+      // A raise that failed may still land: its number is taken by the site before.
       Object.assign(script, NO_SCRIPT, { raiseSite: () => refuse('StoreDenied') });
+      expect(await approved(world)).toMatchObject({ outcome: 'rolled-back', generation: { n: 2, site: 'away' } });
+      expect(world.sites.active).toBe('2 away cleared');
+      world.sites.reset();
+      Object.assign(script, NO_SCRIPT, { raiseSite: undefined, holdSite: () => refuse('BadInput') });
       expect(await approved(world)).toMatchObject({ outcome: 'rolled-back', generation: { n: 1, site: 'away' } });
       expect(world.sites.active).toBe('1 away cleared');
     });
@@ -217,6 +226,82 @@ describe('a failover', () => {
       ]);
       expect(world.sites.names).toBe('home');
       expect(world.count('revertDns')).toBe(0);
+    });
+  });
+
+  test('[M7] the newest copy is found bad: the generation is kept, an older one is asked for by a digest of its own, and taken under the next', async () => {
+    await run({ script: badUntil(1) }, async (world) => {
+      const system = uniqueName('sys');
+      const approve = await digestOf(system);
+      const handle = await play.start('failover', { system, approve, approvedBy: 'ann' });
+      await waitingFor(handle, OLDER);
+      expect([world.sites.active, world.sites.held.size]).toEqual(['2 home cleared', 1]);
+      const plan = await handle.query<FailoverPlan>('plan');
+      expect(plan).toMatchObject({
+        ...{ from: { generation: 1, site: 'away' }, nextGeneration: 3, copy: { backup: 'backup-1-older-1' } },
+        passedOver: [{ backup: 'backup-1', store: 'main', why: 'scripted ObjectCorrupt' }],
+      });
+      const old = handle.executeUpdate('approve', { args: [{ digest: approve, by: 'bob' }] });
+      expect(await refusalOf(old)).toBe('PlanChanged');
+      await handle.executeUpdate('approve', { args: [{ digest: plan.digest, by: 'bob' }] });
+      const result = (await handle.result()) as FailoverResult;
+      expect(result).toMatchObject({ outcome: 'done', ok: true, generation: { n: 3, site: 'home' } });
+      expect(result.warnings?.join()).toContain('backup backup-1 of');
+      expect([world.sites.active, world.sites.held.size, world.count('awaitFence')]).toEqual(['3 home cleared', 0, 1]);
+      const origins = world.calls.filter(({ name }) => name === 'raiseSite').map(({ input }) => input as RaiseInput);
+      expect(origins.map(({ origin }) => origin.generation)).toEqual([1, 1]);
+      const [first = 0, second = 0] = origins.map(({ origin }) => origin.pointAtMs);
+      expect(first - second).toBe(3_600_000);
+      expect(world.sites.reports).toMatchObject([
+        { approvedBy: 'bob', backups: ['backup-1-older-1', 'backup-config'] },
+      ]);
+    });
+  });
+
+  test('[M7] nobody is asked where the older one meets the declared rule, or where it was said beforehand', async () => {
+    const failover: FailoverWorld = { setup: { automaticDownForSeconds: 30 } };
+    const script = badUntil(1);
+    await run({ failover, script }, async (world) => {
+      const alone = await play.run<FailoverResult>('failover', { system: uniqueName('sys') });
+      expect(alone).toMatchObject({ outcome: 'done', plan: { approval: 'automatic', nextGeneration: 3 } });
+      world.sites.reset();
+      Object.assign(failover, { setup: undefined });
+      Object.assign(script, badUntil(2));
+      const system = uniqueName('sys');
+      const approve = await digestOf(system);
+      world.calls.splice(0);
+      const handle = await play.start('failover', { system, approve, approvedBy: 'ann', fallBacksUnasked: 1 });
+      await answer(handle, `${OLDER} (plan 3`, 'approve');
+      expect(await handle.result()).toMatchObject({ outcome: 'done', plan: { copy: { backup: 'backup-1-older-2' } } });
+      expect(world.sites.active).toBe('4 home cleared');
+    });
+  });
+
+  test('[M7] the older one is rejected, nobody answers, none is left, or its raise fails: the site before has the system again', async () => {
+    const unasked = { fallBacksUnasked: 3 };
+    const ways: [object, number, FailoverWorld, Script, string][] = [
+      [{}, 3, { setup: { approvalLimitSeconds: 0.3 } }, {}, 'nobody approved the older backup'],
+      [unasked, 6, {}, badUntil(9), 'no more than 3 may be passed over'],
+      [unasked, 3, {}, { raiseSite: (call) => (call > 1 ? refuse('StoreDenied') : undefined) }, 'StoreDenied'],
+      [{}, 3, {}, {}, 'ann rejected the older backup: not today'],
+    ];
+    const failover: FailoverWorld = {};
+    const script: Script = {};
+    await run({ failover, script }, async (world) => {
+      for (const [more, n, otherwise, broken, why] of ways) {
+        Object.assign(failover, { setup: undefined }, otherwise);
+        Object.assign(script, { raiseSite: undefined }, badUntil(1), broken);
+        const system = uniqueName('sys');
+        const approve = await digestOf(system);
+        world.calls.splice(0);
+        const handle = await play.start('failover', { system, approve, approvedBy: 'ann', ...more });
+        if (why.includes('rejected')) await answer(handle, OLDER, 'reject');
+        const result = (await handle.result()) as FailoverResult;
+        expect(result).toMatchObject({ outcome: 'rolled-back', generation: { n, site: 'away' } });
+        expect(result.why).toContain(why);
+        expect([world.sites.active, world.sites.held.size]).toEqual([`${n} away cleared`, 0]);
+        world.sites.reset();
+      }
     });
   });
 

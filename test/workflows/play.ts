@@ -82,6 +82,13 @@ export function waitingFor(handle: WorkflowHandle, what: string): Promise<true> 
   });
 }
 
+/** To the plan that is shown, once this is asked. */
+export async function answer(handle: WorkflowHandle, question: string, word: 'approve' | 'reject'): Promise<void> {
+  await waitingFor(handle, question);
+  const { digest } = await handle.query<{ digest: string }>('plan');
+  await handle.executeUpdate(word, { args: [{ digest, by: 'ann', why: 'not today' }] });
+}
+
 /** The catalogue's failure that ended a workflow. */
 export async function failureOf(promise: Promise<unknown>): Promise<ApplicationFailure> {
   const error: unknown = await promise.then(

@@ -24,6 +24,9 @@ export interface FailoverWorld {
 }
 
 const POINT_MS = Date.parse('2026-11-21T02:00:00Z');
+const HOUR_MS = 3_600_000;
+/** As the world's plan of a restore calls what it falls back to. */
+const OLDER = ['', '-older-1', '-older-2', '-older-3'];
 const LONG_MS = 60_000;
 const SETTLED = { inSyncAt: '2026-11-21T03:00:00Z', oldAnswerUntil: '2026-11-21T03:01:00Z', resubmitted: 0 };
 
@@ -87,11 +90,12 @@ export function failoverActivities(sites: WorldSites, world: FailoverWorld): Fai
     },
     gatherFailover: () => {
       const { n, site, cleared } = sites.generations.at(-1) ?? { n: 0, site: '', cleared: false };
-      const copy = { backup: 'backup-1', store: 'main', generation: 1, pointAtMs: POINT_MS };
       return Promise.resolve({
         generation: { n, site, cleared },
         generations: [{ n: 1 }],
-        copies: [copy],
+        copies: OLDER.map((suffix, hours) => {
+          return { backup: `backup-1${suffix}`, store: 'main', generation: 1, pointAtMs: POINT_MS - hours * HOUR_MS };
+        }),
         storesUnread: [],
         notReady: [],
         ...world.gathered,
@@ -115,12 +119,11 @@ export function failoverActivities(sites: WorldSites, world: FailoverWorld): Fai
       return Promise.resolve();
     },
     takeBack: ({ n, raiseId, toSite }) => {
-      const newest = sites.generations.at(-1);
-      if (newest?.n === n && newest.raiseId === raiseId) {
-        sites.generations.push({ n: n + 1, site: toSite, cleared: true, raiseId: `${raiseId}/back` });
-      }
-      const now = sites.generations.at(-1);
-      return Promise.resolve({ n: now?.n ?? 0, site: now?.site ?? '' });
+      const newest = sites.generations.at(-1) ?? { n: 0, site: '', raiseId: '' };
+      const ours = newest.raiseId.startsWith(raiseId);
+      if (!ours && newest.n >= n) return Promise.resolve({ n: newest.n, site: newest.site, did: 'theirs' });
+      sites.generations.push({ n: newest.n + 1, site: toSite, cleared: true, raiseId: `${raiseId}/back` });
+      return Promise.resolve({ n: newest.n + 1, site: toSite, did: ours ? 'given-back' : 'withheld' });
     },
     planDns: ({ toSite }) => Promise.resolve({ toSite, entries: NAMED, lines: ['www: a to b'], warnings: [] }),
     swapDns: ({ planned }) => {

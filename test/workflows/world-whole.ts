@@ -17,19 +17,22 @@ export function fallenDigest(fellBack: PlanRequest['fellBack']): string | undefi
   return fellBack === undefined ? undefined : String(fellBack.times).repeat(64);
 }
 
+const POINT_MS = Date.parse('2026-11-21T02:00:00Z');
+
 export function wholePlan(
   newest: string,
   { missing = [] }: WholeWorld,
   fellBack: PlanRequest['fellBack'] = { times: 0, passedOver: [] },
 ): WholePlan {
   const backup = fellBack.times === 0 ? newest : `${newest}-older-${fellBack.times}`;
+  const pointAt = new Date(POINT_MS - fellBack.times * 3_600_000).toISOString();
   const part = (name: string, of: string, needed: boolean): WholePart => ({
     name,
     tier: needed ? 'critical' : 'important',
     backup: of,
     manifestKey: `backups/${of}.json`,
     store: 'main',
-    pointAt: '2026-11-21T02:00:00Z',
+    pointAt,
     lostSeconds: 60,
     needed,
     problems: [],

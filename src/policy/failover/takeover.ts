@@ -1,6 +1,7 @@
 /** What the new generation says of its data, what is lost, and how long it all took. Pure. */
 import type { MeasuredFailover } from '../../workflows/failover-contract.ts';
 import type { WholePart } from '../../workflows/whole-contract.ts';
+import { isOfCopy, type PassedOver } from '../fall-back.ts';
 import type { CopyHere, FailoverGo } from './decide.ts';
 import type { Origin } from './lineage.ts';
 import { criticalPointMs } from './readiness.ts';
@@ -25,6 +26,14 @@ export function originOf(
   const points = all.filter(({ generation }) => generation === newest).map(({ pointAtMs }) => pointAtMs);
   // Of before there were sites: of the first generation nothing is so old, and those after it are no part of the history.
   return { generation: newest === 0 ? 1 : newest, pointAtMs: Math.max(...points) };
+}
+
+/** The same copies; those that were found bad since say why. */
+export function withoutBad(copies: readonly CopyHere[], passedOver: readonly PassedOver[]): CopyHere[] {
+  return copies.map((copy) => {
+    const bad = passedOver.find((part) => isOfCopy(part, copy));
+    return bad === undefined ? copy : { ...copy, unusable: bad.why };
+  });
 }
 
 /** From the oldest recovery point of what the system can't be without; undefined where no part says its point. */

@@ -2,8 +2,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HoldfastError } from '../../../src/failures.ts';
 import { fencedFromMs, rememberRenewals } from '../../../src/policy/failover/lease.ts';
 import { generateSshKeyPair } from '../../../src/seal/index.ts';
+import type { Store } from '../../../src/stores/index.ts';
 import { NAMESPACES, signRecord, signerOf } from '../../../src/vault/envelope.ts';
 import type { Envelope } from '../../../src/vault/formats.ts';
 import {
@@ -15,10 +17,12 @@ import {
   type Authority,
   type Raised,
 } from '../../../src/vault/sites/generation.ts';
+import { giveGenerationBack } from '../../../src/vault/sites/give-back.ts';
 import { removeOldRenewals, renewalsOfOthers, writeRenewal } from '../../../src/vault/sites/renewal.ts';
 import { readTrustRoots } from '../../../src/vault/trust.ts';
 import { checkRecord } from '../../../src/vault/verify/record-check.ts';
 import { makeTestVault, type TestVault } from '../../support/vault.ts';
+import { watched } from '../../support/watched-store.ts';
 
 const TIMES = { leaseMs: 60_000, stopMs: 20_000 };
 const FRANKFURT = { site: 'frankfurt', host: 'f1' };
@@ -117,6 +121,64 @@ describe('generations', () => {
     const bytes = await vault.store.get(key);
     expect(checkRecord(authority, key, bytes)).toBe(true);
     expect(() => checkRecord(authority, generationKeyOf(2), bytes)).toThrow(/written as|calls itself|name/);
+  });
+});
+
+describe('a takeover that is given up', () => {
+  const withPut = (put: Store['put']): Authority => ({
+    ...authority,
+    store: Object.assign(watched(vault.store), { put }),
+  });
+  const cleared = { fencing: 'lease', evidence: 'it never ran' } as const;
+  const order = { n: 2, raiseId: 'run-7', toSite: 'frankfurt', before: 1 };
+  const back = (more = {}, from = authority) => giveGenerationBack(from, { ...order, ...more }, cleared, by());
+  const newest = async (): Promise<string> => {
+    const found = await newestGeneration(authority);
+    return `${found?.n} ${found?.site} ${found?.cleared === undefined ? 'raised' : 'cleared'}`;
+  };
+
+  it('[M7] its raise was lost on the way and lands when all is given back: it loses, and the site before is active', async () => {
+    await raise(1, 'frankfurt');
+    // The request that nobody has an answer to lies on the network until it is let go.
+    const landed = Promise.withResolvers<undefined>();
+    const late = withPut(async (...args) => {
+      await landed.promise;
+      return vault.store.put(...args);
+    });
+    const raising = raiseGeneration(late, { n: 2, site: 'ohio', raiseId: 'run-7' }, by());
+    expect(await back()).toEqual({ n: 2, site: 'frankfurt', did: 'withheld' });
+    landed.resolve(undefined);
+    expect(await raising).toMatchObject({ kind: 'taken', by: { site: 'frankfurt' } });
+    expect([await newest(), await back()]).toEqual([
+      '2 frankfurt cleared',
+      { n: 2, site: 'frankfurt', did: 'withheld' },
+    ]);
+  });
+
+  it('[M7] it lands just before its number is taken, once and again for another backup: both are given back', async () => {
+    await raise(1, 'frankfurt');
+    let writes = 0;
+    const overtaken = withPut(async (...args) => {
+      writes += 1;
+      if (writes <= 2) await raise(writes + 1, 'ohio', writes === 1 ? 'run-7' : 'run-7/1');
+      return vault.store.put(...args);
+    });
+    expect(await back({}, overtaken)).toEqual({ n: 4, site: 'frankfurt', did: 'given-back' });
+    expect([await newest(), await back()]).toEqual([
+      '4 frankfurt cleared',
+      { n: 4, site: 'frankfurt', did: 'given-back' },
+    ]);
+  });
+
+  it('somebody else has raised since, or nothing was ever asked for: left as it is; the number can not be taken: told', async () => {
+    await raise(1, 'frankfurt');
+    expect(await back({ n: 1 })).toEqual({ n: 1, site: 'frankfurt', did: 'theirs' });
+    const denied = withPut(() => Promise.reject(new HoldfastError('StoreDenied', 'read only')));
+    expect(await back({}, denied)).toMatchObject({ n: 1, did: 'open', why: 'read only' });
+    await raise(2, 'third', 'run-77');
+    expect(await back()).toEqual({ n: 2, site: 'third', did: 'theirs' });
+    await raise(3, 'ohio', 'run-7');
+    await expect(back({ n: 3 }, denied)).rejects.toMatchObject({ code: 'StoreDenied' });
   });
 });
 
