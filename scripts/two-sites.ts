@@ -9,11 +9,14 @@ import { parseArgs } from 'node:util';
 import { prepare, runMain, UsageError } from './setup.ts';
 import { FAULTS } from './two-sites/faults.ts';
 import { proveSites } from './two-sites/run.ts';
+import { summaryOf, summaryText } from './two-sites/summary.ts';
 
 const USAGE = `Usage: npm run proof -- [options]
   --rounds N    failovers that are played (300)
   --seed N      of the first; the others follow (from the clock)
   --fault NAME  only this one (repeatable)
+  --beds N      pairs of sites struck side by side (1; a pair takes half a core and 1.5 GB)
+  --json        one document at the end, and the rounds on stderr
 
 Faults: ${FAULTS.map(({ name }) => name).join('; ')}
 
@@ -27,20 +30,29 @@ async function main(args: readonly string[]): Promise<number> {
       rounds: { type: 'string', default: '300' },
       seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 1_000_000) },
       fault: { type: 'string', multiple: true },
+      beds: { type: 'string', default: '1' },
+      json: { type: 'boolean', default: false },
     },
   });
   const [rounds, seed] = [numberOf('rounds', values.rounds), numberOf('seed', values.seed)];
   const unknown = (values.fault ?? []).find((name) => !FAULTS.some((fault) => fault.name === name));
   if (unknown !== undefined) throw new UsageError(`${unknown} is none of the faults; --help lists them`);
+  const beds = numberOf('beds', values.beds);
+  if (beds < 1) throw new UsageError('--beds wants one at least');
   const ended = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
-  process.stdout.write(`seeds ${seed} to ${seed + rounds - 1}\n`);
-  const say = (line: string): void => void process.stdout.write(`${line}\n`);
-  const report = await proveSites({ seed, rounds, faults: values.fault, say, signal: ended.signal });
+  const told = values.json ? process.stderr : process.stdout;
+  const say = (line: string): void => void told.write(`${line}\n`);
+  say(`seeds ${seed} to ${seed + rounds - 1}`);
+  const report = await proveSites({ seed, rounds, beds, faults: values.fault, say, signal: ended.signal });
   const done = report.rounds.filter(({ outcome }) => outcome === 'done').length;
-  say(`${report.rounds.length} held, ${done} of them failovers; ${report.broken.length} broken`);
+  const byFault = summaryOf(report.rounds);
+  say(
+    `${summaryText(byFault)}\n${report.rounds.length} held, ${done} of them failovers; ${report.broken.length} broken`,
+  );
+  if (values.json) process.stdout.write(`${JSON.stringify({ seed, asked: rounds, byFault, ...report })}\n`);
   if (ended.signal.aborted) return INTERRUPTED;
   return report.broken.length === 0 ? 0 : 1;
 }

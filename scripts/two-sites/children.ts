@@ -2,6 +2,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
+/** Before a command: it ends with this program, whatever that dies of. */
+export const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+
 export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }

@@ -5,7 +5,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const EVERY_MS = 40;
+const EVERY_MS = 30;
 const ANSWER_LIMIT_MS = 1500;
 
 const [zone = '', log = '', port = ''] = process.argv.slice(2);

@@ -17,13 +17,24 @@ export class Power {
   private readonly directory: string;
   private readonly first: boolean;
 
-  constructor(name: string) {
+  private constructor(name: string) {
     this.first = existsSync(FREEZER);
     this.parent = `/${name}`;
     this.directory = path.join(this.first ? FREEZER : UNIFIED, name);
-    mkdirSync(this.directory);
+  }
+
+  static made(name: string): Power {
+    const power = new Power(name);
+    mkdirSync(power.directory);
     // In version 2 a group with groups below has no processes of its own.
-    if (!this.first) mkdirSync(path.join(this.directory, 'own'));
+    if (!power.first) mkdirSync(path.join(power.directory, 'own'));
+    return power;
+  }
+
+  /** That of a run before, as long as its group is there. */
+  static found(name: string): Power | undefined {
+    const power = new Power(name);
+    return existsSync(power.directory) ? power : undefined;
   }
 
   /** A command line that joins the group and is the command then. */

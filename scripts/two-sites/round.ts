@@ -1,18 +1,20 @@
 /** One failover under one fault, and what has to be true at its end. Then the sites have changed places. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FailoverResult } from '../../src/workflows/failover-contract.ts';
 import { waitFor } from '../../sample/stack/processes.ts';
-import { ask, type Bed } from './bed.ts';
-import type { Fault, Struck } from './faults.ts';
-import { PORT, SYSTEM, type Site } from './site.ts';
+import type { FailoverResult } from '../../src/workflows/contract.ts';
+import type { Bed } from './bed.ts';
+import { compare, isDown, keptApart, mustLead } from './checks.ts';
+import type { Ending, Fault, Struck } from './fault.ts';
+import { Phases, type Phase } from './phases.ts';
+import type { Site } from './site.ts';
+import { Steps } from './steps.ts';
 import { LEASE_SECONDS, STOP_SECONDS } from './texts.ts';
-import { overlaps } from './watch.ts';
 
 const LIMIT_MS = 240_000;
-/** From its waking until a guard has looked, and the stack is down: its look, and the stop time. */
-const WAKING_MS = STOP_SECONDS * 1000 + 5000;
+const KNOWS_MS = 90_000;
+const AGAIN_MS = 500;
 /** Records between one thing that happens and the next. */
-const A_FEW = 15;
+const A_FEW = 5;
 
 export interface Round {
   readonly fault: string;
@@ -20,91 +22,114 @@ export interface Round {
   /** Acknowledged and not there, all of them younger than what was said to be lost. */
   readonly lost: number;
   readonly result: FailoverResult;
+  /** That is active then. */
+  readonly now: Site;
   /** Both at the same moment, where a machine had slept. */
   readonly afterSleepMs: number;
+  readonly phases: readonly Phase[];
 }
 
 export interface Drawn {
   readonly fault: Fault;
   /** See Struck. */
   readonly part: number;
+  readonly step: string;
 }
 
-/** Throws with what did not hold. `active` and `standby` are what they are when it begins. */
+/** Throws with what did not hold. `active` and `standby` are what they are when it begins; there is a backup already. */
 export async function playRound(
   bed: Bed,
   { active, standby }: Pick<Struck, 'active' | 'standby'>,
-  { fault, part }: Drawn,
+  drawn: Drawn,
   over: AbortSignal,
 ): Promise<Round> {
-  await more(bed, A_FEW);
-  await ask(active, 'backup', SYSTEM, 'all');
-  await more(bed, A_FEW);
   const ended = new AbortController();
-  const until = AbortSignal.any([ended.signal, over]);
-  const struck: Struck = { bed, active, standby, part, signal: until };
+  const signal = AbortSignal.any([ended.signal, over]);
+  const { part, step } = drawn;
+  const struck: Struck = { bed, active, standby, part, step, steps: new Steps(), atEnd: [], signal };
+  try {
+    return await played(struck, drawn.fault, () => ended.abort());
+  } finally {
+    ended.abort();
+    await endings(struck);
+  }
+}
+
+async function endings({ atEnd }: Struck): Promise<void> {
+  for (const end of atEnd.splice(0)) await end();
+}
+
+async function played(struck: Struck, fault: Fault, end: () => void): Promise<Round> {
+  const { bed, active, standby, step } = struck;
+  const phases = new Phases();
+  phases.begin('fault');
   await fault.before(struck);
   const beside = fault.during?.(struck) ?? Promise.resolve();
   // Heard below, and not before the failover has ended.
   beside.catch(() => undefined);
-  let result: FailoverResult;
+  phases.begin('failover');
+  let ending: Ending;
   try {
-    result = await takeOver(standby, fault);
+    ending = await (fault.takeOver?.(struck) ?? takeOver(struck, fault));
   } finally {
-    ended.abort();
+    end();
     await beside;
   }
-  const now = result.outcome === 'done' ? standby : active;
-  if (result.outcome === 'done' && fault.sleeps !== true) await stopsItself(active, fault);
-  const lost = await compare(bed, standby, result);
-  await mend(bed, fault, active);
-  if (result.outcome === 'done') await staysDown(active);
-  await serves(bed, now);
-  const both = overlaps(bed.watches[0].intervals(), bed.watches[1].intervals());
-  const afterSleepMs = fault.sleeps === true ? Math.max(0, ...both.map(({ ms }) => ms)) : 0;
-  if (both.length > 0 && (fault.sleeps !== true || afterSleepMs > WAKING_MS))
-    throw new Error(`two sites were active: ${JSON.stringify(both)}`);
+  const { result, now } = ending;
+  const before = now === active ? standby : active;
+  phases.begin('stops itself');
+  if (fault.sleeps !== true) await stopsItself(before, fault);
+  phases.begin('compare');
+  const lost = await compare(bed, now, result);
+  await fault.after?.(struck, ending);
+  phases.begin('mend');
+  await bed.net.heal();
+  bed.storesBack();
+  await endings(struck);
+  const back = async (): Promise<void> => {
+    await phases.beside('boot', mend(bed, fault, active));
+    if (result.outcome === 'done') await phases.beside('knows', knows(before, result));
+  };
+  await Promise.all([back(), readyAgain(bed, now, phases)]);
+  const afterSleepMs = keptApart(bed, fault);
+  mustLead(bed);
   bed.forgetTimes();
-  return { fault: fault.name, outcome: result.outcome, lost, result, afterSleepMs };
+  return {
+    fault: fault.atStep === true ? `${fault.name}: ${step}` : fault.name,
+    ...{ outcome: result.outcome, lost, result, now, afterSleepMs },
+    phases: phases.table(),
+  };
+}
+
+/** The name leads to a site that takes records; there is a backup, and what is younger. */
+export async function readyAgain(bed: Bed, site: Site, phases: Phases): Promise<void> {
+  await waitFor(`the name to lead to ${site.name}`, LIMIT_MS, () =>
+    Promise.resolve(bed.leadsTo === site.machine.address ? true : undefined),
+  );
+  await phases.beside('records', more(bed, A_FEW));
+  await phases.beside('backup', site.operator.backup('all'));
+  await more(bed, A_FEW);
 }
 
 /** Asks again when it was refused or rolled back while the fault went on: that is an answer, and nothing was changed. */
-async function takeOver(standby: Site, fault: Fault): Promise<FailoverResult> {
+async function takeOver(struck: Struck, fault: Fault): Promise<Ending> {
   const end = Date.now() + LIMIT_MS;
+  const { steps } = struck;
+  const answer = fault.answer?.bind(undefined, struck);
   for (;;) {
-    const result = await once(standby);
+    const asked = { steps, ...(answer === undefined ? {} : { answer }) };
+    const result = await struck.standby.operator.failover(asked);
     const isLeft = result.outcome === 'refused' && result.assessment?.state === 'up';
-    if (fault.isUp === 'always' && !isLeft) {
-      throw new Error(`a site that is up was not left alone: ${JSON.stringify(result).slice(0, 2000)}`);
-    }
-    if (result.outcome === 'done' || (isLeft && fault.isUp !== undefined)) return result;
-    if (Date.now() > end) throw new Error(`it never took over: ${JSON.stringify(result).slice(0, 2000)}`);
-    await sleep(500);
+    if (fault.isUp === 'always' && !isLeft) throw new Error(`a site that is up was not left alone: ${shown(result)}`);
+    if (result.outcome === 'done') return { result, now: struck.standby };
+    if (isLeft && fault.isUp !== undefined) return { result, now: struck.active };
+    if (Date.now() > end) throw new Error(`it never took over: ${shown(result)}`);
+    await sleep(AGAIN_MS);
   }
 }
 
-async function once(standby: Site): Promise<FailoverResult> {
-  const asked = await standby.holdfast.run('failover', SYSTEM, '--json');
-  const first = parse(asked);
-  if (asked.code !== 2 || first.outcome !== 'waiting') return first as FailoverResult;
-  const digest = first.plan?.digest ?? '';
-  return parse(
-    await standby.holdfast.run('approve', SYSTEM, digest, '--by', 'operator', '--watch', '--json'),
-  ) as FailoverResult;
-}
-
-interface Told {
-  readonly outcome: string;
-  readonly plan?: { readonly digest: string };
-}
-
-/** What can't be read is no answer: the command was killed, or the engine below it. It is asked again. */
-function parse({ stdout, stderr, code }: { stdout: string; stderr: string; code: number | null }): Told {
-  try {
-    return JSON.parse(stdout) as Told;
-  } catch {
-    return { outcome: 'refused', reasons: [`exit ${code ?? 'by a signal'}: ${stderr.slice(-500)}`] } as Told;
-  }
+function shown(result: FailoverResult): string {
+  return JSON.stringify(result).slice(0, 2000);
 }
 
 /** Whoever was active before is down, whether or not anything reaches it. */
@@ -116,23 +141,16 @@ async function stopsItself(site: Site, fault: Fault): Promise<void> {
   );
 }
 
-async function isDown(site: Site): Promise<boolean> {
-  return (await site.docker.listContainers()).length === 0;
-}
-
-/** It comes back, hears of the newer generation, and does nothing. */
-async function staysDown(site: Site): Promise<void> {
-  await waitFor(`${site.name} to know that it is not active`, LIMIT_MS, async () => {
-    const { stdout } = await site.holdfast.run('site', SYSTEM, '--json');
-    return /"kind": ?"elsewhere"/.test(stdout) ? true : undefined;
-  });
-  await sleep(1500);
+/** It comes back, hears of the newer generation, and does nothing: what it starts later is seen by its engine's events. */
+async function knows(site: Site, { generation }: FailoverResult): Promise<void> {
+  const n = generation?.n ?? 0;
+  await waitFor(`the guard of ${site.name} to hear of generation ${n}`, KNOWS_MS, async () =>
+    (await site.generationRead()) >= n ? true : undefined,
+  );
   if (!(await isDown(site))) throw new Error(`${site.name} runs its stack although the system is elsewhere`);
 }
 
 async function mend(bed: Bed, fault: Fault, active: Site): Promise<void> {
-  await bed.net.heal();
-  bed.store.away(false);
   if (fault.sleeps === true) {
     bed.watchOf(active).woke();
     active.wake();
@@ -143,40 +161,9 @@ async function mend(bed: Bed, fault: Fault, active: Site): Promise<void> {
   await bed.boot(active);
 }
 
-/** What was acknowledged before the recovery point that the plan names is there. */
-async function compare(bed: Bed, standby: Site, { outcome, plan }: FailoverResult): Promise<number> {
-  if (outcome !== 'done' || plan === undefined) return 0;
-  const there = new Set(await idsAt(standby));
-  const pointAtMs = Date.parse(plan.copy.pointAt);
-  const missing = (await bed.acknowledged()).filter(({ id }) => !there.has(id) && !bed.lostBefore.has(id));
-  const owed = missing.filter(({ at }) => at < pointAtMs);
-  if (owed.length > 0) {
-    throw new Error(
-      `acknowledged before ${plan.copy.pointAt}, and not there: ${owed
-        .slice(0, 5)
-        .map(({ id }) => id)
-        .join()}`,
-    );
-  }
-  for (const { id } of missing) bed.lostBefore.add(id);
-  return missing.length;
-}
-
-async function idsAt(site: Site): Promise<number[]> {
-  return JSON.parse(await site.machine.run('curl', '-sS', `http://127.0.0.1:${PORT}/workflows`)) as number[];
-}
-
-/** The name leads to a site that takes records. */
-async function serves(bed: Bed, site: Site): Promise<void> {
-  await waitFor(`the name to lead to ${site.name}`, LIMIT_MS, () =>
-    Promise.resolve(bed.leadsTo === site.machine.address ? true : undefined),
-  );
-  await more(bed, A_FEW);
-}
-
 async function more(bed: Bed, count: number): Promise<void> {
-  const goal = (await bed.acknowledged()).length + count;
-  await waitFor(`${count} more records`, LIMIT_MS, async () =>
-    (await bed.acknowledged()).length >= goal ? true : undefined,
+  const goal = bed.users.acknowledged().length + count;
+  await waitFor(`${count} more records`, LIMIT_MS, () =>
+    Promise.resolve(bed.users.acknowledged().length >= goal ? true : undefined),
   );
 }

@@ -1,17 +1,25 @@
-/** Failovers from one site to the other and back again, each under a fault that the seed chooses. */
+/** Failovers from one site to the other and back again, each under a fault that the seed chooses; on several beds side by side. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Bed } from './bed.ts';
-import { FAULTS, type Fault } from './faults.ts';
-import { playRound, type Drawn, type Round } from './round.ts';
+import type { Fault } from './fault.ts';
+import { FAULTS, STEPS } from './faults.ts';
+import { Phases, toldOfPhases } from './phases.ts';
+import { playRound, readyAgain, type Drawn, type Round } from './round.ts';
 
 export interface ProofOptions {
   readonly seed: number;
   readonly rounds: number;
+  /** Pairs of sites that are struck side by side. Default 1. */
+  readonly beds?: number;
   /** Only these. */
   readonly faults?: readonly string[] | undefined;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface Held extends Round {
+  readonly seed: number;
 }
 
 export interface Broken {
@@ -21,7 +29,7 @@ export interface Broken {
 }
 
 export interface ProofReport {
-  readonly rounds: readonly Round[];
+  readonly rounds: readonly Held[];
   /** A round that did not hold ends the run: what follows would stand on it. */
   readonly broken: readonly Broken[];
 }
@@ -34,7 +42,9 @@ export function drawn(seed: number, faults: readonly Fault[] = FAULTS): Drawn {
     .toSorted((one, other) => one.key - other.key);
   const fault = order[seed % faults.length]?.fault;
   if (fault === undefined) throw new Error('there is no fault to strike with');
-  return { fault, part: (mixed(seed) % 1000) / 1000 };
+  // Each fault goes through all steps, from one turn to the next.
+  const step = STEPS[(turn + FAULTS.indexOf(fault) * 7) % STEPS.length] ?? '';
+  return { fault, part: (mixed(seed) % 1000) / 1000, step };
 }
 
 /** The finaliser of MurmurHash3 (32 bits): near seeds become far numbers. */
@@ -45,37 +55,75 @@ function mixed(seed: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-export async function proveSites({ seed, rounds, faults, say, ...given }: ProofOptions): Promise<ProofReport> {
-  const chosen = FAULTS.filter(({ name }) => faults?.includes(name) ?? true);
+/** What all beds of a run share: each takes the next seed when it is through with one. */
+interface Run {
+  readonly faults: readonly Fault[];
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+  readonly held: Held[];
+  readonly broken: Broken[];
+  /** Undefined when there is none left, or one did not hold. */
+  next(): number | undefined;
+}
+
+export async function proveSites({ seed, rounds, beds = 1, say, ...given }: ProofOptions): Promise<ProofReport> {
   const signal = given.signal ?? new AbortController().signal;
-  const bed = await Bed.open();
-  const held: Round[] = [];
+  let at = seed;
   const broken: Broken[] = [];
+  const run: Run = {
+    faults: FAULTS.filter(({ name }) => given.faults?.includes(name) ?? true),
+    ...{ signal, say, held: [], broken },
+    next: () => (isOver(signal) || broken.length > 0 || at >= seed + rounds ? undefined : at++),
+  };
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(beds, rounds) }, () => onOneBed(run)));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  return { rounds: run.held.toSorted((one, other) => one.seed - other.seed), broken };
+}
+
+async function onOneBed(run: Run): Promise<void> {
+  const bed = await Bed.open();
   try {
-    await bed.begin();
-    bed.startClient();
+    const began = (async () => {
+      await bed.begin();
+      bed.startClient();
+      await readyAgain(bed, bed.sites[0], new Phases());
+    })();
+    await unlessEnded(began, run.signal).catch((error: unknown) => {
+      if (!isOver(run.signal)) throw error;
+    });
     let [active, standby] = bed.sites;
-    for (let at = seed; at < seed + rounds && !isOver(signal); at += 1) {
-      const { fault } = drawn(at, chosen);
-      const beganAt = Date.now();
-      try {
-        const round = await unlessEnded(playRound(bed, { active, standby }, drawn(at, chosen), signal), signal);
-        held.push(round);
-        say(`seed ${at}: ${toldOf(round)}, ${seconds(Date.now() - beganAt)}`);
-        if (round.outcome === 'done') [active, standby] = [standby, active];
-      } catch (error) {
-        if (isOver(signal)) break;
-        const why = error instanceof Error ? error.message : String(error);
-        broken.push({ seed: at, fault: fault.name, why });
-        say(`seed ${at}: ${fault.name} from ${active.name}: ${why}`);
-        for (const line of await lastWords(bed)) say(line);
-        break;
-      }
+    for (let seed = run.next(); seed !== undefined; seed = run.next()) {
+      const round = await oneRound(run, bed, seed, { active, standby });
+      if (round === undefined) return;
+      if (round.now !== active) [active, standby] = [standby, active];
     }
   } finally {
     await bed.close();
   }
-  return { rounds: held, broken };
+}
+
+/** Undefined when it did not hold, or was given up. */
+async function oneRound(
+  { faults, signal, say, held, broken }: Run,
+  bed: Bed,
+  seed: number,
+  sites: Parameters<typeof playRound>[1],
+): Promise<Round | undefined> {
+  const one = drawn(seed, faults);
+  const beganAt = Date.now();
+  try {
+    const round = await unlessEnded(playRound(bed, sites, one, signal), signal);
+    held.push({ ...round, seed });
+    say(`seed ${seed}: ${toldOf(round)}, ${seconds(Date.now() - beganAt)}\n    ${toldOfPhases(round.phases)}`);
+    return round;
+  } catch (error) {
+    if (isOver(signal)) return undefined;
+    const why = error instanceof Error ? error.message : String(error);
+    broken.push({ seed, fault: one.fault.name, why });
+    say(`seed ${seed}: ${one.fault.name} from ${sites.active.name}: ${why}`);
+    for (const line of await lastWords(bed)) say(line);
+    return undefined;
+  }
 }
 
 /** Read anew: it may have come meanwhile. */

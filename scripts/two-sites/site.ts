@@ -5,12 +5,14 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import Docker from 'dockerode';
 import { Holdfast, type Up } from '../../sample/stack/holdfast.ts';
-import { waitFor } from '../../sample/stack/processes.ts';
+import { argumentsOf, descendantsOf, waitFor } from '../../sample/stack/processes.ts';
 import { servicesImage } from '../example/images.ts';
 import { dockerAnswers } from '../setup/docker.ts';
 import { findProgram } from '../setup/run.ts';
 import { endChild, hasEnded } from './children.ts';
+import { Door } from './door.ts';
 import type { Machine } from './network.ts';
+import { Operator } from './operator.ts';
 import { Power } from './power.ts';
 
 export const SYSTEM = 'shop';
@@ -21,6 +23,8 @@ const CLI = path.join(import.meta.dirname, '..', '..', 'src', 'cli.ts');
 const LIMIT_MS = 120_000;
 /** As a supervisor waits before it starts again what has ended. */
 const GUARD_PAUSE_MS = 200;
+/** Of its Temporal server; each machine has a loopback of its own. */
+const ENGINE_PORT = 7233;
 
 /** What makes the mounts of one machine, as a shell runs it there before anything else. */
 export function mountsOf(base: string, name: string): string {
@@ -50,6 +54,7 @@ export class Site {
   readonly home: string;
   readonly systemFile: string;
   private readonly own: string;
+  private door: Door | undefined;
   private readonly power: Power;
   private readonly socket: string;
   private engine: ChildProcess | undefined;
@@ -66,7 +71,7 @@ export class Site {
     this.home = path.join(this.own, 'home');
     this.systemFile = path.join(this.own, `${SYSTEM}.yaml`);
     this.socket = path.join(this.own, 'docker.sock');
-    this.power = new Power(`${path.basename(base)}-${machine.name}`);
+    this.power = Power.made(`${path.basename(base)}-${machine.name}`);
     this.docker = new Docker({ socketPath: this.socket });
     const own = { DOCKER_HOST: `unix://${this.socket}`, HOLDFAST_HOST: `${machine.name}-1` };
     this.holdfast = new Holdfast(this.home, { ...environment, ...own }, undefined, (command) => this.there(command));
@@ -80,7 +85,7 @@ export class Site {
   async powerOn(): Promise<void> {
     this.boots += 1;
     const id = path.join(this.own, 'boot_id');
-    await writeFile(id, `00000000-0000-4000-8000-${String(this.boots).padStart(12, '0')}\n`);
+    await writeFile(id, `${this.boot}\n`);
     await this.machine.run('mount', '--bind', id, '/proc/sys/kernel/random/boot_id');
     const at = (name: string): string => path.join(this.own, 'docker', name);
     const log = openSync(at('log'), 'a');
@@ -126,9 +131,19 @@ export class Site {
     return servicesImage(this.docker, () => undefined);
   }
 
+  /** So that somebody outside of its network can work with its engine. */
+  async openDoor(): Promise<void> {
+    this.door = await Door.open(this.machine, ENGINE_PORT, path.dirname(this.own));
+  }
+
+  get operator(): Operator {
+    if (this.door === undefined) throw new Error(`nobody has opened the door of ${this.name}`);
+    return new Operator(SYSTEM, this.door.client);
+  }
+
   async startWorkers(): Promise<void> {
     await mkdir(this.home, { recursive: true });
-    this.up = await this.holdfast.up('--no-ui', '--no-page', '--port', '0');
+    this.up = await this.holdfast.up('--no-ui', '--no-page', '--port', String(ENGINE_PORT));
   }
 
   get upPid(): number | undefined {
@@ -137,6 +152,13 @@ export class Site {
 
   get hostWorkerPid(): number | undefined {
     return this.up?.hostWorkerPid();
+  }
+
+  get storiesWorkerPid(): number | undefined {
+    return descendantsOf(this.upPid ?? 0).find((pid) => {
+      const words = argumentsOf(pid);
+      return words.some((word) => word.endsWith('worker.ts')) && !words.includes('host');
+    });
   }
 
   async stopWorkers(): Promise<void> {
@@ -152,6 +174,13 @@ export class Site {
     child.once('exit', () => {
       if (this.isGuarded && this.guard === child) this.afterGuard();
     });
+  }
+
+  /** Killed, and nothing comes after it: what it has started goes on. */
+  async endGuard(): Promise<void> {
+    this.isGuarded = false;
+    if (this.guard !== undefined) await endChild(this.guard);
+    this.guard = undefined;
   }
 
   private afterGuard(): void {
@@ -175,6 +204,19 @@ export class Site {
     return this.guard?.pid;
   }
 
+  private get boot(): string {
+    return `00000000-0000-4000-8000-${String(this.boots).padStart(12, '0')}`;
+  }
+
+  /** The newest generation that the guard has read since the machine was started; 0 before its first. */
+  async generationRead(): Promise<number> {
+    const file = path.join(this.home, 'state', SYSTEM, 'sites', 'lease.json');
+    const text = await readFile(file, 'utf8').catch(() => undefined);
+    if (text === undefined) return 0;
+    const { bootId, generation } = JSON.parse(text) as { bootId: string; generation: number };
+    return bootId === this.boot ? generation : 0;
+  }
+
   async guardLog(): Promise<string> {
     return readFile(path.join(this.own, 'guard.log'), 'utf8').catch(() => '');
   }
@@ -182,11 +224,12 @@ export class Site {
   async close(): Promise<void> {
     this.isGuarded = false;
     await this.stopWorkers();
-    if (this.guard !== undefined) await endChild(this.guard);
+    await this.endGuard();
     if (this.engine !== undefined && !hasEnded(this.engine)) {
       const containers = await this.docker.listContainers({ all: true });
       for (const { Id } of containers) await this.docker.getContainer(Id).remove({ force: true });
     }
+    await this.door?.close();
     await this.power.cut();
     this.power.remove();
   }

@@ -3,6 +3,8 @@ import { PORT, STACK, SYSTEM } from './site.ts';
 
 export const LEASE_SECONDS = 6;
 export const STOP_SECONDS = 3;
+/** So long a plan waits for a person. */
+const APPROVAL_SECONDS = 12;
 
 export function composeText(): string {
   return `name: ${SYSTEM}
@@ -27,14 +29,14 @@ services:
 
 export interface Given {
   readonly sites: readonly { readonly name: string; readonly address: string }[];
-  /** Of the witness. */
-  readonly store: string;
+  /** Of the witness, by their addresses. */
+  readonly stores: { readonly authority: string; readonly vault: string; readonly copies: string };
   readonly zone: string;
 }
 
-export function systemText(site: string, { sites, store, zone }: Given): string {
-  const s3 = (prefix: string): string =>
-    `{ kind: s3, bucket: vaults, prefix: ${prefix}, region: us-east-1, endpoint: '${store}', ` +
+export function systemText(site: string, { sites, stores, zone }: Given): string {
+  const s3 = (name: keyof Given['stores']): string =>
+    `{ kind: s3, bucket: vaults, prefix: ${name}, region: us-east-1, endpoint: '${stores[name]}', ` +
     'accessKeyId: { env: SHOP_KEY_ID }, secretAccessKey: { env: SHOP_SECRET } }';
   const lead = sites.map(({ name, address }) => `${name}) echo ${address} > ${zone}.new && mv ${zone}.new ${zone};;`);
   const leads = sites.map(({ name, address }) => `${name}) grep -qx ${address} ${zone};;`);
@@ -44,19 +46,20 @@ export function systemText(site: string, { sites, store, zone }: Given): string 
     .filter(({ name }) => name !== site)
     .map(({ address }) => {
       const page = `http://${address}:${PORT}/health`;
-      return `      here: { http: { url: '${page}' }, reference: { url: '${store}/', status: 403 } }`;
+      return `      here: { http: { url: '${page}' }, reference: { url: '${stores.authority}/', status: 403 } }`;
     });
   return `system: ${SYSTEM}
 site: ${site}
 hosts: [${site}-1]
 stores:
   vault: ${s3('vault')}
+  copies: ${s3('copies')}
   authority: ${s3('authority')}
 components:
   database: { kind: sqlite, tier: critical, path: ${STACK}/data/shop.db, usedBy: [shop] }
-  stack: { kind: compose, tier: critical, project: ${SYSTEM}, directory: ${STACK}, files: [docker-compose.yml], healthTimeout: 60s, after: [database] }
+  stack: { kind: compose, tier: critical, project: ${SYSTEM}, directory: ${STACK}, files: [docker-compose.yml], healthTimeout: 30s, after: [database] }
 plans:
-  all: { components: [database, stack], stores: [vault], rpo: 1h }
+  all: { components: [database, stack], stores: [vault, copies], rpo: 1h }
 failover:
   sites: [${sites.map(({ name }) => name).join(', ')}]
   authority: authority
@@ -75,7 +78,7 @@ ${looks.join('\n')}
       change: ${program(lead)}
       verify: ${program(leads)}
       ttl: 1s
-approval: { limit: 10m }
+approval: { limit: ${APPROVAL_SECONDS}s }
 keepAside: 1h
 `;
 }

@@ -17,8 +17,11 @@ interface Event {
 /** Follows one engine until it ends or is told to; what ran then has run until that moment. */
 export class SiteWatch {
   readonly ran: Ran[] = [];
+  /** As its engine found it: from its first good check until it ended, or was found ill. */
+  readonly wasHealthy: Ran[] = [];
   private readonly site: string;
   private readonly since = new Map<string, bigint>();
+  private readonly healthySince = new Map<string, bigint>();
   private stop: (() => void) | undefined;
   private isAsleep = false;
 
@@ -37,8 +40,9 @@ export class SiteWatch {
       for (const line of lines.filter((one) => one !== '')) this.heed(JSON.parse(line) as Event);
     });
     stream.on('error', () => undefined);
-    for (const { Id } of await docker.listContainers()) {
+    for (const { Id, Status } of await docker.listContainers()) {
       if (!this.since.has(Id)) this.since.set(Id, nowNs());
+      if (Status.includes('(healthy)') && !this.healthySince.has(Id)) this.healthySince.set(Id, nowNs());
     }
   }
 
@@ -75,12 +79,34 @@ export class SiteWatch {
     return [...this.ran, ...open];
   }
 
+  /** Likewise of those times in which it was healthy. */
+  healthy(): Ran[] {
+    const open = [...this.healthySince.values()].map((fromNs) => ({ site: this.site, fromNs, toNs: nowNs() }));
+    return [...this.wasHealthy, ...open];
+  }
+
+  /** What has ended counts no more. */
+  forget(): void {
+    this.ran.length = 0;
+    this.wasHealthy.length = 0;
+  }
+
   private heed({ Action = '', id = '', timeNano = 0 }: Event): void {
     if (Action === 'start') this.since.set(id, BigInt(timeNano));
     else if (Action === 'die') this.end(id, BigInt(timeNano));
+    else if (Action === 'health_status: healthy') this.healthySince.set(id, BigInt(timeNano));
+    else if (Action.startsWith('health_status')) this.ill(id, BigInt(timeNano));
+  }
+
+  private ill(id: string, toNs: bigint): void {
+    const fromNs = this.healthySince.get(id);
+    if (fromNs === undefined) return;
+    this.healthySince.delete(id);
+    this.wasHealthy.push({ site: this.site, fromNs, toNs });
   }
 
   private end(id: string, toNs: bigint): void {
+    this.ill(id, toNs);
     const fromNs = this.since.get(id);
     if (fromNs === undefined) return;
     this.since.delete(id);

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
-import { endChild } from './children.ts';
+import { endChild, ENDS_WITH_US } from './children.ts';
 import type { Machine } from './network.ts';
 
 export class Relay {
@@ -13,7 +13,7 @@ export class Relay {
   private readonly sockets = new Set<Socket>();
   private isAway = false;
 
-  private readonly upstream: number;
+  private upstream: number;
 
   private constructor(given: { url: string; server: Server; child: ChildProcess; upstream: number }) {
     this.url = given.url;
@@ -29,7 +29,7 @@ export class Relay {
     server.listen(socket);
     await once(server, 'listening');
     const script = path.join(import.meta.dirname, 'relay-child.ts');
-    const command = [...machine.within, process.execPath, script, String(port), socket];
+    const command = [...ENDS_WITH_US, ...machine.within, process.execPath, script, String(port), socket];
     const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
     return new Relay({ url: `http://${machine.address}:${port}`, server, child, upstream });
@@ -37,7 +37,15 @@ export class Relay {
 
   /** Connections are taken, and nothing is ever answered. */
   away(isAway: boolean): void {
+    if (this.isAway === isAway) return;
     this.isAway = isAway;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  /** To another server from now on; what is under way is ended. */
+  lead(upstream: number): void {
+    if (this.upstream === upstream) return;
+    this.upstream = upstream;
     for (const socket of this.sockets) socket.destroy();
   }
 

@@ -57,9 +57,7 @@ export async function stopForRestore(
   run: Run,
 ): Promise<{ stopped: string[] }> {
   const system = await context.system(input.system);
-  const components = input.components
-    .map((name) => componentOf(system, name))
-    .filter((one) => input.filled !== true || one.kind !== 'postgres' || one.method !== 'dump');
+  const components = input.components.map((name) => componentOf(system, name));
   await holdForRestore(system, input.restoreId, input.all === true);
   const docker = context.docker();
   const stack = concernsDocker(system, components)
