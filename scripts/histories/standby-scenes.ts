@@ -25,6 +25,21 @@ export const STANDBY_SCENES: readonly Scene[] = [
     },
   },
   {
+    name: 'standby-open-left',
+    world: { whole: {} },
+    act: async (play, world) => {
+      const handle = await play.start('standby', { system: uniqueName('sys') });
+      await eventually('a part was left, and is tried once more', async () => {
+        world.standby.prepared = world.standby.prepared.filter(({ name }) => name !== 'config');
+        await handle.signal('lookAgain');
+        return world.count('endPrepare') > 2 || undefined;
+      });
+      const history = await handle.fetchHistory();
+      await ended(handle);
+      return history;
+    },
+  },
+  {
     name: 'standby-open-refused',
     world: { whole: {}, script: { checkBeside: () => failWith('CheckFailed') } },
     act: async (play) => {

@@ -57,7 +57,9 @@ export async function stopForRestore(
   run: Run,
 ): Promise<{ stopped: string[] }> {
   const system = await context.system(input.system);
-  const components = input.components.map((name) => componentOf(system, name));
+  const components = input.components
+    .map((name) => componentOf(system, name))
+    .filter((one) => input.filled !== true || one.kind !== 'postgres' || one.method !== 'dump');
   await holdForRestore(system, input.restoreId, input.all === true);
   const docker = context.docker();
   const stack = concernsDocker(system, components)

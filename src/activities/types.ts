@@ -337,6 +337,8 @@ export interface UrgentActivities
     restoreId: string;
     /** A site that takes over: also what is down at present is to be up after the restore. */
     all?: boolean;
+    /** Nothing is restored any more: the servers of dumps, which a restore needs up, belong to the rest. */
+    filled?: boolean;
   }): Promise<{ stopped: readonly string[] }>;
   /**
    * Starts what is to be up after the restore: what was stopped for it, what had fallen over, what it made anew; with

@@ -46,7 +46,7 @@ export async function startPrepared(
   const stop = async (): Promise<void> => {
     for (const host of made.keys()) {
       const components = componentsOn(plan, host);
-      const noted = { system, components, restoreId, all: true };
+      const noted = { system, components, restoreId, all: true, filled: true };
       await urgentlyOn(host, { summary: 'note what is to start' }).stopForRestore(noted);
     }
   };

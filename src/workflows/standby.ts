@@ -3,10 +3,25 @@
  * the system file asks for it no more; while this site is active it waits.
  */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { condition, continueAsNew, executeChild, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  condition,
+  continueAsNew,
+  executeChild,
+  isCancellation,
+  patched,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { StandbyLook, SystemFacts } from '../activities/types.ts';
 import { notPrepared } from '../policy/failover/prepared.ts';
-import { WORKFLOWS, workflowIds, type StandbyInput, type StandbyResult } from './contract.ts';
+import {
+  WORKFLOWS,
+  workflowIds,
+  type RestorePlan,
+  type RestoreResult,
+  type StandbyInput,
+  type StandbyResult,
+} from './contract.ts';
 import { inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { planOf } from './plan-of-restore.ts';
@@ -25,6 +40,7 @@ const LONGEST_PAUSE_SECONDS = 60 * 60;
 /** From then on a person should look. */
 const FAILURES_TOLD = 3;
 const NOTE_LIMIT = 180;
+const LEFT_PARTS_WAIT = 'standby-left-parts-wait-2026-11';
 
 export async function standby(input: StandbyInput): Promise<StandbyResult> {
   const { system } = parseInput<StandbyInput>('standby', input, FIELDS);
@@ -32,10 +48,21 @@ export async function standby(input: StandbyInput): Promise<StandbyResult> {
   return inOneVoice(() => standing.run());
 }
 
+type PartWanted = NonNullable<RestorePlan['whole']>['parts'][number];
+
 /** How long until the next look, and what is waited for meanwhile. */
 interface Next {
   readonly seconds: number;
   readonly waitingFor?: string;
+}
+
+/** Parts that a run which went well has left, as it may with what the system can be without. */
+interface LeftParts {
+  /** Of which backups: others are tried at once. */
+  readonly key: string;
+  readonly tries: number;
+  readonly againAtMs: number;
+  readonly words: string;
 }
 
 class StandingBy {
@@ -43,11 +70,17 @@ class StandingBy {
   private readonly story: Story;
   private again = false;
   private failures = 0;
+  private left: LeftParts | undefined;
 
   constructor(system: string, story: Story) {
     this.system = system;
     this.story = story;
-    setHandler(lookAgainSignal, () => void (this.again = true), {
+    const look = (): void => {
+      this.again = true;
+      // Somebody may have mended what kept a part from being restored.
+      this.left = undefined;
+    };
+    setHandler(lookAgainSignal, look, {
       description: 'The system file was changed, or a backup was made: look now',
     });
   }
@@ -83,11 +116,14 @@ class StandingBy {
 
       const { system } = this;
       const plan = await planOf(facts, { system, whole: true, prepare: true });
+      const parts = plan.whole?.parts ?? [];
       const newer = notPrepared(
-        plan.whole?.parts ?? [],
+        parts,
         looks.flatMap(({ prepared }) => prepared),
       );
-      if (newer.length > 0) await this.prepare(newer);
+      if (newer.length === 0) this.left = undefined;
+      else if (patched(LEFT_PARTS_WAIT)) return await this.prepareUnlessLeft(newer, parts);
+      else await this.prepare(newer);
       this.worked();
       return { seconds: LOOK_EVERY_SECONDS };
     } catch (error) {
@@ -106,10 +142,28 @@ class StandingBy {
     return looks;
   }
 
-  private async prepare(newer: readonly string[]): Promise<void> {
+  /** What was left is tried again ever more seldom, as after a run that failed; all of the rest is prepared meanwhile. */
+  private async prepareUnlessLeft(newer: readonly string[], parts: readonly PartWanted[]): Promise<Next> {
+    const key = parts
+      .filter(({ name }) => newer.includes(name))
+      .map(({ name, backup, recoverTo }) => `${name} ${backup} ${recoverTo ?? ''}`)
+      .join('; ');
+    const before = this.left?.key === key ? this.left : undefined;
+    if (before !== undefined && Date.now() < before.againAtMs) {
+      return { seconds: LOOK_EVERY_SECONDS, waitingFor: before.words };
+    }
+    const { warnings = [] } = await this.prepare(newer);
+    this.worked();
+    const tries = (before?.tries ?? 0) + 1;
+    const words = `operator: not all of it stays restored ahead: ${[...warnings, newer.join(', ')][0] ?? ''}`;
+    this.left = { key, tries, againAtMs: Date.now() + pauseSeconds(tries - 1) * 1000, words };
+    return { seconds: LOOK_EVERY_SECONDS };
+  }
+
+  private async prepare(newer: readonly string[]): Promise<RestoreResult> {
     const { system, story } = this;
     story.begin('prepare');
-    await executeChild<typeof restore>(WORKFLOWS.restore, {
+    return executeChild<typeof restore>(WORKFLOWS.restore, {
       workflowId: workflowIds.prepare(system),
       args: [{ system, whole: true, prepare: true }],
       // Half-way into the live place it has to come to an end, or back.
@@ -129,7 +183,14 @@ class StandingBy {
     }
     this.failures += 1;
     if (this.failures === FAILURES_TOLD) this.story.needsOperator(true);
-    const seconds = Math.min(FIRST_PAUSE_SECONDS * 2 ** (this.failures - 1), LONGEST_PAUSE_SECONDS);
-    return { seconds, waitingFor: `operator: it could not be restored ahead: ${told(error).message}` };
+    return {
+      seconds: pauseSeconds(this.failures - 1),
+      waitingFor: `operator: it could not be restored ahead: ${told(error).message}`,
+    };
   }
+}
+
+/** Before the first, the second, … try that follows one that failed. */
+function pauseSeconds(tries: number): number {
+  return Math.min(FIRST_PAUSE_SECONDS * 2 ** tries, LONGEST_PAUSE_SECONDS);
 }

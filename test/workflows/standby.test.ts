@@ -86,6 +86,22 @@ describe('a warm standby', () => {
     expect((await play.env.currentTimeMs()) - before).toBeGreaterThanOrEqual((1 + 2 + 4) * 60_000);
   });
 
+  test('a part that the system can be without is left each time: the rest is prepared, and it is tried ever more seldom', async () => {
+    const tries: number[] = [];
+    await standBy(
+      (look, world) => {
+        // As the hosts keep it: what was left is not among what is prepared.
+        world.standby.prepared = world.standby.prepared.filter(({ name }) => name !== 'config');
+        tries.push(world.count('endPrepare'));
+        if (look === 12) world.standby.wanted = false;
+      },
+      {},
+      (world) => expect(world.standby.prepared).toHaveLength(1),
+    );
+    // With the rest, by itself, and again after one minute, two and four.
+    expect(tries).toEqual([0, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5]);
+  });
+
   test('[M7] a failover of what is prepared only starts; of anything else it restores', async () => {
     await play.inWorld({ whole: {} }, async (world) => {
       const system = uniqueName('sys');
@@ -99,6 +115,8 @@ describe('a warm standby', () => {
       expect(names).toEqual(expect.arrayContaining(['preparedThere', 'stopForRestore', 'startAfterRestore']));
       for (const none of ['restoreBeside', 'swapIn', 'beginCapture']) expect(names).not.toContain(none);
       expect(inputs(world, 'startAfterRestore')).toMatchObject([{ alsoMadeBy: ['ahead'] }]);
+      // Nothing is restored into a server any more, so that it is started with the rest.
+      expect(inputs(world, 'stopForRestore')).toMatchObject([{ all: true, filled: true }]);
 
       world.backupInUse = 'backup-2';
       const restored = await play.run<RestoreResult>('restore', { ...takeover, approve: 'b'.repeat(64) });

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import {
   isPrepared,
+  unwatchedWords,
   whyVoid,
   type LiveMark,
   type PreparedNow,
@@ -18,6 +19,7 @@ import { componentOf, type HostContext } from '../host-context.ts';
 import type { Run } from '../shell.ts';
 import { allContainers, isUp, projectOf } from '../../sites/system-containers.ts';
 import { concernsDocker } from '../stack.ts';
+import { serverIn } from '../stack-servers.ts';
 import { engineIfNeeded } from '../stop-start.ts';
 import type { StandbyLook } from '../standby-types.ts';
 import { surveyUnits } from '../units.ts';
@@ -31,7 +33,9 @@ export async function lookStandby(context: HostContext, asked: Asked, run: Run):
   const system = await context.system(asked.system);
   const standing = await siteStanding(system, { signal: run.signal });
   const active = ['active', 'unclear', 'handed'].includes(standing.kind);
-  const refused = whyNoStandby(system, standing, await runningHere(context, system, asked.components, run));
+  const refused =
+    whyNoStandby(system, standing, await runningHere(context, system, asked.components, run)) ??
+    (await whyUnwatched(context, system, asked.components));
   const file = await readPrepared(system.name);
   if (file === undefined) return { active, prepared: [], ...(refused === undefined ? {} : { refused }) };
   const why = await whyFileVoid(context, system, { file, standing }, run);
@@ -91,8 +95,12 @@ export async function seenNow(
   run: Run,
 ): Promise<Pick<PreparedNow, 'marks' | 'containers' | 'running'>> {
   const marks: Record<string, LiveMark> = {};
-  for (const name of names) marks[name] = await markOf(context, system, componentOf(system, name), run);
   const stack = await stackHere(context, system, names);
+  const unwatched = await dumpsOutside(context, system, names, stack);
+  for (const name of names) {
+    const mark = await markOf(context, system, componentOf(system, name), run);
+    marks[name] = unwatched.includes(name) ? { ...mark, unwatched: true } : mark;
+  }
   const told = stack.map(({ id, startedAt }) => `${id} ${startedAt}`).toSorted();
   return {
     marks,
@@ -102,7 +110,7 @@ export async function seenNow(
 }
 
 async function markOf(context: HostContext, system: System, component: Component, run: Run): Promise<LiveMark> {
-  // In a server that is down; its container says whether it was started since.
+  // In a server that is down; its container says whether it was started since. Of any other server see `dumpsOutside`.
   if (component.kind === 'postgres' && component.method === 'dump') return { exists: true };
   const live = await kindOf(component.kind).inspect(component, context.kindContext(system, run));
   return {
@@ -110,6 +118,34 @@ async function markOf(context: HostContext, system: System, component: Component
     ...(live.sizeBytes === undefined ? {} : { sizeBytes: live.sizeBytes }),
     ...(live.newestChangeMs === undefined ? {} : { newestChangeMs: live.newestChangeMs }),
   };
+}
+
+/** Before anything is restored into it: a stack that is not here yet may bring the server with it. */
+async function whyUnwatched(
+  context: HostContext,
+  system: System,
+  names: readonly string[],
+): Promise<string | undefined> {
+  const stack = await stackHere(context, system, names);
+  if (stack.length === 0 && projectOf(system) !== undefined) return undefined;
+  const outside = await dumpsOutside(context, system, names, stack);
+  return outside.length === 0 ? undefined : unwatchedWords(outside);
+}
+
+/** Dumps whose server is none of these containers, so that it runs on and takes what anybody writes. */
+async function dumpsOutside(
+  context: HostContext,
+  system: System,
+  names: readonly string[],
+  stack: readonly ContainerFacts[],
+): Promise<string[]> {
+  const outside: string[] = [];
+  for (const component of names.map((name) => componentOf(system, name))) {
+    if (component.kind !== 'postgres' || component.method !== 'dump') continue;
+    const servers = stack.length === 0 ? [] : await serverIn(context.docker(), stack, component.server);
+    if (servers.length === 0) outside.push(component.name);
+  }
+  return outside;
 }
 
 /** Containers of the stack and units of the system that are up here; a server that is no part of the stack may run. */

@@ -19,6 +19,8 @@ export interface LiveMark {
   readonly exists: boolean;
   readonly sizeBytes?: number;
   readonly newestChangeMs?: number;
+  /** Nobody can see from outside whether it was written to: a database in a server that is no part of the stack, and runs on. */
+  readonly unwatched?: true;
 }
 
 /** True when every part that a restore would bring was restored ahead; from which store does not matter. */
@@ -83,8 +85,15 @@ export function whyVoid(before: PreparedBefore, now: PreparedNow): string | unde
   }
   if (running.length > 0) return `something of the stack runs: ${running.join(', ')}`;
   if (before.containers !== now.containers) return 'containers of the stack were made, started or removed since';
+  const unwatched = Object.keys(before.marks).filter((name) => now.marks[name]?.unwatched === true);
+  if (unwatched.length > 0) return unwatchedWords(unwatched);
   const touched = Object.keys(before.marks).filter((name) => !sameMark(before.marks[name], now.marks[name]));
   return touched.length === 0 ? undefined : `changed since: ${touched.join(', ')}`;
+}
+
+/** Why a system with these dumps is not restored ahead. */
+export function unwatchedWords(dumps: readonly string[]): string {
+  return `nobody would see whether somebody writes to ${dumps.join(', ')}: the server is no part of the stack`;
 }
 
 function sameMark(one: LiveMark | undefined, other: LiveMark | undefined): boolean {

@@ -53,6 +53,7 @@ describe('what is restored ahead', () => {
       [{ marks: { db: { ...mark, sizeBytes: 11 } } }, /changed since: db/],
       [{ marks: { db: { exists: false } } }, /changed since: db/],
       [{ marks: {} }, /changed since: db/],
+      [{ marks: { db: { ...mark, unwatched: true } } }, /nobody would see whether somebody writes to db/],
     ];
     for (const [change, why] of voided) expect(whyVoid(before, { ...now, ...change })).toMatch(why);
   });
