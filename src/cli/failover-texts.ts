@@ -8,9 +8,9 @@ import { planText } from './plan-text.ts';
 import type { ExitCode, Shell } from './shell.ts';
 
 const FENCED: Readonly<Record<FailoverPlan['fencing'], string>> = {
-  lease: 'until no lease of the site before can be left',
-  confirmed: 'until the declared command says that the site before is stopped',
-  attested: 'by the name of who approves: make sure that the site before is stopped',
+  lease: 'it waits until no lease of the site before can be left',
+  confirmed: 'it waits until the declared command says that the site before is stopped',
+  attested: 'nothing looks whether the site before is stopped: who approves says so by name, so make sure first',
 };
 
 export function failoverPlanText(plan: FailoverPlan, colours: Colours, nowMs: number): string {
@@ -21,7 +21,7 @@ export function failoverPlanText(plan: FailoverPlan, colours: Colours, nowMs: nu
     ...assessmentLines(plan.assessment, colours),
     `  backup      ${copy.backup} in ${copy.store} of ${copy.pointAt}, ${copy.proved === undefined ? 'not proved yet' : `proved: ${copy.proved}`}`,
     `  is lost     ${lossText(plan, colours)}`,
-    `  fencing     ${fencing}: it waits ${FENCED[fencing]}`,
+    `  fencing     ${fencing}: ${FENCED[fencing]}`,
     `  approval    ${plan.approval === 'automatic' ? 'none is asked for, by the declared rule' : 'by a person'}`,
     ...passedOver.map(({ backup, store, why }) => `  ${colours.yellow('passed over')} ${backup} in ${store}: ${why}`),
     ...storesUnread.map((store) => `  ${colours.yellow('unread')}      a newer backup may lie in ${store}`),

@@ -170,12 +170,23 @@ function standingText({ did, workflowId, error = '' }: Extract<UpEvent, { kind: 
   switch (did) {
     case 'started':
     case 'goes on':
-      return `${did}  ${workflowId}: ${workflowId.includes('/changes/') ? 'files are watched' : 'a write-ahead log is received'}`;
+      return `${did}  ${workflowId}: ${whatStands(workflowId)}`;
     case 'told':
       return `changed  ${workflowId}: its system file says otherwise now, which it reads again`;
     case 'failed':
       return `trouble  ${workflowId}: ${error}`;
   }
+}
+
+function whatStands(workflowId: string): string {
+  const [, kind = ''] = workflowId.split('/');
+  const told: Readonly<Record<string, string>> = {
+    changes: 'files are watched',
+    standby: 'new backups are restored ahead while another site is active',
+    sites: 'what the other sites do is watched',
+    wal: 'a write-ahead log is received',
+  };
+  return told[kind] ?? 'it stands by';
 }
 
 function schedulesText(event: Extract<UpEvent, { kind: 'schedules' }>): string {
