@@ -32,6 +32,18 @@ export const HANDOVER_SCENES: readonly Scene[] = [
       return history;
     },
   },
+  {
+    name: 'siteWatch-silent',
+    world: { whole: {}, failover: { saw: () => 'blind', setup: { automaticDownForSeconds: 30 } } },
+    act: async (play, world) => {
+      world.handover.news = [{ kind: 'silent', mark: 'silent 1', n: 1, site: 'away' }];
+      const watch = await play.start('siteWatch', { system: uniqueName('sys') });
+      await eventually('it looks again', () => world.count('watchSites') > 1 || undefined);
+      const history = await watch.fetchHistory();
+      await ended(watch);
+      return history;
+    },
+  },
   openIn('handover-open', 'handover', 'lookHandover', { n: 2, attempt: 1 }),
   {
     name: 'handover-refused',

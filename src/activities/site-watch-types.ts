@@ -1,7 +1,7 @@
 /** What a site learns of the other sites of a system by looking at the authority store, and of the sites themselves. */
 
 /** Each is acted on by src/workflows/site-watch.ts. `mark`: the same news has the same, so that it is acted on once. */
-export type SiteNews = AskedNews;
+export type SiteNews = AskedNews | SilentNews;
 
 /** This site is active, and another asks it to stop. */
 export interface AskedNews {
@@ -10,6 +10,15 @@ export interface AskedNews {
   /** The generation that is to be raised, and the attempt. */
   readonly n: number;
   readonly attempt: number;
+  readonly site: string;
+}
+
+/** Another site is active and does not answer, and the system file lets this one take over by itself. */
+export interface SilentNews {
+  readonly kind: 'silent';
+  readonly mark: string;
+  /** The generation of the site that is silent. */
+  readonly n: number;
   readonly site: string;
 }
 

@@ -20,6 +20,8 @@ export interface FailoverInput {
   readonly approvedBy?: string;
   /** How often an older backup is taken without asking again, when one is found bad. Default 0: each is asked for. */
   readonly fallBacksUnasked?: number;
+  /** Of the watch of this site, which has started so many in vain: a refusal is told the first time only. */
+  readonly inVain?: number;
 }
 
 /** What a person approves. */

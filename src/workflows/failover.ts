@@ -42,6 +42,7 @@ const FIELDS: Fields<FailoverInput> = {
   approve: { type: 'string' },
   approvedBy: { type: 'string' },
   fallBacksUnasked: { type: 'number' },
+  inVain: { type: 'number' },
 };
 
 const PREPARED = ['assess', 'gather', 'decide and plan'];
@@ -140,7 +141,7 @@ function refused(
     assessment,
     ...(plan === undefined ? {} : { plan }),
   };
-  if (asked.mode === 'plan') return Promise.resolve(result);
+  if (asked.mode === 'plan' || (asked.inVain ?? 0) > 0) return Promise.resolve(result);
   return written(asked.system, result);
 }
 

@@ -4,6 +4,8 @@ export interface SiteWatchInput {
   readonly system: string;
   /** What was acted on before this run; people leave it out. */
   readonly known?: string;
+  /** How many failovers it has started one after another that took nothing over; people leave it out. */
+  readonly inVain?: number;
 }
 
 export interface SiteWatchResult {

@@ -5,22 +5,37 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   CancellationScope,
+  ChildWorkflowFailure,
   condition,
   continueAsNew,
+  executeChild,
   isCancellation,
+  log,
   setHandler,
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { SiteNews, SiteWatchFacts } from '../activities/site-watch-types.ts';
-import { WORKFLOWS, workflowIds, type SiteWatchInput, type SiteWatchResult } from './contract.ts';
+import {
+  WORKFLOWS,
+  workflowIds,
+  type FailoverInput,
+  type FailoverResult,
+  type SiteWatchInput,
+  type SiteWatchResult,
+} from './contract.ts';
+import { pauseAfterSeconds } from '../policy/failover/automatic.ts';
 import { inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
 import { orchestration, receivingOn } from './proxies.ts';
 import { lookAgainSignal } from './receive-wal.ts';
 import { Story } from './story.ts';
 
-const FIELDS: Fields<SiteWatchInput> = { system: { ...NAME, required: true }, known: { type: 'string' } };
+const FIELDS: Fields<SiteWatchInput> = {
+  system: { ...NAME, required: true },
+  known: { type: 'string' },
+  inVain: { type: 'number' },
+};
 
 /** A turn is a few events of history; the looks within it are none. */
 const TURN_SECONDS = 15 * 60;
@@ -31,8 +46,8 @@ const KNOWN = 20;
 const NOTE_LIMIT = 180;
 
 export async function siteWatch(input: SiteWatchInput): Promise<SiteWatchResult> {
-  const { system, known } = parseInput<SiteWatchInput>('siteWatch', input, FIELDS);
-  const watching = new Watching(system, known?.split('\n') ?? [], new Story('siteWatch', ['look']));
+  const asked = parseInput<SiteWatchInput>('siteWatch', input, FIELDS);
+  const watching = new Watching(asked, new Story('siteWatch', ['look']));
   return inOneVoice(() => watching.run());
 }
 
@@ -41,10 +56,15 @@ class Watching {
   private readonly story: Story;
   private known: readonly string[];
   private again = false;
+  /** Of failovers that it has started. */
+  private inVain: number;
+  /** No other is started for the same before this. */
+  private quiet = { mark: '', untilMs: 0 };
 
-  constructor(system: string, known: readonly string[], story: Story) {
+  constructor({ system, known = '', inVain = 0 }: SiteWatchInput, story: Story) {
     this.system = system;
-    this.known = known;
+    this.known = known.split('\n').filter((mark) => mark !== '');
+    this.inVain = inVain;
     this.story = story;
     setHandler(lookAgainSignal, () => void (this.again = true), {
       description: 'The system file was changed: look now',
@@ -66,20 +86,22 @@ class Watching {
       const news = await this.look(facts, busy);
       busy = [];
       for (const one of news) {
-        if (await this.act(one)) this.known = [...this.known, one.mark].slice(-KNOWN);
-        else busy = [...busy, one.mark];
+        if (!(await this.act(one))) busy = [...busy, one.mark];
+        else if (one.kind !== 'silent') this.known = [...this.known, one.mark].slice(-KNOWN);
       }
       if (workflowInfo().continueAsNewSuggested) {
-        await continueAsNew<typeof siteWatch>({ system, known: this.known.join('\n') });
+        await continueAsNew<typeof siteWatch>({ system, known: this.known.join('\n'), inVain: this.inVain });
       }
     }
   }
 
   /** Ends early when the file was changed. */
   private async look(facts: SiteWatchFacts, busy: readonly string[]): Promise<readonly SiteNews[]> {
-    const { system } = this;
-    const forSeconds = busy.length === 0 ? TURN_SECONDS : BUSY_TURN_SECONDS;
-    const known = [...this.known, ...busy];
+    const { system, quiet } = this;
+    const quietSeconds = Math.ceil(Math.max(0, quiet.untilMs - Date.now()) / 1000);
+    const turnSeconds = busy.length === 0 ? TURN_SECONDS : BUSY_TURN_SECONDS;
+    const forSeconds = quietSeconds === 0 ? turnSeconds : Math.min(turnSeconds, quietSeconds);
+    const known = [...this.known, ...busy, ...(quietSeconds === 0 ? [] : [quiet.mark])];
     const turn = new CancellationScope();
     try {
       return await turn.run(async () => {
@@ -103,11 +125,47 @@ class Watching {
     const { system, story } = this;
     story.begin(news.kind);
     try {
-      await ACTIONS[news.kind](system, news);
+      if (news.kind === 'silent') await this.takeOver(news);
+      else await ACTIONS[news.kind](system, news);
       return true;
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       return false;
+    }
+  }
+
+  /**
+   * The failover looks for as long as is declared, decides, and asks a person where the rule is not met. It is waited for: what
+   * else there is to watch belongs to the active site. One that took nothing over is tried again after ever longer pauses.
+   */
+  private async takeOver({ mark, site }: SiteNews & { kind: 'silent' }): Promise<void> {
+    const { system, inVain } = this;
+    const why = await this.failover(site);
+    this.inVain = why === undefined ? 0 : inVain + 1;
+    if (why === undefined) return;
+    const seconds = pauseAfterSeconds(this.inVain);
+    this.quiet = { mark, untilMs: Date.now() + seconds * 1000 };
+    log.warn(`${system} was not taken over from ${site}: ${why}; not tried again for ${seconds} s`);
+  }
+
+  /** Why the system does not run here, or undefined when it does. */
+  private async failover(site: string): Promise<string | undefined> {
+    const { system, inVain } = this;
+    try {
+      const { outcome, why = '' } = await executeChild<(asked: FailoverInput) => Promise<FailoverResult>>(
+        WORKFLOWS.failover,
+        {
+          workflowId: workflowIds.failover(system),
+          args: [{ system, inVain }],
+          // It goes on by itself, whatever becomes of the watch.
+          ...{ parentClosePolicy: 'ABANDON', cancellationType: 'ABANDON' },
+          staticSummary: `${system}: ${site} does not answer`,
+        },
+      );
+      return outcome === 'done' ? undefined : `${outcome} ${why}`;
+    } catch (error) {
+      if (isCancellation(error) || !(error instanceof ChildWorkflowFailure)) throw error;
+      return told(error).message;
     }
   }
 
@@ -120,7 +178,8 @@ class Watching {
 }
 
 /** What each kind of news starts. It goes on by itself, whatever becomes of the watch. */
-const ACTIONS: { readonly [K in SiteNews['kind']]: (system: string, news: SiteNews & { kind: K }) => Promise<void> } = {
+type Started = Exclude<SiteNews['kind'], 'silent'>;
+const ACTIONS: { readonly [K in Started]: (system: string, news: SiteNews & { kind: K }) => Promise<void> } = {
   asked: async (system, { n, attempt, site }) => {
     await startChild(WORKFLOWS.handover, {
       workflowId: workflowIds.handover(system),

@@ -87,6 +87,16 @@ export async function assessSite(
   });
 }
 
+/** One look from each place, now. */
+export function lookFromAll(context: HostContext, system: System, signal: AbortSignal): Promise<VantageReport[]> {
+  return Promise.all(
+    failoverOf(system).assess.from.map(async (vantage) => {
+      const seen = await look(context, system, vantage, signal);
+      return { vantage: vantage.name, place: vantage.place, ...seen, looks: 1, overMs: 0 };
+    }),
+  );
+}
+
 function isEnough({ saw, looks, begun, firstMs, lastMs }: Tally, rule: { looks: number; overMs: number }): boolean {
   if (saw === 'answers') return true;
   if (begun >= LOOKS_AT_MOST * (rule.looks + 1)) return true;

@@ -10,8 +10,9 @@ import type { Run } from '../shell.ts';
 import type { SiteNews, SiteWatchActivities } from '../site-watch-types.ts';
 import { lookForAsking } from './asked.ts';
 import type { SiteLook, SiteSeen } from './look.ts';
+import { lookForSilence } from './silence.ts';
 
-const LOOKS: readonly (() => SiteLook)[] = [lookForAsking];
+const LOOKS: readonly (() => SiteLook)[] = [lookForAsking, lookForSilence];
 
 /** A store that is there answers at once. */
 const ANSWER_MS = 10_000;
