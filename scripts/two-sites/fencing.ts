@@ -10,6 +10,8 @@ import { Relay } from './witness.ts';
 
 const PROVIDER_PORT = 9100;
 const CONFIRM_SECONDS = 30;
+/** What declares a lease in the system file. */
+const LEASED = / {2}lease: .*\n {2}stop: .*\n/;
 
 /** An API that takes the power from a machine: `POST /off/<site>` is answered when nothing of it runs any more. */
 async function provider(bed: Bed): Promise<{ url: string; asked: string[]; close: () => Promise<void> }> {
@@ -60,7 +62,7 @@ async function declare({ bed, atEnd }: Struck, lines: string): Promise<void> {
   for (const site of bed.sites) {
     const before = await readFile(site.systemFile, 'utf8');
     await site.endGuard();
-    await writeFile(site.systemFile, before.replace('failover:\n', `failover:\n${lines}`));
+    await writeFile(site.systemFile, before.replace(LEASED, lines));
     atEnd.push(() => leased(site, before));
   }
 }

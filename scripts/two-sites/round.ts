@@ -71,10 +71,14 @@ async function played(struck: Struck, fault: Fault, end: () => void): Promise<Ro
   let ending: Ending;
   try {
     ending = await (fault.takeOver?.(struck) ?? takeOver(struck, fault));
-  } finally {
+  } catch (error) {
     end();
-    await beside;
+    // What the fault itself ran into then only follows from this.
+    await beside.catch(() => undefined);
+    throw error;
   }
+  end();
+  await beside;
   const { result, now } = ending;
   const before = now === active ? standby : active;
   phases.begin('stops itself');
