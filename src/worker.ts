@@ -21,7 +21,7 @@ import {
 } from './activities/host.ts';
 import { clearLeftDrills } from './activities/drill/left.ts';
 import { stopFencedStacks } from './activities/fenced-stacks.ts';
-import { createHostContext } from './activities/host-context.ts';
+import { createHostContext, type HostContext } from './activities/host-context.ts';
 import { workflowBundle } from './engine/bundle.ts';
 import { parseMetricsAddress, type MetricsAddress } from './engine/metrics-address.ts';
 import { installRuntime } from './engine/sdk-runtime.ts';
@@ -49,6 +49,7 @@ const LOG_SLOTS = 64;
 const COPY_SLOTS = 4;
 const CACHED_WORKFLOWS = 100;
 const RELEASE_PAUSE_MS = 5_000;
+const CONNECT_PAUSE_MS = 2_000;
 /** How soon a site that comes back stops what another one has taken over. */
 const FENCED_LOOK_MS = 5_000;
 
@@ -79,17 +80,26 @@ async function orchestration(common: Common, target: EngineTarget): Promise<Crew
   return { workers: [worker], client, begun: () => Promise.resolve(), ended: () => connection.close() };
 }
 
-async function host(common: Common, name: string): Promise<Crew> {
+interface Fencing {
+  readonly context: HostContext;
+  readonly looks: Repeated;
+}
+
+/** Before anything else, and again and again: the engine may be away for long, and what another site has taken over is stopped first. */
+async function fenceFirst(name: string): Promise<Fencing> {
   const context = createHostContext(name);
-  const fencing = new Repeated({
+  const looks = new Repeated({
     firstAfterMs: FENCED_LOOK_MS,
     everyMs: FENCED_LOOK_MS,
     turn: (signal) => stopFencedStacks(context, signal),
     failed: (error) => logger.error({ err: error }, 'whether stacks may run here could not be looked at'),
   });
-  // Before it takes any work: what another site has taken over is stopped first.
-  await stopFencedStacks(context, fencing.signal);
-  fencing.start();
+  await stopFencedStacks(context, looks.signal);
+  looks.start();
+  return { context, looks };
+}
+
+async function host(common: Common, name: string, { context, looks }: Fencing): Promise<Crew> {
   const client = new Client({ connection: common.connection, namespace: common.namespace });
   const long = await Worker.create({
     ...common,
@@ -131,7 +141,7 @@ async function host(common: Common, name: string): Promise<Crew> {
     }
   };
   const ended = async (): Promise<void> => {
-    await fencing.stop();
+    await looks.stop();
     await context.close();
   };
   return { workers: [long, urgent, logs, copies], begun, ended };
@@ -182,6 +192,19 @@ async function showMetrics(
   }
 }
 
+/** A host's worker goes on looking which stacks may run, however long the engine is away: it does not end for that. */
+async function connected({ connectionOptions }: EngineTarget, patient: boolean): Promise<NativeConnection> {
+  for (;;) {
+    try {
+      return await NativeConnection.connect(connectionOptions);
+    } catch (error) {
+      if (!patient) throw error;
+      logger.error({ err: error }, 'the engine does not answer: it is asked again');
+      await sleep(CONNECT_PAUSE_MS);
+    }
+  }
+}
+
 async function main(): Promise<void> {
   const asked = readArguments();
   const { role, host: hostName } = asked;
@@ -191,15 +214,19 @@ async function main(): Promise<void> {
   // A promise that nobody waited for any more, of an activity that has ended, must not take the others with it. What is
   // thrown outside any promise still does: then nothing is known of the process's state.
   process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'a rejection that nobody waited for'));
+  const fencing = hostName === undefined ? undefined : await fenceFirst(hostName);
   const target = engineTarget();
-  const connection = await NativeConnection.connect(target.connectionOptions);
+  const connection = await connected(target, fencing !== undefined);
   const common: Common = {
     connection,
     namespace: target.namespace,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     ...SHUTDOWN,
   };
-  const crew = hostName === undefined ? await orchestration(common, target) : await host(common, hostName);
+  const crew =
+    hostName === undefined || fencing === undefined
+      ? await orchestration(common, target)
+      : await host(common, hostName, fencing);
   const running = Promise.all(crew.workers.map((worker) => worker.run()));
   // From here on a signal ends it gracefully, so that whoever waits for this line may send one.
   logger.info({ address: target.address, namespace: target.namespace }, 'worker runs');

@@ -60,10 +60,10 @@ async function site(shell: Shell, name: string, options: Options): Promise<ExitC
   return show(shell, system);
 }
 
-/** A guard has to live with a file that became bad: it goes by what it said before. */
+/** A guard has to live with a file that became bad, and with a system that nobody registers: it goes by what it said before. */
 async function systemForGuard(name: string): Promise<System> {
-  const { loadKnownSystem } = await import('../system/index.ts');
-  return (await loadKnownSystem(name)).system;
+  const { loadEverKnownSystem } = await import('../system/index.ts');
+  return loadEverKnownSystem(name);
 }
 
 async function show(shell: Shell, system: System): Promise<ExitCode> {

@@ -7,16 +7,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hostLock } from '../docker/host-lock.ts';
 import type { DockerHost } from '../docker/types.ts';
 import { log } from '../observe/log.ts';
-import { stopWithinMs, type LeaseTimes, type Renewed } from '../policy/failover/lease.ts';
+import { type Generation, stopWithinMs, type LeaseTimes, type Renewed } from '../policy/failover/lease.ts';
 import type { System } from '../system/types.ts';
 import { failoverOf, openAuthority, siteSigner } from './authority.ts';
+import { believedBook } from './believed-book.ts';
 import { bootClockMs } from './boot-clock.ts';
 import { isStackHeld } from './holds.ts';
 import { openingBook, type BookGiven } from './lease-book.ts';
 import {
   endHandover,
+  forgetLease,
   isHandedOver,
   isHeld,
+  readBelieved,
   readLease,
   sitesDirectory,
   writeLease,
@@ -56,7 +59,10 @@ export async function runGuard({ system, host, docker }: GuardOf, signal: AbortS
   const times = leaseTimesOf(system);
   const stack = new SystemStack({ system, host, docker, settled: () => isSettled(guard, system) });
   await stack.load();
-  const book = openingBook(() => openBook(system, host));
+  const book = believedBook(
+    openingBook(() => openBook(system, host)),
+    system,
+  );
   const said = new Said(system, () => guard);
   const before = await readLease(system.name);
   const guard: SiteGuard = new SiteGuard({
@@ -67,7 +73,7 @@ export async function runGuard({ system, host, docker }: GuardOf, signal: AbortS
     clock: bootClockMs,
     wanted: () => stack.lacking && !isStackHeld(system.name),
     tell: (news) => said.tell(news),
-    resumed: resumedFrom(before, system, times),
+    resumed: resumedFrom(before, system, times, await readBelieved(system.name)),
     lastUntilMs: lastUntilOf(before),
     remember: (renewed) => said.write(renewed),
   });
@@ -101,8 +107,19 @@ async function ticking({ guard, said, mark, system }: Ticking, signal: AbortSign
     }
     guard.tick();
     said.changed();
+    void learning(guard, system);
     tellSupervisor('WATCHDOG=1');
     await sleep(TICK_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Workers of this machine read the authority store, too, and may have been answered when the guard was not. */
+async function learning(guard: SiteGuard, system: string): Promise<void> {
+  try {
+    const believed = await readBelieved(system);
+    if (believed !== undefined) guard.learn(believed);
+  } catch (error) {
+    log('site-guard').warn({ err: error, system }, 'what this machine believes of its sites can not be read');
   }
 }
 
@@ -111,13 +128,20 @@ function isSettled(guard: SiteGuard, system: System): boolean {
   return until !== undefined && bootClockMs() < until && !isStackHeld(system.name);
 }
 
-/** A lease counts on for as long as it was granted, whatever the system file has come to say since. */
+/**
+ * A lease counts on for as long as it was granted, whatever the system file has come to say since; not when somebody on this
+ * machine has read a newer generation.
+ */
 export function resumedFrom(
   lease: LeaseFile | undefined,
   system: System,
   { leaseMs }: LeaseTimes,
+  believed: Generation | undefined,
 ): Renewed | undefined {
   if (!isHeld(lease) || lease.site !== system.site) return undefined;
+  const isOver =
+    believed !== undefined && believed.n > lease.generation && !(believed.site === lease.site && believed.cleared);
+  if (isOver) return undefined;
   const newest = { n: lease.generation, site: lease.site, cleared: true };
   return { askedAtMs: lease.heldUntilMs - leaseMs, newest };
 }
@@ -242,8 +266,8 @@ async function endedAs(
   ending: GuardEnding,
   signal: AbortSignal,
 ): Promise<'goes on' | 'stopped'> {
-  const lease = await readLease(system.name);
-  const comesBack = ending === 'crashed' || (await isHandedOver(system.name));
+  const lease = await readLease(system.name).catch(nothingKnown);
+  const comesBack = ending === 'crashed' || (await isHandedOver(system.name).catch(nothingKnown)) === true;
   const { leaseMs, stopMs } = leaseTimesOf(system);
   const leftMs = isHeld(lease) ? lease.heldUntilMs - bootClockMs() : 0;
   if (comesBack && leftMs > Math.min(LEAST_LEFT_MS, leaseMs / 3)) return 'goes on';
@@ -251,12 +275,30 @@ async function endedAs(
   const last = lastUntilMs === undefined ? {} : { lastUntilMs };
   const said = { site: system.site, generation: lease?.generation ?? 0, ...last };
   if (guardedUnits(system, host).length > 0) forbidStarts(system.name);
-  await writeLease(system.name, { ...said, stack: 'unknown', told: 'the guard has ended: the stack is stopped' });
+  await saidOrGone(system.name, { ...said, stack: 'unknown', told: 'the guard has ended: the stack is stopped' });
   const stack = new SystemStack({ system, host, docker, settled: () => false });
   await stack.load();
   await stack.stop(stopWithinMs(lastUntilMs, bootClockMs(), { leaseMs, stopMs }), signal);
-  await writeLease(system.name, { ...said, stack: 'down', told: 'the guard has ended, and the stack is stopped' });
+  await saidOrGone(system.name, { ...said, stack: 'down', told: 'the guard has ended, and the stack is stopped' });
   return 'stopped';
+}
+
+/** What can't be read is no reason to let anything run. */
+function nothingKnown(error: unknown): undefined {
+  log('site-guard').error({ err: error }, 'what the guard has written down can not be read');
+  return undefined;
+}
+
+/** A full disk must not keep a stack up. What it can't take any more is removed, so that nobody goes by a lease that was given up. */
+async function saidOrGone(system: string, said: Parameters<typeof writeLease>[1]): Promise<void> {
+  try {
+    await writeLease(system, said);
+  } catch (error) {
+    log('site-guard').error({ err: error, system }, 'that the guard has ended could not be written');
+    await forgetLease(system).catch((cause: unknown) => {
+      log('site-guard').error({ err: cause, system }, 'its lease could not be removed');
+    });
+  }
 }
 
 /** sd_notify(3) by systemd's own program; where no systemd supervises this, nothing. */

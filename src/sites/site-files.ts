@@ -81,6 +81,11 @@ export async function writeLease(
   await writeDurably(leasePath(system), { ...own, ...lease } satisfies LeaseFile);
 }
 
+/** Nobody holds a lease here any more, also by a disk that is full. */
+export async function forgetLease(system: string): Promise<void> {
+  await removeDurably(leasePath(system));
+}
+
 /**
  * Said by who ends a guard in order to start it again at once: the stack goes on meanwhile, as long as its lease does. It
  * counts for this boot, for a minute, and until the next guard begins.

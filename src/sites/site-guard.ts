@@ -105,6 +105,13 @@ export class SiteGuard {
     return this.last;
   }
 
+  /** A newer generation of another site, or one that is not cleared, that somebody else on this machine has read: the lease is over. */
+  learn(newest: Generation): void {
+    const { site } = this.given;
+    if (this.renewed === undefined || newest.n <= (this.renewed.newest?.n ?? 0)) return;
+    if (newest.site !== site || !newest.cleared) this.goBy({ ...this.renewed, newest });
+  }
+
   /** One look at what is known. Called every second; returns at once. */
   tick(): GuardAction {
     const nowMs = this.given.clock();

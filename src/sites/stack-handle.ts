@@ -6,7 +6,6 @@ import path from 'node:path';
 import { z } from 'zod';
 import { readJson, writeDurably } from '../docker/durable-file.ts';
 import { readJournals } from '../docker/freeze-journal.ts';
-import { stopSeconds } from '../docker/freeze-plan.ts';
 import { stopLevels } from '../docker/order.ts';
 import { CHECK_LABEL, OWNER_LABEL } from '../docker/run.ts';
 import type { ContainerFacts, DockerHost } from '../docker/types.ts';
@@ -16,15 +15,16 @@ import { serverContainers } from '../postgres/place.ts';
 import { stateDirectory } from '../system/home.ts';
 import type { System } from '../system/types.ts';
 import { bootClockMs } from './boot-clock.ts';
-import { killContainerProcesses } from './kill-processes.ts';
 import { readPreparing } from './prepared-file.ts';
+import { raced } from './raced.ts';
 import { readLease, sitesDirectory } from './site-files.ts';
 import type { Stack } from './site-guard.ts';
 import { guardedUnits, lookAtUnits, startUnits, stopUnits, unitParts, type UnitGroup } from './stack-units.ts';
+import { descending, stopContainers, stopTimes } from './stop-containers.ts';
 import { allContainers, isUp } from './system-containers.ts';
 
-/** So much of the time to stop is for what ends by itself; the rest is for killing. */
-const PATIENCE = 0.7;
+/** After a stop what runs is looked at once more; an engine that takes longer is asked again with the next stop. */
+const SURVEY_LIMIT_MS = 5000;
 const ONE_OFF_LABEL = 'com.docker.compose.oneoff';
 
 const recordSchema = z.object({
@@ -128,60 +128,44 @@ export class SystemStack implements Stack {
     throw new HoldfastError('SiteFenced', `${what}: not started, since the lease is over, or the stack is held`);
   }
 
-  /** What depends on others first; what has not ended in good time is killed, and what is paused at once. */
+  /**
+   * What depends on others first; what has not ended in good time is killed, and what is paused at once. Containers and the
+   * units of each manager go beside each other: what hangs keeps none of the others up.
+   */
   async stop(withinMs: number, signal: AbortSignal): Promise<void> {
-    const untilMs = bootClockMs() + withinMs * PATIENCE;
-    const seen = await this.survey(signal).catch(async (error: unknown) => {
-      signal.throwIfAborted();
-      const killed = await killContainerProcesses(this.ids);
-      throw new HoldfastError('DockerUnreachable', `the engine does not answer; ${killed} processes were killed`, {
-        cause: error,
-      });
-    });
-    await Promise.all([
-      stopUnits(seen.units, { killAfterMs: withinMs * PATIENCE, signal }),
-      this.stopContainers(seen.containers, untilMs, signal),
+    const { system, host, docker } = this.given;
+    const times = stopTimes(withinMs);
+    const ends = await Promise.allSettled([
+      stopContainers({ docker, list: () => this.containersHere(), knownIds: this.ids }, times, signal),
+      ...guardedUnits(system, host).map((component) => stopUnits(component, times, signal)),
     ]);
-    const left = (await this.survey(signal)).parts.filter(({ up }) => up).map(({ name }) => name);
+    signal.throwIfAborted();
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw asError(failed.reason);
+    const seen = await this.survey(AbortSignal.any([signal, AbortSignal.timeout(SURVEY_LIMIT_MS)]));
+    const left = seen.parts.filter(({ up }) => up).map(({ name }) => name);
     if (left.length > 0) throw new HoldfastError('Unhealthy', `still runs: ${left.join(', ')}`);
   }
 
-  private async stopContainers(
-    containers: readonly ContainerFacts[],
-    untilMs: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { docker } = this.given;
-    const up = containers.filter(isUp);
-    // What is paused hears no signal: it would be killed after the whole patience.
-    const kill = (id: string): Promise<void> => docker.stop(id, 0);
-    await Promise.all(up.filter(({ state }) => state === 'paused').map(({ id }) => kill(id)));
-    const levels = stopLevels(containers);
-    const running = up.filter(({ state }) => state !== 'paused');
-    for (const level of descending(running.map(({ id }) => levels.get(id) ?? 0)).toReversed()) {
-      signal.throwIfAborted();
-      const ofLevel = running.filter(({ id }) => (levels.get(id) ?? 0) === level);
-      await Promise.all(ofLevel.map(({ id }) => this.stopOne(id, untilMs)));
-    }
-  }
-
-  private async stopOne(id: string, untilMs: number): Promise<void> {
-    const { docker } = this.given;
-    const leftSeconds = Math.max(0, Math.floor((untilMs - bootClockMs()) / 1000));
-    await docker.stop(id, Math.min(stopSeconds(await docker.describe(id)), leftSeconds));
+  private async containersHere(): Promise<ContainerFacts[]> {
+    const { system, host, docker } = this.given;
+    if (!concernsEngine(system)) return [];
+    const components = system.components.filter((component) => component.host === host);
+    const all = await allContainers(docker, system, components);
+    const filled = await this.filledAhead();
+    return all.filter(({ id, labels }) => !isHelper(labels) && !filled.has(id));
   }
 
   private async survey(signal: AbortSignal): Promise<Seen> {
     const { system, host, docker } = this.given;
-    const components = system.components.filter((component) => component.host === host);
-    const [all, journals, units] = await Promise.all([
-      concernsEngine(system) ? allContainers(docker, system, components) : [],
-      readJournals(stateDirectory(system.name)),
-      lookAtUnits(guardedUnits(system, host), signal),
-    ]);
-    signal.throwIfAborted();
-    const filled = await this.filledAhead();
-    const containers = all.filter(({ id, labels }) => !isHelper(labels) && !filled.has(id));
+    const [containers, journals, units] = await raced(
+      Promise.all([
+        this.containersHere(),
+        readJournals(stateDirectory(system.name)),
+        lookAtUnits(guardedUnits(system, host), signal),
+      ]),
+      signal,
+    );
     const frozen = new Set(
       journals.journals.flatMap(({ intent, released }) =>
         intent.containers.flatMap(({ id }) => (released.includes(id) ? [] : [id])),
@@ -240,10 +224,6 @@ function isHelper(labels: Readonly<Record<string, string>>): boolean {
 /** A system of units and files alone has no engine that must answer. */
 function concernsEngine(system: System): boolean {
   return system.compose !== undefined || system.components.some(({ kind }) => kind !== 'files' && kind !== 'systemd');
-}
-
-function descending(levels: readonly number[]): number[] {
-  return [...new Set(levels)].toSorted((one, other) => other - one);
 }
 
 function asError(error: unknown): Error {

@@ -1,8 +1,13 @@
 /** The systemd units of a system on one machine, as its guard stops and starts them. */
 import { isAbsent, isUp, type UnitSeen } from '../policy/unit-state.ts';
 import type { PartSeen } from '../policy/failover/wanted.ts';
+import { HoldfastError } from '../failures.ts';
+import { managerWords } from '../systemd/account.ts';
 import { ifAnswers, unitManager } from '../systemd/manager.ts';
 import type { System, SystemdComponent } from '../system/types.ts';
+import { bootClockMs } from './boot-clock.ts';
+import { killUnitProcesses } from './kill-processes.ts';
+import type { StopTimes } from './stop-containers.ts';
 
 /** One manager's units of a system. */
 export interface UnitGroup {
@@ -47,23 +52,32 @@ export function unitParts(groups: readonly UnitGroup[]): PartSeen[] {
   );
 }
 
-/** Resolves when all of them are down. What systemd has not stopped when `killAfterMs` is over is killed. */
+/**
+ * Resolves when all of one component are down. What systemd has not stopped in time it is told to kill, and where it hangs itself
+ * their processes are killed without it: then this throws SystemdRefused.
+ */
 export async function stopUnits(
-  groups: readonly UnitGroup[],
-  { killAfterMs, signal }: { readonly killAfterMs: number; readonly signal: AbortSignal },
+  component: SystemdComponent,
+  { patientUntilMs, killAtMs }: StopTimes,
+  signal: AbortSignal,
 ): Promise<void> {
-  await Promise.all(
-    groups.map(async ({ component, seen }) => {
-      const names = seen.filter((unit) => !isAbsent(unit)).map(({ name }) => name);
-      const manager = unitManager(component);
-      const late = setTimeout(() => void manager.kill(names, signal).catch(() => undefined), killAfterMs);
-      try {
-        await manager.stop(names, signal);
-      } finally {
-        clearTimeout(late);
-      }
-    }),
-  );
+  const manager = unitManager(component);
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, killAtMs - bootClockMs()))]);
+  let names: readonly string[] = component.units;
+  const kill = (): void => void manager.kill(names, inTime).catch(() => undefined);
+  const late = setTimeout(kill, Math.max(0, patientUntilMs - bootClockMs()));
+  try {
+    const groups = await lookAtUnits([component], inTime);
+    names = groups.flatMap(({ seen }) => seen.filter((unit) => !isAbsent(unit)).map(({ name }) => name));
+    await manager.stop(names, inTime);
+  } catch (cause) {
+    signal.throwIfAborted();
+    const killed = await killUnitProcesses(component, names);
+    const told = `${managerWords(component)} has not stopped ${names.join(', ')}; ${killed} processes were killed`;
+    throw new HoldfastError('SystemdRefused', told, { cause });
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 /** Those of these parts. Returns when systemd has begun. */

@@ -84,6 +84,22 @@ export async function loadKnownSystem(name: string): Promise<KnownSystem> {
   }
 }
 
+/**
+ * For who has to stop what runs here though its system was taken out of the register: as it was known before. Throws
+ * UnknownSystem where nothing is known of it.
+ */
+export async function loadEverKnownSystem(name: string): Promise<System> {
+  try {
+    return (await loadKnownSystem(name)).system;
+  } catch (error) {
+    const isUnknown = error instanceof HoldfastError && error.code === 'UnknownSystem';
+    const last = isUnknown ? await readLastGood(name) : undefined;
+    if (last === undefined) throw error;
+    log('system').warn({ system: name }, 'the system is not registered here any more: what its file said last counts');
+    return last.system;
+  }
+}
+
 /** One of many: what is wrong with it is told in its place, and hides none of the others. */
 export type Registered =
   | (KnownSystem & { readonly name: string })

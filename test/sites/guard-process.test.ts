@@ -1,7 +1,7 @@
 /** The guard as a process of its own, on a real engine and a real store: it dies, comes back, and comes back too late. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -10,9 +10,10 @@ import { holdStack, releaseStack, waitForGuard } from '../../src/sites/holds.ts'
 import { withApart } from '../../src/sites/apart.ts';
 import { failoverOf, siteSigner, withAuthority } from '../../src/sites/authority.ts';
 import { isHeld, readLease, sitesDirectory } from '../../src/sites/site-files.ts';
+import { SystemStack } from '../../src/sites/stack-handle.ts';
 import { startPermit } from '../../src/sites/start-permit.ts';
 import { requireMayCapture, requireMayReplace, requireMayRun } from '../../src/sites/standing.ts';
-import { loadSystem, type System } from '../../src/system/index.ts';
+import { loadSystem, type System, type SystemdComponent } from '../../src/system/index.ts';
 import { raiseGeneration } from '../../src/vault/sites/generation.ts';
 import type { CatalogueEntry } from '../../src/vault/types.ts';
 import { holdfast } from '../cli/holdfast.ts';
@@ -20,6 +21,7 @@ import { dockerCorner, type DockerCorner } from '../support/docker.ts';
 import { eventually } from '../workflows/stage.ts';
 
 const CLI = path.resolve(import.meta.dirname, '../../src/cli.ts');
+const WORKER = path.resolve(import.meta.dirname, '../../src/worker.ts');
 const SYSTEM = 'guarded';
 const never = new AbortController().signal;
 
@@ -161,6 +163,45 @@ it('away for longer than its lease: the stack is stopped, also what is paused, a
   expect(await states()).toEqual(['exited', 'exited']);
 });
 
+it('engine and systemd hang, the disk takes nothing, nobody registers the system any more: the stack is stopped all the same', async () => {
+  const system = await loadSystem(SYSTEM);
+  const startAll = (): Promise<unknown> => Promise.all(containers.map((id) => corner.docker.start(id)));
+  const areDown = (): Promise<true> =>
+    eventually('they are down', async () => (await states()).every((state) => state === 'exited') || undefined);
+  await startAll();
+  const bin = path.join(directory, 'bin');
+  await mkdir(bin);
+  await writeFile(path.join(bin, 'systemctl'), '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
+  const pathBefore = process.env['PATH'] ?? '';
+  vi.stubEnv('PATH', `${bin}:${pathBefore}`);
+  const unit = {
+    kind: 'systemd',
+    name: 'unit',
+    host: 'alpha',
+    scope: 'system',
+    units: ['none.service'],
+    keepUp: false,
+  };
+  const components = [...system.components, unit as unknown as SystemdComponent];
+  const docker = { ...corner.docker, stop: () => new Promise<never>(() => undefined) };
+  const stack = new SystemStack({ system: { ...system, components }, host: 'alpha', docker, settled: () => false });
+  await expect(stack.stop(3000, never)).rejects.toMatchObject({ code: 'SystemdRefused' });
+  vi.stubEnv('PATH', pathBefore);
+  await areDown();
+
+  await startAll();
+  const lease = path.join(sitesDirectory(SYSTEM), 'lease.json');
+  await rm(lease, { force: true });
+  await mkdir(lease);
+  const register = path.join(home(), 'systems');
+  await rename(register, `${register}.away`);
+  expect(await afterCrash()).toContain('is stopped');
+  await areDown();
+  await rm(lease, { recursive: true });
+  await rm(register, { recursive: true, force: true });
+  await rename(`${register}.away`, register);
+});
+
 it('another site took over: nothing is captured or started here, and what was captured since is apart', async () => {
   const system = await loadSystem(SYSTEM);
   const asked = withApart(system, [entry('2026-01-01T00:00:00Z'), entry('2026-03-01T00:00:00Z')], never);
@@ -196,6 +237,19 @@ it('another site took over: nothing is captured or started here, and what was ca
     const all = await withApart(system, [entry('2026-01-01T00:00:00Z'), entry('2026-03-01T00:00:00Z')], never);
     return all[1]?.apart === undefined ? undefined : all;
   });
+  // Fenced by a word: its worker stops it before anything else, though no engine of Holdfast answers.
+  const file = path.join(directory, 'system.yaml');
+  const text = await readFile(file, 'utf8');
+  await writeFile(file, text.replace('  lease: 10m', '  fencing: attested').replace('  stop: 60s\n', ''));
+  await corner.docker.start(containers[0] ?? '');
+  const worker = spawn(process.execPath, [WORKER, '--role', 'host', '--host', 'alpha'], {
+    env: { ...process.env, TEMPORAL_ADDRESS: '127.0.0.1:9' },
+    stdio: 'ignore',
+  });
+  guards.add(worker);
+  await eventually('its worker stops it', async () => (await states()).every((one) => one === 'exited') || undefined);
+  await kill(worker);
+
   expect(later[0]?.apart).toBeUndefined();
   expect(later[1]?.apart).toContain('generation 1 after 2026-02-01');
 });

@@ -160,6 +160,16 @@ describe('a guard', () => {
     expect(stuck.news.some(({ kind }) => kind === 'overdue')).toBe(true);
   });
 
+  it('the store is silent, and a worker of this machine has read that another site is active: it stops at once', async () => {
+    const machine = await running();
+    machine.store = 'hangs';
+    machine.guard.learn({ n: 1, site: 'frankfurt', cleared: true });
+    machine.guard.learn({ n: 2, site: 'frankfurt', cleared: true });
+    expect(machine.guard.tick()).toMatchObject({ kind: 'keep' });
+    machine.guard.learn({ n: 2, site: 'ohio', cleared: false });
+    expect(machine.guard.tick()).toMatchObject({ kind: 'stop', why: 'generation 2 belongs to the site ohio' });
+  });
+
   it('the clock jumps a lease ahead, as after a sleep: the first thing that it does is to stop', async () => {
     const machine = await running();
     machine.nowMs += 300_000;
