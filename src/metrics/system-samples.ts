@@ -54,9 +54,9 @@ function planSamples(system: System, { backups, complete, readBacks }: StoreFact
 
 type Plan = System['plans'][number];
 
-/** Safety backups are never counted as newest, fresh or proved. */
-function isOf(plan: string, { entry: { body, trust } }: KnownBackup): boolean {
-  return trust.ok && body.plan === plan && body.purpose === 'backup';
+/** Safety backups, and those kept apart, are never counted as newest, fresh or proved. */
+function isOf(plan: string, { entry: { body, trust, apart } }: KnownBackup): boolean {
+  return trust.ok && body.plan === plan && body.purpose === 'backup' && apart === undefined;
 }
 
 function onePlan(

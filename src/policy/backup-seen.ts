@@ -8,6 +8,8 @@ export interface BackupSeen {
   readonly plan: string;
   readonly tag?: string;
   readonly purpose: 'backup' | 'safety';
+  /** Why it is no part of the history in force: what a fenced site has made. */
+  readonly apart?: string;
   readonly trusted: boolean;
   /** Why it is not trusted. */
   readonly why?: string;
@@ -41,6 +43,11 @@ export interface VerdictSeen {
   readonly errors: number;
   /** When it was last read back in full, or restored, and found good there. */
   readonly provedAtMs?: number;
+}
+
+/** As something to restore from: neither a safety backup nor one that is kept apart is ever newest, fresh or proved. */
+export function counts({ purpose, apart }: Pick<BackupSeen, 'purpose' | 'apart'>): boolean {
+  return purpose === 'backup' && apart === undefined;
 }
 
 export function sizeOf({ components }: Pick<BackupSeen, 'components'>): number {

@@ -1,9 +1,12 @@
 /** Whether what a plan promises is there: the newest usable backup against the recovery point objective. Pure. */
+import { counts } from './backup-seen.ts';
 
 export interface BackupFact {
   readonly id: string;
   readonly pointAtMs: number;
   readonly purpose: 'backup' | 'safety';
+  /** Why it is no part of the history in force. */
+  readonly apart?: string;
   readonly trusted: boolean;
   /** The newest verdict there is; undefined when nobody has verified it. */
   readonly verified?: { readonly level: string; readonly ok: boolean };
@@ -21,7 +24,7 @@ export interface Freshness {
 export const CLOCK_TOLERANCE_MS = 5 * 60_000;
 
 /**
- * Safety backups, untrusted ones, those with a bad verdict and those from the future never count. Age is measured from
+ * Safety backups, those kept apart, untrusted ones, those with a bad verdict and those from the future never count. Age is measured from
  * the recovery point. A plan without an objective is `unbounded`, or `missing` when nothing is there.
  */
 export function freshness(
@@ -44,12 +47,13 @@ export function freshness(
 
 function isUsable(backup: BackupFact, nowMs: number): boolean {
   const fromFuture = backup.pointAtMs > nowMs + CLOCK_TOLERANCE_MS;
-  return backup.purpose === 'backup' && backup.trusted && backup.verified?.ok !== false && !fromFuture;
+  return counts(backup) && backup.trusted && backup.verified?.ok !== false && !fromFuture;
 }
 
 function whyMissing(backups: readonly BackupFact[], nowMs: number): string {
   const own = backups.filter((backup) => backup.purpose === 'backup');
   if (own.length === 0) return 'there is no backup';
+  if (own.every((backup) => !counts(backup))) return 'no backup belongs to the history of the active site';
   if (own.every((backup) => !backup.trusted)) return 'no backup is trusted';
   if (own.every((backup) => backup.verified?.ok === false)) return 'every backup failed its verification';
   if (own.every((backup) => backup.pointAtMs > nowMs + CLOCK_TOLERANCE_MS))

@@ -1,7 +1,7 @@
 /** Whether what the plans promise is there: the newest backup, the newest proved one. Pure. */
 import { formatSeconds } from '../observe/format.ts';
 import type { Plan, System } from '../system/types.ts';
-import { isGood, isProved, type BackupSeen } from './backup-seen.ts';
+import { counts, isGood, isProved, type BackupSeen } from './backup-seen.ts';
 import type { Finding } from './findings.ts';
 import { CLOCK_TOLERANCE_MS, freshness, type Freshness } from './freshness.ts';
 import { begunMs, firstDue, type Begun, type FirstDue } from './first-backup.ts';
@@ -22,7 +22,7 @@ export interface StoresRead {
 /** Backups that count as something to restore from, newest recovery point first. */
 export function usable(backups: readonly BackupSeen[], plan: string, nowMs: number): BackupSeen[] {
   return backups
-    .filter((one) => one.plan === plan && one.purpose === 'backup' && one.trusted && isGood(one))
+    .filter((one) => one.plan === plan && counts(one) && one.trusted && isGood(one))
     .filter(({ pointAtMs }) => pointAtMs <= nowMs + CLOCK_TOLERANCE_MS)
     .toSorted((a, b) => b.pointAtMs - a.pointAtMs);
 }
@@ -81,7 +81,7 @@ export function waitsForFirst(
   begun: Begun,
   nowMs: number,
 ): FirstDue | undefined {
-  const none = backups.every((one) => one.plan !== plan.name || one.purpose !== 'backup');
+  const none = backups.every((one) => one.plan !== plan.name || !counts(one));
   return none ? firstDue(plan, begun, nowMs) : undefined;
 }
 
@@ -153,12 +153,13 @@ export function ageOf({ pointAtMs }: Pick<BackupSeen, 'pointAtMs'>, nowMs: numbe
 }
 
 export function factOf(one: BackupSeen) {
-  const { id, pointAtMs, purpose, trusted, verdicts } = one;
+  const { id, pointAtMs, purpose, apart, trusted, verdicts } = one;
   const [verdict] = verdicts;
   return {
     id,
     pointAtMs,
     purpose,
+    ...(apart === undefined ? {} : { apart }),
     trusted,
     ...(verdict === undefined ? {} : { verified: { level: verdict.level, ok: isGood(one) } }),
   };

@@ -1,7 +1,7 @@
 /** How far each store is behind the others, and what the copies of each plan come to: from what really lies there. */
 import type { Colours } from '../observe/colours.ts';
 import { formatAge, formatBytes, formatCount } from '../observe/format.ts';
-import { storedBy, type BackupSeen } from '../policy/backup-seen.ts';
+import { counts, storedBy, type BackupSeen } from '../policy/backup-seen.ts';
 import { copiesDue, type BackupSomewhere } from '../policy/copies-due.ts';
 import { countCopies, errorsOfCopy, judgeCopies, type CopyCounts } from '../policy/copies.ts';
 import type { CopyLag } from '../policy/judge-stores.ts';
@@ -95,7 +95,7 @@ function somewhere(
   store: string,
 ): (BackupSomewhere & { readonly storedBytes: number })[] {
   return backups
-    .filter(({ trusted, purpose }) => trusted && purpose === 'backup')
+    .filter((one) => one.trusted && counts(one))
     .map((one) => ({ ...one, there: one.stores.includes(store), storedBytes: storedBy(one) }));
 }
 

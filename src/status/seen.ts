@@ -4,17 +4,16 @@ import type { CatalogueEntry, ProofBody } from '../vault/types.ts';
 import type { SeenCatalogue } from './brief.ts';
 import type { Catalogues, KnownBackup } from './catalogues.ts';
 
-/** What a manifest alone tells of its backup, wherever it lies. */
-export type ManifestFacts = Omit<BackupSeen, 'key' | 'stores' | 'storedAt' | 'verdicts'>;
+/** What a manifest alone tells of its backup, wherever it lies and whichever site is active. */
+export type ManifestFacts = Omit<BackupSeen, 'key' | 'apart' | 'stores' | 'storedAt' | 'verdicts'>;
 
-export function manifestFacts({ body, trust, apart, sha256 }: CatalogueEntry): ManifestFacts {
+export function manifestFacts({ body, trust, sha256 }: CatalogueEntry): ManifestFacts {
   return {
     id: body.id,
     sha256,
     plan: body.plan,
     ...(body.tag === undefined ? {} : { tag: body.tag }),
-    // What a fenced site has made counts as little as a safety backup: never newest, fresh or proved.
-    purpose: apart === undefined ? body.purpose : 'safety',
+    purpose: body.purpose,
     trusted: trust.ok,
     ...(trust.ok ? {} : { why: trust.why }),
     startedAtMs: Date.parse(body.startedAt),
@@ -33,7 +32,9 @@ export function manifestFacts({ body, trust, apart, sha256 }: CatalogueEntry): M
 }
 
 export function seenOf({ entry, stores, storedAt = [], verdicts }: KnownBackup): BackupSeen {
-  return { ...manifestFacts(entry), key: entry.key, stores, storedAt, verdicts: verdicts.map(verdictOf) };
+  const { key, apart } = entry;
+  const facts = { ...manifestFacts(entry), ...(apart === undefined ? {} : { apart }) };
+  return { ...facts, key, stores, storedAt, verdicts: verdicts.map(verdictOf) };
 }
 
 /** What was read in full, in brief. */

@@ -208,8 +208,11 @@ describe('freshness', () => {
     });
   });
 
-  it('safety, untrusted, failed and future backups: none of them counts', () => {
+  it('safety, kept apart, untrusted, failed and future backups: none of them counts', () => {
+    const apart = fact(1, { apart: 'another site went on' });
+    expect(freshness([apart], {}, now).why).toBe('no backup belongs to the history of the active site');
     const bad = [
+      apart,
       fact(1, { purpose: 'safety' }),
       fact(1, { trusted: false }),
       fact(1, { verified: { level: 'content', ok: false } }),
