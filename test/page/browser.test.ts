@@ -126,8 +126,8 @@ describe('the page of a running engine', () => {
   });
 
   it('[B6] a backup that runs: the open page shows how far it is, while it goes on', async () => {
-    // Random, so that it can't be made smaller: 2 MiB at 256 KiB a second, several looks of the page long.
-    for (const name of ['a', 'b', 'c', 'd']) await writeFile(at('large', name), randomBytes(512 * 1024));
+    // Random, so that it can't be made smaller: 3 MiB at 256 KiB a second, several looks of the page long, also of a busy one.
+    for (const name of ['a', 'b', 'c', 'd']) await writeFile(at('large', name), randomBytes(768 * 1024));
     await using tab = await openTab(browser);
     const { page } = tab;
     await page.goto(`${url}/systems/shop`);
