@@ -17,6 +17,7 @@ const USAGE = `Usage: npm run proof -- [options]
   --fault NAME  only this one (repeatable)
   --beds N      pairs of sites struck side by side (1; a pair takes half a core and 1.5 GB)
   --json        one document at the end, and the rounds on stderr
+  --names       instead: names in a zone of Route 53 (its fake, and a real name server), under all that strikes its control plane
 
 Faults: ${FAULTS.map(({ name }) => name).join('; ')}
 
@@ -32,6 +33,7 @@ async function main(args: readonly string[]): Promise<number> {
       fault: { type: 'string', multiple: true },
       beds: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
+      names: { type: 'boolean', default: false },
     },
   });
   const [rounds, seed] = [numberOf('rounds', values.rounds), numberOf('seed', values.seed)];
@@ -43,6 +45,12 @@ async function main(args: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
   await using prepared = await prepare('test');
   Object.assign(process.env, prepared.environment);
+  if (values.names) {
+    const { proveNames } = await import('./two-sites/names-run.ts');
+    const held = await proveNames((line) => void process.stdout.write(`${line}\n`), ended.signal);
+    process.stdout.write(`${held} held\n`);
+    return ended.signal.aborted ? INTERRUPTED : 0;
+  }
   const told = values.json ? process.stderr : process.stdout;
   const say = (line: string): void => void told.write(`${line}\n`);
   say(`seeds ${seed} to ${seed + rounds - 1}`);

@@ -19,14 +19,15 @@ export function failoverPlanText(plan: FailoverPlan, colours: Colours, nowMs: nu
     `${colours.bold('Failover plan')} ${colours.cyan(shortDigest(plan.digest))}`,
     `  takes over  ${colours.bold(site)} from ${from.site}, as generation ${nextGeneration} after ${from.generation}`,
     ...assessmentLines(plan.assessment, colours),
-    `  backup      ${copy.backup} in ${copy.store} of ${copy.pointAt}, ${copy.proved === undefined ? 'not proved yet' : `proved: ${copy.proved}`}`,
     `  is lost     ${lossText(plan, colours)}`,
+    `  backup      ${copy.backup} in ${copy.store} of ${copy.pointAt}, ${copy.proved === undefined ? 'never restored so far: it is checked before anything starts' : `proved: ${copy.proved}`}`,
     `  fencing     ${fencing}: ${FENCED[fencing]}`,
     `  approval    ${plan.approval === 'automatic' ? 'none is asked for, by the declared rule' : 'by a person'}`,
     ...passedOver.map(({ backup, store, why }) => `  ${colours.yellow('passed over')} ${backup} in ${store}: ${why}`),
     ...storesUnread.map((store) => `  ${colours.yellow('unread')}      a newer backup may lie in ${store}`),
     ...plan.reasons.filter((reason) => !plan.assessment.reasons.includes(reason)).map((why) => `  because     ${why}`),
     ...(plan.names?.lines ?? []).map((line) => `  names       ${line}`),
+    ...(plan.names?.unplanned ?? []).map((line) => `  ${colours.yellow('names')}       left as it is: ${line}`),
     ...(plan.names?.warnings ?? []).map((line) => `  ${colours.yellow('warning')}     ${line}`),
     '',
     planText(plan.restore, colours, nowMs),
@@ -50,7 +51,7 @@ function assessmentLines({ state, reasons }: FailoverPlan['assessment'], colours
 export function showFailoverResult(shell: Shell, result: FailoverResult): ExitCode {
   shell.result(result, (colours) => {
     if (result.outcome === 'planned' && result.plan !== undefined) {
-      return failoverPlanText(result.plan, colours, Date.now());
+      return `${failoverPlanText(result.plan, colours, Date.now())}\n\n${nextSteps(result).join('\n')}`;
     }
     return resultLines(result, colours).join('\n');
   });
@@ -65,7 +66,6 @@ function resultLines(result: FailoverResult, colours: Colours): string[] {
   return [
     `${good ? colours.green(outcome) : colours.red(outcome)}${where}`,
     ...told.map((reason) => `  ${reason}`),
-    ...(outcome === 'refused' ? ['  nothing was changed'] : []),
     ...(fence === undefined ? [] : [`  fenced       ${fence.evidence}`]),
     ...(result.names?.lines ?? []).map((line) => `  names        ${line}`),
     ...(result.names?.oldAnswerUntil === undefined
@@ -77,7 +77,41 @@ function resultLines(result: FailoverResult, colours: Colours): string[] {
     ...(rto === undefined ? [] : [`  took         ${rtoText(rto)}`]),
     ...(reportKey === undefined ? [] : [`  report       ${reportKey}`]),
     ...(result.warnings ?? []).map((warning) => `  ${colours.yellow('warning')}      ${warning}`),
+    ...nextSteps(result),
   ];
+}
+
+/** What is so now, and what a person does next: read at night, so that it comes last. */
+function nextSteps({ outcome, ok, plan, generation, names }: FailoverResult): string[] {
+  const of = plan?.system ?? '<system>';
+  const again = `try again, with nothing changed: holdfast failover ${of} --plan`;
+  switch (outcome) {
+    case 'planned':
+      return [
+        'Nothing was changed.',
+        `next         do it: holdfast failover ${of}, which asks before it changes anything`,
+      ];
+    case 'refused':
+      return [
+        '  nothing was changed',
+        '  next         docs/failover.md says what each reason means',
+        `               ${again}`,
+      ];
+    case 'rejected':
+    case 'expired':
+      return ['  nothing was changed', `  next         ${again}`];
+    case 'rolled-back':
+      return [
+        `  nothing of ${of} was started here${generation === undefined ? '' : `, and ${generation.site} may run it`}`,
+        `  next         mend what is said above, then ${again}`,
+      ];
+    case 'done': {
+      const runs = `  ${of} runs at ${generation?.site ?? 'this site'}`;
+      if (ok === true) return [`${runs}: leave the site before as it is; it stops itself when it comes back`];
+      const lead = names?.ok === false ? [`               where its names lead: holdfast dns ${of}`] : [];
+      return [`${runs}, and not all is well`, `  next         what runs: holdfast status ${of}`, ...lead];
+    }
+  }
 }
 
 function rtoText({ seconds, ownSeconds, waited }: MeasuredFailover): string {

@@ -39,16 +39,40 @@ export function readinessText(
 ): string {
   const { verdict, checks, site, rehearsal } = result;
   const colour = { ok: colours.green, warning: colours.yellow, 'not-ready': colours.red };
-  const lines = checks.flatMap(({ check, verdict: one, reasons }) => [
-    `${colour[one](one.padEnd(9))} ${check}${reasons.length === 0 ? '' : `: ${reasons[0] ?? ''}`}`,
-    ...reasons.slice(1).map((reason) => `${' '.repeat(10)}${reason}`),
-  ]);
+  // What keeps it from being taken over comes first, and what is well last, in one line.
+  const lines = checks
+    .filter((one) => one.verdict !== 'ok')
+    .toSorted((one, other) => WORST_FIRST.indexOf(one.verdict) - WORST_FIRST.indexOf(other.verdict))
+    .flatMap(({ check, verdict: one, reasons }) => [
+      `${colour[one](one.padEnd(9))} ${check}`,
+      ...reasons.map((reason) => `${' '.repeat(10)}${reason}`),
+      `${' '.repeat(10)}${colours.dim(`next: ${NEXT[check](system)}`)}`,
+    ]);
+  const well = checks.filter((one) => one.verdict === 'ok').map(({ check }) => check);
   return [
     `${system} at ${site}: ${colour[verdict](verdict === 'not-ready' ? 'not ready to take it over' : 'ready to take it over')}`,
     ...lines,
+    ...(well.length === 0 ? [] : [`${colours.green('ok'.padEnd(9))} ${well.join(', ')}`]),
     ...(rehearsal === undefined ? [] : rehearsalLines(rehearsal)),
   ].join('\n');
 }
+
+const WORST_FIRST = ['not-ready', 'warning', 'ok'] as const;
+
+/** What a person does about each. */
+const NEXT: Readonly<Record<ReadinessResult['checks'][number]['check'], (system: string) => string>> = {
+  hosts: () => 'start Holdfast there: holdfast up',
+  generation: (system) => `who is active, and who says so: holdfast site ${system}`,
+  credentials: (system) => `what is missing, one by one: holdfast doctor ${system}`,
+  room: () => 'make room there, or give the place a larger disk',
+  images: () => 'docker pull them here, or keep them in the backup (images of the Compose component)',
+  backups: (system) => `which there are, and where: holdfast list ${system}`,
+  guard: (system) => `let the guard run here: holdfast site ${system}; docs/sites.md`,
+  restart: () => "set restart: 'no' in the Compose file: only the guard starts the stack",
+  dns: (system) => `what differs: holdfast dns ${system} --audit`,
+  drift: () => 'compare the two system files, and bring them together',
+  rehearsal: (system) => `rehearse it: holdfast failover ${system} --rehearse`,
+};
 
 function rehearsalLines(rehearsal: NonNullable<ReadinessResult['rehearsal']>): string[] {
   const { outcome, why, restoreSeconds, fenceSeconds, wouldTakeSeconds } = rehearsal;

@@ -1,4 +1,5 @@
 /** What would be changed for the names of a system to lead to a site. Changes nothing. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../failures.ts';
 import { changeLines, oldTtlSeconds, planRecord } from '../policy/failover/dns-change.ts';
 import { switchAnswers, switchFor, type DnsEntryPlan, type DnsPlan } from '../policy/failover/dns-plan.ts';
@@ -7,6 +8,9 @@ import type { DnsCommandEntry, DnsEntry, Route53Entry, Route53HealthEntry } from
 import { readState } from './command.ts';
 import { firstLine, titleOf, withZone, type DnsContext } from './context.ts';
 import { switchState } from './health-switch.ts';
+
+const TRIES = 4;
+const PAUSE_MS = 1000;
 
 /**
  * What can't be read now is named in `unplanned` and keeps none of the others from being planned: a zone whose control plane
@@ -20,7 +24,7 @@ export async function planNames(context: DnsContext, toSite: string, fromSite: s
   for (const [index, entry] of context.entries.entries()) {
     context.report(`reading ${titleOf(entry)}`);
     try {
-      parts.push(await planEntry(context, { entry, index, toSite, fromSite }));
+      parts.push(await patiently(context, () => planEntry(context, { entry, index, toSite, fromSite })));
     } catch (error) {
       context.signal.throwIfAborted();
       if (!(error instanceof HoldfastError)) throw error;
@@ -40,6 +44,20 @@ export async function planNames(context: DnsContext, toSite: string, fromSite: s
     warnings: parts.flatMap(({ warnings }) => warnings),
     ...(unplanned.length === 0 ? {} : { unplanned }),
   };
+}
+
+/** A moment of throttling is no reason to leave a name out, and a control plane that is down may not hold up the others. */
+async function patiently<T>({ pollMs = PAUSE_MS, signal, report }: DnsContext, work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof HoldfastError) || !error.waitingHelps || tries === TRIES) throw error;
+      report(`${error.message} It is read again.`);
+      await sleep(pollMs * tries, undefined, { signal });
+    }
+  }
 }
 
 interface EntryPlanned {

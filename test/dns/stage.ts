@@ -48,7 +48,7 @@ export class DnsStage {
       secretAccessKey: { env: 'DNS_TEST_SECRET' },
       nameservers: [address],
       resolvers: [address],
-      answeredWithin: '20s',
+      answeredWithin: '60s',
     };
     return buildDns(
       dnsSchema.parse(written.map((one) => ('command' in one || 'change' in one ? one : { ...around, ...one }))),

@@ -34,6 +34,8 @@ export interface FakeOptions {
   readonly nameServer?: NameServer;
   /** Stands for the 10 or 30 s between two looks of a health check. */
   readonly checkIntervalMs?: number;
+  /** Where a health check finds what its configuration names, when the test is on another network than the target. */
+  readonly reach?: (url: string) => string;
 }
 
 export class FakeRoute53 {
@@ -70,7 +72,7 @@ export class FakeRoute53 {
 
   constructor(options: FakeOptions) {
     this.options = options;
-    this.checkers = new HealthCheckers(options.checkIntervalMs ?? 50, () => this.feed());
+    this.checkers = new HealthCheckers(options.checkIntervalMs ?? 50, () => this.feed(), options.reach);
   }
 
   static async start(options: FakeOptions): Promise<FakeRoute53> {

@@ -17,15 +17,17 @@ export class HealthCheckers {
   readonly checks = new Map<string, FakeCheck>();
   private readonly intervalMs: number;
   private readonly onChange: () => void;
+  private readonly reach: (url: string) => string;
   private readonly healthy = new Map<string, boolean>();
   private readonly row = new Map<string, number>();
   private readonly stopped = new AbortController();
   private readonly running: Promise<void>[] = [];
 
   /** `intervalMs` stands for the 10 or 30 seconds that AWS waits between two looks. */
-  constructor(intervalMs: number, onChange: () => void) {
+  constructor(intervalMs: number, onChange: () => void, reach: (url: string) => string = (url) => url) {
     this.intervalMs = intervalMs;
     this.onChange = onChange;
+    this.reach = reach;
   }
 
   add(check: FakeCheck): void {
@@ -79,7 +81,7 @@ export class HealthCheckers {
     const scheme = type.startsWith('HTTPS') ? 'https' : 'http';
     const url = `${scheme}://${host}:${textOf(config, 'Port') ?? ''}${textOf(config, 'ResourcePath') ?? '/'}`;
     try {
-      const answer = await fetch(url, {
+      const answer = await fetch(this.reach(url), {
         redirect: 'manual',
         signal: AbortSignal.any([signal, AbortSignal.timeout(4000)]),
       });
