@@ -8,12 +8,13 @@ import { siteStanding } from '../sites/standing.ts';
 import type { System } from '../system/types.ts';
 import { fencedHere } from './fenced-stacks.ts';
 import type { HostContext } from './host-context.ts';
+import { holdsLeft } from './holds-left.ts';
 import type { Run } from './shell.ts';
 
 export async function sitesSeen(
   context: Pick<HostContext, 'host' | 'docker'>,
   system: System,
-  { signal }: Pick<Run, 'signal'>,
+  { signal, asker }: Pick<Run, 'signal' | 'asker'>,
 ): Promise<TroubleSeen[]> {
   const { failover, name } = system;
   if (failover === undefined) return [];
@@ -50,6 +51,10 @@ export async function sitesSeen(
     for (const unit of await unguardedUnits({ system, host: context.host }, signal)) {
       tell(unit, `${unit} asks for no lease: systemd would start it without one`, `${show} --guard policies`);
     }
+  }
+  for (const { name: hold, at, by } of await holdsLeft(name, asker)) {
+    const what = `the stack is held by ${hold} since ${at}: the run of ${by.workflowId} that did it has ended`;
+    tell(`held/${hold}`, what, `see what it has left (holdfast status ${name}), then ${show} --release ${hold}`);
   }
   return troubles;
 }

@@ -1,6 +1,6 @@
 /** Stopping and starting around a restore, where only the active site may run the system, and under a lease only its guard. */
 import { HoldfastError } from '../failures.ts';
-import { FAILOVER_HOLD, holdStack, releaseStack, stackHolds, waitForGuard } from '../sites/holds.ts';
+import { FAILOVER_HOLD, holdStack, releaseStack, stackHolds, waitForGuard, type Hold } from '../sites/holds.ts';
 import { requireMayRun } from '../sites/standing.ts';
 import type { System } from '../system/types.ts';
 import type { Run } from './shell.ts';
@@ -10,11 +10,15 @@ function holdOf(restoreId: string): string {
 }
 
 /** Before anything is stopped: a guard would start it again. */
-export async function holdForRestore(system: System, restoreId: string, takeover: boolean): Promise<void> {
+export async function holdForRestore(
+  system: System,
+  { restoreId, takeover }: { readonly restoreId: string; readonly takeover: boolean },
+  by: Hold['by'],
+): Promise<void> {
   if (system.failover?.fencing !== 'lease') return;
-  await holdStack(system.name, holdOf(restoreId));
+  await holdStack(system.name, holdOf(restoreId), by);
   // Stopped again after its start: it stays so until the generation was given back.
-  if (takeover) await holdStack(system.name, FAILOVER_HOLD);
+  if (takeover) await holdStack(system.name, FAILOVER_HOLD, by);
 }
 
 /** What this restore has held; a failover's own hold stays. */

@@ -60,7 +60,8 @@ export async function stopForRestore(
   const components = input.components
     .map((name) => componentOf(system, name))
     .filter((one) => input.filled !== true || one.kind !== 'postgres' || one.method !== 'dump');
-  await holdForRestore(system, input.restoreId, input.all === true);
+  const { restoreId, all = false } = input;
+  await holdForRestore(system, { restoreId, takeover: all }, run.asker?.execution);
   const docker = context.docker();
   const stack = concernsDocker(system, components)
     ? await engineIfNeeded(system, components, () => stackOf(docker, system, components))

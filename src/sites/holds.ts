@@ -5,7 +5,8 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listFiles, removeDurably, writeDurably } from '../docker/durable-file.ts';
+import { z } from 'zod';
+import { listFiles, readJson, removeDurably, writeDurably } from '../docker/durable-file.ts';
 import { HoldfastError } from '../failures.ts';
 import { isHeld, readLease, sitesDirectory, type LeaseFile } from './site-files.ts';
 
@@ -13,9 +14,28 @@ const POLL_MS = 250;
 /** Of a failover to this site, until its restore starts what it has brought. */
 export const FAILOVER_HOLD = 'failover';
 
+const holdSchema = z.object({
+  format: z.literal(1),
+  name: z.string(),
+  at: z.string(),
+  /** The run of the engine that works on the stack; absent: a person. */
+  by: z.object({ workflowId: z.string(), runId: z.string() }).exactOptional(),
+});
+export type Hold = z.infer<typeof holdSchema>;
+
 /** Durable when this resolves. A repeat changes nothing. `name` says who: a run's id, or a person's word. */
-export async function holdStack(system: string, name: string): Promise<void> {
-  await writeDurably(holdPath(system, name), { format: 1, name, at: new Date().toISOString() });
+export async function holdStack(system: string, name: string, by?: Hold['by']): Promise<void> {
+  const whose = by === undefined ? {} : { by: { workflowId: by.workflowId, runId: by.runId } };
+  await writeDurably(holdPath(system, name), { format: 1, name, at: new Date().toISOString(), ...whose });
+}
+
+/** Those of runs: a person's, and what can't be read, are left out. */
+export async function holdsOfRuns(system: string): Promise<(Hold & { readonly by: NonNullable<Hold['by']> })[]> {
+  const read = await Promise.all((await stackHolds(system)).map((name) => readJson(holdPath(system, name))));
+  return read.flatMap((found) => {
+    const { data } = holdSchema.safeParse(found);
+    return data?.by === undefined ? [] : [{ ...data, by: data.by }];
+  });
 }
 
 /** Gone for good when this resolves; one that is gone already is no error. */

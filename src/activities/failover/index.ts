@@ -19,7 +19,7 @@ export function createFailoverActivities(context: HostContext): FailoverActiviti
   return {
     assessSite: activity('assessSite', (input, run) => assessSite(context, input, run)),
     gatherFailover: activity('gatherFailover', (input, run) => gatherFailover(context, input, run)),
-    holdSite: activity('holdSite', ({ system }) => holdStack(system, FAILOVER_HOLD)),
+    holdSite: activity('holdSite', ({ system }, { asker }) => holdStack(system, FAILOVER_HOLD, asker?.execution)),
     releaseSite: activity('releaseSite', ({ system }) => releaseStack(system, FAILOVER_HOLD)),
     raiseSite: activity('raiseSite', (input) => raiseSite(context, input)),
     awaitFence: activity('awaitFence', (input, run) => awaitFence(context, input, run)),

@@ -8,11 +8,12 @@ import { newestGeneration, type Authority } from '../../vault/sites/generation.t
 import type { HostContext } from '../host-context.ts';
 import type { Run } from '../shell.ts';
 import type { SiteNews, SiteWatchActivities } from '../site-watch-types.ts';
+import { letGoOfLeft } from '../holds-left.ts';
 import { lookForAsking } from './asked.ts';
 import type { SiteLook, SiteSeen } from './look.ts';
 import { lookForSilence } from './silence.ts';
 
-const LOOKS: readonly (() => SiteLook)[] = [lookForAsking, lookForSilence];
+const LOOKS: readonly (() => SiteLook)[] = [lookForAsking, lookForSilence, letGoOfLeft];
 
 /** A store that is there answers at once. */
 const ANSWER_MS = 10_000;

@@ -36,7 +36,7 @@ export async function beginPrepare(
     return { former: known.former, servers: await serversDown(context, system, input.components) };
   }
   // Before the look: what would start the stack after it waits.
-  await holdStack(system.name, restoreId);
+  await holdStack(system.name, restoreId, run.asker?.execution);
   try {
     const standing = await siteStanding(system, { signal: run.signal });
     const { refused, prepared } = await lookStandby(context, input, run);
