@@ -38,6 +38,8 @@ export interface Fault {
   readonly isUp?: 'always' | 'at times';
   /** The machine stops without being told, so that what ran goes on for a moment when it wakes: measured, and no fault. */
   readonly sleeps?: true;
+  /** A round of it takes minutes: `npm test` leaves it to `npm run proof`. */
+  readonly long?: true;
   /** It strikes at a piece of work, which the seed chooses. */
   readonly atStep?: true;
   /** What the person says who is asked. Default: yes. */

@@ -96,6 +96,8 @@ export const OF_PEOPLE: readonly Fault[] = [
   },
   {
     name: 'cut off from the other site alone; what is restored is not healthy, and a person rejects it',
+    // The start is tried three times before a person is asked.
+    long: true,
     before: async (struck) => {
       const { bed, active, standby } = struck;
       await bed.net.cut(active.name, standby.name);

@@ -76,6 +76,8 @@ export const OF_THE_TAKEOVER: readonly Fault[] = [
   },
   {
     name: 'gone, and the store of the backups answers nobody, and that of their copies does',
+    // Each look at the catalogues waits until that store is given up.
+    long: true,
     before: async (struck) => {
       await powerOff(struck);
       struck.bed.vault.away(true);
