@@ -125,13 +125,23 @@ function rtoText({ seconds, ownSeconds, waited }: MeasuredFailover): string {
 }
 
 export function failoversTable(reports: readonly FailoverReport[], colours: Colours): string {
-  const rows = reports.map(({ startedAt, from, site, outcome, ok, generation, dataLossSeconds, rpoSeconds, rto }) => [
-    startedAt,
-    `${from.site} to ${site}`,
-    ok ? colours.green(outcome) : colours.red(outcome),
-    `${generation.n} at ${generation.site}`,
-    `${formatSeconds(dataLossSeconds)}${rpoSeconds === undefined ? '' : ` of ${formatSeconds(rpoSeconds)}`}`,
-    rto === undefined ? '' : rtoText(rto),
-  ]);
-  return table(['started', 'sites', 'outcome', 'generation', 'lost', 'took'], rows, colours);
+  const rows = reports.map(
+    ({ startedAt, from, site, outcome, ok, generation, dataLossSeconds, rpoSeconds, rto, names }) => [
+      startedAt,
+      `${from.site} to ${site}`,
+      ok ? colours.green(outcome) : colours.red(outcome),
+      `${generation.n} at ${generation.site}`,
+      `${formatSeconds(dataLossSeconds)}${rpoSeconds === undefined ? '' : ` of ${formatSeconds(rpoSeconds)}`}`,
+      namesText(names, colours),
+      rto === undefined ? '' : rtoText(rto),
+    ],
+  );
+  return table(['started', 'sites', 'outcome', 'generation', 'lost', 'names', 'took'], rows, colours);
+}
+
+/** `here` when all of them led there, else those that did not, each with how it stood. */
+function namesText(names: FailoverReport['names'], colours: Colours): string {
+  if (names === undefined) return '';
+  const left = names.filter(({ standing }) => standing !== 'here').map(({ title, standing }) => `${title} ${standing}`);
+  return left.length === 0 ? 'here' : colours.red(left.join(', '));
 }

@@ -26,6 +26,8 @@ const failoverReport = z.object({
   generation: active,
   digest: z.string(),
   approvedBy: z.string(),
+  /** Where the names led when it had ended. */
+  names: z.array(z.object({ title: z.string(), standing: z.string() })).exactOptional(),
   fencing: z.enum(['lease', 'confirmed', 'attested']),
   evidence: z.string().exactOptional(),
   backups: z.array(z.string()),

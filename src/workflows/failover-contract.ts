@@ -120,6 +120,8 @@ export interface FailoverReport {
   readonly generation: { readonly n: number; readonly site: string };
   readonly digest: string;
   readonly approvedBy: string;
+  /** Where the names led when it had ended; absent where none were led. */
+  readonly names?: readonly { readonly title: string; readonly standing: string }[];
   readonly fencing: Fencing;
   readonly evidence?: string;
   readonly backups: readonly string[];

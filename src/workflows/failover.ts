@@ -278,6 +278,7 @@ function reportOf(setup: FailoverSetup, plan: FailoverPlan, by: string, result: 
     generation: result.generation ?? { n: plan.from.generation, site: plan.from.site },
     digest: plan.digest,
     approvedBy: by,
+    ...(result.names?.entries === undefined ? {} : { names: result.names.entries }),
     fencing: setup.fencing,
     ...(fence === undefined ? {} : { evidence: fence.evidence }),
     backups: [...new Set(parts.map(({ backup }) => backup))],

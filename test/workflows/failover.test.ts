@@ -225,6 +225,7 @@ describe('a failover', () => {
         expect.stringMatching(/^lead what is left by hand: `holdfast dns sys\S* --lead`$/) as string,
       ]);
       expect(world.sites.names).toBe('home');
+      expect(world.sites.reports).toMatchObject([{ names: half.names?.entries }]);
       expect(world.count('revertDns')).toBe(0);
     });
   });
