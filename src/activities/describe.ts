@@ -18,6 +18,7 @@ import { describeMonitoring, judgeSystem, signOfLife } from './monitor.ts';
 import { announce } from './announce.ts';
 import { describeDrill } from './drill/describe.ts';
 import { createFailoverFactsActivities } from './failover/describe.ts';
+import { createHandoverFactsActivities } from './handover/describe.ts';
 import { createSiteWatchFactsActivities } from './site-watch/describe.ts';
 import { startCopies } from './start-copies.ts';
 import { createAskingActivities } from './who-asked.ts';
@@ -40,6 +41,7 @@ export function createOrchestrationActivities(context: OrchestrationContext): Or
     describeHousekeeping: activity('describeHousekeeping', ({ system, task }) => describeHousekeeping(system, task)),
     describeDrill: activity('describeDrill', describeDrill),
     ...createFailoverFactsActivities(),
+    ...createHandoverFactsActivities(),
     ...createSiteWatchFactsActivities(),
     describeChanges: activity('describeChanges', ({ system, plan }) => describeChanges(system, plan)),
     describeStandby: activity('describeStandby', ({ system }) => describeStandby(system)),

@@ -24,6 +24,8 @@ export interface FailoverSetup {
   /** Names lead to the active site; absent: none are declared. */
   readonly names?: true;
   readonly approvalLimitSeconds: number;
+  /** Of a planned change: how long it waits for the active site to stop. */
+  readonly answerSeconds: number;
 }
 
 export interface FailoverGathered {

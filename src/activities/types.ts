@@ -12,7 +12,7 @@ import type { FailoverActivities, FailoverFactsActivities } from './failover-typ
 import type { LookActivities, MonitorActivities } from './monitor-types.ts';
 import type { ReadinessActivities } from './readiness-types.ts';
 import type { RestartActivities } from './restart-types.ts';
-import type { HandoverActivities } from './handover-types.ts';
+import type { HandoverActivities, HandoverFactsActivities } from './handover-types.ts';
 import type { SiteWatchFactsActivities } from './site-watch-types.ts';
 import type { StandbyActivities } from './standby-types.ts';
 import type { ChangeFacts, WalFacts } from './standing-types.ts';
@@ -153,7 +153,13 @@ export interface RowsBrought {
 
 /** Run on the orchestration queue. */
 export interface OrchestrationActivities
-  extends MonitorActivities, AskingActivities, DrillFactsActivities, FailoverFactsActivities, SiteWatchFactsActivities {
+  extends
+    MonitorActivities,
+    AskingActivities,
+    DrillFactsActivities,
+    FailoverFactsActivities,
+    HandoverFactsActivities,
+    SiteWatchFactsActivities {
   describeCopy(input: { system: string; target: string }): Promise<CopyFacts>;
   /** Starts the copies to these stores, or tells those that run that there is more. */
   startCopies(input: { system: string; targets: readonly string[] }): Promise<void>;

@@ -13,6 +13,8 @@ import { isHeld, readLease, sitesDirectory, type LeaseFile } from './site-files.
 const POLL_MS = 250;
 /** Of a failover to this site, until its restore starts what it has brought. */
 export const FAILOVER_HOLD = 'failover';
+/** Of a site that stops for another one that asked, until it is known which of both goes on. */
+export const HANDOVER_HOLD = 'handover';
 
 const holdSchema = z.object({
   format: z.literal(1),

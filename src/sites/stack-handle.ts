@@ -40,6 +40,8 @@ export interface StackGiven {
   readonly docker: DockerHost;
   /** True while the lease is held and nobody works on the stack: what runs then is what is to run. */
   readonly settled: () => boolean;
+  /** Ids of containers that are left alone, as if they were not part of it. */
+  readonly spare?: () => Promise<ReadonlySet<string>>;
 }
 
 interface Seen {
@@ -93,6 +95,11 @@ export class SystemStack implements Stack {
   private wantedOf({ parts }: Seen): ReadonlySet<string> {
     const byItself = parts.map((part) => (this.stoppedHere.has(part.name) ? { ...part, endedWell: false } : part));
     return wantedAfter(this.wanted, byItself);
+  }
+
+  /** What of it runs, by name. */
+  async running(signal: AbortSignal): Promise<string[]> {
+    return (await this.survey(signal)).parts.filter(({ up }) => up).map(({ name }) => name);
   }
 
   /** What others depend on first, and no waiting for health: that is for those who look at the system. */
@@ -153,7 +160,8 @@ export class SystemStack implements Stack {
     const components = system.components.filter((component) => component.host === host);
     const all = await allContainers(docker, system, components);
     const filled = await this.filledAhead();
-    return all.filter(({ id, labels }) => !isHelper(labels) && !filled.has(id));
+    const spared = await this.given.spare?.();
+    return all.filter(({ id, labels }) => !isHelper(labels) && !filled.has(id) && spared?.has(id) !== true);
   }
 
   private async survey(signal: AbortSignal): Promise<Seen> {
@@ -198,6 +206,12 @@ export class SystemStack implements Stack {
     );
     const servers = await Promise.all(dumps.map((server) => serverContainers(server, docker)));
     return new Set(servers.flat().map(({ id }) => id));
+  }
+
+  /** What runs at this moment is what is to run, whatever was remembered. For who stops it on purpose, to start it again. */
+  async rememberRunning(signal: AbortSignal): Promise<void> {
+    const seen = await this.survey(signal);
+    await this.remember(new Set(seen.parts.filter(({ up }) => up).map(({ name }) => name)), seen);
   }
 
   private async remember(wanted: ReadonlySet<string>, { containers }: Seen): Promise<void> {

@@ -9,8 +9,12 @@ export interface FailoverInput {
   readonly system: string;
   /** `plan` looks, decides, prints and ends; `failover` (default) does it. */
   readonly mode?: 'plan' | 'failover';
-  /** The active site is there, makes a last backup and stops. */
+  /** The active site is there, stops and makes a last backup: nothing is lost. */
   readonly planned?: boolean;
+  /** With `planned`, a rehearsal: so long after it was handed over, the other site takes it back by itself. */
+  readonly backAfterSeconds?: number;
+  /** With `planned`: the way back of a rehearsal, which was approved with it. The generation that was handed over. */
+  readonly backOf?: number;
   /** `before:<RFC 3339 time>`: what was written later is given up on purpose. Default: the newest of each component. */
   readonly backup?: string;
   /** With `fencing: attested`: who takes it upon himself that the site before is stopped. Default: who approves. */
@@ -45,6 +49,8 @@ export interface FailoverPlan {
   readonly passedOver: readonly { readonly backup: string; readonly store: string; readonly why: string }[];
   /** What was written since is lost: by this site's clock. Of what the system can't be without, the oldest. */
   readonly dataLossSeconds: number;
+  /** The active site is asked to stop, and makes a last backup: that is restored, and nothing is lost. */
+  readonly planned?: { readonly answerSeconds: number; readonly backAfterSeconds?: number };
   readonly rpoSeconds?: number;
   readonly meetsRpo?: boolean;
   readonly assessment: Assessment;
@@ -79,6 +85,8 @@ export interface MeasuredFailover {
     /** Until the site before was known to be fenced. */
     readonly fenceSeconds: number;
     readonly namesSeconds: number;
+    /** Of a planned change: until the other site had stopped, with its last backup. */
+    readonly handoverSeconds?: number;
   };
   /** Without what was waited for. */
   readonly ownSeconds: number;
@@ -101,6 +109,8 @@ export interface FailoverResult {
   readonly names?: NamesLed;
   readonly publicCheck?: { readonly ok: boolean; readonly detail: string };
   readonly rto?: MeasuredFailover;
+  /** Of a planned change: from when the other site stopped until the system was asked here. */
+  readonly planned?: { readonly downSeconds: number };
   readonly phases?: readonly FailoverPhase[];
   /** Of the report, in the stores. */
   readonly reportKey?: string;
@@ -128,6 +138,7 @@ export interface FailoverReport {
   readonly dataLossSeconds: number;
   readonly rpoSeconds?: number;
   readonly rto?: MeasuredFailover;
+  readonly planned?: { readonly downSeconds: number };
   readonly phases: readonly FailoverPhase[];
   readonly why?: string;
   readonly warnings: readonly string[];

@@ -14,6 +14,7 @@ import type { Takeover } from './failover-steps.ts';
 import { failure } from './failure.ts';
 import { foundBadByChild, olderQuestion } from './fall-back.ts';
 import { partLines } from './restore-whole.ts';
+import type { OtherStopped } from './failover-planned.ts';
 import type { Story } from './story.ts';
 
 const FALLS_BACK = 'failover-falls-back';
@@ -36,6 +37,8 @@ export interface Errand {
   readonly story: Story;
   readonly gate: Gate;
   readonly show: (plan: FailoverPlan) => void;
+  /** Of a planned change: the site before has stopped. */
+  readonly other?: Extract<OtherStopped, { kind: 'stopped' }>;
 }
 
 /** The takeover that goes on, approved. Throws what ends the failover: the error itself where no backup is to blame for it. */

@@ -37,7 +37,7 @@ export interface Takeover {
     raising: boolean;
     /** The restore was begun: from its own start on the system may run here. */
     restoring: boolean;
-    /** That of its first generation counts for all of them. */
+    /** That of its first generation counts for all of them; of a planned change it is known before. */
     fence?: FencedBefore;
   };
   readonly audit: (what: AuditWhat, digest: string, about: string) => Promise<void>;
@@ -65,7 +65,7 @@ export async function takeOver(takeover: Takeover): Promise<TakenOver> {
   if (raised.kind === 'taken') return raised;
 
   story.begin(WAITING_STEPS.fence);
-  reached.fence = await fenced(takeover);
+  reached.fence ??= await fenced(takeover);
   return clearAndRestore(takeover, raised, reached.fence);
 }
 

@@ -26,6 +26,7 @@ import {
 import { lookOnce, prepare, type Decided } from './failover-plan.ts';
 import { leadNames } from './failover-names.ts';
 import { automaticBy, noteOf, olderCopy, type Errand } from './failover-older.ts';
+import { approvedWith, asPlanned, stopOther } from './failover-planned.ts';
 import { giveBack, takeOver, takeOverAnew, type TakenOver, type Takeover } from './failover-steps.ts';
 import { failure, inOneVoice, told } from './failure.ts';
 import { NAME, parseInput, type Fields } from './input.ts';
@@ -37,6 +38,8 @@ const FIELDS: Fields<FailoverInput> = {
   system: { ...NAME, required: true },
   mode: { type: 'string', oneOf: ['plan', 'failover'] },
   planned: { type: 'boolean' },
+  backAfterSeconds: { type: 'number' },
+  backOf: { type: 'number' },
   backup: { type: 'string' },
   attestedBy: { type: 'string' },
   approve: { type: 'string' },
@@ -46,6 +49,7 @@ const FIELDS: Fields<FailoverInput> = {
 };
 
 const PREPARED = ['assess', 'gather', 'decide and plan'];
+const PLANNED = [WAITING_STEPS.handover, 'plan the last backup'];
 const STEPS = {
   plan: PREPARED,
   failover: [
@@ -69,7 +73,12 @@ export async function failover(input: FailoverInput): Promise<FailoverResult> {
   let plan: FailoverPlan | undefined;
   setHandler(failoverPlanQuery, () => plan, { description: 'What the failover would do' });
   const asked = parseInput<FailoverInput>('failover', input, FIELDS);
-  const story = new Story('failover', STEPS[asked.mode ?? 'failover']);
+  const steps = STEPS[asked.mode ?? 'failover'];
+  const isPlanned = asked.planned === true && asked.mode !== 'plan';
+  const story = new Story(
+    'failover',
+    isPlanned ? steps.flatMap((step) => (step === 'hold' ? [...PLANNED, step] : [step])) : steps,
+  );
   const gate = new Gate(story);
   return inOneVoice(async () => {
     try {
@@ -87,15 +96,19 @@ export async function failover(input: FailoverInput): Promise<FailoverResult> {
   });
 }
 
-function refuseHalves({ attestedBy, planned }: FailoverInput, { fencing, system }: FailoverSetup): void {
+function refuseHalves(asked: FailoverInput, { fencing, system }: FailoverSetup): void {
+  const { attestedBy, planned = false, backup, backAfterSeconds, backOf } = asked;
   if (attestedBy !== undefined && fencing !== 'attested') {
     throw failure('BadInput', `failover: "attestedBy" belongs to "fencing: attested", and ${system} says ${fencing}.`);
   }
-  if (planned === true) {
+  if (planned && backup !== undefined) {
     throw failure(
       'BadInput',
-      'failover: "planned" needs the other site to stop and answer, which no version of it does yet.',
+      'failover: with "planned" the last backup is restored, which is made for it: no "backup".',
     );
+  }
+  if (!planned && (backAfterSeconds !== undefined || backOf !== undefined)) {
+    throw failure('BadInput', 'failover: "backAfterSeconds" and "backOf" belong to "planned".');
   }
 }
 
@@ -103,7 +116,7 @@ async function run(errand: Errand): Promise<FailoverResult> {
   const { asked, setup, story } = errand;
   const prepared = await prepare(asked, errand, story);
   if (prepared.kind === 'refuse') return refused(errand, prepared);
-  const { decided } = prepared;
+  const decided = asked.planned === true ? await asPlanned(errand, prepared.decided) : prepared.decided;
   const { plan } = decided;
   const { assessment } = plan;
   errand.show(plan);
@@ -112,6 +125,8 @@ async function run(errand: Errand): Promise<FailoverResult> {
     return { outcome: 'planned', plan, assessment };
   }
 
+  const before = await approvedWith(errand);
+  if (before !== undefined) return changePlanned(errand, decided, before);
   story.begin(WAITING_STEPS.approval);
   const answer = await approvalOf(errand, plan);
   if (answer.kind === 'rejected') {
@@ -120,6 +135,7 @@ async function run(errand: Errand): Promise<FailoverResult> {
   if (answer.kind === 'expired') {
     return { outcome: 'expired', plan, assessment, why: `Nobody approved within ${setup.approvalLimitSeconds} s.` };
   }
+  if (asked.planned === true) return changePlanned(errand, decided, answer.by);
   // While a person read, the site may have come back.
   if (answer.kind === 'approved' && asked.approve === undefined) {
     const again = await lookOnce(setup);
@@ -162,16 +178,34 @@ async function approvalOf(
   return gate.askUnlessApproved(asked, plan.digest, 'approval', noteOf(plan), setup.approvalLimitSeconds);
 }
 
+/** Nothing is changed here until the other site has stopped, and it starts again wherever nothing was raised. */
+async function changePlanned(errand: Errand, decided: Decided, by: string): Promise<FailoverResult> {
+  const other = await stopOther(errand, decided, by);
+  const { plan } = decided;
+  if (other.kind === 'refused') return refused(errand, { assessment: plan.assessment, reasons: other.reasons }, plan);
+  errand.show(other.decided.plan);
+  const why = 'the takeover was given up before its generation was raised';
+  let result: FailoverResult;
+  try {
+    result = await change({ ...errand, other }, other.decided, by);
+  } catch (error) {
+    if (error instanceof TemporalFailure) await other.letBack(why);
+    throw error;
+  }
+  if (result.outcome !== 'done') await other.letBack(why);
+  return result;
+}
+
 /** From here on something is changed, and until the system is started all of it is taken back when a step fails. */
 async function change(errand: Errand, decided: Decided, by: string): Promise<FailoverResult> {
-  const { setup, asked, story } = errand;
+  const { setup, asked, story, other } = errand;
   const { runId, workflowId } = workflowInfo();
   let now: Takeover = {
     ...{ setup, decided, by, story },
     fellBack: { times: 0, passedOver: [] },
     raiseId: `${workflowId}/${runId}`.slice(-190),
     attestedBy: asked.attestedBy ?? by,
-    reached: { raising: false, restoring: false },
+    reached: { raising: false, restoring: false, ...(other === undefined ? {} : { fence: other.fence }) },
     audit: (what, digest, about) =>
       handToAudit({ system: setup.system, operation: 'failover', what, digest, about, by }),
   };
@@ -181,6 +215,8 @@ async function change(errand: Errand, decided: Decided, by: string): Promise<Fai
       try {
         taken = await way(now);
       } catch (error) {
+        // What was promised is that nothing is lost: the site before goes on rather.
+        if (other !== undefined) throw error;
         now = await olderCopy(errand, now, error);
       }
     }
@@ -228,14 +264,16 @@ type Ended = Pick<FailoverResult, 'ok' | 'why' | 'generation' | 'fence' | 'names
 };
 
 async function finish(errand: Errand, { decided, by }: Takeover, ended: Ended): Promise<FailoverResult> {
-  const { setup, story } = errand;
+  const { setup, story, other } = errand;
   const { plan } = decided;
   const phases = story.phases();
+  const planned = other && { downSeconds: seconds(other.downSeconds * 1000 + Date.now() - other.atMs) };
   const result: FailoverResult = {
     ...ended,
     plan,
     assessment: plan.assessment,
     ...(ended.outcome === 'done' ? { rto: measured(phases) } : {}),
+    ...(planned === undefined ? {} : { planned }),
     phases: phases.map(({ name, ms }) => ({ name, seconds: seconds(ms) })),
   };
   if (ended.ok !== true) story.needsOperator(true);
@@ -264,7 +302,7 @@ async function keep(setup: FailoverSetup, report: FailoverReport): Promise<{ key
 }
 
 function reportOf(setup: FailoverSetup, plan: FailoverPlan, by: string, result: FailoverResult): FailoverReport {
-  const { fence, rto, why } = result;
+  const { fence, rto, why, planned } = result;
   const parts = plan.restore.whole?.parts ?? [];
   return {
     system: setup.system,
@@ -285,6 +323,7 @@ function reportOf(setup: FailoverSetup, plan: FailoverPlan, by: string, result: 
     dataLossSeconds: plan.dataLossSeconds,
     ...(plan.rpoSeconds === undefined ? {} : { rpoSeconds: plan.rpoSeconds }),
     ...(rto === undefined ? {} : { rto }),
+    ...(planned === undefined ? {} : { planned }),
     phases: result.phases ?? [],
     ...(why === undefined ? {} : { why }),
     warnings: result.warnings ?? [],

@@ -10,7 +10,7 @@ import { releaseLockSignal, systemLock, type LockMemo } from './system-lock.ts';
 export interface LockRequest {
   readonly system: string;
   readonly site: string;
-  readonly operation: 'backup' | 'housekeeping' | 'restart' | 'restore' | 'restoreRows' | 'restoreMissing';
+  readonly operation: 'backup' | 'handover' | 'housekeeping' | 'restart' | 'restore' | 'restoreRows' | 'restoreMissing';
   readonly plan?: string;
   readonly waitSeconds: number;
 }

@@ -308,7 +308,7 @@ describe('a failover', () => {
 
   test('what makes no sense is refused at once, by name', async () => {
     await run({}, async () => {
-      for (const more of [{ attestedBy: 'ann' }, { planned: true }]) {
+      for (const more of [{ attestedBy: 'ann' }, { planned: true, backup: 'backup-1' }, { backOf: 2 }]) {
         const failed = await failureOf(play.run('failover', { system: 'sys', ...more }));
         expect(failed.type).toBe('BadInput');
       }

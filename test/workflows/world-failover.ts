@@ -63,6 +63,7 @@ export function failoverFacts(host: string, world: FailoverWorld): FailoverFacts
         rule: { quorum: 1, looks: 1, overMs: 0 },
         publicCheck: world.publicCheck !== undefined,
         approvalLimitSeconds: 600,
+        answerSeconds: 600,
         ...(world.names === undefined ? {} : { names: true as const }),
         ...world.setup,
       }),

@@ -115,7 +115,7 @@ export class World {
   readonly held = new Set<string>();
   readonly audit = new WorldAudit();
   readonly sites = new WorldSites();
-  readonly handover = new WorldHandover(this.sites);
+  readonly handover = new WorldHandover(this.sites, () => this.manifests.length);
   readonly manifests: { purpose: string; plan: string }[] = [];
   readonly swapped = new Set<string>();
   readonly besides = new Set<string>();

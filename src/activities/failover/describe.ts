@@ -17,7 +17,7 @@ export function createFailoverFactsActivities(): FailoverFactsActivities {
 /** Throws BadInput where the system runs at one site alone. */
 async function describeFailover({ system: name }: { system: string }): Promise<FailoverSetup> {
   const system = await loadSystem(name);
-  const { fencing, leaseSeconds, assess, rpoSeconds, automatic, check, dns } = failoverOf(system);
+  const { fencing, leaseSeconds, assess, rpoSeconds, automatic, check, dns, handover } = failoverOf(system);
   const { quorum, looks, overSeconds } = assess;
   return {
     system: name,
@@ -31,5 +31,6 @@ async function describeFailover({ system: name }: { system: string }): Promise<F
     publicCheck: check !== undefined,
     ...(dns.length === 0 ? {} : { names: true as const }),
     approvalLimitSeconds: system.approval.limitSeconds,
+    answerSeconds: handover.answerSeconds,
   };
 }

@@ -45,6 +45,7 @@ export function lostSeconds(parts: readonly Pick<WholePart, 'tier' | 'pointAt'>[
 /** By the names of the workflow's steps. */
 export const WAITING_STEPS = {
   approval: 'approval',
+  handover: 'the other site stops',
   fence: 'fence the site before',
   names: 'lead the names here',
 } as const;
@@ -52,13 +53,15 @@ export const WAITING_STEPS = {
 export function measured(phases: readonly { readonly name: string; readonly ms: number }[]): MeasuredFailover {
   const of = (wanted: string): number =>
     seconds(phases.filter(({ name }) => name === wanted).reduce((sum, { ms }) => sum + ms, 0));
+  const handoverSeconds = of(WAITING_STEPS.handover);
   const whole = seconds(phases.reduce((sum, { ms }) => sum + ms, 0));
   const waited = {
     approvalSeconds: of(WAITING_STEPS.approval),
     fenceSeconds: of(WAITING_STEPS.fence),
     namesSeconds: of(WAITING_STEPS.names),
+    ...(handoverSeconds === 0 ? {} : { handoverSeconds }),
   };
-  const own = whole - waited.approvalSeconds - waited.fenceSeconds - waited.namesSeconds;
+  const own = whole - Object.values(waited).reduce((sum, one) => sum + one, 0);
   return { seconds: whole, waited, ownSeconds: Math.max(0, seconds(own * 1000)) };
 }
 
