@@ -21,7 +21,9 @@ export function failoverPlanText(plan: FailoverPlan, colours: Colours, nowMs: nu
     ...assessmentLines(plan.assessment, colours),
     `  is lost     ${lossText(plan, colours)}`,
     `  backup      ${copy.backup} in ${copy.store} of ${copy.pointAt}, ${copy.proved === undefined ? 'never restored so far: it is checked before anything starts' : `proved: ${copy.proved}`}`,
-    `  fencing     ${fencing}: ${FENCED[fencing]}`,
+    plan.planned === undefined
+      ? `  fencing     ${fencing}: ${FENCED[fencing]}`
+      : `  fencing     ${from.site} says itself that it has stopped`,
     `  approval    ${plan.approval === 'automatic' ? 'none is asked for, by the declared rule' : 'by a person'}`,
     ...passedOver.map(({ backup, store, why }) => `  ${colours.yellow('passed over')} ${backup} in ${store}: ${why}`),
     ...storesUnread.map((store) => `  ${colours.yellow('unread')}      a newer backup may lie in ${store}`),
@@ -35,7 +37,16 @@ export function failoverPlanText(plan: FailoverPlan, colours: Colours, nowMs: nu
   return lines.join('\n');
 }
 
-function lossText({ dataLossSeconds, rpoSeconds, meetsRpo }: FailoverPlan, colours: Colours): string {
+function lossText(plan: FailoverPlan, colours: Colours): string {
+  if (plan.planned === undefined) return lossOf(plan, colours);
+  const { answerSeconds, backAfterSeconds } = plan.planned;
+  const back =
+    backAfterSeconds === undefined ? '' : `; it goes back by itself after ${formatSeconds(backAfterSeconds)}`;
+  const waits = `${plan.from.site} stops and makes its last backup, for which at most ${formatSeconds(answerSeconds)} are waited`;
+  return `${colours.green('nothing')}: ${waits}; down from then until it is restored here${back}`;
+}
+
+function lossOf({ dataLossSeconds, rpoSeconds, meetsRpo }: FailoverPlan, colours: Colours): string {
   const lost = `what was written in the last ${formatSeconds(dataLossSeconds)}`;
   if (rpoSeconds === undefined) return `${lost}; no RPO is declared`;
   const promised = `${lost}; the RPO is ${formatSeconds(rpoSeconds)}`;
@@ -75,6 +86,7 @@ function resultLines(result: FailoverResult, colours: Colours): string[] {
       ? []
       : [`  ${publicCheck.ok ? colours.green('✓') : colours.red('✗')} public name: ${publicCheck.detail}`]),
     ...(rto === undefined ? [] : [`  took         ${rtoText(rto)}`]),
+    ...(result.planned === undefined ? [] : [`  was down     ${formatSeconds(result.planned.downSeconds)}`]),
     ...(reportKey === undefined ? [] : [`  report       ${reportKey}`]),
     ...(result.warnings ?? []).map((warning) => `  ${colours.yellow('warning')}      ${warning}`),
     ...nextSteps(result),
@@ -117,6 +129,7 @@ function nextSteps({ outcome, ok, plan, generation, names }: FailoverResult): st
 function rtoText({ seconds, ownSeconds, waited }: MeasuredFailover): string {
   const waits = Object.entries({
     approval: waited.approvalSeconds,
+    'the other site': waited.handoverSeconds ?? 0,
     fencing: waited.fenceSeconds,
     names: waited.namesSeconds,
   }).flatMap(([name, of]) => (of === 0 ? [] : [`${name} ${formatSeconds(of)}`]));

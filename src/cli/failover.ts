@@ -10,6 +10,10 @@ export interface FailoverOptions extends CommonOptions, ApprovalOptions {
   readonly readiness?: boolean;
   readonly rehearse?: boolean;
   readonly fallBacksUnasked?: string;
+  readonly planned?: boolean;
+  readonly andBack?: string;
+  /** Set by `failback`: this site was active before. */
+  readonly back?: true;
 }
 
 export interface FailoversOptions extends CommonOptions {
@@ -27,7 +31,10 @@ export function defineFailover(program: Command): void {
       'bad while it is restored gives way to another copy or an older one, at most three times, which is asked for anew.\n\n' +
       'With --plan it looks, prints all of that, and ends: nothing is changed. Exit 1 where the facts refuse it.\n' +
       'With --readiness it says what this site lacks to take over; with --rehearse it also restores in isolation, measured.\n' +
-      'Both touch nothing live. Exit 1: not ready, or the rehearsal failed.',
+      'Both touch nothing live. Exit 1: not ready, or the rehearsal failed.\n\n' +
+      'With --planned the active site is there: it is asked to stop, makes and proves a last backup and answers; that is\n' +
+      'restored here, and nothing is lost. When it refuses, or nobody takes over, it runs on. With --and-back it is a\n' +
+      'rehearsal: so long after it was handed over, the other site takes it back by itself.',
     examples: [
       'failover m2m-connector --plan',
       'failover m2m-connector',
@@ -37,16 +44,39 @@ export function defineFailover(program: Command): void {
       'failover m2m-connector --backup before:2026-11-21T00:00:00Z --plan',
       'failover m2m-connector --readiness --json',
       'failover m2m-connector --rehearse',
+      'failover m2m-connector --planned',
+      'failover m2m-connector --planned --and-back 1h',
     ],
   })
     .option('--plan', 'print what would be done and lost, and end')
     .option('--readiness', 'say what this site lacks to take over, and end')
     .option('--rehearse', 'the same, and restore in isolation: what would a failover take?')
+    .option('--planned', 'the active site is asked to stop first: nothing is lost')
+    .option('--and-back <duration>', 'with --planned: a rehearsal, after which the other site takes it back')
     .option('--backup <id>', 'this backup, or before:<time>; default: the newest of each component')
     .option('--attest <name>', 'with `fencing: attested`: who takes it upon himself that the site before is stopped')
     .option('--fall-backs-unasked <number>', 'take so many older backups without asking, when one is bad (default 0)');
   addApproval(command, 'plan').action((system: string, options: FailoverOptions) =>
     perform(options, (shell) => failover(shell, system, options)),
+  );
+}
+
+export function defineFailback(program: Command): void {
+  const command = addCommand(program, 'failback <system>', {
+    summary: 'take a system back to this site, where it ran before, with nothing lost',
+    description:
+      'Run at the site that comes back, once it is well again. It is `failover --planned` for a site that was active before:\n' +
+      'the site that took over stops, makes and proves its last backup and answers, and that is restored here. What was\n' +
+      'written here after the other took over stays apart in the stores. When the other refuses, it runs on, and nothing\n' +
+      'is changed. Exit 1: refused, rejected or rolled back.',
+    examples: [
+      'failback m2m-connector --plan',
+      'failback m2m-connector',
+      'failback m2m-connector --approve 3f9c0d1e2b4a',
+    ],
+  }).option('--plan', 'print what would be done, and end');
+  addApproval(command, 'plan').action((system: string, options: FailoverOptions) =>
+    perform(options, (shell) => failover(shell, system, { ...options, planned: true, back: true })),
   );
 }
 

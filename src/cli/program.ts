@@ -12,7 +12,7 @@ import { defineCopy } from './copy.ts';
 import { defineDns } from './dns.ts';
 import { defineDoctor } from './doctor.ts';
 import { defineDrill, defineDrills } from './drill.ts';
-import { defineFailover, defineFailovers } from './failover.ts';
+import { defineFailback, defineFailover, defineFailovers } from './failover.ts';
 import { defineGrants } from './grants.ts';
 import { defineHold } from './hold.ts';
 import { defineIncidents } from './incidents.ts';
@@ -95,6 +95,7 @@ export function createProgram(): Command {
     defineDrill,
     defineDrills,
     defineFailover,
+    defineFailback,
     defineFailovers,
     defineCleanPoint,
     defineApprove,

@@ -4,7 +4,10 @@ import type { Engine } from '../engine/connect.ts';
 import { HoldfastError } from '../failures.ts';
 import { coloursFor } from '../observe/colours.ts';
 import { failoverHistory } from '../status/failover-runs.ts';
+import { withAuthority } from '../sites/authority.ts';
+import { parseDurationSeconds } from '../system/durations.ts';
 import { loadSystem } from '../system/load.ts';
+import { readGenerations } from '../vault/sites/generation.ts';
 import {
   workflowIds,
   WORKFLOWS,
@@ -27,9 +30,15 @@ async function failoverInput(system: string, options: FailoverOptions): Promise<
   if (plan === true && approve !== undefined) {
     throw new HoldfastError('BadInput', '--plan prints and ends: leave out --approve');
   }
+  const { planned, andBack } = options;
+  if (andBack !== undefined && planned !== true) {
+    throw new HoldfastError('BadInput', '--and-back belongs to --planned: who takes over from a lost site stays');
+  }
   return {
     system,
     ...(plan === true ? { mode: 'plan' as const } : {}),
+    ...(planned === true ? { planned } : {}),
+    ...(andBack === undefined ? {} : { backAfterSeconds: backAfterSeconds(andBack) }),
     ...(backup === undefined ? {} : { backup }),
     ...(attest === undefined ? {} : { attestedBy: attest }),
     ...(unasked === undefined ? {} : { fallBacksUnasked: numberOf(unasked) }),
@@ -54,6 +63,7 @@ export async function runFailover(
       hint: 'On a new machine with nothing but the recovery kit: holdfast restore --from-store … --kit …',
     });
   }
+  if (options.back === true) await requireWasHere(system);
   const input = await failoverInput(system, options);
   const usual = workflowIds.failover(system);
   // A look may run beside a failover.
@@ -75,6 +85,22 @@ export async function runFailover(
     onProgress: (progress, view) => asking.heed(progress, view),
   });
   return followed.state === 'left' ? asking.left() : showFailoverResult(shell, followed.result);
+}
+
+function backAfterSeconds(written: string): number {
+  const seconds = parseDurationSeconds(written);
+  if (seconds !== undefined) return seconds;
+  throw new HoldfastError('BadInput', `--and-back ${written} is no duration such as 30m, 1h`);
+}
+
+/** Throws BadInput where this site never ran the system. */
+async function requireWasHere(name: string): Promise<void> {
+  const system = await loadSystem(name);
+  const records = await withAuthority(system, readGenerations);
+  if (records.some(({ site }) => site === system.site)) return;
+  throw new HoldfastError('BadInput', `${name} has never run at ${system.site}: there is nothing to come back to`, {
+    hint: `To bring it here all the same: holdfast failover ${name} --planned`,
+  });
 }
 
 export async function showFailovers(shell: Shell, name: string, options: FailoversOptions): Promise<ExitCode> {

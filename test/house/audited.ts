@@ -27,6 +27,7 @@ export const COMMANDS: Readonly<Record<string, Told>> = {
   doctor: READS,
   drill: { no: 'it restores into scratch of its own, and its signed report is kept in the stores' },
   drills: READS,
+  failback: OPERATION,
   failover: OPERATION,
   failovers: READS,
   grants: READS,
