@@ -189,7 +189,7 @@ function summaryOf(plan: PrunePlan): PruneSummary {
 async function withSource<T>(system: System, storeName: string, use: (from: PruneSource) => Promise<T>): Promise<T> {
   const config = system.stores.find(({ name }) => name === storeName);
   if (config === undefined) throw new HoldfastError('BadInput', `${system.name} has no store ${storeName}`);
-  const judged: PruneSource['judged'] = (entries) => withApart(system, entries, undefined);
+  const judged: PruneSource['judged'] = (entries) => withApart(system, entries, undefined, { asRemembered: false });
   return withVault(system, config, (from) => use({ ...from, judged }));
 }
 

@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { readJson, writeDurably } from '../docker/durable-file.ts';
+import { HoldfastError } from '../failures.ts';
 import { log } from '../observe/log.ts';
 import { lineageOf, whyApart, type GenerationOrigin } from '../policy/failover/lineage.ts';
 import type { System } from '../system/types.ts';
@@ -47,16 +48,18 @@ export function originsOf(generations: readonly GenerationRecord[]): GenerationO
 
 /**
  * The same entries; those that are no part of the history in force say why. Of a system without a section `failover`, and where
- * no generation was ever read, none does.
+ * no generation was ever read, none does. While the authority store does not answer, what was read last counts, or with
+ * `asRemembered: false` this throws StoreUnreachable.
  */
 export async function withApart(
   system: System,
   entries: readonly CatalogueEntry[],
   signal: AbortSignal | undefined,
+  { asRemembered = true }: { readonly asRemembered?: boolean } = {},
 ): Promise<CatalogueEntry[]> {
   // Before there were generations nothing could be apart.
   if (system.failover === undefined || entries.every(({ body }) => body.generation === 0)) return [...entries];
-  const generations = await askedOnce(system, signal);
+  const generations = await askedOnce(system, signal, asRemembered);
   const n = Math.max(0, ...generations.map((one) => one.n));
   if (n === 0) return [...entries];
   const lineage = lineageOf(n, generations);
@@ -69,16 +72,20 @@ export async function withApart(
 
 const asked = new Map<string, { readonly atMs: number; readonly answer: Promise<readonly GenerationOrigin[]> }>();
 
-async function askedOnce(system: System, signal: AbortSignal | undefined): Promise<readonly GenerationOrigin[]> {
-  const key = `${sitesDirectory(system.name)}\n${system.sourceText}`;
+async function askedOnce(
+  system: System,
+  signal: AbortSignal | undefined,
+  asRemembered: boolean,
+): Promise<readonly GenerationOrigin[]> {
+  const key = `${sitesDirectory(system.name)}\n${asRemembered}\n${system.sourceText}`;
   const last = asked.get(key);
   if (last !== undefined && performance.now() - last.atMs < SAME_ANSWER_MS) return last.answer;
-  const answer = generationsOf(system);
+  const answer = generationsOf(system, asRemembered);
   asked.set(key, { atMs: performance.now(), answer });
   return signal === undefined ? answer : raced(answer, signal);
 }
 
-async function generationsOf(system: System): Promise<readonly GenerationOrigin[]> {
+async function generationsOf(system: System, asRemembered: boolean): Promise<readonly GenerationOrigin[]> {
   const file = path.join(sitesDirectory(system.name), 'generations.json');
   try {
     const read = await raced(withAuthority(system, readGenerations), AbortSignal.timeout(ANSWER_MS));
@@ -86,8 +93,17 @@ async function generationsOf(system: System): Promise<readonly GenerationOrigin[
     await writeDurably(file, { format: 1, generations });
     return generations;
   } catch (error) {
+    if (!asRemembered) throw unreadable(system, error);
     const known = await readJson(file);
     log('sites').warn({ err: error, system: system.name }, 'which backups are apart is judged by what was read last');
     return known === undefined ? [] : knownSchema.parse(known).generations;
   }
+}
+
+function unreadable({ name }: System, cause: unknown): HoldfastError {
+  const why = cause instanceof HoldfastError ? cause.message : String(cause);
+  return new HoldfastError('StoreUnreachable', `which backups of ${name} are apart can't be read: ${why}`, {
+    cause,
+    hint: 'What goes by that waits until the authority store answers.',
+  });
 }

@@ -2,6 +2,7 @@
 import { writeFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { HoldfastError } from '../failures.ts';
+import { isAbsent } from '../policy/unit-state.ts';
 import { unitManager, type UnitManager } from '../systemd/manager.ts';
 import { holdfastHome } from '../system/home.ts';
 import type { System } from '../system/types.ts';
@@ -63,6 +64,39 @@ export function guardUnitText({ system, host, program, environment }: UnitOf): s
   ].join('\n');
 }
 
+/** Beside the guard's own: what a machine does before it sleeps. */
+export function sleepUnitName(system: string): string {
+  return `holdfast-site-${system}-sleep.service`;
+}
+
+/**
+ * A machine that sleeps can't stop its stack in time: the guard is ended before, which stops it, and begun again after. The
+ * suspending waits for sleep.target, and that for this; it is no more needed, and so is stopped, when the machine is awake
+ * (systemd.special(7), systemd-suspend.service(8)). A guard that somebody has ended is not begun by it.
+ */
+export function sleepUnitText({ system }: Pick<UnitOf, 'system'>): string {
+  const guard = guardUnitName(system.name);
+  return [
+    '# Stops the stack of a system before the machine sleeps. docs/sites.md',
+    '[Unit]',
+    `Description=Holdfast: no stack of ${system.name} while the machine sleeps`,
+    'Before=sleep.target',
+    'StopWhenUnneeded=yes',
+    '',
+    '[Service]',
+    'Type=oneshot',
+    'RemainAfterExit=yes',
+    `ExecCondition=systemctl is-active --quiet ${quoted(guard)}`,
+    `ExecStart=systemctl stop ${quoted(guard)}`,
+    `ExecStop=systemctl start --no-block ${quoted(guard)}`,
+    `TimeoutStartSec=${failoverOf(system).stopSeconds * 2 + 30}`,
+    '',
+    '[Install]',
+    'WantedBy=sleep.target',
+    '',
+  ].join('\n');
+}
+
 /** systemd.service(5): in double quotes, `%` and `$` doubled. */
 function quoted(text: string): string {
   const escaped = text.replaceAll(/["\\]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$');
@@ -75,13 +109,15 @@ export async function installGuardUnit(of: UnitOf, signal: AbortSignal): Promise
   const file = await fileOf(manager, of.system.name, signal);
   // Nothing lies there where nobody would read it.
   await manager.look([guardUnitName(of.system.name)], signal);
+  const sleepFile = path.join(path.dirname(file), sleepUnitName(of.system.name));
   try {
     await writeFile(file, guardUnitText(of), { mode: 0o644 });
+    await writeFile(sleepFile, sleepUnitText(of), { mode: 0o644 });
   } catch (cause) {
     throw new HoldfastError('PermissionDenied', `${file} could not be written`, { cause, hint: 'Do this as root.' });
   }
   await manager.reload(signal);
-  await manager.enable([guardUnitName(of.system.name)], signal);
+  await manager.enable([guardUnitName(of.system.name), sleepUnitName(of.system.name)], signal);
   await manager.start([guardUnitName(of.system.name)], signal);
   return file;
 }
@@ -91,9 +127,12 @@ export async function removeGuardUnit(system: string, signal: AbortSignal): Prom
   const manager = unitManager({ scope: 'system' });
   const [seen] = await manager.look([guardUnitName(system)], signal);
   if (seen?.load === 'not-found') return;
-  await manager.disable([guardUnitName(system)], signal);
+  const sleeping = await manager.look([sleepUnitName(system)], signal);
+  const there = [guardUnitName(system), ...sleeping.filter((unit) => !isAbsent(unit)).map(({ name }) => name)];
+  await manager.disable(there, signal);
   await manager.stop([guardUnitName(system)], signal);
-  await rm(await fileOf(manager, system, signal), { force: true });
+  const file = await fileOf(manager, system, signal);
+  for (const one of [file, path.join(path.dirname(file), sleepUnitName(system))]) await rm(one, { force: true });
   await manager.reload(signal);
 }
 

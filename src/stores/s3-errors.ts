@@ -104,6 +104,10 @@ export function s3Failure(label: string, doing: string, cause: unknown): Holdfas
     return new HoldfastError('StoreDenied', text(what), { cause, hint });
   }
   if (status === NOT_IMPLEMENTED) return new HoldfastError('StoreUnfit', text(what), { cause });
+  if (name === 'RequestTimeTooSkewed') {
+    const told = text(`the clock of this machine is off: it is ${new Date().toISOString()} here, and not there`);
+    return new HoldfastError('StoreUnreachable', told, { cause, hint: 'Set the clock of this machine: timedatectl.' });
+  }
   if (isTransient(cause)) {
     return new HoldfastError('StoreUnreachable', `The ${label} could not be asked to ${doing}: ${what}.`, { cause });
   }

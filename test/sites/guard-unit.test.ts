@@ -25,6 +25,21 @@ describe.skipIf(noSystemdBecause() !== undefined)('a site guard under systemd', 
       path.join(machine.systemUnits, 'app.service'),
       '[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n',
     );
+    // As systemd's own; what suspends says what of the stack runs.
+    const sleeps = ['[Unit]', 'DefaultDependencies=no', 'StopWhenUnneeded=yes', ''];
+    await writeFile(path.join(machine.systemUnits, 'sleep.target'), sleeps.join('\n'));
+    const suspend = [
+      ...[
+        '[Unit]',
+        'DefaultDependencies=no',
+        'Requires=sleep.target',
+        'After=sleep.target',
+        '[Service]',
+        'Type=oneshot',
+      ],
+      `ExecStart=/bin/sh -c 'systemctl is-active app.service > /run/asleep || true'`,
+    ];
+    await writeFile(path.join(machine.systemUnits, 'suspend.service'), `${suspend.join('\n')}\n`);
     await machine.run('systemctl', 'daemon-reload');
     await machine.run('systemctl', 'enable', 'app.service');
     const file = path.join(directory, 'system.yaml');
@@ -93,6 +108,11 @@ describe.skipIf(noSystemdBecause() !== undefined)('a site guard under systemd', 
       'no',
     ]);
     await machine.run('systemctl', 'start', GUARD);
+    await appIs('active');
+
+    await machine.run('systemctl', 'start', 'suspend.service');
+    const stopped = (await machine.run('cat', '/run/asleep')).trim();
+    expect(stopped).toBe('inactive');
     await appIs('active');
 
     expect(await guard('remove')).toContain('app.service is started as its own files say');

@@ -1,5 +1,5 @@
 /** A guard on a real store: two sites hand a stack from one to the other, and signers come and go. */
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { fencedFromMs, rememberRenewals } from '../../src/policy/failover/lease.ts';
 import { generateSshKeyPair } from '../../src/seal/index.ts';
 import { leaseBook } from '../../src/sites/lease-book.ts';
@@ -22,7 +22,10 @@ beforeEach(async () => {
   authority = { store, vaultId, roots: await readTrustRoots(store, vaultId, keys.root.fingerprint) };
 });
 
-afterEach(() => vault[Symbol.asyncDispose]());
+afterEach(() => {
+  vi.useRealTimers();
+  return vault[Symbol.asyncDispose]();
+});
 
 const signer = () => signerOf(vault.keys.signer.privateKey);
 
@@ -105,6 +108,26 @@ it('a generation that nobody can believe: a stranger can not raise it here, and 
   await vault.store.put(generationKeyOf(2), Buffer.from('{}'), { createOnly: true });
   await frankfurt.until(() => !frankfurt.up);
 });
+
+it.each([-20, 20])(
+  'the wall clock jumps by %i years while it runs: the lease is neither lost nor kept by it',
+  async (years) => {
+    await putOn('frankfurt', 1);
+    const frankfurt = new Site('frankfurt');
+    await frankfurt.until(() => frankfurt.up);
+    const nowMs = Date.now();
+    vi.useFakeTimers({ toFake: ['Date'], now: nowMs + years * 365.25 * 86_400_000 });
+    const heldMs = frankfurt.guard.heldUntilMs ?? 0;
+    await frankfurt.until(() => {
+      expect(frankfurt.up).toBe(true);
+      return (frankfurt.guard.heldUntilMs ?? 0) > heldMs + TIMES.leaseMs;
+    });
+    vi.setSystemTime(Date.now() - years * 700 * 86_400_000);
+    // At the other site it is today.
+    await raiseGeneration(authority, { n: 2, site: 'ohio', raiseId: 'run-1' }, { signer: signer(), atMs: nowMs });
+    await frankfurt.until(() => !frankfurt.up);
+  },
+);
 
 it('fifty renewals: only the newest few stay in the store', async () => {
   const book = leaseBook({
