@@ -130,6 +130,8 @@ const OPERATIONS: Readonly<Record<string, { readonly name: string; readonly done
   rows: { name: 'restore', done: ['restored'] },
   missing: { name: 'restore', done: ['restored', 'undone'] },
   failover: { name: 'failover', done: ['done'] },
+  // A site that stopped for another and does not start again; that it handed over is told by the other one.
+  handover: { name: 'failover', done: [] },
   cleanPoint: { name: 'clean-point', done: [] },
   drill: { name: 'drill', done: ['passed'] },
 };
