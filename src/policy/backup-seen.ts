@@ -8,6 +8,8 @@ export interface BackupSeen {
   readonly plan: string;
   readonly tag?: string;
   readonly purpose: 'backup' | 'safety';
+  /** Under which its site was active when it was made; 0 of before there were sites. */
+  readonly generation: number;
   /** Why it is no part of the history in force: what a fenced site has made. */
   readonly apart?: string;
   readonly trusted: boolean;

@@ -57,17 +57,29 @@ export async function withApart(
   signal: AbortSignal | undefined,
   { asRemembered = true }: { readonly asRemembered?: boolean } = {},
 ): Promise<CatalogueEntry[]> {
-  // Before there were generations nothing could be apart.
-  if (system.failover === undefined || entries.every(({ body }) => body.generation === 0)) return [...entries];
-  const generations = await askedOnce(system, signal, asRemembered);
-  const n = Math.max(0, ...generations.map((one) => one.n));
-  if (n === 0) return [...entries];
-  const lineage = lineageOf(n, generations);
-  return entries.map((entry) => {
-    const { generation, pointAt } = entry.body;
-    const apart = whyApart({ generation, pointAtMs: Date.parse(pointAt) }, lineage);
+  const points = entries.map(({ body }) => ({ generation: body.generation, pointAtMs: Date.parse(body.pointAt) }));
+  const why = await whyEachApart(system, points, signal, asRemembered);
+  return entries.map((entry, at) => {
+    const apart = why[at];
     return apart === undefined ? entry : { ...entry, apart };
   });
+}
+
+/** Of each, in their order: why it is no part of the history in force, or undefined when it is. Otherwise as `withApart`. */
+export async function whyEachApart(
+  system: System,
+  points: readonly { readonly generation: number; readonly pointAtMs: number }[],
+  signal: AbortSignal | undefined,
+  asRemembered = true,
+): Promise<(string | undefined)[]> {
+  const none = points.map(() => undefined);
+  // Before there were generations nothing could be apart.
+  if (system.failover === undefined || points.every(({ generation }) => generation === 0)) return none;
+  const generations = await askedOnce(system, signal, asRemembered);
+  const n = Math.max(0, ...generations.map((one) => one.n));
+  if (n === 0) return none;
+  const lineage = lineageOf(n, generations);
+  return points.map((point) => whyApart(point, lineage));
 }
 
 const asked = new Map<string, { readonly atMs: number; readonly answer: Promise<readonly GenerationOrigin[]> }>();

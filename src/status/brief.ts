@@ -9,6 +9,7 @@ import { log } from '../observe/log.ts';
 import type { BackupSeen, VerdictSeen } from '../policy/backup-seen.ts';
 import type { Store } from '../stores/index.ts';
 import type { ObjectInfo } from '../stores/store.ts';
+import { whyEachApart } from '../sites/apart.ts';
 import { stateDirectory } from '../system/home.ts';
 import type { StoreConfig, System } from '../system/types.ts';
 import { readEntry, readProof, type CatalogueSource } from '../vault/catalogue.ts';
@@ -22,7 +23,7 @@ import { manifestFacts, proves, type ManifestFacts } from './seen.ts';
 import { askStores, type UnreadStore } from './store-answers.ts';
 
 /** Another one when the shapes below, or what is judged, change: what was kept before is then read anew. */
-const VERSION = 1;
+const VERSION = 2;
 const READS_AT_ONCE = 16;
 
 const level = z.enum(['presence', 'content', 'restored']);
@@ -32,6 +33,7 @@ const briefSchema = z.object({
   plan: z.string(),
   tag: z.string().exactOptional(),
   purpose: z.enum(['backup', 'safety']),
+  generation: z.number(),
   trusted: z.boolean(),
   why: z.string().exactOptional(),
   startedAtMs: z.number(),
@@ -90,7 +92,13 @@ export async function readSeen(system: System, signal?: AbortSignal): Promise<Se
     }
   }
   const vaults = answers.flatMap(({ store, value }) => vaultAge(store, value.createdAtMs));
-  return { backups: [...byName.values()].toSorted((a, b) => b.pointAtMs - a.pointAtMs), unread, vaults };
+  const found = [...byName.values()].toSorted((a, b) => b.pointAtMs - a.pointAtMs);
+  const why = await whyEachApart(system, found, signal);
+  const backups = found.map((one, at) => {
+    const apart = why[at];
+    return apart === undefined ? one : { ...one, apart };
+  });
+  return { backups, unread, vaults };
 }
 
 export function vaultAge(store: string, createdAtMs: number | undefined): VaultAge[] {

@@ -14,6 +14,7 @@ export function manifestFacts({ body, trust, sha256 }: CatalogueEntry): Manifest
     plan: body.plan,
     ...(body.tag === undefined ? {} : { tag: body.tag }),
     purpose: body.purpose,
+    generation: body.generation,
     trusted: trust.ok,
     ...(trust.ok ? {} : { why: trust.why }),
     startedAtMs: Date.parse(body.startedAt),

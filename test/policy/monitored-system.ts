@@ -41,6 +41,7 @@ export function backup(ageSeconds: number, own: Partial<BackupSeen> = {}): Backu
     sha256: String(count),
     plan: 'daily',
     purpose: 'backup',
+    generation: 0,
     trusted: true,
     startedAtMs: atMs,
     pointAtMs: atMs,

@@ -5,9 +5,13 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { BriefCache } from '../../src/status/brief-cache.ts';
+import { counts } from '../../src/policy/backup-seen.ts';
+import { withAuthority } from '../../src/sites/authority.ts';
 import { readSeen } from '../../src/status/brief.ts';
 import { stateDirectory } from '../../src/system/home.ts';
 import type { System } from '../../src/system/types.ts';
+import { signerOf } from '../../src/vault/envelope.ts';
+import { raiseGeneration } from '../../src/vault/sites/generation.ts';
 import { makeTestVault, SYSTEM, type TestVault } from '../support/vault.ts';
 import { storedBackup, systemOf } from './vault-system.ts';
 
@@ -30,6 +34,7 @@ afterEach(async () => {
   else process.env['HOLDFAST_HOME'] = before;
 });
 
+const RULES = 'fencing: attested, assess: { from: { here: { command: ["true"] } } }';
 const STORED_AT = new Date('2026-11-01T00:00:00Z');
 
 /** Other bytes of the same length, as if they were written then. */
@@ -75,6 +80,29 @@ describe('backups in brief', () => {
     const text = await readFile(file, 'utf8');
     await writeFile(file, `${text.replace('"trusted":true', '"trusted":false')}\n0123456789abcdef {"k":`);
     expect(await readSeen(system)).toEqual(first);
+  });
+
+  test('what a fenced site has made since the other went on: it is seen, and counts for nothing', async () => {
+    const at = Date.now() - 120_000;
+    await storedBackup(vault, { atMs: at, generation: 1 });
+    await storedBackup(vault, { atMs: at + 60_000, generation: 1 });
+    const sites = systemOf(vault, [
+      '  identity: { env: NOT_NEEDED }',
+      'site: ohio',
+      `failover: { sites: [ohio, dublin], authority: vault, ${RULES} }`,
+    ]);
+    const by = { signer: signerOf(vault.keys.signer.privateKey), atMs: at + 90_000 };
+    const origin = { generation: 1, backup: 'b', pointAt: new Date(at).toISOString() };
+    await withAuthority(sites, async (authority) => {
+      await raiseGeneration(authority, { n: 1, site: 'dublin', raiseId: 'first' }, by);
+      await raiseGeneration(authority, { n: 2, site: 'ohio', raiseId: 'second', origin }, by);
+    });
+    const { backups } = await readSeen(sites);
+    expect(backups.map(({ pointAtMs, apart }) => [pointAtMs - at, apart === undefined])).toEqual([
+      [60_000, false],
+      [0, true],
+    ]);
+    expect(backups.map(counts)).toEqual([false, true]);
   });
 
   test('a store that is gone: it is told, and nothing is thrown', async () => {

@@ -22,9 +22,15 @@ export function systemOf(vault: TestVault, lines: readonly string[] = []): Syste
 /** A committed backup of the plan `daily`, with nothing in it; its key. */
 export async function storedBackup(
   vault: TestVault,
-  options: { readonly atMs?: number; readonly proof?: boolean; readonly ok?: boolean; readonly plan?: string },
+  options: {
+    readonly atMs?: number;
+    readonly proof?: boolean;
+    readonly ok?: boolean;
+    readonly plan?: string;
+    readonly generation?: number;
+  },
 ): Promise<string> {
-  const { atMs = Date.now(), plan = 'daily' } = options;
+  const { atMs = Date.now(), plan = 'daily', generation = 0 } = options;
   const writer = await vault.writer();
   try {
     const ticket = await writer.begin({ captureId: `run-${atMs}-${plan}`, plan, startedAtMs: atMs });
@@ -34,7 +40,7 @@ export async function storedBackup(
       site: 'home',
       purpose: 'backup',
       pointAt: new Date(atMs).toISOString(),
-      generation: 0,
+      generation,
       components: [],
       systemFileText: 'system: test\n',
       freezes: [],
