@@ -87,8 +87,9 @@ export const OF_THE_TAKEOVER: readonly Fault[] = [
     name: 'gone, and the store of the backups is as it was before the last',
     before: async (struck) => {
       const { bed, active } = struck;
-      const copy = await staleCopyOf(bed.s3);
+      const copy = await startS3Server();
       struck.atEnd.push(() => copy.stop());
+      await copyVault(bed.s3, copy);
       await active.operator.backup('all');
       await powerOff(struck);
       bed.vault.lead(copy.port);
@@ -99,12 +100,10 @@ export const OF_THE_TAKEOVER: readonly Fault[] = [
 /** The guards go on writing into the authority store, and remove what is old. */
 const isOfVault = (file: string): boolean => !/\/authority(\/|$)/.test(file);
 
-/** A server of what the other one holds of the vault at this moment. */
-async function staleCopyOf(s3: S3Server): Promise<S3Server> {
-  const copy = await startS3Server();
+/** As it is at this moment. */
+async function copyVault(from: S3Server, to: S3Server): Promise<void> {
   for (const kind of ['data', 'metadata']) {
     const at = (server: S3Server): string => path.join(server.bucketPath, '..', '..', kind);
-    await cp(at(s3), at(copy), { recursive: true, preserveTimestamps: true, filter: isOfVault });
+    await cp(at(from), at(to), { recursive: true, preserveTimestamps: true, filter: isOfVault });
   }
-  return copy;
 }
