@@ -6,6 +6,7 @@ import type { Fault } from './fault.ts';
 import { ledAstray } from './names-watch.ts';
 import { PORT, type Site } from './site.ts';
 import { STOP_SECONDS } from './texts.ts';
+import type { Acknowledged } from './users.ts';
 import { overlaps } from './watch.ts';
 
 const LIMIT_MS = 120_000;
@@ -40,15 +41,22 @@ export function mustLead(bed: Bed): void {
 /** What was acknowledged before the recovery point that the plan names is there. Returns how many younger ones are not. */
 export async function compare(bed: Bed, site: Site, { outcome, plan }: FailoverResult): Promise<number> {
   if (outcome !== 'done' || plan === undefined) return 0;
-  const there = new Set(await idsAt(site));
   const pointAtMs = Date.parse(plan.copy.pointAt);
-  const missing = bed.users.acknowledged().filter(({ id }) => !there.has(id) && !bed.lostBefore.has(id));
+  const missing = await missingAt(bed, site);
   const owed = missing.filter(({ at }) => at < pointAtMs).map(({ id }) => id);
   if (owed.length > 0) {
     throw new Error(`acknowledged before ${plan.copy.pointAt}, and not there: ${owed.slice(0, 5).join()}`);
   }
   for (const { id } of missing) bed.lostBefore.add(id);
   return missing.length;
+}
+
+/** What was acknowledged until now, is not there, and was not lost before. */
+export async function missingAt(bed: Bed, site: Site): Promise<Acknowledged[]> {
+  // First: what is acknowledged while the site tells its records may not be among them.
+  const acknowledged = [...bed.users.acknowledged()];
+  const there = new Set(await idsAt(site));
+  return acknowledged.filter(({ id }) => !there.has(id) && !bed.lostBefore.has(id));
 }
 
 export async function isDown(site: Site): Promise<boolean> {

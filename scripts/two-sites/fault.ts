@@ -42,6 +42,10 @@ export interface Fault {
   readonly long?: true;
   /** It strikes at a piece of work, which the seed chooses. */
   readonly atStep?: true;
+  /** Of these, in the order of the work. Default: those of a failover and its restore. */
+  readonly steps?: readonly string[];
+  /** The site before is there and stops first: nothing at all may be missing. */
+  readonly lossless?: true;
   /** What the person says who is asked. Default: yes. */
   answer?(struck: Struck, plan: FailoverPlan): Promise<Answer> | Answer;
   /** How the system is taken over, where it is not one operator at the standby who asks until it is done. */

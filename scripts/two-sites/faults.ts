@@ -3,8 +3,9 @@ import type { Fault } from './fault.ts';
 import { OF_PEOPLE } from './faults-people.ts';
 import { OF_THE_ACTIVE_SITE } from './faults-sites.ts';
 import { OF_THE_TAKEOVER } from './faults-takeover.ts';
+import { PLANNED } from './planned.ts';
 
-export const FAULTS: readonly Fault[] = [...OF_THE_ACTIVE_SITE, ...OF_THE_TAKEOVER, ...OF_PEOPLE];
+export const FAULTS: readonly Fault[] = [...OF_THE_ACTIVE_SITE, ...OF_THE_TAKEOVER, ...OF_PEOPLE, ...PLANNED];
 
 /**
  * The pieces of work of a failover and its restore, in their order: each is handed out in every failover that is not ended

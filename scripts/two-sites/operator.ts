@@ -82,6 +82,23 @@ export class Operator {
     }
   }
 
+  /** Follows the next run of this operation, which somebody else starts, to its end; or until the signal is aborted. */
+  async followNext(workflowId: string, steps: Steps, signal: AbortSignal): Promise<void> {
+    const handle = this.client.workflow.getHandle(workflowId);
+    const runOf = async (): Promise<string | undefined> => (await handle.describe().catch(() => undefined))?.runId;
+    const last = await runOf();
+    while (!signal.aborted) {
+      const runId = await runOf();
+      if (runId !== undefined && runId !== last) return followSteps(this.client, { workflowId, runId }, steps, signal);
+      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Asks that the failover be given up. */
+  async cancel(): Promise<void> {
+    await this.client.workflow.getHandle(workflowIds.failover(this.system)).cancel();
+  }
+
   /** Says no to whatever this operation asks, as soon as it does; until the signal is aborted. */
   async reject(workflowId: string, signal: AbortSignal): Promise<void> {
     const handle = this.client.workflow.getHandle(workflowId);

@@ -85,6 +85,7 @@ async function played(struck: Struck, fault: Fault, end: () => void): Promise<Ro
   if (fault.sleeps !== true) await stopsItself(before, fault);
   phases.begin('compare');
   const lost = await compare(bed, now, result);
+  if (fault.lossless === true && lost > 0) throw new Error(`${lost} acknowledged records are gone, and nothing may be`);
   await fault.after?.(struck, ending);
   phases.begin('mend');
   await bed.net.heal();

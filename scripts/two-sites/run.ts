@@ -43,7 +43,8 @@ export function drawn(seed: number, faults: readonly Fault[] = FAULTS): Drawn {
   const fault = order[seed % faults.length]?.fault;
   if (fault === undefined) throw new Error('there is no fault to strike with');
   // Each fault goes through all steps, from one turn to the next.
-  const step = STEPS[(turn + FAULTS.indexOf(fault) * 7) % STEPS.length] ?? '';
+  const { steps = STEPS } = fault;
+  const step = steps[(turn + FAULTS.indexOf(fault) * 7) % steps.length] ?? '';
   return { fault, part: (mixed(seed) % 1000) / 1000, step };
 }
 

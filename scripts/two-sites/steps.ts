@@ -8,6 +8,9 @@ import { WORKFLOWS } from '../../src/workflows/contract.ts';
 const AGAIN_MS = 100;
 const LONG_POLL_MS = 60_000;
 
+/** Their pieces of work are those of the operation that has begun them. */
+const BELOW: ReadonlySet<string> = new Set([WORKFLOWS.restore, WORKFLOWS.backup, WORKFLOWS.verify]);
+
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 interface Execution {
   readonly workflowId: string;
@@ -50,8 +53,8 @@ export async function followSteps(
     const activity = event.activityTaskScheduledEventAttributes?.activityType?.name;
     if (typeof activity === 'string') steps.heed(activity);
     const child = event.childWorkflowExecutionStartedEventAttributes;
-    if (child?.workflowType?.name !== WORKFLOWS.restore) return;
-    const { workflowId, runId } = child.workflowExecution ?? {};
+    if (!BELOW.has(child?.workflowType?.name ?? '')) return;
+    const { workflowId, runId } = child?.workflowExecution ?? {};
     if (typeof workflowId === 'string' && typeof runId === 'string') {
       below.push(followSteps(client, { workflowId, runId }, steps, signal));
     }

@@ -3,6 +3,8 @@ import { PORT, STACK, SYSTEM } from './site.ts';
 
 export const LEASE_SECONDS = 6;
 export const STOP_SECONDS = 3;
+/** So long a site that has stopped for the other one waits until that takes over. */
+export const RAISE_SECONDS = 30;
 /** So long a plan waits for a person. */
 const APPROVAL_SECONDS = 12;
 
@@ -71,6 +73,7 @@ failover:
     answerWithin: 2s
     from:
 ${looks.join('\n')}
+  handover: { look: 1s, answer: 90s, raise: ${RAISE_SECONDS}s }
   dns:
     - kind: command
       name: zone
