@@ -96,13 +96,12 @@ function resultLines(result: FailoverResult, colours: Colours): string[] {
 /** What is so now, and what a person does next: read at night, so that it comes last. */
 function nextSteps({ outcome, ok, plan, generation, names }: FailoverResult): string[] {
   const of = plan?.system ?? '<system>';
-  const again = `try again, with nothing changed: holdfast failover ${of} --plan`;
+  const isPlanned = plan?.planned !== undefined;
+  const command = `holdfast failover ${of}${isPlanned ? ' --planned' : ''}`;
+  const again = `try again, with nothing changed: ${command} --plan`;
   switch (outcome) {
     case 'planned':
-      return [
-        'Nothing was changed.',
-        `next         do it: holdfast failover ${of}, which asks before it changes anything`,
-      ];
+      return ['Nothing was changed.', `next         do it: ${command}, which asks before it changes anything`];
     case 'refused':
       return [
         '  nothing was changed',
@@ -119,6 +118,9 @@ function nextSteps({ outcome, ok, plan, generation, names }: FailoverResult): st
       ];
     case 'done': {
       const runs = `  ${of} runs at ${generation?.site ?? 'this site'}`;
+      if (ok === true && isPlanned) {
+        return [`${runs}; ${plan.from.site} stays stopped. Back again, there: holdfast failback ${of}`];
+      }
       if (ok === true) return [`${runs}: leave the site before as it is; it stops itself when it comes back`];
       const lead = names?.ok === false ? [`               where its names lead: holdfast dns ${of}`] : [];
       return [`${runs}, and not all is well`, `  next         what runs: holdfast status ${of}`, ...lead];
@@ -139,14 +141,17 @@ function rtoText({ seconds, ownSeconds, waited }: MeasuredFailover): string {
 
 export function failoversTable(reports: readonly FailoverReport[], colours: Colours): string {
   const rows = reports.map(
-    ({ startedAt, from, site, outcome, ok, generation, dataLossSeconds, rpoSeconds, rto, names }) => [
+    ({ startedAt, from, site, outcome, ok, generation, dataLossSeconds, rpoSeconds, rto, names, planned }) => [
       startedAt,
-      `${from.site} to ${site}`,
+      `${from.site} to ${site}${planned === undefined ? '' : ', planned'}`,
       ok ? colours.green(outcome) : colours.red(outcome),
       `${generation.n} at ${generation.site}`,
       `${formatSeconds(dataLossSeconds)}${rpoSeconds === undefined ? '' : ` of ${formatSeconds(rpoSeconds)}`}`,
       namesText(names, colours),
-      rto === undefined ? '' : rtoText(rto),
+      [
+        ...(rto === undefined ? [] : [rtoText(rto)]),
+        ...(planned === undefined ? [] : [`was down ${formatSeconds(planned.downSeconds)}`]),
+      ].join('; '),
     ],
   );
   return table(['started', 'sites', 'outcome', 'generation', 'lost', 'names', 'took'], rows, colours);

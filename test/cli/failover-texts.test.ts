@@ -1,10 +1,10 @@
 /** What a person reads at night: the worst first, and what to do next at the end. */
 import { expect, test } from 'vitest';
-import { showFailoverResult } from '../../src/cli/failover-texts.ts';
+import { failoversTable, showFailoverResult } from '../../src/cli/failover-texts.ts';
 import { readinessText } from '../../src/cli/run-readiness.ts';
 import type { Shell } from '../../src/cli/shell.ts';
 import { coloursFor } from '../../src/observe/colours.ts';
-import type { FailoverResult, ReadinessResult } from '../../src/workflows/contract.ts';
+import type { FailoverPlan, FailoverReport, FailoverResult, ReadinessResult } from '../../src/workflows/contract.ts';
 
 const colours = coloursFor({ isTTY: false });
 
@@ -49,4 +49,19 @@ test('a failover: how it ended first, and at the end what runs where, and what t
   expect(done.text).toMatch(/holdfast dns shop$/);
   expect([refused.code, back.code, done.code]).toEqual([1, 1, 1]);
   expect(textOf({ outcome: 'done', ok: true, generation }).code).toBe(0);
+});
+
+test('a planned change: what to type next is planned, too, and the list says how long the system was down', () => {
+  const plan = { system: 'shop', from: { generation: 1, site: 'frankfurt' }, planned: { answerSeconds: 60 } };
+  const of = { plan: plan as FailoverPlan };
+  expect(textOf({ outcome: 'rejected', ...of }).text).toMatch(/holdfast failover shop --planned --plan$/);
+  const done = textOf({ outcome: 'done', ok: true, generation: { n: 2, site: 'dublin' }, ...of });
+  expect(done.text).toMatch(/frankfurt stays stopped\. Back again, there: holdfast failback shop$/);
+  const report = {
+    ...{ startedAt: '2026-01-01T00:00:00.000Z', from: plan.from, site: 'dublin', outcome: 'done', ok: true },
+    ...{ generation: { n: 2, site: 'dublin' }, dataLossSeconds: 0, planned: { downSeconds: 9 } },
+  };
+  const table = failoversTable([report as unknown as FailoverReport], colours);
+  expect(table).toContain('frankfurt to dublin, planned');
+  expect(table).toContain('was down 9 s');
 });
