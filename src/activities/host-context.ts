@@ -8,6 +8,7 @@ import type { KindContext } from '../sources/kinds/component.ts';
 import type { HeldLog } from '../policy/reachable.ts';
 import { withApart } from '../sites/apart.ts';
 import { openStore, type Store } from '../stores/index.ts';
+import { BRIEF_RETRIES, type RetryPolicy } from '../stores/retry.ts';
 import { stateDirectory } from '../system/home.ts';
 import {
   loadKnownSystem,
@@ -32,6 +33,13 @@ import { readTrustRoots } from '../vault/trust.ts';
 import type { CatalogueEntry, ReaderKeys, ReaderVault, WriterKeys, WriterVault } from '../vault/types.ts';
 import type { Run } from './shell.ts';
 
+export interface CatalogueOptions {
+  readonly plan?: string;
+  readonly signal: AbortSignal;
+  /** There are others to ask: a store that says nothing is left after half a minute. Default: it is tried for minutes. */
+  readonly isBrief?: boolean;
+}
+
 export interface HostContext {
   readonly host: string;
   /** The system file as it is now. */
@@ -43,7 +51,7 @@ export interface HostContext {
   /** Runs `use` with the vault open for capturing; it stays open for a while, for the activities that follow. */
   withWriter<T>(system: System, store: string, use: (vault: WriterVault) => Promise<T>): Promise<T>;
   /** What the store tells of its backups, newest first. Needs no identity. */
-  catalogue(system: System, store: string, options: { plan?: string; signal: AbortSignal }): Promise<CatalogueEntry[]>;
+  catalogue(system: System, store: string, options: CatalogueOptions): Promise<CatalogueEntry[]>;
   /** Opens the vault for reading, and closes it and its threads at the end. */
   withReader<T>(system: System, store: string, use: (vault: ReaderVault) => Promise<T>): Promise<T>;
   /** Opens a component's write-ahead log for storing, with the vault it lies in, and closes both at the end. */
@@ -115,9 +123,9 @@ export function componentOf(system: System, name: string): Component {
   throw new HoldfastError('BadInput', `${system.name} has no component ${name}; it has ${known}`);
 }
 
-async function openStoreOf(system: System, name: string): Promise<Store> {
+async function openStoreOf(system: System, name: string, retries?: RetryPolicy): Promise<Store> {
   const config = system.stores.find((store) => store.name === name);
-  if (config !== undefined) return openStore(config, resolveSecret);
+  if (config !== undefined) return openStore(config, resolveSecret, { retries });
   const known = system.stores.map((store) => store.name).join(', ');
   throw new HoldfastError('BadInput', `${system.name} has no store ${name}; it has ${known}`);
 }
@@ -145,12 +153,8 @@ async function openWriter(system: System, storeName: string): Promise<{ vault: W
   }
 }
 
-async function catalogue(
-  system: System,
-  name: string,
-  options: { plan?: string; signal: AbortSignal },
-): Promise<CatalogueEntry[]> {
-  const store = await openStoreOf(system, name);
+async function catalogue(system: System, name: string, options: CatalogueOptions): Promise<CatalogueEntry[]> {
+  const store = await openStoreOf(system, name, options.isBrief === true ? BRIEF_RETRIES : undefined);
   try {
     const { vaultId } = await readHead(store, system.name);
     const roots = await readTrustRoots(store, vaultId, system.keys.rootFingerprint);

@@ -25,7 +25,7 @@ export async function readStock(
   { nowMs, signal }: { readonly nowMs: number; readonly signal: AbortSignal },
 ): Promise<Stock> {
   const stores = asked.store === undefined ? system.stores.map(({ name }) => name) : [asked.store];
-  const filter = { signal, ...(asked.plan === undefined ? {} : { plan: asked.plan }) };
+  const filter = { signal, isBrief: stores.length > 1, ...(asked.plan === undefined ? {} : { plan: asked.plan }) };
   const read = await Promise.allSettled(stores.map((store) => context.catalogue(system, store, filter)));
   signal.throwIfAborted();
   const silent: string[] = [];

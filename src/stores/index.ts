@@ -2,11 +2,18 @@
 import type { SecretRef, StoreAddress } from '../system/types.ts';
 import { openDirectoryStore } from './directory.ts';
 import { limited } from './limited.ts';
+import type { RetryPolicy } from './retry.ts';
 import type { Store, StoreRole } from './store.ts';
 
 export { probeStore } from './probe.ts';
 export type { StoreFacts } from './probe.ts';
 export type { ObjectInfo, PutOptions, PutOutcome, Store, StoreRole } from './store.ts';
+
+export interface OpenOptions {
+  readonly role?: StoreRole;
+  /** How long a store that does not answer is tried. Directories are not. Default: some minutes. */
+  readonly retries?: RetryPolicy | undefined;
+}
 
 /**
  * A store ready for use; nothing is written by opening it. Secrets are resolved here, on the host. Throws
@@ -15,7 +22,7 @@ export type { ObjectInfo, PutOptions, PutOutcome, Store, StoreRole } from './sto
 export async function openStore(
   config: StoreAddress,
   resolveSecret: (ref: SecretRef) => Promise<string>,
-  options: { readonly role?: StoreRole } = {},
+  options: OpenOptions = {},
 ): Promise<Store> {
   const store = await openKind(config, resolveSecret, options);
   const limit = config.bandwidthBytesPerSecond;
@@ -25,7 +32,7 @@ export async function openStore(
 async function openKind(
   config: StoreAddress,
   resolveSecret: (ref: SecretRef) => Promise<string>,
-  options: { readonly role?: StoreRole },
+  { role, retries }: OpenOptions,
 ): Promise<Store> {
   switch (config.kind) {
     case 'directory':
@@ -33,19 +40,19 @@ async function openKind(
     case 's3': {
       // Loaded only when used: the SDK takes a good part of a second.
       const { openS3Store } = await import('./s3.ts');
-      return openS3Store(forRole(config, options.role), resolveSecret);
+      return openS3Store(forRole(config, role), resolveSecret, retries);
     }
     case 'sftp': {
       const { openSftpStore } = await import('./sftp.ts');
-      return openSftpStore(config, resolveSecret);
+      return openSftpStore(config, resolveSecret, retries);
     }
     case 'gcs': {
       const { openGcsStore } = await import('./gcs.ts');
-      return openGcsStore(forRole(config, options.role), resolveSecret);
+      return openGcsStore(forRole(config, role), resolveSecret, retries);
     }
     case 'azure': {
       const { openAzureStore } = await import('./azure.ts');
-      return openAzureStore(forRole(config, options.role), resolveSecret);
+      return openAzureStore(forRole(config, role), resolveSecret, retries);
     }
   }
 }

@@ -8,6 +8,8 @@ export interface RetryPolicy {
   readonly longestPauseMs: number;
   /** An attempt without any progress for that long is given up: a hanging server must be noticed. */
   readonly silenceMs: number;
+  /** No attempt begins later than that after the first. Default: without such an end. */
+  readonly withinMs?: number;
 }
 
 export const STORE_RETRIES: RetryPolicy = {
@@ -16,6 +18,9 @@ export const STORE_RETRIES: RetryPolicy = {
   longestPauseMs: 10_000,
   silenceMs: 30_000,
 };
+
+/** For who has other stores to ask: one that says nothing is left after half a minute, one that says little is heard out. */
+export const BRIEF_RETRIES: RetryPolicy = { ...STORE_RETRIES, silenceMs: 15_000, withinMs: 20_000 };
 
 /** Longer than this nobody's word is waited for: the operation above tries again by itself. */
 const LONGEST_ASKED_PAUSE_MS = 60_000;
@@ -52,6 +57,7 @@ export async function withRetries<T>(
   },
   action: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {
+  const endMs = performance.now() + (policy.withinMs ?? Infinity);
   for (let number = 1; ; number += 1) {
     let askedMs: number;
     options.signal?.throwIfAborted();
@@ -59,7 +65,7 @@ export async function withRetries<T>(
       return await runAttempt(policy.silenceMs + options.extraMs, number, options.signal, action);
     } catch (cause) {
       options.signal?.throwIfAborted();
-      if (number >= policy.attempts || !options.worthTrying(cause)) throw cause;
+      if (number >= policy.attempts || performance.now() >= endMs || !options.worthTrying(cause)) throw cause;
       askedMs = Math.min(LONGEST_ASKED_PAUSE_MS, options.askedPauseMs?.(cause) ?? 0);
     }
     await pause(Math.max(askedMs, pauseMs(policy, number)), options.signal);

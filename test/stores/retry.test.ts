@@ -37,6 +37,27 @@ describe('a server that asks for a pause', () => {
   );
 });
 
+describe('a store beside others', () => {
+  it('silent: no attempt begins after its time; one that answers badly at once is tried as often as any', async () => {
+    const options = { signal: undefined, extraMs: 0, worthTrying: () => true };
+    const brief = { ...POLICY, attempts: 50, silenceMs: 40, withinMs: 60 };
+    let silent = 0;
+    const never = withRetries(brief, options, ({ signal }) => {
+      silent += 1;
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+    });
+    await expect(never).rejects.toThrow('no answer for');
+    expect(silent).toBeLessThan(4);
+    let bad = 0;
+    const refusing = withRetries({ ...brief, attempts: 5, withinMs: 60_000 }, options, () => {
+      bad += 1;
+      return Promise.reject(new Error('busy'));
+    });
+    await expect(refusing).rejects.toThrow('busy');
+    expect(bad).toBe(5);
+  });
+});
+
 describe('a client that cannot abort', () => {
   it("aborted before it is waited for: left at once, and its failure is nobody's", async () => {
     const failing = Promise.reject(new Error('too late'));

@@ -76,7 +76,9 @@ async function copiesHere(
   signal: AbortSignal,
 ): Promise<{ copies: CopyHere[]; storesUnread: string[] }> {
   const stores = system.stores.map(({ name }) => name);
-  const read = await Promise.allSettled(stores.map((store) => context.catalogue(system, store, { signal })));
+  const read = await Promise.allSettled(
+    stores.map((store) => context.catalogue(system, store, { signal, isBrief: true })),
+  );
   signal.throwIfAborted();
   const copies: CopyHere[] = [];
   const storesUnread: string[] = [];

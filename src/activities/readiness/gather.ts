@@ -66,7 +66,9 @@ async function generationSeen(system: System, signal: AbortSignal): Promise<Read
 }
 
 async function unread(context: HostContext, system: System, signal: AbortSignal): Promise<string[]> {
-  const found = await Promise.allSettled(system.stores.map(({ name }) => context.catalogue(system, name, { signal })));
+  const found = await Promise.allSettled(
+    system.stores.map(({ name }) => context.catalogue(system, name, { signal, isBrief: true })),
+  );
   signal.throwIfAborted();
   return found.flatMap((outcome, index) =>
     outcome.status === 'fulfilled' ? [] : [`${system.stores[index]?.name ?? ''} (${tell(outcome.reason).message})`],
