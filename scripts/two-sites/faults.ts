@@ -4,8 +4,15 @@ import { OF_PEOPLE } from './faults-people.ts';
 import { OF_THE_ACTIVE_SITE } from './faults-sites.ts';
 import { OF_THE_TAKEOVER } from './faults-takeover.ts';
 import { PLANNED } from './planned.ts';
+import { PLANNED_AND_STRUCK } from './planned-struck.ts';
 
-export const FAULTS: readonly Fault[] = [...OF_THE_ACTIVE_SITE, ...OF_THE_TAKEOVER, ...OF_PEOPLE, ...PLANNED];
+export const FAULTS: readonly Fault[] = [
+  ...OF_THE_ACTIVE_SITE,
+  ...OF_THE_TAKEOVER,
+  ...OF_PEOPLE,
+  ...PLANNED,
+  ...PLANNED_AND_STRUCK,
+];
 
 /**
  * The pieces of work of a failover and its restore, in their order: each is handed out in every failover that is not ended

@@ -11,7 +11,7 @@ import { RAISE_SECONDS } from './texts.ts';
 const LIMIT_MS = 240_000;
 
 /** At the site that takes over, in their order, of its failover and its restore. */
-const ASKING_STEPS = [
+export const ASKING_STEPS = [
   'askHandover',
   'awaitHandover',
   'planRestore',
@@ -25,12 +25,18 @@ const ASKING_STEPS = [
 ] as const;
 
 /** At the one that stops, those of its last backup among them. */
-const ANSWERING_STEPS = ['stopForHandover', 'captureGroup', 'commitCapture', 'runningHere', 'answerHandover'] as const;
+export const ANSWERING_STEPS = [
+  'stopForHandover',
+  'captureGroup',
+  'commitCapture',
+  'runningHere',
+  'answerHandover',
+] as const;
 
-const well = (): Promise<void> => Promise.resolve();
+export const well = (): Promise<void> => Promise.resolve();
 
 /** As a person types it: looked at first, and approved by its digest. */
-async function typed(site: Site, ...words: readonly string[]): Promise<FailoverResult> {
+export async function typed(site: Site, ...words: readonly string[]): Promise<FailoverResult> {
   const answered = async (...more: readonly string[]): Promise<FailoverResult> => {
     const { stdout, stderr } = await site.holdfast.run(...words, ...more, '--json');
     if (stdout.trim() === '') throw new Error(`${site.name}: holdfast ${words.join(' ')} said nothing: ${stderr}`);
@@ -40,7 +46,7 @@ async function typed(site: Site, ...words: readonly string[]): Promise<FailoverR
   return answered('--approve', plan?.digest ?? '');
 }
 
-function done(result: FailoverResult, site: Site, before: Site): Ending {
+export function done(result: FailoverResult, site: Site, before: Site): Ending {
   const { outcome, why = '', plan } = result;
   if (outcome !== 'done') throw new Error(`${site.name} has not taken over: ${outcome}: ${why}`);
   if (plan?.from.site !== before.name) throw new Error(`it was taken over from ${plan?.from.site ?? 'nobody'}`);
@@ -57,21 +63,21 @@ async function thereAndBack({ bed, active, standby }: Struck): Promise<Ending> {
   return done(await typed(active, 'failback', SYSTEM), active, standby);
 }
 
-async function holdsAll(bed: Bed, site: Site): Promise<void> {
+export async function holdsAll(bed: Bed, site: Site): Promise<void> {
   const missing = await missingAt(bed, site);
   if (missing.length === 0) return;
   const first = missing.slice(0, 5).map(({ id }) => id);
   throw new Error(`${missing.length} acknowledged records are not at ${site.name}: ${first.join()}`);
 }
 
-async function leadsTo(bed: Bed, site: Site): Promise<void> {
+export async function leadsTo(bed: Bed, site: Site): Promise<void> {
   await waitFor(`the name to lead to ${site.name}`, LIMIT_MS, () =>
     Promise.resolve(bed.leadsTo === site.machine.address ? true : undefined),
   );
 }
 
 /** Asked once, whatever comes of it: either site may be the active one then, and it has everything. */
-async function asked({ active, standby, steps }: Struck): Promise<Ending> {
+export async function asked({ active, standby, steps }: Struck): Promise<Ending> {
   const result = await standby.operator.failover({ input: { planned: true }, steps });
   if (result.outcome === 'done') return done(result, standby, active);
   await runsAgain(active);
@@ -83,7 +89,7 @@ async function mustMove(struck: Struck): Promise<Ending> {
   return done(ending.result, struck.standby, struck.active);
 }
 
-async function runsAgain(site: Site): Promise<void> {
+export async function runsAgain(site: Site): Promise<void> {
   const limitMs = LIMIT_MS + RAISE_SECONDS * 1000;
   await waitFor(`${site.name} to run again`, limitMs, async () => ((await isDown(site)) ? undefined : true));
 }
@@ -98,10 +104,10 @@ async function stays(struck: Struck, answer?: (plan: FailoverPlan) => 'reject'):
 }
 
 /** What has not moved is all there, too. */
-const allThere: NonNullable<Fault['after']> = ({ bed }, { now }) => holdsAll(bed, now);
+export const allThere: NonNullable<Fault['after']> = ({ bed }, { now }) => holdsAll(bed, now);
 
 /** When that piece of work of the site that stops is handed out. */
-async function ofTheOther(struck: Struck, strike: (struck: Struck) => void): Promise<void> {
+export async function ofTheOther(struck: Struck, strike: (struck: Struck) => Promise<void> | void): Promise<void> {
   const steps = new Steps();
   const following = struck.active.operator.followNext(workflowIds.handover(SYSTEM), steps, struck.signal);
   await atStep(strike)({ ...struck, steps });

@@ -148,7 +148,8 @@ async function unlessEnded<T>(work: Promise<T>, signal: AbortSignal): Promise<T>
 function toldOf({ fault, outcome, lost, result, afterSleepMs }: Round): string {
   const rto = result.rto === undefined ? '' : `, RTO ${result.rto.seconds} s, ${result.rto.ownSeconds} s of it its own`;
   const slept = afterSleepMs === 0 ? '' : `, both for ${Math.round(afterSleepMs)} ms after the sleep`;
-  return `${fault}: ${outcome}${rto}, ${lost} records lost as it was said${slept}`;
+  const down = result.planned === undefined ? '' : `, down for ${result.planned.downSeconds} s`;
+  return `${fault}: ${outcome}${rto}${down}, ${lost} records lost as it was said${slept}`;
 }
 
 async function lastWords(bed: Bed): Promise<string[]> {

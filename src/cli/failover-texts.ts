@@ -104,7 +104,9 @@ function nextSteps({ outcome, ok, plan, generation, names }: FailoverResult): st
       return ['Nothing was changed.', `next         do it: ${command}, which asks before it changes anything`];
     case 'refused':
       return [
-        '  nothing was changed',
+        isPlanned
+          ? '  nothing was changed here: the site that has the generation runs it, or starts it again'
+          : '  nothing was changed',
         '  next         docs/failover.md says what each reason means',
         `               ${again}`,
       ];

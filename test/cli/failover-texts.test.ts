@@ -55,6 +55,7 @@ test('a planned change: what to type next is planned, too, and the list says how
   const plan = { system: 'shop', from: { generation: 1, site: 'frankfurt' }, planned: { answerSeconds: 60 } };
   const of = { plan: plan as FailoverPlan };
   expect(textOf({ outcome: 'rejected', ...of }).text).toMatch(/holdfast failover shop --planned --plan$/);
+  expect(textOf({ outcome: 'refused', ...of }).text).toContain('or starts it again');
   const done = textOf({ outcome: 'done', ok: true, generation: { n: 2, site: 'dublin' }, ...of });
   expect(done.text).toMatch(/frankfurt stays stopped\. Back again, there: holdfast failback shop$/);
   const report = {
