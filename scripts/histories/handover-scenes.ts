@@ -57,9 +57,9 @@ export const HANDOVER_SCENES: readonly Scene[] = [
   handover('handover-refused', (there) => (there.stubborn = ['ledger'])),
   handover('handover-started-again', (there) => (there.raiseSeconds = 0)),
   handover('handover-done', (there) => (there.then = () => taken(there))),
-  handover('handover-rehearsed', (there) => {
-    there.request = { ...REQUEST, backAfterSeconds: 0.01 };
-    there.then = () => taken(there);
+  handover('handover-rehearsed', rehearsed, { failover: { saw: () => 'answers' } }),
+  handover('handover-rehearsed-waited', rehearsed, {
+    failover: { saw: (call) => (call === 1 ? 'silent' : 'answers') },
   }),
   {
     name: 'handover-open',
@@ -115,10 +115,15 @@ function taken(there: WorldHandover): void {
   there.sites.generations.push({ n: 2, site: 'away', cleared: false, raiseId: 'run 1' });
 }
 
-function handover(name: string, change: (there: WorldHandover) => void): Scene {
+function rehearsed(there: WorldHandover): void {
+  there.request = { ...REQUEST, backAfterSeconds: 0.01 };
+  there.then = () => taken(there);
+}
+
+function handover(name: string, change: (there: WorldHandover) => void, world: Scene['world'] = {}): Scene {
   return {
     name,
-    world: {},
+    world,
     act: async (play, world) => {
       asked(world);
       change(world.handover);

@@ -49,7 +49,9 @@ export async function handover(input: HandoverInput): Promise<HandoverResult> {
       if (result.outcome !== 'over') {
         await writeDown({ system, kind: 'handover', id: workflowInfo().runId, report: { ...result } });
       }
-      if (result.outcome === 'handed-over') await askBack({ ...asked, story, request: (await look(errand)).request });
+      if (result.outcome === 'handed-over') {
+        await askBack({ ...asked, story, host: setup.hosts[0] ?? '', request: (await look(errand)).request });
+      }
       story.finish();
       return result;
     });
