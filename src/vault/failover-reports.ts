@@ -36,10 +36,17 @@ const failoverReport = z.object({
   rto: z
     .object({
       seconds,
-      waited: z.object({ approvalSeconds: seconds, fenceSeconds: seconds, namesSeconds: seconds }),
+      waited: z.object({
+        approvalSeconds: seconds,
+        fenceSeconds: seconds,
+        namesSeconds: seconds,
+        handoverSeconds: seconds.exactOptional(),
+      }),
       ownSeconds: seconds,
     })
     .exactOptional(),
+  /** Of a planned change: from when the other site stopped until the system was asked here. */
+  planned: z.object({ downSeconds: seconds }).exactOptional(),
   phases: z.array(z.object({ name: z.string(), seconds })),
   why: z.string().exactOptional(),
   warnings: z.array(z.string()),
