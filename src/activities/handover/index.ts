@@ -17,7 +17,7 @@ export function createHandoverActivities(context: HostContext): HandoverActiviti
     startAfterHandover: activity('startAfterHandover', (input, run) => startAfterHandover(context, input, run), {
       insistent: true,
     }),
-    endHandover: activity('endHandover', (input) => endHandover(context, input)),
+    endHandover: activity('endHandover', (input, run) => endHandover(context, input, run)),
     askHandover: activity('askHandover', (input) => askHandover(context, input)),
     letBack: activity('letBack', (input) => letBack(context, input)),
   };

@@ -1,9 +1,11 @@
 /** The stack of one host is stopped for another site, and started again when that does not take over. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../failures.ts';
 import { serverContainers } from '../../postgres/place.ts';
 import { failoverOf } from '../../sites/authority.ts';
 import { readHanded, removeHanded, writeHanded } from '../../sites/handed-file.ts';
 import { HANDOVER_HOLD, holdStack, releaseStack, waitForGuard } from '../../sites/holds.ts';
+import { isHeld, readLease } from '../../sites/site-files.ts';
 import { SystemStack } from '../../sites/stack-handle.ts';
 import { requireMayRun, siteStanding } from '../../sites/standing.ts';
 import { whyMayNotRun } from '../../policy/failover/standing.ts';
@@ -11,6 +13,8 @@ import type { System } from '../../system/types.ts';
 import type { HandoverActivities } from '../handover-types.ts';
 import type { HostContext } from '../host-context.ts';
 import type { Run } from '../shell.ts';
+
+const POLL_MS = 250;
 
 type Input<A extends keyof HandoverActivities> = Parameters<HandoverActivities[A]>[0];
 
@@ -66,8 +70,22 @@ export async function startAfterHandover(
   await removeHanded(name);
 }
 
-/** The file stays: when the generation comes back here, what it says is started again. */
-export async function endHandover(_: HostContext, { system }: Input<'endHandover'>): Promise<void> {
+/**
+ * The file stays: when the generation comes back here, what it says is started again. The hold stays until the guard knows of the
+ * newer generation, or has no lease: with the one it has read before it would start the stack once more.
+ */
+export async function endHandover(
+  _: HostContext,
+  { system }: Input<'endHandover'>,
+  { signal, report }: Run,
+): Promise<void> {
+  const handed = await readHanded(system);
+  for (;;) {
+    const lease = await readLease(system);
+    if (handed === undefined || !isHeld(lease) || lease.generation >= handed.n) break;
+    report({ phase: 'until the guard knows of the newer generation' });
+    await sleep(POLL_MS, undefined, { signal });
+  }
   await releaseStack(system, HANDOVER_HOLD);
 }
 
