@@ -74,6 +74,8 @@ export class SiteGuard {
   private stack: GuardView['stack'] = 'unknown';
   private asking: { readonly askedAtMs: number } | undefined;
   private nextAskMs = Number.NEGATIVE_INFINITY;
+  /** When somebody was last seen to have stopped the stack on purpose. */
+  private unwantedAtMs = Number.NEGATIVE_INFINITY;
   private looking: { readonly sinceMs: number; readonly abort: AbortController } | undefined;
   private work: Work | undefined;
   private told = '';
@@ -116,14 +118,22 @@ export class SiteGuard {
   tick(): GuardAction {
     const nowMs = this.given.clock();
     this.askAgain(nowMs);
-    const { site, times, wanted } = this.given;
-    const action = nextGuardAction({ nowMs, site, times, renewed: this.renewed, stack: this.stack, wanted: wanted() });
+    const { site, times } = this.given;
+    const wanted = this.given.wanted();
+    if (!wanted) this.unwantedAtMs = nowMs;
+    const action = nextGuardAction({ nowMs, site, times, renewed: this.renewed, stack: this.stack, wanted });
     if (action.kind === 'stop') this.stop(nowMs, action.why);
+    else if (action.kind === 'start' && this.isOld(this.renewed)) this.nextAskMs = Math.min(this.nextAskMs, nowMs);
     else if (action.kind === 'start') this.start(nowMs, action.generation);
     else if (nowMs < (this.heldUntilMs ?? Number.NEGATIVE_INFINITY))
       this.tell({ kind: 'holding', generation: this.renewed?.newest?.n ?? 0 });
     if (this.work === undefined) this.look(nowMs);
     return action;
+  }
+
+  /** Whoever had stopped the stack may have handed the system over meanwhile: what was asked before then starts nothing. */
+  private isOld(renewed: Renewed | undefined): boolean {
+    return renewed !== undefined && renewed.askedAtMs <= this.unwantedAtMs;
   }
 
   /** Ends what was begun, and leaves the stack as it is: whoever supervises the guard stops it. */

@@ -99,6 +99,19 @@ describe('a guard', () => {
     expect(machine.up).toBe(true);
   });
 
+  it('handed over while it was stopped on purpose, and let go before the guard has read that: nothing is started', async () => {
+    const machine = await running();
+    machine.wanted = false;
+    machine.up = false;
+    await machine.pass(3);
+    machine.newest = { n: 2, site: 'dublin', cleared: true };
+    machine.wanted = true;
+    expect(machine.guard.heldUntilMs).toBeGreaterThan(machine.nowMs);
+    const before = machine.calls.length;
+    await machine.pass(60);
+    expect(machine.calls.slice(before)).not.toContain('start');
+  });
+
   it.each(['fails', 'hangs'] as const)(
     'the store %s: the stack runs until the lease is over, and not longer',
     async (how) => {
