@@ -11,5 +11,5 @@ export function bootClockMs(): number {
   const [uptime = ''] = readFileSync('/proc/uptime', 'utf8').split(' ');
   const seconds = Number.parseFloat(uptime);
   if (!Number.isFinite(seconds)) throw new HoldfastError('Internal', `/proc/uptime says ${uptime}`);
-  return seconds * 1000;
+  return Math.round(seconds * 1000);
 }

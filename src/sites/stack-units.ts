@@ -62,7 +62,7 @@ export async function stopUnits(
   signal: AbortSignal,
 ): Promise<void> {
   const manager = unitManager(component);
-  const inTime = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, killAtMs - bootClockMs()))]);
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.round(killAtMs - bootClockMs())))]);
   let names: readonly string[] = component.units;
   const kill = (): void => void manager.kill(names, inTime).catch(() => undefined);
   const late = setTimeout(kill, Math.max(0, patientUntilMs - bootClockMs()));

@@ -32,7 +32,11 @@ const LEAST_MS = 2000;
 
 export function stopTimes(withinMs: number): StopTimes {
   const nowMs = bootClockMs();
-  return { patientUntilMs: nowMs + withinMs * PATIENCE, killAtMs: nowMs + Math.max(withinMs * LAST, LEAST_MS) };
+  // Whole ones: no timer of Node's takes a part of a millisecond.
+  return {
+    patientUntilMs: Math.round(nowMs + withinMs * PATIENCE),
+    killAtMs: Math.round(nowMs + Math.max(withinMs * LAST, LEAST_MS)),
+  };
 }
 
 interface Stopping {
@@ -51,7 +55,7 @@ export async function stopContainers(
   { patientUntilMs, killAtMs }: StopTimes,
   signal: AbortSignal,
 ): Promise<void> {
-  const listMs = Math.max(LEAST_LIST_MS, (patientUntilMs - bootClockMs()) * LIST_SHARE);
+  const listMs = Math.max(LEAST_LIST_MS, Math.round((patientUntilMs - bootClockMs()) * LIST_SHARE));
   const containers = await raced(list(), AbortSignal.any([signal, AbortSignal.timeout(listMs)])).catch(
     async (cause: unknown) => {
       signal.throwIfAborted();

@@ -143,7 +143,9 @@ describe('a restore of a whole system', () => {
         const result = (await handle.result()) as RestoreResult;
         expect(result).toMatchObject({ outcome: 'restored', plan: { whole: { fallBacks: { made: 1, most: 3 } } } });
         expect(result.plan.whole?.passedOver).toMatchObject([{ component: 'ledger', backup: 'backup-1' }]);
-        expect(result.warnings?.join()).toContain('backup backup-1 of 2026-11-21T02:00:00.000Z in main is passed over for ledger: ');
+        expect(result.warnings?.join()).toContain(
+          'backup backup-1 of 2026-11-21T02:00:00.000Z in main is passed over for ledger: ',
+        );
         expect(state(world)).toEqual({ swapped: ['ledger', 'config'], besides: [], stopped: false });
         const ids = world.calls.filter(({ name }) => name === 'restoreBeside').map(({ input }) => input);
         expect(new Set(ids.map((input) => (input as { restoreId: string }).restoreId)).size).toBe(2);
